@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+
+/// Where the files of the host are: `/`, a host's file system mounted elsewhere, or a captured tree.
+///
+/// Every file that discovery reads is read through this value, so the same code serves all three.
+package struct HostRoot: Hashable, Sendable {
+    /// Without a final slash; empty for `/`.
+    package let path: String
+    /// True when the kernel underneath is the host's own, so that it can be asked what files do not
+    /// tell (netlink, libibverbs, libnuma). A captured tree has only its files.
+    package let isLive: Bool
+
+    private init(_ path: String, isLive: Bool) {
+        var path = path[...]
+        while path.hasSuffix("/") { path.removeLast() }
+        self.path = String(path)
+        self.isLive = isLive
+    }
+
+    /// This host. In a container its root may be mounted at `path`.
+    package static func live(at path: String = "/") -> HostRoot { HostRoot(path, isLive: true) }
+
+    /// A tree of files that was captured or laid out.
+    package static func captured(at path: String) -> HostRoot { HostRoot(path, isLive: false) }
+
+    package func callAsFunction(_ relative: String) -> String { "\(path)/\(relative)" }
+
+    /// One value of sysfs: the first line without blanks around it; nil when there is none or the
+    /// file cannot be read. Such a file is never longer than a page.
+    package func value(_ relative: String) -> String? {
+        guard let bytes = try? Files.read(self(relative), limit: 4096) else { return nil }
+        let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
+        let text = String(decoding: line, as: UTF8.self)
+        let trimmed = text.drop { $0 == " " || $0 == "\t" || $0 == "\r" }
+        let end = trimmed.lastIndex { $0 != " " && $0 != "\t" && $0 != "\r" }
+        guard let end else { return nil }
+        return String(trimmed[...end])
+    }
+
+    package func integer(_ relative: String) -> Int? { value(relative).flatMap { Int($0) } }
+
+    package func list(_ relative: String) -> [String] { Files.list(self(relative)) }
+
+    package func lines(_ relative: String) -> [Substring] {
+        guard let text = try? Files.readText(self(relative)) else { return [] }
+        return text.split(separator: "\n")
+    }
+}

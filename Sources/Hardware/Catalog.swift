@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What we know of devices by their ids: the one table that says what is an accelerator and who made it.
+///
+/// Drivers and class codes alone do not tell: a Neuron device has class 0880, as chipset timers have.
+package enum Catalog {
+    /// A family of accelerators, and the name that policy (`--own`) uses for it.
+    package enum Family: String, Sendable, CaseIterable {
+        case nvidia
+        case amd
+        case gaudi
+        case neuron
+        case tpu
+        case intel
+
+        /// Families are owned by kind: GPUs, Neuron devices, Gaudi, TPUs.
+        package var policyName: String {
+            switch self {
+            case .nvidia, .amd, .intel: "gpus"
+            case .gaudi: "gaudis"
+            case .neuron: "neurons"
+            case .tpu: "tpus"
+            }
+        }
+    }
+
+    private struct Rule {
+        var vendor: String
+        /// Device ids; empty for any.
+        var devices: Set<String>
+        /// Prefixes of the class code; empty for any.
+        var classes: [String]
+        var family: Family
+    }
+
+    private static let rules: [Rule] = [
+        // 3D controllers and display controllers; NVSwitch is class 0680 and no accelerator.
+        Rule(vendor: "10de", devices: [], classes: ["0302", "0300"], family: .nvidia),
+        // Instinct: class 1200; generations before CDNA 3 are display controllers of class 0380.
+        Rule(vendor: "1002", devices: [], classes: ["1200", "0380"], family: .amd),
+        Rule(
+            vendor: "1da3", devices: ["1000", "1010", "1020", "1021", "1030", "1060", "1063"], classes: [],
+            family: .gaudi),
+        // Inferentia 1 and 2, Trainium 1 and 2.
+        Rule(
+            vendor: "1d0f", devices: ["7064", "7065", "7066", "7067", "7164", "7264", "7364"], classes: [],
+            family: .neuron),
+        Rule(
+            vendor: "1ae0", devices: ["005e", "0056", "0062", "0063", "006f"], classes: [],
+            family: .tpu),
+        // Data centre GPUs; the graphics of a desktop processor (class 0300) pairs with nothing.
+        Rule(vendor: "8086", devices: [], classes: ["0380"], family: .intel),
+    ]
+
+    /// The family of an accelerator, nil for anything else.
+    package static func acceleratorFamily(_ function: PCIFunction) -> Family? {
+        rules.first { rule in
+            rule.vendor == function.vendor
+                && (rule.devices.isEmpty || rule.devices.contains(function.device))
+                && (rule.classes.isEmpty || rule.classes.contains { function.classCode.hasPrefix($0) })
+        }?.family
+    }
+
+    /// Elastic Fabric Adapter: RDMA capable by its id, also before its driver has bound.
+    package static func isEFA(_ function: PCIFunction) -> Bool {
+        function.vendor == "1d0f" && function.device.hasPrefix("efa")
+    }
+
+    /// A network function: class 02 (network controller), or anything with an RDMA device or netdev.
+    package static func isNIC(_ function: PCIFunction) -> Bool {
+        function.classCode.hasPrefix("02") || !function.rdmaDevices.isEmpty || !function.netdevs.isEmpty
+    }
+
+    /// Can move data by RDMA: it has an RDMA device, is an InfiniBand controller, or is known to be one.
+    package static func isRDMACapable(_ function: PCIFunction) -> Bool {
+        !function.rdmaDevices.isEmpty || function.classCode.hasPrefix("0207") || isEFA(function)
+    }
+}

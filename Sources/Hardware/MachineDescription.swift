@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+
+/// A file that describes a machine: `api/machine.schema.json`.
+///
+/// People write one by hand or capture it; tests and inspection read it back to the same ``Machine``.
+package struct MachineDescription: Hashable, Sendable, Codable {
+    package static let apiVersion = "nearside/v1alpha1"
+    package static let kind = "Machine"
+
+    package var machine: Machine
+    /// Where the facts come from.
+    package var source: String?
+    /// What a reader has to know: what is missing, what stands for something else.
+    package var note: String?
+
+    package init(machine: Machine, source: String? = nil, note: String? = nil) {
+        self.machine = machine
+        self.source = source
+        self.note = note
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case apiVersion, kind, source, note
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let apiVersion = try values.decode(String.self, forKey: .apiVersion)
+        let kind = try values.decode(String.self, forKey: .kind)
+        guard apiVersion == Self.apiVersion, kind == Self.kind else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .kind, in: values,
+                debugDescription:
+                    "this is a \(kind) of \(apiVersion); wanted is a \(Self.kind) of \(Self.apiVersion)")
+        }
+        self.init(
+            machine: try Machine(from: decoder),
+            source: try values.decodeIfPresent(String.self, forKey: .source),
+            note: try values.decodeIfPresent(String.self, forKey: .note))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(Self.apiVersion, forKey: .apiVersion)
+        try values.encode(Self.kind, forKey: .kind)
+        try values.encodeIfPresent(source, forKey: .source)
+        try values.encodeIfPresent(note, forKey: .note)
+        try machine.encode(to: encoder)
+    }
+}
+
+extension MachineDescription {
+    /// A description that cannot be used: where in it, and why.
+    package struct Malformed: Error, Hashable, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// Reads a description. Besides the form it checks what no form shows: addresses that occur twice.
+    package init(json: some Sequence<UInt8>) throws(Malformed) {
+        do {
+            self = try JSONDecoder().decode(MachineDescription.self, from: Data(json))
+        } catch let error as DecodingError {
+            throw Malformed(description: error.place)
+        } catch {
+            throw Malformed(description: "it is not JSON")
+        }
+        var seen: Set<PCIAddress> = []
+        for function in machine.functions where !seen.insert(function.address).inserted {
+            throw Malformed(description: "functions: \(function.address) is there twice")
+        }
+        var names: Set<String> = []
+        for netdev in machine.functions.flatMap(\.netdevs) + machine.virtualNetdevs
+        where !names.insert(netdev.name).inserted {
+            throw Malformed(description: "netdevs: \(netdev.name) is there twice")
+        }
+    }
+
+    package func json() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return [UInt8](try encoder.encode(self))
+    }
+}
+
+extension DecodingError {
+    /// `functions[3].address: …`: the place in the file, then what is wrong there.
+    package var place: String {
+        func path(_ context: Context, _ last: String? = nil) -> String {
+            var text = ""
+            for key in context.codingPath {
+                text += key.intValue.map { "[\($0)]" } ?? (text.isEmpty ? "" : ".") + key.stringValue
+            }
+            if let last { text += (text.isEmpty ? "" : ".") + last }
+            return text.isEmpty ? "" : text + ": "
+        }
+        switch self {
+        case .keyNotFound(let key, let context):
+            return path(context, key.stringValue) + "is missing"
+        case .typeMismatch(let type, let context):
+            return path(context) + "is no \(type)"
+        case .valueNotFound(let type, let context):
+            return path(context) + "is null, not a \(type)"
+        case .dataCorrupted(let context):
+            return path(context) + context.debugDescription
+        @unknown default:
+            return "\(self)"
+        }
+    }
+}

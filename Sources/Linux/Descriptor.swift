@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// An open file descriptor; closed when the last reference goes.
+package final class Descriptor: Sendable {
+    /// The number. Valid as long as this object lives.
+    package let raw: Int32
+
+    /// Takes over a descriptor that nobody else closes.
+    package init(owning raw: Int32) {
+        self.raw = raw
+    }
+
+    deinit {
+        close(raw)
+    }
+
+    package static func open(_ path: String, flags: Int32, mode: UInt32 = 0) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try checked("open", path) { CLinux_open(path, flags, mode) })
+    }
+
+    /// Reads what is there, at most `limit` bytes; empty at the end.
+    package func read(atMost limit: Int = 65536) throws(SystemError) -> [UInt8] {
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(SystemError) {
+                count = try checked("read", "descriptor \(raw)") {
+                    Glibc.read(raw, buffer.baseAddress, limit)
+                }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    package func write(all bytes: [UInt8]) throws(SystemError) {
+        var sent = 0
+        while sent < bytes.count {
+            sent += try checked("write to", "descriptor \(raw)") {
+                bytes.withUnsafeBytes { Glibc.write(raw, $0.baseAddress.map { $0 + sent }, bytes.count - sent) }
+            }
+        }
+    }
+
+    package func setNonBlocking() throws(SystemError) {
+        let flags = try checked("read the flags of", "descriptor \(raw)") { fcntl(raw, F_GETFL) }
+        try checked("set the flags of", "descriptor \(raw)") { fcntl(raw, F_SETFL, flags | O_NONBLOCK) }
+    }
+
+    /// Device and inode: equal for two descriptors of one file or namespace.
+    package func identity() throws(SystemError) -> FileIdentity {
+        var status = stat()
+        try checked("look at", "descriptor \(raw)") { fstat(raw, &status) }
+        return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+
+    /// An exclusive lock on the open file, held until the descriptor is closed. False when another
+    /// process holds it.
+    package func tryLock() throws(SystemError) -> Bool {
+        if flock(raw, LOCK_EX | LOCK_NB) == 0 { return true }
+        if Glibc.errno == EWOULDBLOCK { return false }
+        throw SystemError("lock", "descriptor \(raw)")
+    }
+}
+
+/// What makes two names one file.
+package struct FileIdentity: Hashable, Sendable, Codable {
+    package var device: UInt64
+    package var inode: UInt64
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// Files by path, in the few ways this project uses them.
+package enum Files {
+    /// The whole file, at most `limit` bytes: what is longer is refused, since a small file was expected.
+    package static func read(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
+        // Non-blocking: a pipe in the place of a file must not hold us up.
+        let file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
+        var bytes: [UInt8] = []
+        while true {
+            let part = try file.read(atMost: 4096 + bytes.count)
+            if part.isEmpty { return bytes }
+            bytes += part
+            if bytes.count > limit { throw SystemError("read", path, code: EFBIG) }
+        }
+    }
+
+    package static func readText(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> String {
+        String(decoding: try read(path, limit: limit), as: UTF8.self)
+    }
+
+    package static func exists(_ path: String) -> Bool {
+        access(path, F_OK) == 0
+    }
+
+    /// Names in a folder, sorted; empty when the folder is not there.
+    package static func list(_ path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// What a symbolic link holds; nil when it is none.
+    package static func linkTarget(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { CLinux_readlink(path, $0.baseAddress, $0.count) }
+        return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
+    }
+
+    /// The path with all symbolic links followed; nil when there is nothing.
+    package static func resolve(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// Makes the folder and all above it.
+    package static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
+        if mkdir(path, mode) == 0 || Glibc.errno == EEXIST { return }
+        guard Glibc.errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+            throw SystemError("make folder", path)
+        }
+        try makeFolder(String(path[..<slash]), mode: mode)
+        if mkdir(path, mode) != 0, Glibc.errno != EEXIST { throw SystemError("make folder", path) }
+    }
+
+    /// Replaces the file as a whole: readers see the old content or the new, also after a power cut.
+    ///
+    /// The temporary file starts with a dot and has no known suffix, so that watchers of the folder
+    /// (CDI caches) leave it alone until it has its name.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+        let temporary = "\(folder)/.\(name).\(getpid())"
+        do throws(SystemError) {
+            let file = try Descriptor.open(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+            try file.write(all: bytes)
+            try checked("flush", temporary) { fsync(file.raw) }
+            try checked("rename \(temporary) to", path) { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        let parent = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY)
+        try checked("flush", folder) { fsync(parent.raw) }
+    }
+
+    package static func write(_ path: String, _ text: String) throws(SystemError) {
+        let file = try Descriptor.open(path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
+        try file.write(all: [UInt8](text.utf8))
+    }
+
+    package static func makeLink(_ path: String, to target: String) throws(SystemError) {
+        try checked("link", path) { symlink(target, path) }
+    }
+
+    /// Removes a file; fine when there is none.
+    package static func remove(_ path: String) throws(SystemError) {
+        if unlink(path) != 0, Glibc.errno != ENOENT { throw SystemError("remove", path) }
+    }
+}

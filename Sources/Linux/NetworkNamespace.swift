@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// A network namespace, held open.
+///
+/// `setns` changes one thread. So whatever happens inside a namespace runs on a thread made for it,
+/// which ends afterwards and never returns to a pool.
+package struct NetworkNamespace: Sendable {
+    package let descriptor: Descriptor
+
+    /// Opens a namespace file. An ordinary file in its place (a mount that did not reach this
+    /// container) is refused with EINVAL before anything uses it.
+    package init(path: String) throws(SystemError) {
+        try self.init(Descriptor.open(path, flags: O_RDONLY), name: path)
+    }
+
+    package init(_ descriptor: Descriptor, name: String = "network namespace") throws(SystemError) {
+        guard try checked("look at", name, { CLinux_is_namespace(descriptor.raw) }) == 1 else {
+            throw SystemError("use as a network namespace", name, code: EINVAL)
+        }
+        self.descriptor = descriptor
+    }
+
+    /// The namespace of the calling thread.
+    package static func current() throws(SystemError) -> NetworkNamespace {
+        try NetworkNamespace(path: "/proc/thread-self/ns/net")
+    }
+
+    /// A new, empty namespace, which lives as long as somebody holds it.
+    package static func make() throws(SystemError) -> NetworkNamespace {
+        try onThread { () throws(SystemError) in
+            try checked("make", "network namespace") { CLinux_unshare_network() }
+            return try current()
+        }
+    }
+
+    /// Runs the closure on a thread of its own inside this namespace, and waits for it. Sockets opened
+    /// there stay bound to the namespace and can be used anywhere later.
+    package func run<Value, Failure: Error>(
+        _ body: @escaping () throws(Failure) -> Value, entering: (SystemError) -> Failure
+    ) throws(Failure) -> Value {
+        let outcome: Result<Result<Value, Failure>, SystemError>
+        do throws(SystemError) {
+            outcome = try Self.onPlainThread {
+                do throws(SystemError) {
+                    try checked("enter", "network namespace") { CLinux_setns_network(descriptor.raw) }
+                } catch { return .failure(error) }
+                do throws(Failure) { return .success(.success(try body())) } catch {
+                    return .success(.failure(error))
+                }
+            }
+        } catch { throw entering(error) }
+        switch outcome {
+        case .success(let result): return try result.get()
+        case .failure(let error): throw entering(error)
+        }
+    }
+
+    package func run<Value>(_ body: @escaping () throws(SystemError) -> Value) throws(SystemError) -> Value {
+        try run(body, entering: { $0 })
+    }
+
+    package func identity() throws(SystemError) -> FileIdentity { try descriptor.identity() }
+
+    private static func onThread<Value>(
+        _ body: @escaping () throws(SystemError) -> Value
+    ) throws(SystemError) -> Value {
+        let result: Result<Value, SystemError> = try onPlainThread {
+            do throws(SystemError) { return .success(try body()) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
+    /// Starts a thread for the closure and joins it.
+    private static func onPlainThread<Value>(_ body: () -> Value) throws(SystemError) -> Value {
+        var result: Value?
+        let code = withoutActuallyEscaping({ result = body() }) { escaping in
+            let work = Unmanaged.passRetained(Work(escaping))
+            var thread = pthread_t()
+            let code = pthread_create(
+                &thread, nil,
+                { argument in
+                    if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
+                    return nil
+                }, work.toOpaque())
+            if code == 0 {
+                pthread_join(thread, nil)
+            } else {
+                work.release()
+            }
+            return code
+        }
+        guard let result else { throw SystemError("start", "thread", code: code) }
+        return result
+    }
+
+    private final class Work {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+}

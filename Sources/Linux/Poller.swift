@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// Waiting for several descriptors at once.
+package enum Poller {
+    /// Those of the descriptors that can be read (or have ended), in order; empty when the time is up.
+    package static func readable(
+        _ descriptors: [Descriptor], milliseconds: Int
+    ) throws(SystemError) -> [Int] {
+        var entries = descriptors.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
+        let count = poll(&entries, nfds_t(entries.count), Int32(clamping: milliseconds))
+        if count < 0 {
+            if Glibc.errno == EINTR { return [] }
+            throw SystemError("poll", "\(entries.count) descriptors")
+        }
+        return entries.indices.filter { entries[$0].revents != 0 }
+    }
+
+    /// Milliseconds on a clock that never jumps.
+    package static func now() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+}
+
+/// SIGTERM and SIGINT as a descriptor.
+package enum Termination {
+    /// Blocks both signals for this thread and all it starts; call it first in `main`.
+    package static func descriptor() throws(SystemError) -> Descriptor {
+        Descriptor(owning: try checked("watch for", "SIGTERM") { CLinux_termination_descriptor() })
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A cursor over bytes from the kernel. Every step checks what is left, so no input can make it trap.
+package struct ByteReader: Sendable {
+    private let bytes: ArraySlice<UInt8>
+    private var position: Int
+
+    package init(_ bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        position = bytes.startIndex
+    }
+
+    package init(_ bytes: [UInt8]) {
+        self.init(bytes[...])
+    }
+
+    package var remaining: Int { bytes.endIndex - position }
+
+    /// Takes the next bytes; nil, without moving, when fewer are left.
+    package mutating func take(_ count: Int) -> ArraySlice<UInt8>? {
+        guard count >= 0, count <= remaining else { return nil }
+        defer { position += count }
+        return bytes[position..<position + count]
+    }
+
+    /// An integer in the byte order of the host, as netlink has them.
+    package mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
+        guard let part = take(MemoryLayout<Value>.size) else { return nil }
+        return Value(littleEndian: part.reversed().reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) })
+    }
+
+    package mutating func skip(_ count: Int) -> Bool { take(count) != nil }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+import CLinux
+import Glibc
+
+/// An address on an interface (RTM_NEWADDR).
+package struct InterfaceAddress: Hashable, Sendable {
+    package var index: Int32
+    /// The interface's own address with its prefix length.
+    package var prefix: IPPrefix
+    package var scope: UInt8
+    /// IFA_F_ flags (linux/if_addr.h).
+    package var flags: UInt32
+    /// The address of the other end, on point-to-point links.
+    package var peer: IPAddress?
+    package var broadcast: IPAddress?
+    package var label: String?
+    /// Seconds that are left; nil is for ever.
+    package var preferredLifetime: UInt32?
+    package var validLifetime: UInt32?
+
+    package init(index: Int32, prefix: IPPrefix, scope: UInt8 = 0, flags: UInt32 = 0) {
+        self.index = index
+        self.prefix = prefix
+        self.scope = scope
+        self.flags = flags
+    }
+
+    /// Flags that describe a state of the kernel rather than what somebody set.
+    private static let stateFlags = UInt32(IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_PERMANENT)
+
+    /// Reads struct ifaddrmsg and IFA attributes (linux/if_addr.h).
+    package init?(_ message: Message) {
+        var reader = ByteReader(message.payload)
+        guard reader.skip(1), let length = reader.integer(UInt8.self), let flags = reader.integer(UInt8.self),
+            let scope = reader.integer(UInt8.self), let index = reader.integer(Int32.self),
+            let rest = reader.take(reader.remaining), let attributes = Attribute.list(rest)
+        else { return nil }
+        let remote = attributes[type: IFA_ADDRESS].flatMap { IPAddress(bytes: $0.value) }
+        let local = attributes[type: IFA_LOCAL].flatMap { IPAddress(bytes: $0.value) }
+        guard let own = local ?? remote, Int(length) <= own.bitCount else { return nil }
+        self.index = index
+        prefix = IPPrefix(address: own, length: Int(length))
+        self.scope = scope
+        self.flags = attributes[type: IFA_FLAGS]?.integer() ?? UInt32(flags)
+        peer = local == nil || remote == local ? nil : remote
+        broadcast = attributes[type: IFA_BROADCAST].flatMap { IPAddress(bytes: $0.value) }
+        label = attributes[type: IFA_LABEL]?.text
+        if let cache = attributes[type: IFA_CACHEINFO] {
+            var reader = ByteReader(cache.value)
+            preferredLifetime = reader.integer(UInt32.self).flatMap { $0 == .max ? nil : $0 }
+            validLifetime = reader.integer(UInt32.self).flatMap { $0 == .max ? nil : $0 }
+        }
+    }
+
+    package func payload() -> [UInt8] {
+        var builder = MessageBuilder()
+        builder.integer(UInt8(prefix.address.isV6 ? AF_INET6 : AF_INET))
+        builder.integer(UInt8(truncatingIfNeeded: prefix.length))
+        builder.integer(UInt8(0))
+        builder.integer(scope)
+        builder.integer(index)
+        builder.attribute(IFA_LOCAL, prefix.address.bytes)
+        builder.attribute(IFA_ADDRESS, (peer ?? prefix.address).bytes)
+        if let broadcast { builder.attribute(IFA_BROADCAST, broadcast.bytes) }
+        if let label { builder.attribute(IFA_LABEL, text: label) }
+        builder.attribute(IFA_FLAGS, integer: flags & ~Self.stateFlags)
+        if validLifetime != nil || preferredLifetime != nil {
+            // struct ifa_cacheinfo: the two time stamps are the kernel's.
+            var cache = MessageBuilder()
+            cache.integer(preferredLifetime ?? .max)
+            cache.integer(validLifetime ?? .max)
+            cache.integer(UInt64(0))
+            builder.attribute(IFA_CACHEINFO, cache.body)
+        }
+        return builder.body
+    }
+}
+
+extension NetlinkSocket {
+    /// `ip address`: one dump for all interfaces.
+    package func addresses() throws(NetlinkError) -> [InterfaceAddress] {
+        // struct ifaddrmsg with family 0: both families.
+        try dump("list addresses", type: RTM_GETADDR, payload: [UInt8](repeating: 0, count: 8))
+            .compactMap(InterfaceAddress.init)
+    }
+
+    /// `ip address replace PREFIX dev INDEX`: fine when it is there already.
+    package func setAddress(_ address: InterfaceAddress) throws(NetlinkError) {
+        try execute(
+            "set address \(address.prefix)", type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE,
+            payload: address.payload())
+    }
+}

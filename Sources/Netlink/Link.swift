@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+import CLinux
+import Glibc
+
+/// A network interface as rtnetlink describes it (RTM_NEWLINK).
+package struct Link: Hashable, Sendable {
+    package var index: Int32
+    package var name: String
+    package var flags: UInt32
+    package var address: HardwareAddress?
+    package var mtu: UInt32
+    /// IFLA_OPERSTATE as text: RFC 2863 names, in lower case as sysfs prints them.
+    package var state: String
+    /// Index of the device it is stacked on (in ``linkNamespace`` when that is set).
+    package var link: Int32?
+    /// The namespace id of that device, when it is in another namespace.
+    package var linkNamespace: Int32?
+    /// Index of the bridge, bond, team or VRF it belongs to.
+    package var master: Int32?
+    /// `veth`, `macvlan`, ...: empty for hardware.
+    package var kind: String?
+    package var alias: String?
+    package var alternativeNames: [String]
+    package var minimalMTU: UInt32?
+    package var maximalMTU: UInt32?
+    package var permanentAddress: HardwareAddress?
+
+    package var isUp: Bool { flags & UInt32(IFF_UP) != 0 }
+    package var isLoopback: Bool { flags & UInt32(IFF_LOOPBACK) != 0 }
+
+    private static let states = [
+        "unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up",
+    ]
+
+    /// Reads RTM_NEWLINK or RTM_DELLINK: struct ifinfomsg and IFLA attributes (linux/if_link.h).
+    package init?(_ message: Message) {
+        var reader = ByteReader(message.payload)
+        guard reader.skip(4), let index = reader.integer(Int32.self), let flags = reader.integer(UInt32.self),
+            reader.skip(4), let rest = reader.take(reader.remaining), let attributes = Attribute.list(rest),
+            let name = attributes[type: IFLA_IFNAME]?.text
+        else { return nil }
+        self.index = index
+        self.name = name
+        self.flags = flags
+        address = attributes[type: IFLA_ADDRESS].flatMap { $0.value.isEmpty ? nil : HardwareAddress(bytes: $0.value) }
+        mtu = attributes[type: IFLA_MTU]?.integer() ?? 0
+        let state = Int(attributes[type: IFLA_OPERSTATE]?.integer(UInt8.self) ?? 0)
+        self.state = state < Self.states.count ? Self.states[state] : Self.states[0]
+        link = attributes[type: IFLA_LINK]?.integer()
+        linkNamespace = attributes[type: IFLA_LINK_NETNSID]?.integer()
+        master = attributes[type: IFLA_MASTER]?.integer()
+        kind = attributes[type: IFLA_LINKINFO]?.nested?[type: IFLA_INFO_KIND]?.text
+        alias = attributes[type: IFLA_IFALIAS]?.text
+        alternativeNames = (attributes[type: IFLA_PROP_LIST]?.nested ?? [])
+            .filter { Int($0.type) == IFLA_ALT_IFNAME }.map(\.text)
+        minimalMTU = attributes[type: IFLA_MIN_MTU]?.integer()
+        maximalMTU = attributes[type: IFLA_MAX_MTU]?.integer()
+        permanentAddress = attributes[type: IFLA_PERM_ADDRESS].map { HardwareAddress(bytes: $0.value) }
+    }
+}
+
+/// A change to one interface: `ip link set dev INDEX ...`. What is nil stays as it is.
+package struct LinkChange: Hashable, Sendable {
+    package var name: String?
+    package var mtu: UInt32?
+    package var address: HardwareAddress?
+    package var alias: String?
+    package var isUp: Bool?
+    /// An open namespace to move it to.
+    package var namespace: Int32?
+
+    package init(
+        name: String? = nil, mtu: UInt32? = nil, address: HardwareAddress? = nil, alias: String? = nil,
+        isUp: Bool? = nil, namespace: Int32? = nil
+    ) {
+        self.name = name
+        self.mtu = mtu
+        self.address = address
+        self.alias = alias
+        self.isUp = isUp
+        self.namespace = namespace
+    }
+
+    /// struct ifinfomsg and attributes.
+    package func payload(index: Int32) -> [UInt8] {
+        var builder = MessageBuilder()
+        let up = UInt32(IFF_UP)
+        Link.header(&builder, index: index, flags: isUp == true ? up : 0, change: isUp == nil ? 0 : up)
+        if let name { builder.attribute(IFLA_IFNAME, text: name) }
+        if let mtu { builder.attribute(IFLA_MTU, integer: mtu) }
+        if let address { builder.attribute(IFLA_ADDRESS, address.bytes) }
+        if let alias { builder.attribute(IFLA_IFALIAS, alias.utf8) }
+        if let namespace { builder.attribute(IFLA_NET_NS_FD, integer: namespace) }
+        return builder.body
+    }
+}
+
+extension Link {
+    /// struct ifinfomsg.
+    package static func header(
+        _ builder: inout MessageBuilder, index: Int32, flags: UInt32 = 0, change: UInt32 = 0
+    ) {
+        builder.integer(UInt8(AF_UNSPEC))
+        builder.integer(UInt8(0))
+        builder.integer(UInt16(0))
+        builder.integer(index)
+        builder.integer(flags)
+        builder.integer(change)
+    }
+}
+
+extension NetlinkSocket {
+    /// `ip link`: one dump, without statistics.
+    package func links() throws(NetlinkError) -> [Link] {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: 0)
+        builder.attribute(IFLA_EXT_MASK, integer: UInt32(RTEXT_FILTER_SKIP_STATS))
+        return try dump("list interfaces", type: RTM_GETLINK, payload: builder.body).compactMap(Link.init)
+    }
+
+    /// `ip link show dev NAME`: nil when there is none of that name.
+    package func link(named name: String) throws(NetlinkError) -> Link? {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: 0)
+        builder.attribute(IFLA_IFNAME, text: name)
+        return try link("look up interface \(name)", payload: builder.body)
+    }
+
+    /// `ip link` by index: nil when there is none.
+    package func link(index: Int32) throws(NetlinkError) -> Link? {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: index)
+        return try link("look up interface \(index)", payload: builder.body)
+    }
+
+    private func link(_ operation: String, payload: [UInt8]) throws(NetlinkError) -> Link? {
+        do throws(NetlinkError) {
+            return Link(try get(operation, type: RTM_GETLINK, payload: payload))
+        } catch {
+            if error.code == ENODEV { return nil }
+            throw error
+        }
+    }
+
+    /// `ip link set dev INDEX ...`
+    package func change(
+        _ index: Int32, _ change: LinkChange, _ operation: @autoclosure () -> String
+    ) throws(NetlinkError) {
+        try execute(operation(), type: RTM_NEWLINK, payload: change.payload(index: index))
+    }
+
+    /// `ip link del dev INDEX`
+    package func deleteLink(_ index: Int32) throws(NetlinkError) {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: index)
+        try execute("delete interface \(index)", type: RTM_DELLINK, payload: builder.body)
+    }
+
+    /// `ip link add NAME type KIND`: for tests and the demo, which stand links in for hardware.
+    package func addLink(
+        _ name: String, kind: String, parent: Int32? = nil, address: HardwareAddress? = nil,
+        data: (inout MessageBuilder) -> Void = { _ in }
+    ) throws(NetlinkError) {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: 0)
+        builder.attribute(IFLA_IFNAME, text: name)
+        if let parent { builder.attribute(IFLA_LINK, integer: parent) }
+        if let address { builder.attribute(IFLA_ADDRESS, address.bytes) }
+        builder.nested(IFLA_LINKINFO) { info in
+            info.attribute(IFLA_INFO_KIND, text: kind)
+            info.nested(IFLA_INFO_DATA, data)
+        }
+        try execute(
+            "add interface \(name) of kind \(kind)", type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL,
+            payload: builder.body)
+    }
+}

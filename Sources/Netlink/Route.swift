@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+import CLinux
+import Glibc
+
+/// A unicast route with one next hop (RTM_NEWROUTE).
+package struct Route: Hashable, Sendable {
+    /// Nil is the default route of its family.
+    package var destination: IPPrefix?
+    package var isV6: Bool
+    package var gateway: IPAddress?
+    package var source: IPAddress?
+    package var interface: Int32?
+    package var table: UInt32
+    package var routeProtocol: UInt8
+    package var scope: UInt8
+    package var type: UInt8
+    package var priority: UInt32?
+    package var flags: UInt32
+    /// RTA_METRICS as the kernel gave them.
+    package var metrics: [UInt8]?
+
+    package static let mainTable = UInt32(RT_TABLE_MAIN.rawValue)
+
+    package init(
+        destination: IPPrefix?, isV6: Bool, gateway: IPAddress? = nil, source: IPAddress? = nil,
+        interface: Int32, table: UInt32 = mainTable, routeProtocol: UInt8 = UInt8(RTPROT_STATIC),
+        scope: UInt8 = 0, priority: UInt32? = nil
+    ) {
+        self.destination = destination
+        self.isV6 = isV6
+        self.gateway = gateway
+        self.source = source
+        self.interface = interface
+        self.table = table
+        self.routeProtocol = routeProtocol
+        self.scope = scope
+        type = UInt8(RTN_UNICAST)
+        self.priority = priority
+        flags = 0
+    }
+
+    /// Reads struct rtmsg and RTA attributes (linux/rtnetlink.h).
+    package init?(_ message: Message) {
+        var reader = ByteReader(message.payload)
+        guard let family = reader.integer(UInt8.self), let length = reader.integer(UInt8.self),
+            reader.skip(2), let table = reader.integer(UInt8.self),
+            let routeProtocol = reader.integer(UInt8.self), let scope = reader.integer(UInt8.self),
+            let type = reader.integer(UInt8.self), let flags = reader.integer(UInt32.self),
+            let rest = reader.take(reader.remaining), let attributes = Attribute.list(rest)
+        else { return nil }
+        isV6 = Int32(family) == AF_INET6
+        if let attribute = attributes[type: Int(RTA_DST.rawValue)] {
+            guard let address = IPAddress(bytes: attribute.value), Int(length) <= address.bitCount else { return nil }
+            destination = IPPrefix(address: address, length: Int(length))
+        }
+        gateway = attributes[type: Int(RTA_GATEWAY.rawValue)].flatMap { IPAddress(bytes: $0.value) }
+        source = attributes[type: Int(RTA_PREFSRC.rawValue)].flatMap { IPAddress(bytes: $0.value) }
+        interface = attributes[type: Int(RTA_OIF.rawValue)]?.integer()
+        self.table = attributes[type: Int(RTA_TABLE.rawValue)]?.integer() ?? UInt32(table)
+        self.routeProtocol = routeProtocol
+        self.scope = scope
+        self.type = type
+        priority = attributes[type: Int(RTA_PRIORITY.rawValue)]?.integer()
+        // What the kernel notes of a next hop's state (dead, link down, offloaded) is nobody's wish.
+        self.flags = flags & UInt32(RTNH_F_ONLINK)
+        metrics = attributes[type: Int(RTA_METRICS.rawValue)].map { [UInt8]($0.value) }
+    }
+
+    package func payload() -> [UInt8] {
+        var builder = MessageBuilder()
+        builder.integer(UInt8(isV6 ? AF_INET6 : AF_INET))
+        builder.integer(UInt8(truncatingIfNeeded: destination?.length ?? 0))
+        builder.integer(UInt16(0))
+        builder.integer(table < 256 ? UInt8(table) : UInt8(RT_TABLE_UNSPEC.rawValue))
+        builder.integer(routeProtocol)
+        builder.integer(scope)
+        builder.integer(type)
+        builder.integer(flags)
+        if let destination { builder.attribute(Int(RTA_DST.rawValue), destination.address.bytes) }
+        if let gateway { builder.attribute(Int(RTA_GATEWAY.rawValue), gateway.bytes) }
+        if let source { builder.attribute(Int(RTA_PREFSRC.rawValue), source.bytes) }
+        if let interface { builder.attribute(Int(RTA_OIF.rawValue), integer: interface) }
+        if let priority { builder.attribute(Int(RTA_PRIORITY.rawValue), integer: priority) }
+        builder.attribute(Int(RTA_TABLE.rawValue), integer: table)
+        if let metrics { builder.attribute(Int(RTA_METRICS.rawValue), metrics) }
+        return builder.body
+    }
+
+    package var isDefault: Bool { destination == nil || destination?.length == 0 }
+
+    /// Made by the kernel itself, for an address or the loopback: never ours to carry or restore.
+    package var isKernels: Bool { Int32(routeProtocol) == RTPROT_KERNEL }
+}
+
+extension Route: CustomStringConvertible {
+    package var description: String {
+        var text = destination.map(\.description) ?? "default"
+        if let gateway { text += " via \(gateway)" }
+        return text
+    }
+}
+
+extension NetlinkSocket {
+    /// `ip route show table all`, both families: unicast routes.
+    package func routes() throws(NetlinkError) -> [Route] {
+        // struct rtmsg with family 0.
+        try dump("list routes", type: RTM_GETROUTE, payload: [UInt8](repeating: 0, count: 12))
+            .compactMap(Route.init).filter { Int($0.type) == RTN_UNICAST }
+    }
+
+    /// `ip route replace ...`
+    package func setRoute(_ route: Route) throws(NetlinkError) {
+        try execute(
+            "set route \(route)", type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE,
+            payload: route.payload())
+    }
+}
