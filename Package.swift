@@ -33,6 +33,7 @@ let dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
     // Without its default traits: they would bring in all of Foundation.
     .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
     .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
@@ -53,19 +54,21 @@ let grpcTransport = Target.Dependency.product(
     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
 let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 // MARK: - Targets, lowest first: a target imports only what stands above it (hack/check-layers)
 
 let targets: [Target] = [
-    // MARK: Facts about the machine
+    // MARK: The kernel and the machine, seen from Swift
 
     // IP and hardware addresses: parse and print.
     .target(name: "Addressing", swiftSettings: strict),
     // What Swift cannot see of the C library and the kernel.
     .target(name: "CLinux"),
     .target(name: "CPCI", linkerSettings: [.linkedLibrary("pci")]),
-    // Opened at run time: a node without RDMA user space still starts.
+    // libibverbs is opened at run time: a node without RDMA user space still starts.
     .target(name: "CVerbs"),
     .target(name: "CNUMA", linkerSettings: [.linkedLibrary("numa")]),
     // Descriptors, files, sockets, and threads that live in another namespace.
@@ -73,10 +76,14 @@ let targets: [Target] = [
     // Message codec and sockets of rtnetlink.
     .target(name: "Netlink", dependencies: ["Addressing", "CLinux", "Linux"], swiftSettings: strict),
 
-    // MARK: Wire protocols
+    // MARK: Wire protocols, without I/O
 
     .target(name: "NRIMessages", dependencies: [protobuf], swiftSettings: generated),
     .target(name: "KubeletAPI", dependencies: [grpc, grpcProtobuf, protobuf], swiftSettings: generated),
+    // Frames and calls of ttrpc.
+    .target(name: "TTRPC", dependencies: ["NRIMessages", protobuf], swiftSettings: strict),
+    // NRI: two ttrpc connections over one socket, and the plugin's side of it.
+    .target(name: "NRI", dependencies: ["NRIMessages", "TTRPC", protobuf], swiftSettings: strict),
 
     // MARK: Pure: values in, values out
 
@@ -84,13 +91,105 @@ let targets: [Target] = [
     .target(name: "Hardware", swiftSettings: strict),
     // Paths, and the exact pairing of accelerators and NICs.
     .target(name: "Topology", dependencies: ["Hardware"], swiftSettings: strict),
+    // Types and limits of resource.k8s.io.
+    .target(name: "ResourceAPI", swiftSettings: strict),
+    // What users ask of a network device: decoding, merging, problems.
+    .target(name: "ClaimConfig", dependencies: ["Addressing", "ResourceAPI"], swiftSettings: strict),
 
     // MARK: Edges
 
     // A host or a captured tree, read into a machine.
     .target(
-        name: "Discovery", dependencies: ["Addressing", "CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink"],
+        name: "Discovery",
+        dependencies: ["Addressing", "CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", logging],
         swiftSettings: strict),
+    // Plans and states of claims, as files: where the two daemons meet.
+    .target(name: "Journal", dependencies: ["Addressing", "Linux", "Netlink"], swiftSettings: strict),
+    // What nearside-nri is asked over its socket, and how to ask it.
+    .target(name: "InjectorSocket", dependencies: ["Linux"], swiftSettings: strict),
+    // Moves interfaces between the host and a pod.
+    .target(
+        name: "PodNetwork", dependencies: ["Addressing", "CLinux", "Journal", "Linux", "Netlink"],
+        swiftSettings: strict),
+    // Container Device Interface: specification files.
+    .target(name: "CDI", dependencies: ["Linux"], swiftSettings: strict),
+
+    // Client of the API server.
+    .target(
+        name: "Kubernetes", dependencies: ["ResourceAPI", httpClient, nioCore, nioHTTP], swiftSettings: strict),
+
+    // MARK: What the daemons do
+
+    // A machine and its pairing -> slices, and keeping them so at the API server.
+    .target(
+        name: "Publishing", dependencies: ["Hardware", "Kubernetes", "ResourceAPI", "Topology", logging],
+        swiftSettings: strict),
+    // A claim -> plan, CDI specification and journal; and back.
+    .target(
+        name: "Preparation",
+        dependencies: [
+            "CDI", "ClaimConfig", "Hardware", "InjectorSocket", "Journal", "Kubernetes", "Linux", "ResourceAPI", logging,
+        ], swiftSettings: strict),
+    // Events of the runtime and questions of the gate -> attach, detach, hold back.
+    .target(
+        name: "Injection", dependencies: ["Journal", "Linux", "PodNetwork", logging], swiftSettings: strict),
+
+    // The kubelet's side: registration and DRA v1 and v1beta1.
+    .target(
+        name: "KubeletPlugin",
+        dependencies: [
+            "Journal", "KubeletAPI", "Linux", "Preparation", grpc, grpcTransport, lifecycle, logging, nioCore,
+        ], swiftSettings: strict),
+
+    // MARK: Daemons
+
+    .target(
+        name: "Node",
+        dependencies: [
+            "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Preparation", "Publishing",
+            httpClient, lifecycle, logging, nioCore, nioPosix, nioSSL, unixSignals,
+        ], swiftSettings: strict),
+    .target(
+        name: "Injector",
+        dependencies: [
+            "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "NRIMessages", "PodNetwork", "TTRPC", logging,
+        ], swiftSettings: strict),
+
+    // Documents and pictures for people and scripts.
+    .target(
+        name: "Inspection",
+        dependencies: ["Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Topology"], swiftSettings: strict),
+
+    // The kubelet's side of gRPC through libgrpc, which is not our implementation.
+    .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
+    // An API server, a kubelet, a runtime and machines: for tests and the demo.
+    .target(
+        name: "Testbed",
+        dependencies: [
+            "Addressing", "CGRPC", "Hardware", "KubeletAPI", "Linux", "Netlink", "NRI", "NRIMessages", "ResourceAPI", "TTRPC", nioCore,
+            nioHTTP, nioPosix, protobuf,
+        ], swiftSettings: strict),
+
+    // MARK: Programs
+
+    .executableTarget(
+        name: "nearside", dependencies: ["Hardware", "Inspection", "Linux", "Publishing", argumentParser],
+        swiftSettings: strict, linkerSettings: selfContained),
+    .executableTarget(
+        name: "nearside-demo",
+        dependencies: ["Hardware", "Inspection", "Linux", "NRIMessages", "ResourceAPI", "Testbed", argumentParser],
+        swiftSettings: strict, linkerSettings: selfContained),
+    .executableTarget(
+        name: "nearside-node",
+        dependencies: [
+            "Discovery", "KubeletPlugin", "Kubernetes", "Node", "Publishing", "ResourceAPI", argumentParser, logging,
+        ], swiftSettings: strict, linkerSettings: selfContained),
+    .executableTarget(
+        name: "nearside-nri", dependencies: ["Injector", "Linux", argumentParser, logging],
+        swiftSettings: strict, linkerSettings: selfContained),
+    .executableTarget(
+        name: "nearside-gate", dependencies: ["InjectorSocket", "Linux"],
+        swiftSettings: strict, linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
 ]
 
 let package = Package(name: "nearside", dependencies: dependencies, targets: targets)

@@ -5,7 +5,7 @@ import CLinux
 import Glibc
 
 /// An address on an interface (RTM_NEWADDR).
-package struct InterfaceAddress: Hashable, Sendable {
+package struct InterfaceAddress: Hashable, Sendable, Codable {
     package var index: Int32
     /// The interface's own address with its prefix length.
     package var prefix: IPPrefix

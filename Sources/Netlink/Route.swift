@@ -5,7 +5,7 @@ import CLinux
 import Glibc
 
 /// A unicast route with one next hop (RTM_NEWROUTE).
-package struct Route: Hashable, Sendable {
+package struct Route: Hashable, Sendable, Codable {
     /// Nil is the default route of its family.
     package var destination: IPPrefix?
     package var isV6: Bool

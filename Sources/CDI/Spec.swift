@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+package import Linux
+
+/// A CDI specification (cncf.io/container-device-interface, SPEC.md): what a container gets for a device.
+///
+/// Only fields of version 0.5.0 are used, which every runtime accepts.
+package struct Spec: Hashable, Sendable, Codable {
+    package var cdiVersion = "0.5.0"
+    /// `vendor/class`.
+    package var kind: String
+    package var devices: [SpecDevice]
+    /// For every container that has any of the devices.
+    package var containerEdits: ContainerEdits?
+
+    package init(kind: String, devices: [SpecDevice], containerEdits: ContainerEdits? = nil) {
+        self.kind = kind
+        self.devices = devices
+        self.containerEdits = containerEdits
+    }
+
+    package func qualifiedName(of device: SpecDevice) -> String { "\(kind)=\(device.name)" }
+}
+
+package struct SpecDevice: Hashable, Sendable, Codable {
+    package var name: String
+    package var containerEdits: ContainerEdits
+
+    package init(name: String, containerEdits: ContainerEdits) {
+        self.name = name
+        self.containerEdits = containerEdits
+    }
+}
+
+package struct ContainerEdits: Hashable, Sendable, Codable {
+    package var env: [String]?
+    package var deviceNodes: [DeviceNode]?
+    package var hooks: [Hook]?
+
+    package init(env: [String]? = nil, deviceNodes: [DeviceNode]? = nil, hooks: [Hook]? = nil) {
+        self.env = env
+        self.deviceNodes = deviceNodes
+        self.hooks = hooks
+    }
+}
+
+/// A device node. With type and numbers given, the runtime need not look at the host's.
+package struct DeviceNode: Hashable, Sendable, Codable {
+    package var path: String
+    package var type = "c"
+    package var major: UInt32
+    package var minor: UInt32
+    package var permissions = "rw"
+
+    package init(path: String, major: UInt32, minor: UInt32) {
+        self.path = path
+        self.major = major
+        self.minor = minor
+    }
+}
+
+/// An OCI hook.
+package struct Hook: Hashable, Sendable, Codable {
+    package var hookName: String
+    package var path: String
+    package var args: [String]?
+    /// Seconds.
+    package var timeout: Int?
+
+    package init(hookName: String, path: String, args: [String]?, timeout: Int?) {
+        self.hookName = hookName
+        self.path = path
+        self.args = args
+        self.timeout = timeout
+    }
+}
+
+/// The folder in which runtimes look for specifications.
+package struct SpecFolder: Sendable {
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    /// The runtimes' caches act on a rename within the folder, which is how files are replaced here.
+    package func write(_ spec: Spec, named name: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        try Files.makeFolder(path)
+        try Files.replace("\(path)/\(name).json", with: [UInt8](try encoder.encode(spec)))
+    }
+
+    package func remove(named name: String) throws(SystemError) {
+        try Files.remove("\(path)/\(name).json")
+    }
+
+    /// Names of the files that are there.
+    package func names() -> [String] {
+        Files.list(path).filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map { String($0.dropLast(5)) }
+    }
+}

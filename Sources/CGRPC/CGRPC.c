@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "CGRPC.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *CGRPC_open(const char *target, const char *authority) {
+    grpc_init();
+    grpc_arg settings[] = {
+        {.type = GRPC_ARG_STRING, .key = GRPC_ARG_DEFAULT_AUTHORITY, .value.string = (char *)authority},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, .value.integer = -1},
+        // Each channel gets a connection of its own, as a restarted kubelet would.
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, .value.integer = 1},
+    };
+    grpc_channel_args args = {.num_args = sizeof settings / sizeof settings[0], .args = settings};
+    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel *channel = grpc_channel_create(target, credentials, &args);
+    grpc_channel_credentials_release(credentials);
+    return channel;
+}
+
+void CGRPC_close(void *channel) {
+    grpc_channel_destroy(channel);
+    grpc_shutdown();
+}
+
+struct CGRPC_Reply CGRPC_call(
+    void *channel, const char *method, const uint8_t *bytes, size_t count, int64_t timeout_milliseconds) {
+    struct CGRPC_Reply reply = {0};
+    grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
+    gpr_timespec deadline = gpr_time_add(
+        gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_milliseconds, GPR_TIMESPAN));
+    grpc_slice path = grpc_slice_from_copied_string(method);
+    grpc_call *call =
+        grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, queue, path, NULL, deadline, NULL);
+
+    grpc_slice data = grpc_slice_from_copied_buffer((const char *)bytes, count);
+    grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&data, 1);
+    grpc_byte_buffer *response = NULL;
+    grpc_metadata_array initial, trailing;
+    grpc_metadata_array_init(&initial);
+    grpc_metadata_array_init(&trailing);
+    grpc_status_code status = GRPC_STATUS_UNKNOWN;
+    grpc_slice details = grpc_empty_slice();
+
+    grpc_op ops[6];
+    memset(ops, 0, sizeof ops);
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[1].op = GRPC_OP_SEND_MESSAGE;
+    ops[1].data.send_message.send_message = request;
+    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[3].data.recv_initial_metadata.recv_initial_metadata = &initial;
+    ops[4].op = GRPC_OP_RECV_MESSAGE;
+    ops[4].data.recv_message.recv_message = &response;
+    ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    ops[5].data.recv_status_on_client.trailing_metadata = &trailing;
+    ops[5].data.recv_status_on_client.status = &status;
+    ops[5].data.recv_status_on_client.status_details = &details;
+
+    if (grpc_call_start_batch(call, ops, 6, call, NULL) == GRPC_CALL_OK)
+        grpc_completion_queue_pluck(queue, call, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+
+    reply.status = status;
+    reply.details = grpc_slice_to_c_string(details);
+    if (response != NULL) {
+        grpc_byte_buffer_reader reader;
+        if (grpc_byte_buffer_reader_init(&reader, response)) {
+            grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
+            reply.count = GRPC_SLICE_LENGTH(all);
+            reply.bytes = malloc(reply.count > 0 ? reply.count : 1);
+            if (reply.bytes != NULL) memcpy(reply.bytes, GRPC_SLICE_START_PTR(all), reply.count);
+            grpc_slice_unref(all);
+            grpc_byte_buffer_reader_destroy(&reader);
+        }
+        grpc_byte_buffer_destroy(response);
+    }
+    grpc_byte_buffer_destroy(request);
+    grpc_slice_unref(data);
+    grpc_slice_unref(path);
+    grpc_slice_unref(details);
+    grpc_metadata_array_destroy(&initial);
+    grpc_metadata_array_destroy(&trailing);
+    grpc_call_unref(call);
+    grpc_completion_queue_shutdown(queue);
+    grpc_completion_queue_destroy(queue);
+    return reply;
+}
+
+void CGRPC_free(struct CGRPC_Reply *reply) {
+    gpr_free(reply->details);
+    free(reply->bytes);
+    reply->details = NULL;
+    reply->bytes = NULL;
+}

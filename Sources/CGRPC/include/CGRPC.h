@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A blocking client over libgrpc's C core: the kubelet's side of gRPC in tests and the demo, through an
+// implementation of HTTP/2 that is not the one that serves.
+#ifndef NEARSIDE_CGRPC_H
+#define NEARSIDE_CGRPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct CGRPC_Reply {
+    /// gRPC status code; 0 is success.
+    int status;
+    /// Text of the status. Never NULL.
+    char *details;
+    /// The answer, NULL when there is none.
+    uint8_t *bytes;
+    size_t count;
+};
+
+/// A channel to `unix:PATH`; nothing is connected yet. The authority is sent as is.
+void *CGRPC_open(const char *target, const char *authority);
+void CGRPC_close(void *channel);
+
+/// One unary call.
+struct CGRPC_Reply CGRPC_call(
+    void *channel, const char *method, const uint8_t *bytes, size_t count, int64_t timeout_milliseconds);
+void CGRPC_free(struct CGRPC_Reply *reply);
+
+#endif

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Injection
+import InjectorSocket
+import Journal
+import Linux
+package import Logging
+import NRI
+import NRIMessages
+import PodNetwork
+import TTRPC
+
+/// `nearside-nri`: one thread that waits for the runtime, for requests and for its own end.
+///
+/// One thing is done at a time. The runtime serialises its calls anyway, and two moves of interfaces
+/// would only wait for each other in the kernel.
+package final class InjectorDaemon {
+    package struct Options: Sendable {
+        package var journal: String
+        /// The runtime's NRI socket.
+        package var runtimeSocket: String
+        package var pluginName: String
+        /// Two digits: our place among the plugins.
+        package var pluginIndex: String
+
+        package init(journal: String, runtimeSocket: String, pluginName: String, pluginIndex: String) {
+            self.journal = journal
+            self.runtimeSocket = runtimeSocket
+            self.pluginName = pluginName
+            self.pluginIndex = pluginIndex
+        }
+    }
+
+    /// What goes wrong at the start, with the way out.
+    package struct StartError: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    private let options: Options
+    private let log: Logger
+    private let journal: JournalFolder
+    private let injector: PodInjector
+    private let termination: Descriptor
+    private let lock: Descriptor
+
+    private var runtime: RuntimeConnection?
+    private var nextAttempt = 0
+    private var pause = 0
+    private var clients: [RequestClient] = []
+
+    private static let firstPause = 100
+    private static let longestPause = 2000
+
+    /// Waits until no other instance serves the same journal: during a rolling update there are two.
+    package init(_ options: Options, log: Logger) throws {
+        self.options = options
+        self.log = log
+        termination = try Termination.descriptor()
+        journal = JournalFolder(options.journal)
+        try journal.make()
+        injector = PodInjector(journal: journal, host: try HostNetwork(), log: log)
+        lock = try Descriptor.open("\(options.journal)/nri.lock", flags: 0o102, mode: 0o600)
+    }
+
+    /// Serves until SIGTERM. Pods keep their devices; the next start goes on from the journal.
+    package func run() throws {
+        var isWaiting = false
+        while try !lock.tryLock() {
+            if !isWaiting { log.notice("another nearside-nri serves this journal; waiting for it to end") }
+            isWaiting = true
+            if try !Poller.readable([termination], milliseconds: 200).isEmpty { return }
+        }
+        let listener = try UnixSocket.listen(journal.socket)
+        defer { try? Files.remove(journal.socket) }
+        log.notice("serving", metadata: ["journal": "\(options.journal)", "runtime": "\(options.runtimeSocket)"])
+        while true {
+            connectIfDue()
+            let waiting = [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket)
+            let timeout = runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
+            let ready = Set(try Poller.readable(waiting, milliseconds: timeout).map { waiting[$0].raw })
+            if ready.contains(termination.raw) { break }
+            // The runtime first: it has a deadline.
+            if let connection = runtime, ready.contains(connection.socket.raw) { serve(connection) }
+            for client in clients where ready.contains(client.socket.raw) { serve(client) }
+            clients.removeAll(where: \.isFinished)
+            if ready.contains(listener.raw) { clients.append(RequestClient(try UnixSocket.accept(listener))) }
+        }
+        log.notice("stopping; running pods keep their devices")
+    }
+
+    // MARK: The runtime
+
+    private func connectIfDue() {
+        guard runtime == nil, Poller.now() >= nextAttempt else { return }
+        do {
+            runtime = try RuntimeConnection(options.runtimeSocket, name: options.pluginName, index: options.pluginIndex)
+        } catch {
+            if pause == 0 { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
+            backOff()
+        }
+    }
+
+    private func backOff() {
+        pause = min(max(pause * 2, Self.firstPause), Self.longestPause)
+        nextAttempt = Poller.now() + pause
+    }
+
+    private func serve(_ connection: RuntimeConnection) {
+        do {
+            for output in try connection.receive() {
+                switch output {
+                case .send(let bytes): try connection.send(bytes)
+                case .registered(let failure):
+                    if let failure { throw failure }
+                case .event(let event, let token):
+                    try connection.send(connection.session.answer(token, failure: handle(event, connection)))
+                    if case .synchronize = event {
+                        connection.isSynchronized = true
+                        pause = 0
+                        log.notice("synchronised with the runtime")
+                    }
+                }
+            }
+        } catch {
+            log.warning("the connection to the runtime ended; connecting again", metadata: ["error": "\(error)"])
+            runtime = nil
+            backOff()
+        }
+    }
+
+    /// The text of the error to answer with, nil for success.
+    private func handle(_ event: PluginEvent, _ connection: RuntimeConnection) -> String? {
+        switch event {
+        case .configure(let name, let version, let timeout):
+            if timeout > 0 { connection.requestTimeout = timeout }
+            log.info("configured", metadata: ["runtime": "\(name) \(version)", "timeout_ms": "\(connection.requestTimeout)"])
+        case .synchronize(let pods, _):
+            injector.synchronize(pods.map(Sandbox.init), deadline: connection.deadline)
+        case .runPodSandbox(let pod):
+            injector.run(Sandbox(pod), deadline: connection.deadline)
+        case .stopPodSandbox(let pod), .removePodSandbox(let pod):
+            injector.stop(Sandbox(pod))
+        case .createContainer(let pod, let container):
+            do throws(InjectionError) { try injector.admit(Sandbox(pod)) } catch {
+                log.error("container held back", metadata: ["container": "\(container.name)", "error": "\(error)"])
+                return "nearside: \(error)"
+            }
+        }
+        return nil
+    }
+
+    // MARK: Requests
+
+    private func serve(_ client: RequestClient) {
+        guard let request = client.receive() else { return }
+        switch request {
+        case .failure(let error): client.answer(.refused("\(error)"))
+        case .success(.status):
+            let isReady = runtime?.isSynchronized ?? false
+            client.answer(
+                isReady ? .ok : .refused("nearside-nri is not synchronised with the container runtime (\(options.runtimeSocket))"))
+        case .success(.release(let claim)):
+            client.answer(reply { () throws(InjectionError) in try injector.release(claim: claim) })
+        case .success(.admit(let claim)):
+            client.answer(
+                reply { () throws(InjectionError) in
+                    var namespace: NetworkNamespace?
+                    if let descriptor = client.descriptor {
+                        do throws(SystemError) { namespace = try NetworkNamespace(descriptor) } catch {
+                            throw InjectionError("the descriptor passed along is no network namespace: \(error)")
+                        }
+                    }
+                    try injector.admit(claim: claim, namespace: namespace)
+                })
+        }
+    }
+
+    private func reply(_ body: () throws(InjectionError) -> Void) -> InjectorReply {
+        do throws(InjectionError) {
+            try body()
+            return .ok
+        } catch {
+            log.error("request refused", metadata: ["error": "\(error)"])
+            return .refused("\(error)")
+        }
+    }
+}
+
+extension Sandbox {
+    init(_ pod: NRIPodSandbox) {
+        self.init(id: pod.id, podUID: pod.uid, pod: "\(pod.namespace)/\(pod.name)", namespacePath: pod.networkNamespace)
+    }
+}

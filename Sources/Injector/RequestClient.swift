@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import InjectorSocket
+import Linux
+
+/// Somebody who asks over our socket: one line, one answer.
+final class RequestClient {
+    let socket: Descriptor
+    private(set) var descriptor: Descriptor?
+    private(set) var isFinished = false
+    private var line: [UInt8] = []
+
+    struct BadRequest: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    init(_ socket: Descriptor) {
+        self.socket = socket
+        // A client that does not read its answer must not hold us up.
+        try? UnixSocket.setTimeout(socket, milliseconds: 500)
+    }
+
+    /// Takes what is there. Nil until the line is complete, or when the client has left.
+    func receive() -> Result<InjectorRequest, BadRequest>? {
+        guard let (bytes, descriptor) = try? UnixSocket.receive(from: socket, atMost: 512), !bytes.isEmpty else {
+            isFinished = true
+            return nil
+        }
+        if let descriptor { self.descriptor = descriptor }
+        line += bytes
+        guard let end = line.firstIndex(of: UInt8(ascii: "\n")) else {
+            if line.count > InjectorRequest.lineLimit {
+                return .failure(BadRequest(description: "the request is longer than \(InjectorRequest.lineLimit) bytes"))
+            }
+            return nil
+        }
+        let text = String(decoding: line[..<end], as: UTF8.self)
+        guard let request = InjectorRequest(line: text) else {
+            return .failure(BadRequest(description: "\"\(text.prefix(64))\" is no request; known are status, release and admit"))
+        }
+        return .success(request)
+    }
+
+    func answer(_ reply: InjectorReply) {
+        // If it has left meanwhile, nobody is there to be told.
+        try? UnixSocket.send([UInt8](reply.line.utf8), to: socket)
+        isFinished = true
+    }
+}

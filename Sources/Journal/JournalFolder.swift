@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+package import Linux
+
+/// The journal on disk: where the two daemons meet.
+///
+///     plans/CLAIM-UID.json    written by nearside-node
+///     states/CLAIM-UID.json   written by nearside-nri
+///     nri.sock                served by nearside-nri
+///
+/// Each file has one writer and is replaced as a whole, so neither daemon ever waits for the other,
+/// and a reader sees all of a change or nothing of it.
+package struct JournalFolder: Sendable {
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    package var socket: String { "\(path)/nri.sock" }
+
+    /// Makes the folders. They hold what the host looked like: for root alone.
+    package func make() throws(SystemError) {
+        for kind in [Kind.plans, .states] { try Files.makeFolder("\(path)/\(kind.rawValue)", mode: 0o700) }
+    }
+
+    private enum Kind: String {
+        case plans, states
+    }
+
+    private func file(_ kind: Kind, _ uid: String) -> String { "\(path)/\(kind.rawValue)/\(uid).json" }
+
+    // MARK: Plans
+
+    package func plan(_ uid: String) throws(JournalError) -> ClaimPlan? {
+        try read(.plans, uid, version: ClaimPlan.currentVersion)
+    }
+
+    package func plans() -> (plans: [ClaimPlan], damaged: [JournalError]) {
+        readAll(.plans, version: ClaimPlan.currentVersion)
+    }
+
+    package func write(_ plan: ClaimPlan) throws(JournalError) { try write(plan, .plans, plan.claim.uid) }
+
+    package func removePlan(_ uid: String) throws(JournalError) { try remove(.plans, uid) }
+
+    // MARK: States
+
+    package func state(_ uid: String) throws(JournalError) -> ClaimState? {
+        try read(.states, uid, version: ClaimState.currentVersion)
+    }
+
+    package func states() -> (states: [ClaimState], damaged: [JournalError]) {
+        readAll(.states, version: ClaimState.currentVersion)
+    }
+
+    package func write(_ state: ClaimState) throws(JournalError) { try write(state, .states, state.claim.uid) }
+
+    package func removeState(_ uid: String) throws(JournalError) { try remove(.states, uid) }
+
+    // MARK: Files
+
+    private struct Header: Decodable {
+        var version: Int
+    }
+
+    /// Nil when there is no such file. A damaged one is set aside under another name, so that it is
+    /// reported once, is kept for a person, and never stops anything twice.
+    private func read<Value: Decodable>(_ kind: Kind, _ uid: String, version: Int) throws(JournalError) -> Value? {
+        let file = try checkedFile(kind, uid)
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try Files.read(file) } catch {
+            if error.isNotFound { return nil }
+            throw JournalError(file, "\(error)")
+        }
+        do {
+            let found = try JSONDecoder().decode(Header.self, from: Data(bytes)).version
+            guard found == version else {
+                throw JournalError(file, "has version \(found); this program knows version \(version)")
+            }
+            return try JSONDecoder().decode(Value.self, from: Data(bytes))
+        } catch let error as JournalError {
+            // A newer program wrote it and may come back: it stays where it is.
+            throw error
+        } catch {
+            let aside = file + ".damaged"
+            try? Files.replace(aside, with: bytes, mode: 0o600)
+            try? Files.remove(file)
+            throw JournalError(file, "is damaged and was set aside as \(aside): \(error)")
+        }
+    }
+
+    private func readAll<Value: Decodable>(_ kind: Kind, version: Int) -> ([Value], [JournalError]) {
+        var values: [Value] = []
+        var damaged: [JournalError] = []
+        for name in Files.list("\(path)/\(kind.rawValue)") where name.hasSuffix(".json") && !name.hasPrefix(".") {
+            do throws(JournalError) {
+                if let value: Value = try read(kind, String(name.dropLast(5)), version: version) { values.append(value) }
+            } catch { damaged.append(error) }
+        }
+        return (values, damaged)
+    }
+
+    private func write(_ value: some Encodable, _ kind: Kind, _ uid: String) throws(JournalError) {
+        let file = try checkedFile(kind, uid)
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            try Files.replace(file, with: [UInt8](try encoder.encode(value)), mode: 0o600)
+        } catch { throw JournalError(file, "cannot be written: \(error)") }
+    }
+
+    private func remove(_ kind: Kind, _ uid: String) throws(JournalError) {
+        let file = try checkedFile(kind, uid)
+        do throws(SystemError) { try Files.remove(file) } catch { throw JournalError(file, "\(error)") }
+    }
+
+    /// UIDs come from outside and become file names.
+    private func checkedFile(_ kind: Kind, _ uid: String) throws(JournalError) -> String {
+        let isPlain = uid.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || byte == 0x2d
+        }
+        guard isPlain, (1...128).contains(uid.utf8.count) else {
+            throw JournalError(path, "takes no claim with the UID \"\(uid.prefix(128))\"")
+        }
+        return file(kind, uid)
+    }
+}
+
+/// A file of the journal that cannot be used: which, and why.
+package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible {
+    package var file: String
+    package var text: String
+
+    package init(_ file: String, _ text: String) {
+        self.file = file
+        self.text = text
+    }
+
+    package var description: String { "\(file) \(text)" }
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Journal
+package import Preparation
+
+/// What the kubelet's calls come down to.
+package protocol ClaimHandler: Sendable {
+    func prepare(_ claim: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice]
+    func unprepare(_ claim: ClaimIdentity) async throws(ClaimError)
+}
+
+extension ClaimPreparer: ClaimHandler {}

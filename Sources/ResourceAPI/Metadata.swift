@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The metadata of an API object, as far as we use it (apimachinery, meta/v1 ObjectMeta).
+package struct Metadata: Hashable, Sendable, Codable {
+    package var name: String?
+    package var generateName: String?
+    package var namespace: String?
+    package var uid: String?
+    package var resourceVersion: String?
+    package var ownerReferences: [OwnerReference]?
+
+    package init(
+        name: String? = nil, generateName: String? = nil, namespace: String? = nil, uid: String? = nil,
+        resourceVersion: String? = nil, ownerReferences: [OwnerReference]? = nil
+    ) {
+        self.name = name
+        self.generateName = generateName
+        self.namespace = namespace
+        self.uid = uid
+        self.resourceVersion = resourceVersion
+        self.ownerReferences = ownerReferences
+    }
+}
+
+/// Says whose object this is: it goes when its owner goes.
+package struct OwnerReference: Hashable, Sendable, Codable {
+    package var apiVersion: String
+    package var kind: String
+    package var name: String
+    package var uid: String
+    package var controller: Bool?
+
+    package init(apiVersion: String, kind: String, name: String, uid: String, controller: Bool? = true) {
+        self.apiVersion = apiVersion
+        self.kind = kind
+        self.name = name
+        self.uid = uid
+        self.controller = controller
+    }
+}
+
+/// A list as the API server returns it.
+package struct ObjectList<Item: Codable & Hashable & Sendable>: Hashable, Sendable, Codable {
+    package struct ListMetadata: Hashable, Sendable, Codable {
+        package var resourceVersion: String?
+        package init(resourceVersion: String? = nil) { self.resourceVersion = resourceVersion }
+    }
+
+    package var apiVersion: String?
+    package var kind: String?
+    package var metadata: ListMetadata?
+    package var items: [Item]
+
+    package init(
+        apiVersion: String? = nil, kind: String? = nil, metadata: ListMetadata? = nil, items: [Item]
+    ) {
+        self.apiVersion = apiVersion
+        self.kind = kind
+        self.metadata = metadata
+        self.items = items
+    }
+}
+
+/// A node, of which only the identity counts here.
+package struct NodeObject: Hashable, Sendable, Codable {
+    package var metadata: Metadata
+
+    package init(metadata: Metadata) { self.metadata = metadata }
+}

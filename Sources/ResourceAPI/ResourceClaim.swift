@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A claim, as far as a node driver reads it (resource.k8s.io/v1 ResourceClaim).
+package struct ResourceClaim: Hashable, Sendable, Codable {
+    package var metadata: Metadata
+    package var status: ResourceClaimStatus?
+
+    package init(metadata: Metadata, status: ResourceClaimStatus? = nil) {
+        self.metadata = metadata
+        self.status = status
+    }
+}
+
+package struct ResourceClaimStatus: Hashable, Sendable, Codable {
+    package var allocation: AllocationResult?
+    package var reservedFor: [ConsumerReference]?
+
+    package init(allocation: AllocationResult?, reservedFor: [ConsumerReference]? = nil) {
+        self.allocation = allocation
+        self.reservedFor = reservedFor
+    }
+}
+
+/// Who may use the claim: normally pods.
+package struct ConsumerReference: Hashable, Sendable, Codable {
+    package var apiGroup: String?
+    package var resource: String
+    package var name: String
+    package var uid: String
+
+    package init(resource: String, name: String, uid: String) {
+        self.resource = resource
+        self.name = name
+        self.uid = uid
+    }
+}
+
+package struct AllocationResult: Hashable, Sendable, Codable {
+    package var devices: DeviceAllocation
+
+    package init(devices: DeviceAllocation) { self.devices = devices }
+}
+
+package struct DeviceAllocation: Hashable, Sendable, Codable {
+    package var results: [AllocatedDevice]?
+    package var config: [AllocationConfig]?
+
+    package init(results: [AllocatedDevice], config: [AllocationConfig]? = nil) {
+        self.results = results
+        self.config = config
+    }
+}
+
+/// One device that the scheduler gave to a request. The request may be `main/sub`.
+package struct AllocatedDevice: Hashable, Sendable, Codable {
+    package var request: String
+    package var driver: String
+    package var pool: String
+    package var device: String
+    package var adminAccess: Bool?
+
+    package init(request: String, driver: String, pool: String, device: String) {
+        self.request = request
+        self.driver = driver
+        self.pool = pool
+        self.device = device
+    }
+
+    /// The name containers refer to: without the sub-request.
+    package var baseRequest: String { String(request.prefix { $0 != "/" }) }
+}
+
+/// Configuration for the devices of some requests, from the class or from the claim.
+package struct AllocationConfig: Hashable, Sendable, Codable {
+    package enum Source: String, Hashable, Sendable, Codable {
+        case fromClass = "FromClass"
+        case fromClaim = "FromClaim"
+    }
+
+    package var source: Source
+    /// Empty or absent: all requests.
+    package var requests: [String]?
+    package var opaque: OpaqueConfig?
+
+    package init(source: Source, requests: [String]? = nil, opaque: OpaqueConfig?) {
+        self.source = source
+        self.requests = requests
+        self.opaque = opaque
+    }
+
+    /// Whether it is for this request; a main request's configuration is for all its sub-requests.
+    package func applies(to device: AllocatedDevice) -> Bool {
+        guard let requests, !requests.isEmpty else { return true }
+        return requests.contains(device.request) || requests.contains(device.baseRequest)
+    }
+}
+
+package struct OpaqueConfig: Hashable, Sendable, Codable {
+    package var driver: String
+    package var parameters: JSONValue
+
+    package init(driver: String, parameters: JSONValue) {
+        self.driver = driver
+        self.parameters = parameters
+    }
+}
+
+/// What became of a device: an entry of the claim's `status.devices` (KEP-4817).
+package struct AllocatedDeviceStatus: Hashable, Sendable, Codable {
+    package var driver: String
+    package var pool: String
+    package var device: String
+    package var conditions: [Condition]?
+    package var networkData: NetworkDeviceData?
+
+    package init(
+        driver: String, pool: String, device: String, conditions: [Condition]? = nil,
+        networkData: NetworkDeviceData? = nil
+    ) {
+        self.driver = driver
+        self.pool = pool
+        self.device = device
+        self.conditions = conditions
+        self.networkData = networkData
+    }
+}
+
+package struct NetworkDeviceData: Hashable, Sendable, Codable {
+    package var interfaceName: String?
+    /// With prefix lengths, in canonical form.
+    package var ips: [String]?
+    package var hardwareAddress: String?
+
+    package init(interfaceName: String?, ips: [String]?, hardwareAddress: String?) {
+        self.interfaceName = interfaceName
+        self.ips = ips
+        self.hardwareAddress = hardwareAddress
+    }
+}
+
+/// meta/v1 Condition.
+package struct Condition: Hashable, Sendable, Codable {
+    package var type: String
+    package var status: String
+    package var reason: String
+    package var message: String
+    package var lastTransitionTime: String
+
+    package init(type: String, status: String, reason: String, message: String, lastTransitionTime: String) {
+        self.type = type
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.lastTransitionTime = lastTransitionTime
+    }
+}

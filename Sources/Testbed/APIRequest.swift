@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import NIOHTTP1
+import ResourceAPI
+
+/// A request to the Testbed's API server, taken apart.
+struct APIRequest {
+    var path: String
+    var query: [String: String] = [:]
+    /// `resourceslices`, `nodes`, or `resourceclaims/NAMESPACE`; nil for any other path.
+    var collection: String?
+    var name: String?
+    /// Field selector, by path.
+    var fields: [String: String] = [:]
+    var object: JSONValue
+
+    var isWatch: Bool { query["watch"] == "true" }
+
+    init(_ head: HTTPRequestHead, _ body: [UInt8]) {
+        let parts = head.uri.split(separator: "?", maxSplits: 1)
+        path = String(parts.first ?? "")
+        for pair in parts.dropFirst().first?.split(separator: "&") ?? [] {
+            let words = pair.split(separator: "=", maxSplits: 1)
+            query[String(words[0])] = words.count > 1 ? Self.decode(words[1]) : ""
+        }
+        for pair in (query["fieldSelector"] ?? "").split(separator: ",") {
+            let words = pair.split(separator: "=", maxSplits: 1)
+            if words.count == 2 { fields[String(words[0])] = String(words[1]) }
+        }
+        object = (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null
+        let words = path.split(separator: "/").map(String.init)
+        switch words {
+        case ["api", "v1", "nodes", words.last ?? ""] where words.count == 4:
+            (collection, name) = ("nodes", words[3])
+        case _ where words.starts(with: ["apis", "resource.k8s.io", "v1", "resourceslices"]):
+            (collection, name) = ("resourceslices", words.count > 4 ? words[4] : nil)
+        case _ where words.starts(with: ["apis", "resource.k8s.io", "v1", "namespaces"]) && words.count > 5:
+            (collection, name) = ("\(words[5])/\(words[4])", words.count > 6 ? words[6] : nil)
+        default: break
+        }
+    }
+
+    private static func decode(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

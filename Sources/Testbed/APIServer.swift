@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+package import ResourceAPI
+import Synchronization
+
+/// An API server on loopback: the resources a driver uses, over real HTTP, with real watches.
+package final class APIServer: Sendable {
+    fileprivate struct State {
+        var store = ObjectStore()
+        var watchers: [ObjectIdentifier: Watcher] = [:]
+        var requests: [String] = []
+        var faults: [Fault] = []
+    }
+
+    fileprivate struct Watcher {
+        var collection: String
+        var fields: [String: String]
+        var channel: any Channel
+    }
+
+    /// An answer that is given in place of the right one.
+    package struct Fault: Hashable, Sendable {
+        package var method: String
+        package var pathPrefix: String
+        package var code: Int
+        package var times: Int
+
+        package init(_ method: String, _ pathPrefix: String, code: Int, times: Int = 1) {
+            self.method = method
+            self.pathPrefix = pathPrefix
+            self.code = code
+            self.times = times
+        }
+    }
+
+    fileprivate let state = Mutex(State())
+    private let channel: any Channel
+    private let group: MultiThreadedEventLoopGroup
+    private let router: Router
+
+    /// `http://127.0.0.1:PORT`
+    package let url: String
+
+    /// Listens in the network namespace of the calling thread.
+    package init() throws {
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let router = Router()
+        self.router = router
+        channel = try ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.pipeline.configureHTTPServerPipeline().flatMapThrowing {
+                    try channel.pipeline.syncOperations.addHandler(RequestHandler(router))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).wait()
+        url = "http://127.0.0.1:\(channel.localAddress?.port ?? 0)"
+        router.server.withLock { $0 = self }
+    }
+
+    /// Has to be called: until then the handlers keep the server.
+    package func shutDown() {
+        router.server.withLock { $0 = nil }
+        try? channel.close().wait()
+        try? group.syncShutdownGracefully()
+    }
+
+    // MARK: For tests
+
+    package func add(_ collection: String, _ object: some Encodable) throws {
+        let value = try JSONDecoder().decode(JSONValue.self, from: try JSONEncoder().encode(object))
+        _ = try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, value) }
+    }
+
+    package func slices() throws -> [ResourceSlice] {
+        let data = try JSONEncoder().encode(state.withLock { $0.store.list("resourceslices") })
+        return try JSONDecoder().decode([ResourceSlice].self, from: data)
+    }
+
+    /// What the kubelet does to a node's slices when it starts.
+    package func deleteAllSlices() throws {
+        for slice in try slices() {
+            try apply { (store) throws(ObjectStore.Refusal) in
+                try store.delete("resourceslices", slice.metadata.name ?? "", nil)
+            }
+        }
+    }
+
+    /// Method and path of all requests so far.
+    package var requests: [String] { state.withLock { $0.requests } }
+
+    package func inject(_ fault: Fault) { state.withLock { $0.faults.append(fault) } }
+
+    /// Ends all watches, as a load balancer does.
+    package func cutWatches() {
+        for watcher in state.withLock({ Array($0.watchers.values) }) { watcher.channel.close(promise: nil) }
+    }
+
+    // MARK: Requests
+
+    /// Changes the store and tells those who watch.
+    @discardableResult
+    fileprivate func apply<Value: Sendable>(
+        _ body: (inout ObjectStore) throws(ObjectStore.Refusal) -> Value
+    ) throws(ObjectStore.Refusal) -> Value {
+        let result: Result<Value, ObjectStore.Refusal> = state.withLock { state in
+            let before = state.store.changes.count
+            do throws(ObjectStore.Refusal) {
+                let value = try body(&state.store)
+                for change in state.store.changes[before...] {
+                    for watcher in state.watchers.values where Self.matches(change, watcher) {
+                        Self.send(change, to: watcher.channel)
+                    }
+                }
+                return .success(value)
+            } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
+    fileprivate static func matches(_ change: ObjectStore.Change, _ watcher: Watcher) -> Bool {
+        change.collection == watcher.collection && Self.matches(change.object, watcher.fields)
+    }
+
+    fileprivate static func matches(_ object: JSONValue, _ fields: [String: String]) -> Bool {
+        fields.allSatisfy { key, value in
+            key.split(separator: ".").reduce(object as JSONValue?) { $0?[String($1)] } == .string(value)
+        }
+    }
+
+    fileprivate static func send(_ change: ObjectStore.Change, to channel: any Channel) {
+        let event = JSONValue.object(["type": .string(change.type), "object": change.object])
+        guard let data = try? JSONEncoder().encode(event) else { return }
+        channel.writeAndFlush(
+            HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: [UInt8](data) + [0x0a]))), promise: nil)
+    }
+
+    fileprivate func handle(_ head: HTTPRequestHead, _ body: [UInt8], _ channel: any Channel) {
+        let request = APIRequest(head, body)
+        let fault: Int? = state.withLock { state in
+            state.requests.append("\(head.method.rawValue) \(request.path)")
+            guard
+                let index = state.faults.firstIndex(where: {
+                    $0.times > 0 && $0.method == head.method.rawValue && request.path.hasPrefix($0.pathPrefix)
+                })
+            else { return nil }
+            state.faults[index].times -= 1
+            return state.faults[index].code
+        }
+        if let fault {
+            return Self.refuse(ObjectStore.Refusal(code: fault, reason: "Injected", message: "an injected fault"), channel)
+        }
+        do throws(ObjectStore.Refusal) {
+            guard let collection = request.collection else {
+                throw ObjectStore.Refusal(code: 404, reason: "NotFound", message: "no such path: \(request.path)")
+            }
+            if request.isWatch { return try watch(request, collection, channel) }
+            Self.respond(200, try answer(request, collection, head.method), channel)
+        } catch { Self.refuse(error, channel) }
+    }
+
+    private func answer(
+        _ request: APIRequest, _ collection: String, _ method: HTTPMethod
+    ) throws(ObjectStore.Refusal) -> JSONValue {
+        let object = request.object
+        switch (method, request.name) {
+        case (.GET, let name?):
+            return try apply { (store) throws(ObjectStore.Refusal) in try store.get(collection, name) }
+        case (.GET, nil):
+            let (items, version) = state.withLock { ($0.store.list(collection), $0.store.version) }
+            return .object([
+                "metadata": .object(["resourceVersion": .string(String(version))]),
+                "items": .array(items.filter { Self.matches($0, request.fields) }),
+            ])
+        case (.POST, nil):
+            return try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, object) }
+        case (.PUT, let name?):
+            return try apply { (store) throws(ObjectStore.Refusal) in try store.replace(collection, name, object) }
+        case (.DELETE, let name?):
+            try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, object) }
+            return .object(["status": .string("Success")])
+        default:
+            throw ObjectStore.Refusal(code: 405, reason: "MethodNotAllowed", message: "\(method.rawValue) \(request.path)")
+        }
+    }
+
+    private func watch(
+        _ request: APIRequest, _ collection: String, _ channel: any Channel
+    ) throws(ObjectStore.Refusal) {
+        guard let from = Int(request.query["resourceVersion"] ?? "") else {
+            throw ObjectStore.Refusal(code: 400, reason: "BadRequest", message: "resourceVersion is missing")
+        }
+        let watcher = Watcher(collection: collection, fields: request.fields, channel: channel)
+        let key = ObjectIdentifier(channel)
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .ok, headers: ["Content-Type": "application/json", "Transfer-Encoding": "chunked"])
+        channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
+        state.withLock { state in
+            for change in state.store.changes where change.version > from && Self.matches(change, watcher) {
+                Self.send(change, to: channel)
+            }
+            state.watchers[key] = watcher
+        }
+        channel.closeFuture.whenComplete { [weak self] _ in
+            self?.state.withLock { _ = $0.watchers.removeValue(forKey: key) }
+        }
+    }
+
+    private static func refuse(_ refusal: ObjectStore.Refusal, _ channel: any Channel) {
+        respond(
+            refusal.code,
+            .object([
+                "kind": .string("Status"), "reason": .string(refusal.reason), "message": .string(refusal.message),
+                "code": .integer(Int64(refusal.code)),
+            ]), channel)
+    }
+
+    private static func respond(_ code: Int, _ object: JSONValue, _ channel: any Channel) {
+        let data = (try? JSONEncoder().encode(object)).map { [UInt8]($0) } ?? []
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .init(statusCode: code),
+            headers: ["Content-Type": "application/json", "Content-Length": String(data.count)])
+        channel.write(HTTPServerResponsePart.head(head), promise: nil)
+        channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: data))), promise: nil)
+        channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+    }
+}
+
+/// Lets handlers find the server, which is complete only after they were set up.
+private final class Router: Sendable {
+    let server = Mutex<APIServer?>(nil)
+}
+
+/// Collects a request and hands it on.
+private final class RequestHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let router: Router
+    private var head: HTTPRequestHead?
+    private var body: [UInt8] = []
+
+    init(_ router: Router) { self.router = router }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): (self.head, body) = (head, [])
+        case .body(let part): body += part.readableBytesView
+        case .end:
+            if let head { router.server.withLock { $0 }?.handle(head, body, context.channel) }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CGRPC
+import FoundationEssentials
+package import KubeletAPI
+import Linux
+package import SwiftProtobuf
+
+/// The kubelet's side: finds the registration socket, registers, prepares and gives up.
+///
+/// It speaks through libgrpc, with the authorities that a kubelet sends: the escaped path of the
+/// registration socket, and `localhost` for the other.
+package final class KubeletPeer: @unchecked Sendable {
+    /// A call that did not go well.
+    package struct Failure: Error, CustomStringConvertible {
+        package var status: Int32
+        package var details: String
+        package var description: String { "gRPC status \(status): \(details)" }
+    }
+
+    /// An open channel to one socket.
+    package final class Channel: @unchecked Sendable {
+        private let channel: UnsafeMutableRawPointer
+
+        package init?(socket: String, authority: String) {
+            guard let channel = CGRPC_open("unix:\(socket)", authority) else { return nil }
+            self.channel = channel
+        }
+
+        deinit { CGRPC_close(channel) }
+
+        package func call(
+            _ method: String, _ bytes: [UInt8], milliseconds: Int64 = 45_000
+        ) throws(Failure) -> [UInt8] {
+            var reply = CGRPC_call(channel, method, bytes, bytes.count, milliseconds)
+            defer { CGRPC_free(&reply) }
+            let details = reply.details.map { String(cString: $0) } ?? ""
+            guard reply.status == 0 else { throw Failure(status: reply.status, details: details) }
+            return Array(UnsafeBufferPointer(start: reply.bytes, count: reply.count))
+        }
+
+        package func call<Answer: Message>(
+            _ method: String, _ request: some Message, milliseconds: Int64 = 45_000
+        ) throws -> Answer {
+            try Answer(serializedBytes: try call(method, try request.serializedBytes(), milliseconds: milliseconds))
+        }
+    }
+
+    package let info: RegistrationPluginInfo
+    private let service: Channel
+
+    /// Registers the plugin whose socket it is, as a kubelet does.
+    package init(registrationSocket: String) throws {
+        let authority = registrationSocket.utf8.map { byte in
+            byte == UInt8(ascii: "/") ? "%2F" : String(UnicodeScalar(byte))
+        }.joined()
+        guard let registration = Channel(socket: registrationSocket, authority: authority) else {
+            throw Failure(status: 14, details: "no channel to \(registrationSocket)")
+        }
+        info = try registration.call(
+            "/pluginregistration.Registration/GetInfo", RegistrationInfoRequest(), milliseconds: 1000)
+        guard let service = Channel(socket: info.endpoint, authority: "localhost") else {
+            throw Failure(status: 14, details: "no channel to \(info.endpoint)")
+        }
+        self.service = service
+        var status = RegistrationRegistrationStatus()
+        status.pluginRegistered = true
+        let _: RegistrationRegistrationStatusResponse = try registration.call(
+            "/pluginregistration.Registration/NotifyRegistrationStatus", status, milliseconds: 5000)
+    }
+
+    private static let prefix = "/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/"
+
+    /// Devices of the claim; throws what the entry says when it failed.
+    package func prepare(namespace: String, name: String, uid: String) throws -> [DRAV1Device] {
+        var claim = DRAV1Claim()
+        (claim.namespace, claim.name, claim.uid) = (namespace, name, uid)
+        var request = DRAV1NodePrepareResourcesRequest()
+        request.claims = [claim]
+        let response: DRAV1NodePrepareResourcesResponse = try service.call(Self.prefix + "NodePrepareResources", request)
+        guard let entry = response.claims[uid] else { throw Failure(status: 13, details: "no entry for \(uid)") }
+        if !entry.error.isEmpty { throw Failure(status: 0, details: entry.error) }
+        return entry.devices
+    }
+
+    package func unprepare(namespace: String, name: String, uid: String) throws {
+        var claim = DRAV1Claim()
+        (claim.namespace, claim.name, claim.uid) = (namespace, name, uid)
+        var request = DRAV1NodeUnprepareResourcesRequest()
+        request.claims = [claim]
+        let response: DRAV1NodeUnprepareResourcesResponse = try service.call(
+            Self.prefix + "NodeUnprepareResources", request)
+        guard let entry = response.claims[uid] else { throw Failure(status: 13, details: "no entry for \(uid)") }
+        if !entry.error.isEmpty { throw Failure(status: 0, details: entry.error) }
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Glibc
+package import Hardware
+package import Linux
+import Netlink
+import NRI
+package import NRIMessages
+package import ResourceAPI
+
+/// A node made of namespaces: the two real daemons, an API server, a kubelet and a runtime, and a
+/// machine whose NICs are stood in for by macvlan interfaces.
+///
+/// Nothing of it touches the host's own network: it has a network namespace of its own, in which the
+/// daemons believe themselves to be on the host.
+package final class TestNode {
+    package struct Options {
+        /// Where the programs lie.
+        package var programs: String
+        package var machine: Machine
+        package var driver = "dra.nearside"
+        package var node = "testnode"
+        package var own = "gpus"
+        package var dialect = RuntimePeer.Dialect.stateChange
+
+        package init(programs: String, machine: Machine) {
+            self.programs = programs
+            self.machine = machine
+        }
+    }
+
+    package let options: Options
+    package let scratch: ScratchFolder
+    /// What the daemons take for the host's network.
+    package let host: NetworkNamespace
+    package let api: APIServer
+    package private(set) var kubelet: KubeletPeer?
+    package private(set) var runtime: RuntimePeer?
+    package private(set) var nodeDaemon: ChildProcess?
+    package private(set) var injectorDaemon: ChildProcess?
+    private let runtimeListener: Descriptor
+    private var pods: [String: PodNamespace] = [:]
+    private var synchronized: [NRIPodSandbox] = []
+
+    /// Lays the machine out and gives its NICs interfaces. Needs root.
+    package init(_ options: Options) throws {
+        self.options = options
+        scratch = try ScratchFolder("near")
+        host = try NetworkNamespace.make()
+        try TreeWriter.write(options.machine, to: scratch("host"))
+        for folder in ["plugins_registry", "plugins", "cdi", "journal"] { try Files.makeFolder(scratch(folder)) }
+        let machine = options.machine
+        let links = host
+        try links.run { () throws(SystemError) in
+            do throws(NetlinkError) { try Self.standIn(for: machine) } catch {
+                throw SystemError("make stand-in interfaces: \(error)", "testbed", code: error.code)
+            }
+        }
+        let listen = scratch("nri.sock")
+        runtimeListener = try UnixSocket.listen(listen)
+        // The API server listens in the same namespace: its port is nobody else's business.
+        api = try Self.start(in: host)
+        try api.add("nodes", NodeObject.named(options.node))
+    }
+
+    deinit {
+        runtime = nil
+        injectorDaemon?.stop()
+        nodeDaemon?.stop()
+        api.shutDown()
+    }
+
+    private static func start(in namespace: NetworkNamespace) throws -> APIServer {
+        let result: Result<APIServer, any Error> = try namespace.run { () throws(SystemError) in Result { try APIServer() } }
+        return try result.get()
+    }
+
+    /// A macvlan for each interface of the machine, with an address, all on one veth.
+    private static func standIn(for machine: Machine) throws(NetlinkError) {
+        let socket = try NetlinkSocket()
+        if let loopback = try socket.link(named: "lo") {
+            try socket.change(loopback.index, LinkChange(isUp: true), "bring the loopback up")
+        }
+        try socket.addLink("wire0", kind: "veth")
+        guard let parent = try socket.link(named: "wire0") else { return }
+        try socket.change(parent.index, LinkChange(isUp: true), "bring the wire up")
+        for link in try socket.links() where link.kind == "veth" {
+            try socket.change(link.index, LinkChange(isUp: true), "bring the wire up")
+        }
+        let netdevs = machine.functions.flatMap(\.netdevs)
+        for (index, netdev) in netdevs.enumerated() {
+            let low = UInt8(truncatingIfNeeded: index)
+            try socket.addLink(
+                netdev.name, kind: "macvlan", parent: parent.index,
+                address: HardwareAddress(bytes: [0x02, 0x4e, 0x53, 0, 0, low]))
+            guard let link = try socket.link(named: netdev.name), let address = IPAddress(bytes: [10, 77, low, 1]) else { continue }
+            try socket.setAddress(InterfaceAddress(index: link.index, prefix: IPPrefix(address: address, length: 24)))
+            try socket.change(link.index, LinkChange(isUp: true), "bring \(netdev.name) up")
+        }
+    }
+
+    // MARK: Daemons
+
+    private func socket(_ name: String) -> String { scratch(name) }
+
+    package func startInjector() throws {
+        injectorDaemon = try ChildProcess(
+            "\(options.programs)/nearside-nri",
+            ["--journal", scratch("journal"), "--nri-socket", scratch("nri.sock"), "--log-level", "debug"],
+            in: host, output: scratch("nri.log"))
+        runtime = try RuntimePeer(listener: runtimeListener, dialect: options.dialect, pods: synchronized)
+    }
+
+    package func startNode() throws {
+        nodeDaemon = try ChildProcess(
+            "\(options.programs)/nearside-node",
+            [
+                "--node-name", options.node, "--driver", options.driver, "--own", options.own, "--host-root", scratch("host"),
+                "--journal", scratch("journal"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path, "--gate",
+                "\(options.programs)/nearside-gate", "--api-server", api.url, "--log-level", "debug",
+            ], in: host, output: scratch("node.log"))
+        let socket = scratch("plugins_registry/\(options.driver)-reg.sock")
+        guard eventually(seconds: 10, { (try? UnixSocket.connect(socket)) != nil }) else {
+            throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)
+        }
+        kubelet = try KubeletPeer(registrationSocket: socket)
+    }
+
+    /// The last of what a daemon printed.
+    package func log(_ name: String) -> String {
+        String(((try? Files.readText(scratch(name), limit: 64 << 20)) ?? "").suffix(4000))
+    }
+
+    package func stopRuntime() { runtime = nil }
+    package func kill(injector signal: Int32) { injectorDaemon?.stop(signal) }
+    package func kill(node signal: Int32) { nodeDaemon?.stop(signal) }
+
+    // MARK: Pods
+
+    /// A pod's namespace, bound to a path as runtimes bind it.
+    private final class PodNamespace {
+        let path: String
+        init(_ path: String) { self.path = path }
+    }
+
+    /// Makes a namespace for a pod; what the runtime would tell of it.
+    package func makePod(_ name: String, uid: String) throws -> NRIPodSandbox {
+        let folder = "/run/netns"
+        try Files.makeFolder(folder)
+        let path = "\(folder)/near-\(getpid())-\(uid)"
+        let namespace = try NetworkNamespace.make()
+        try bind(namespace, to: path)
+        pods[uid] = PodNamespace(path)
+        let pod = NRIPodSandbox.testbed(id: "sandbox-\(uid)", uid: uid, name: name, networkNamespace: path)
+        synchronized.append(pod)
+        return pod
+    }
+
+    package func namespace(of pod: NRIPodSandbox) throws -> NetworkNamespace {
+        try NetworkNamespace(path: pod.networkNamespace ?? "")
+    }
+
+    /// Takes the namespace away, as the runtime does after the pod.
+    package func removePod(_ pod: NRIPodSandbox) {
+        guard let entry = pods.removeValue(forKey: pod.uid) else { return }
+        synchronized.removeAll { $0.id == pod.id }
+        unbind(entry.path)
+    }
+
+    package func removeAllPods() {
+        for entry in pods.values { unbind(entry.path) }
+        pods = [:]
+        synchronized = []
+    }
+
+    // MARK: State as text
+
+    /// What `ip` shows: the state of the network in words, for comparison.
+    package static func describe(_ namespace: NetworkNamespace) throws -> String {
+        var text = ""
+        for arguments in [
+            ["-d", "address", "show"], ["route", "show", "table", "all"], ["-6", "route", "show", "table", "all"],
+            ["neigh", "show", "nud", "permanent"], ["rule", "show"],
+        ] {
+            text += try ChildProcess.run("/sbin/ip", arguments, in: namespace).output
+        }
+        return text
+    }
+}
+
+extension NodeObject {
+    package static func named(_ name: String) -> NodeObject {
+        NodeObject(metadata: Metadata(name: name, uid: "node-uid-\(name)"))
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Discovery
+import Glibc
+import KubeletPlugin
+import Kubernetes
+import Logging
+import Node
+import Publishing
+import ResourceAPI
+
+@main
+struct NearsideNode: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nearside-node",
+        abstract: "Publishes the devices of this node and prepares claims, as a DRA plugin of the kubelet.",
+        discussion: """
+            Needs no capability. Example, in a pod: nearside-node --node-name $NODE_NAME
+            """)
+
+    @Option(help: "Name of this node in the cluster.")
+    var nodeName: String
+
+    @Option(help: "Name of the driver.")
+    var driver = "dra.nearside"
+
+    @Option(help: "Accelerators this driver owns, with commas: gpus, neurons, gaudis, tpus. None: their vendors' drivers do.")
+    var own = ""
+
+    @Option(help: "Prefixes of virtual interfaces that pods may be given, with commas.")
+    var virtualNics = ""
+
+    @Option(help: "Addresses of this node, with commas: their interfaces are never given away.")
+    var nodeAddresses = ""
+
+    @Option(help: "Where the host's file system is mounted.")
+    var hostRoot = "/"
+
+    @Option(help: "The folder in which it meets nearside-nri.")
+    var journal = "/run/nearside"
+
+    @Option(help: "Folder for CDI specifications.")
+    var cdi = "/var/run/cdi"
+
+    @Option(help: "The kubelet's folder.")
+    var kubeletRoot = "/var/lib/kubelet"
+
+    @Option(help: "Path of nearside-gate on the host; empty to do without.")
+    var gate = "/var/lib/nearside/nearside-gate"
+
+    @Option(help: "URL of the API server; in a pod it is found by itself.")
+    var apiServer: String?
+
+    @Option(help: "File with a bearer token for --api-server.")
+    var tokenFile: String?
+
+    @Option(help: "File with the certificates that --api-server's is checked against.")
+    var caFile: String?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    func validate() throws {
+        guard Limits.isDriverName(driver) else {
+            throw ValidationError("--driver is a DNS name of at most 63 bytes such as dra.nearside, not \"\(driver)\"")
+        }
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level does not know \"\(logLevel)\"")
+        }
+        _ = try ownedFamilies(own)
+    }
+
+    func run() async throws {
+        var log = Logger(label: "nearside-node", factory: { StreamLogHandler.standardError(label: $0) })
+        log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
+        signal(SIGPIPE, SIG_IGN)
+        let endpoint: APIEndpoint
+        if let apiServer {
+            endpoint = APIEndpoint(url: apiServer, tokenFile: tokenFile, caFile: caFile)
+        } else if let found = APIEndpoint.inCluster(environment()) {
+            endpoint = found
+        } else {
+            throw ValidationError("this is no pod; say where the API server is with --api-server")
+        }
+        let policy = PublishingPolicy(driver: driver, owned: try ownedFamilies(own), virtualNICs: list(virtualNics))
+        try await NodeDaemon(
+            .init(
+                node: nodeName, policy: policy, endpoint: endpoint,
+                discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
+                journal: journal, cdi: cdi,
+                kubelet: .init(
+                    driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)"),
+                gatePath: gate.isEmpty ? nil : gate),
+            log: log
+        ).run()
+    }
+
+    private func environment() -> [String: String] {
+        var values: [String: String] = [:]
+        for name in ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] {
+            if let value = getenv(name) { values[name] = String(cString: value) }
+        }
+        return values
+    }
+}
+
+func list(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
+
+func ownedFamilies(_ text: String) throws -> Set<String> {
+    do throws(PublishingPolicy.UnknownFamily) { return try PublishingPolicy.owned(text) } catch {
+        throw ValidationError("--own: \(error)")
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import Injector
+import Linux
+import Logging
+
+struct NearsideNRI: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nearside-nri",
+        abstract: "Moves the interfaces of claims into pods and back, as a plugin of the container runtime.",
+        discussion: """
+            Needs NET_ADMIN and SYS_ADMIN; has no credentials and talks to nobody but the runtime and the
+            journal. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
+            """)
+
+    @Option(help: "The folder in which it meets nearside-node.")
+    var journal = "/run/nearside"
+
+    @Option(help: "The runtime's NRI socket.")
+    var nriSocket = "/var/run/nri/nri.sock"
+
+    @Option(help: "Name under which the runtime knows this plugin.")
+    var name = "nearside"
+
+    @Option(help: "Place in the runtime's order of plugins, two digits.")
+    var index = "10"
+
+    @Option(help: "A folder of the host into which to put nearside-gate, which lies beside this program.")
+    var installGate: String?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    func validate() throws {
+        guard index.utf8.count == 2, index.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            throw ValidationError("--index is two digits such as 10, not \"\(index)\"")
+        }
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level does not know \"\(logLevel)\"")
+        }
+    }
+
+    func run() throws {
+        var log = Logger(label: "nearside-nri", factory: { StreamLogHandler.standardError(label: $0) })
+        log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
+        signal(SIGPIPE, SIG_IGN)
+        if let installGate { try install(in: installGate) }
+        let options = InjectorDaemon.Options(
+            journal: journal, runtimeSocket: nriSocket, pluginName: name, pluginIndex: index)
+        try InjectorDaemon(options, log: log).run()
+    }
+
+    /// The runtime starts the gate on the host, where this container's files are not.
+    private func install(in folder: String) throws {
+        guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else { return }
+        let gate = try Files.read(own[..<slash] + "/nearside-gate", limit: 64 << 20)
+        try Files.makeFolder(folder)
+        try Files.replace(folder + "/nearside-gate", with: gate, mode: 0o755)
+    }
+}
+
+NearsideNRI.main()
