@@ -138,7 +138,7 @@ let targets: [Target] = [
     .target(
         name: "KubeletPlugin",
         dependencies: [
-            "Journal", "KubeletAPI", "Linux", "Preparation", grpc, grpcTransport, lifecycle, logging, nioCore,
+            "Journal", "KubeletAPI", "Linux", "Preparation", grpc, grpcTransport, lifecycle, logging, nioPosix,
         ], swiftSettings: strict),
 
     // MARK: Daemons
@@ -146,7 +146,7 @@ let targets: [Target] = [
     .target(
         name: "Node",
         dependencies: [
-            "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Preparation", "Publishing",
+            "Addressing", "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "Preparation", "Publishing",
             httpClient, lifecycle, logging, nioCore, nioPosix, nioSSL, unixSignals,
         ], swiftSettings: strict),
     .target(
@@ -177,7 +177,7 @@ let targets: [Target] = [
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-demo",
-        dependencies: ["Hardware", "Inspection", "Linux", "NRIMessages", "ResourceAPI", "Testbed", argumentParser],
+        dependencies: ["Hardware", "Inspection", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Testbed", argumentParser],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-node",

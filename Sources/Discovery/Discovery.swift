@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
+import Linux
 package import Netlink
 
 /// Takes a snapshot of a host: everything that is known of its devices at one moment.
@@ -17,19 +18,25 @@ package struct Discovery: Sendable {
     }
 
     package func snapshot() throws(NetlinkError) -> Machine {
-        var netdevs = try NetdevReader(root: root, nodeAddresses: nodeAddresses).netdevs()
+        let netdevs = try NetdevReader(root: root, nodeAddresses: nodeAddresses).netdevs()
+        let owners = Dictionary(grouping: netdevs) { function(of: $0) }
         var functions = PCIReader(root: root).functions()
         let accelerators = AcceleratorReader(root: root)
         for index in functions.indices where !functions[index].isBridge {
             accelerators.complete(&functions[index])
-            for name in root.list("sys/bus/pci/devices/\(functions[index].address)/net") {
-                if let netdev = netdevs.removeValue(forKey: name) { functions[index].netdevs.append(netdev) }
-            }
+            functions[index].netdevs = owners[functions[index].address] ?? []
         }
         readRDMADevices(into: &functions)
         return Machine(
             name: root.value("sys/devices/virtual/dmi/id/product_name"), numaNodes: NUMAReader(root: root).nodes(),
-            functions: functions, virtualNetdevs: netdevs.values.sorted { $0.name < $1.name })
+            functions: functions, virtualNetdevs: owners[nil] ?? [])
+    }
+
+    /// The PCI function that an interface belongs to: the last one on the way to its place in sysfs,
+    /// with whatever bus (virtio, auxiliary) lies between. Nil for a virtual interface.
+    private func function(of netdev: Netdev) -> PCIAddress? {
+        Files.linkTarget(root("sys/class/net/\(netdev.name)"))?.split(separator: "/")
+            .reversed().lazy.compactMap { PCIAddress(parsing: $0) }.first
     }
 
     private func readRDMADevices(into functions: inout [PCIFunction]) {

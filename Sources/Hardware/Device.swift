@@ -14,6 +14,13 @@ package struct Device: Hashable, Sendable {
     package var function: PCIFunction?
     package var netdevs: [Netdev]
 
+    package init(address: String, kind: Kind, function: PCIFunction?, netdevs: [Netdev]) {
+        self.address = address
+        self.kind = kind
+        self.function = function
+        self.netdevs = netdevs
+    }
+
     package var rdmaDevices: [RDMADevice] { function?.rdmaDevices ?? [] }
     package var family: Catalog.Family? { function.flatMap(Catalog.acceleratorFamily) }
     package var isUplink: Bool { netdevs.contains(where: \.isUplink) }

@@ -49,6 +49,23 @@ package struct NUMANode: Hashable, Sendable, Codable {
         self.id = id
         self.distances = distances
     }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            id: try values.decode(Int.self, forKey: .id),
+            distances: try values.decodeIfPresent([Int].self, forKey: .distances) ?? [])
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(id, forKey: .id)
+        if !distances.isEmpty { try values.encode(distances, forKey: .distances) }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, distances
+    }
 }
 
 extension Machine {

@@ -69,20 +69,26 @@ package struct HostRecord: Hashable, Sendable, Codable {
     package var hardwareAddress: HardwareAddress?
     package var mtu: UInt32
     package var isUp: Bool
+    /// RFC 2863 state in words, as it was.
+    package var state: String
+    /// rtnetlink's kind of a virtual interface.
+    package var kind: String?
     package var alias: String?
     package var addresses: [InterfaceAddress]
     /// Those that somebody set; what the kernel makes for addresses it makes again by itself.
     package var routes: [Route]
 
     package init(
-        name: String, index: Int32, hardwareAddress: HardwareAddress?, mtu: UInt32, isUp: Bool,
-        alias: String?, addresses: [InterfaceAddress], routes: [Route]
+        name: String, index: Int32, hardwareAddress: HardwareAddress?, mtu: UInt32, isUp: Bool, state: String,
+        kind: String?, alias: String?, addresses: [InterfaceAddress], routes: [Route]
     ) {
         self.name = name
         self.index = index
         self.hardwareAddress = hardwareAddress
         self.mtu = mtu
         self.isUp = isUp
+        self.state = state
+        self.kind = kind
         self.alias = alias
         self.addresses = addresses
         self.routes = routes

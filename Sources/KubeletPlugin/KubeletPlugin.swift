@@ -5,8 +5,8 @@ import GRPCNIOTransportHTTP2Posix
 import KubeletAPI
 import Linux
 package import Logging
-package import NIOCore
-package import ServiceLifecycle
+package import NIOPosix
+import ServiceLifecycle
 import Synchronization
 
 /// The two sockets on which the kubelet finds and calls us.
@@ -38,14 +38,14 @@ package struct KubeletPlugin: Service {
 
     private let options: Options
     private let handler: any ClaimHandler
-    private let eventLoopGroup: any EventLoopGroup
+    private let eventLoopGroup: MultiThreadedEventLoopGroup
     private let log: Logger
 
     /// Longest path of a socket: the kernel's field has 108 bytes with the final zero.
     private static let pathBytes = 107
 
     package init(
-        _ options: Options, handler: any ClaimHandler, eventLoopGroup: any EventLoopGroup, log: Logger
+        _ options: Options, handler: any ClaimHandler, eventLoopGroup: MultiThreadedEventLoopGroup, log: Logger
     ) throws {
         for path in [options.registrationSocket, options.serviceSocket] where path.utf8.count > Self.pathBytes {
             throw StartError(
@@ -109,6 +109,8 @@ package struct KubeletPlugin: Service {
         // The kubelet keeps its connection for ever and may ping it as it likes.
         config.connection.keepalive.clientBehavior.allowWithoutCalls = true
         config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(1)
+        // The kubelet would never close it; a shutdown gives calls in flight this long.
+        config.connection.maxGraceTime = .milliseconds(500)
         config.rpc.maxRequestPayloadSize = 4 << 20
         return GRPCServer(
             transport: .init(

@@ -2,6 +2,7 @@
 
 import Discovery
 import Hardware
+import Journal
 import Logging
 import Preparation
 import Publishing
@@ -10,6 +11,7 @@ import ServiceLifecycle
 /// Takes a snapshot when something changed, and passes on what it means.
 struct InventoryService: Service {
     let discovery: Discovery
+    let journal: JournalFolder
     let policy: PublishingPolicy
     let publisher: SlicePublisher
     let preparer: ClaimPreparer
@@ -19,7 +21,9 @@ struct InventoryService: Service {
     private static let settling = Duration.milliseconds(100)
 
     func refresh() async throws {
-        let machine = try discovery.snapshot()
+        let (states, damaged) = journal.states()
+        for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
+        let machine = try discovery.snapshot().including(states.flatMap(\.attachments))
         let slices = SliceDevices(machine, policy)
         let devices = machine.devices.filter(policy.publishes)
         await preparer.update(

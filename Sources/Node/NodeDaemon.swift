@@ -73,9 +73,11 @@ package struct NodeDaemon: Sendable {
         let publisher = SlicePublisher(
             client: resources, driver: options.policy.driver, node: options.node, log: log)
         let inventory = InventoryService(
-            discovery: options.discovery, policy: options.policy, publisher: publisher, preparer: preparer, log: log)
+            discovery: options.discovery, journal: journal, policy: options.policy, publisher: publisher, preparer: preparer, log: log)
         // Devices are known before anybody can ask for one.
         try await inventory.refresh()
+        var lifecycleLog = log
+        lifecycleLog.logLevel = max(log.logLevel, .notice)
         let services = ServiceGroup(
             configuration: .init(
                 services: [
@@ -86,7 +88,7 @@ package struct NodeDaemon: Sendable {
                             options.kubelet, handler: preparer, eventLoopGroup: group, log: log)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: log))
+                logger: lifecycleLog))
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await services.run()) } catch { outcome = .failure(error) }
         try await http.shutdown()

@@ -31,7 +31,7 @@ package final class HostNetwork {
             }
             return HostRecord(
                 name: name, index: link.index, hardwareAddress: link.address, mtu: link.mtu, isUp: link.isUp,
-                alias: link.alias,
+                state: link.state, kind: link.kind, alias: link.alias,
                 addresses: try socket.addresses().filter { $0.index == link.index },
                 routes: try socket.routes().filter { $0.interface == link.index && !$0.isKernels })
         }

@@ -77,14 +77,8 @@ package actor ClaimPreparer {
         if existing?.phase == .released {
             throw ClaimError("claim \(identity) is being given up; it can be prepared when that is done")
         }
-        var known = devices
-        // A device that is in the pod already has left the host with its interface.
-        for device in existing?.devices ?? [] {
-            guard let interface = device.interface, known[device.device]?.netdevs.isEmpty ?? false else { continue }
-            known[device.device]?.netdevs = [Netdev(name: interface.hostName)]
-        }
         let planner = ClaimPlanner(
-            driver: options.driver, devices: known, gatePath: options.gatePath, gateSocket: journal.socket)
+            driver: options.driver, devices: devices, gatePath: options.gatePath, gateSocket: journal.socket)
         let outcome = try planner.plan(claim, others: plans)
         if outcome.plan.hasInterfaces { try requireInjector(identity) }
         do {

@@ -51,8 +51,10 @@ package final class TestNode {
         try TreeWriter.write(options.machine, to: scratch("host"))
         for folder in ["plugins_registry", "plugins", "cdi", "journal"] { try Files.makeFolder(scratch(folder)) }
         let machine = options.machine
-        let links = host
-        try links.run { () throws(SystemError) in
+        try host.run { () throws(SystemError) in
+            // Nobody else is on this wire: addresses are good at once, and a comparison of states need
+            // not wait for them to become so.
+            for scope in ["all", "default"] { try Files.write("/proc/sys/net/ipv6/conf/\(scope)/accept_dad", "0") }
             do throws(NetlinkError) { try Self.standIn(for: machine) } catch {
                 throw SystemError("make stand-in interfaces: \(error)", "testbed", code: error.code)
             }
@@ -176,14 +178,16 @@ package final class TestNode {
 
     // MARK: State as text
 
-    /// What `ip` shows: the state of the network in words, for comparison.
+    /// What `ip` shows: the state of the network in words, for comparison. The kernel lists routes in the
+    /// order in which they came, which means nothing; they are sorted.
     package static func describe(_ namespace: NetworkNamespace) throws -> String {
-        var text = ""
+        var text = try ChildProcess.run("/sbin/ip", ["-d", "address", "show"], in: namespace).output
         for arguments in [
-            ["-d", "address", "show"], ["route", "show", "table", "all"], ["-6", "route", "show", "table", "all"],
+            ["-4", "route", "show", "table", "all"], ["-6", "route", "show", "table", "all"],
             ["neigh", "show", "nud", "permanent"], ["rule", "show"],
         ] {
-            text += try ChildProcess.run("/sbin/ip", arguments, in: namespace).output
+            let output = try ChildProcess.run("/sbin/ip", arguments, in: namespace).output
+            text += output.split(separator: "\n").sorted().joined(separator: "\n") + "\n"
         }
         return text
     }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Glibc
 import Hardware
 import Inspection
+import KubeletAPI
 import Linux
 import NRIMessages
 import ResourceAPI
@@ -67,6 +68,12 @@ struct NearsideDemo: ParsableCommand {
         try node.kubelet?.unprepare(namespace: "default", name: "training", uid: "claim-1")
         let isSame = try eventually(seconds: 5) { try TestNode.describe(node.host) == before }
         note(isSame ? "the host's network is exactly as it was, to the last line of ip address and ip route" : "THE HOST DIFFERS")
+        if !isSame {
+            let after = try TestNode.describe(node.host)
+            try Files.write(node.scratch("before"), before)
+            try Files.write(node.scratch("after"), after)
+            show(try ChildProcess.run("/usr/bin/diff", [node.scratch("before"), node.scratch("after")]).output)
+        }
         step("Both daemons stop on SIGTERM")
         note("nearside-node ended with \(node.nodeDaemon?.stop() ?? -1), nearside-nri with \(node.injectorDaemon?.stop() ?? -1)")
         if !isSame { throw ExitCode(1) }
