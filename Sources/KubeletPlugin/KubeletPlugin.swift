@@ -75,23 +75,41 @@ package struct KubeletPlugin: Service {
         let registration = server(
             options.registrationSocket,
             [Registration(driver: options.driver, endpoint: options.serviceSocket, log: log)])
-        try await withGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await service.serve() }
-                try await waitForSocket(options.serviceSocket)
-                group.addTask { try await registration.serve() }
-                log.notice("serving the kubelet", metadata: ["socket": "\(options.serviceSocket)"])
-                // If either ends, the other has no use.
-                try await group.next()
-                service.beginGracefulShutdown()
-                registration.beginGracefulShutdown()
-                try await group.waitForAll()
+        try await withThrowingTaskGroup(of: Ending.self) { group in
+            group.addTask {
+                try await service.serve()
+                return .server
             }
-        } onGracefulShutdown: {
-            registration.beginGracefulShutdown()
-            service.beginGracefulShutdown()
+            try await waitForSocket(options.serviceSocket)
+            group.addTask {
+                try await registration.serve()
+                return .server
+            }
+            log.notice("serving the kubelet", metadata: ["socket": "\(options.serviceSocket)"])
+            group.addTask {
+                try await gracefulShutdown()
+                registration.beginGracefulShutdown()
+                service.beginGracefulShutdown()
+                try await Task.sleep(for: Self.grace)
+                return .grace
+            }
+            // The kubelet keeps its connection open for ever: after the grace it is cut.
+            var servers = 2
+            while servers > 0, let ending = try await group.next() {
+                if ending == .grace { break }
+                servers -= 1
+            }
+            group.cancelAll()
         }
     }
+
+    private enum Ending {
+        case server
+        case grace
+    }
+
+    /// How long calls in flight may take at shutdown.
+    private static let grace = Duration.milliseconds(300)
 
     private func acquire(_ lock: Descriptor) async throws {
         var isWaiting = false
@@ -109,8 +127,6 @@ package struct KubeletPlugin: Service {
         // The kubelet keeps its connection for ever and may ping it as it likes.
         config.connection.keepalive.clientBehavior.allowWithoutCalls = true
         config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(1)
-        // The kubelet would never close it; a shutdown gives calls in flight this long.
-        config.connection.maxGraceTime = .milliseconds(500)
         config.rpc.maxRequestPayloadSize = 4 << 20
         return GRPCServer(
             transport: .init(

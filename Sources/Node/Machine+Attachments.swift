@@ -4,21 +4,24 @@ import Addressing
 import Hardware
 import Journal
 import Netlink
+
 import Publishing
 
 extension Machine {
-    /// The machine with the interfaces that are in pods, as they were on the host: a device does not
-    /// change for the cluster because a pod uses it.
+    /// The machine with the interfaces that are in pods, or on their way, as they were on the host: a
+    /// device does not change for the cluster because a pod uses it.
     func including(_ attachments: [Attachment]) -> Machine {
+        guard !attachments.isEmpty else { return self }
         var machine = self
-        let present = Set(functions.flatMap(\.netdevs).map(\.name) + virtualNetdevs.map(\.name))
-        for attachment in attachments where !present.contains(attachment.host.name) {
+        let names = Set(attachments.map(\.host.name))
+        for index in functions.indices {
+            // One that is on its way is half-way set up; the record is the truth.
+            machine.functions[index].netdevs.removeAll { names.contains($0.name) }
+        }
+        machine.virtualNetdevs.removeAll { names.contains($0.name) }
+        for attachment in attachments {
             let netdev = Netdev(attachment.host)
-            let owner = machine.functions.firstIndex {
-                Device(address: $0.address.description, kind: .nic, function: $0, netdevs: []).sliceName
-                    == attachment.device
-            }
-            if let owner {
+            if let owner = functions.firstIndex(where: { $0.sliceName == attachment.device }) {
                 machine.functions[owner].netdevs.append(netdev)
             } else {
                 machine.virtualNetdevs.append(netdev)

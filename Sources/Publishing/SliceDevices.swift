@@ -6,9 +6,11 @@ import Topology
 
 extension Device {
     /// The device's name in slices: `pci-0000-8a-00-0`, or the interface name as a DNS label.
-    package var sliceName: String {
-        function == nil ? Limits.label(address) : Limits.label("pci-\(address)")
-    }
+    package var sliceName: String { function?.sliceName ?? Limits.label(address) }
+}
+
+extension PCIFunction {
+    package var sliceName: String { Limits.label("pci-\(address)") }
 }
 
 /// The devices of a machine as a slice carries them. Pure.
