@@ -162,11 +162,12 @@ let targets: [Target] = [
 
     // The kubelet's side of gRPC through libgrpc, which is not our implementation.
     .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
+    .target(name: "CRIMessages", dependencies: [protobuf], swiftSettings: generated),
     // An API server, a kubelet, a runtime and machines: for tests and the demo.
     .target(
         name: "Testbed",
         dependencies: [
-            "Addressing", "CGRPC", "Hardware", "KubeletAPI", "Linux", "Netlink", "NRI", "NRIMessages", "ResourceAPI", "TTRPC", nioCore,
+            "Addressing", "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "Netlink", "NRI", "NRIMessages", "ResourceAPI", "TTRPC", nioCore,
             nioHTTP, nioPosix, protobuf,
         ], swiftSettings: strict),
 
@@ -190,6 +191,33 @@ let targets: [Target] = [
     .executableTarget(
         name: "nearside-gate", dependencies: ["InjectorSocket", "Linux"],
         swiftSettings: strict, linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
+
+    // MARK: Tests
+
+    .testTarget(
+        name: "MachineTests",
+        dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "Netlink", "Testbed", "Topology"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "WireTests",
+        dependencies: [
+            "Addressing", "InjectorSocket", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "TTRPC", protobuf,
+        ], swiftSettings: strict),
+    .testTarget(
+        name: "ClaimTests",
+        dependencies: [
+            "Addressing", "CDI", "ClaimConfig", "Hardware", "Journal", "Linux", "Netlink", "Preparation", "Publishing",
+            "ResourceAPI", "Testbed",
+        ], swiftSettings: strict),
+    .testTarget(
+        name: "NodeTests",
+        dependencies: [
+            "Addressing", "Hardware", "InjectorSocket", "Journal", "KubeletAPI", "Kubernetes", "Linux", "NRIMessages",
+            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "TTRPC", "Testbed", httpClient, nioPosix,
+        ], swiftSettings: strict),
+    .testTarget(
+        name: "RuntimeTests", dependencies: ["Hardware", "KubeletAPI", "Linux", "ResourceAPI", "Testbed"],
+        swiftSettings: strict),
 ]
 
 let package = Package(name: "nearside", dependencies: dependencies, targets: targets)

@@ -21,9 +21,8 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
 
     package static func text(of code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 128)
-        // The GNU strerror_r returns the text, which need not lie in the buffer.
-        guard let text = strerror_r(code, &buffer, buffer.count) else { return "error \(code)" }
-        return String(cString: text)
+        guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+        return buffer.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
     }
 
     package var isNotFound: Bool { code == ENOENT }

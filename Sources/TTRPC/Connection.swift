@@ -12,6 +12,14 @@ package struct Call: Hashable, Sendable {
     package var payload: [UInt8]
     /// How long the caller waits, in nanoseconds; 0 for ever.
     package var timeout: Int64
+
+    package init(stream: UInt32, service: String, method: String, payload: [UInt8], timeout: Int64) {
+        self.stream = stream
+        self.service = service
+        self.method = method
+        self.payload = payload
+        self.timeout = timeout
+    }
 }
 
 /// An error as it travels: a gRPC status code and a text.

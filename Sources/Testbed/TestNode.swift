@@ -22,6 +22,8 @@ package final class TestNode {
         package var driver = "dra.nearside"
         package var node = "testnode"
         package var own = "gpus"
+        /// Prefixes of virtual interfaces that are published.
+        package var virtualNICs = ""
         package var dialect = RuntimePeer.Dialect.stateChange
 
         package init(programs: String, machine: Machine) {
@@ -104,13 +106,22 @@ package final class TestNode {
 
     // MARK: Daemons
 
-    private func socket(_ name: String) -> String { scratch(name) }
-
+    /// Starts `nearside-nri` with the Testbed's runtime.
     package func startInjector() throws {
+        try startInjector(nriSocket: scratch("nri.sock"))
+        try connectRuntime()
+    }
+
+    /// Starts `nearside-nri` alone.
+    package func startInjector(nriSocket: String) throws {
         injectorDaemon = try ChildProcess(
             "\(options.programs)/nearside-nri",
-            ["--journal", scratch("journal"), "--nri-socket", scratch("nri.sock"), "--log-level", "debug"],
+            ["--journal", scratch("journal"), "--nri-socket", nriSocket, "--log-level", "debug"],
             in: host, output: scratch("nri.log"))
+    }
+
+    /// Waits for the plugin to come to the Testbed's runtime, and tells it of all pods.
+    package func connectRuntime() throws {
         runtime = try RuntimePeer(listener: runtimeListener, dialect: options.dialect, pods: synchronized)
     }
 
@@ -118,7 +129,8 @@ package final class TestNode {
         nodeDaemon = try ChildProcess(
             "\(options.programs)/nearside-node",
             [
-                "--node-name", options.node, "--driver", options.driver, "--own", options.own, "--host-root", scratch("host"),
+                "--node-name", options.node, "--driver", options.driver, "--own", options.own, "--virtual-nics",
+                options.virtualNICs, "--host-root", scratch("host"),
                 "--journal", scratch("journal"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path, "--gate",
                 "\(options.programs)/nearside-gate", "--api-server", api.url, "--log-level", "debug",
             ], in: host, output: scratch("node.log"))

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CRIMessages
+import Glibc
+package import Linux
+import SwiftProtobuf
+
+/// A real containerd of its own, driven through CRI as a kubelet drives it.
+///
+/// Its files, sockets and namespaces lie in one folder, and it lives in one network namespace; the
+/// system's own containerd, if there is one, is not touched.
+package final class ContainerdPeer {
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    private let folder: String
+    private let daemon: ChildProcess
+    private let channel: KubeletPeer.Channel
+    private var sandboxes: [String: CRIPodSandboxConfig] = [:]
+
+    private static let pauseImage = "docker.io/nearside/pause:1"
+    package static let image = "docker.io/nearside/busybox:1"
+
+    package var nriSocket: String { "\(folder)/nri.sock" }
+
+    /// - Parameters:
+    ///   - tools: where containerd and the CNI plugins were unpacked.
+    ///   - scripts: `hack/testbed`.
+    ///   - folder: an empty folder.
+    ///   - cdi: the folder with CDI specifications.
+    package init(tools: String, scripts: String, folder: String, cdi: String, in namespace: NetworkNamespace) throws {
+        self.folder = folder
+        try Files.makeFolder("\(folder)/cni")
+        try Files.write("\(folder)/config.toml", Self.configuration(tools: tools, folder: folder, cdi: cdi))
+        try Files.write(
+            "\(folder)/cni/10-ptp.conflist",
+            """
+            {"cniVersion":"1.0.0","name":"test","plugins":[{"type":"ptp","ipam":{"type":"host-local",
+             "dataDir":"\(folder)/ipam","ranges":[[{"subnet":"10.88.0.0/16"}]]}}]}
+            """)
+        daemon = try ChildProcess(
+            "/usr/bin/env",
+            ["PATH=\(tools)/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin", "containerd", "--config", "\(folder)/config.toml"],
+            in: namespace, output: "\(folder)/containerd.log")
+        guard let channel = KubeletPeer.Channel(socket: "\(folder)/c.sock", authority: "localhost") else {
+            throw Failure(description: "no channel to containerd")
+        }
+        self.channel = channel
+        let isServing = eventually(seconds: 30) {
+            (try? channel.call("/runtime.v1.RuntimeService/Version", CRIVersionRequest()) as CRIVersionResponse) != nil
+        }
+        guard isServing else { throw Failure(description: "containerd does not serve CRI:\n\(log)") }
+        for name in [Self.pauseImage, Self.image] {
+            let archive = "\(folder)/image.tar"
+            try Self.check("make-image", try ChildProcess.run("\(scripts)/make-image", ["/bin/busybox", archive, name]))
+            try Self.check(
+                "ctr import",
+                try ChildProcess.run(
+                    "\(tools)/usr/bin/ctr",
+                    ["--address", "\(folder)/c.sock", "-n", "k8s.io", "images", "import", "--snapshotter", "native", archive]))
+        }
+    }
+
+    deinit {
+        for id in sandboxes.keys { try? removeSandbox(id) }
+        daemon.stop()
+        // Whatever a failed test left mounted below our folder.
+        let mounts = (try? Files.readText("/proc/self/mountinfo", limit: 64 << 20)) ?? ""
+        for line in mounts.split(separator: "\n").reversed() {
+            let fields = line.split(separator: " ")
+            if fields.count > 4, fields[4].hasPrefix("\(folder)/") { umount2(String(fields[4]), Int32(MNT_DETACH)) }
+        }
+    }
+
+    private static func check(_ what: String, _ result: (status: Int32, output: String)) throws {
+        if result.status != 0 { throw Failure(description: "\(what) failed: \(result.output)") }
+    }
+
+    package var log: String { String(((try? Files.readText("\(folder)/containerd.log", limit: 64 << 20)) ?? "").suffix(6000)) }
+
+    // MARK: CRI
+
+    private func call<Answer: Message>(_ method: String, _ request: some Message) throws -> Answer {
+        do {
+            return try channel.call("/runtime.v1.RuntimeService/\(method)", request, milliseconds: 120_000)
+        } catch { throw Failure(description: "\(method): \(error)") }
+    }
+
+    package func runSandbox(name: String, uid: String) throws -> String {
+        var config = CRIPodSandboxConfig()
+        config.metadata.name = name
+        config.metadata.uid = uid
+        config.metadata.namespace = "default"
+        config.logDirectory = folder
+        config.linux.cgroupParent = "/nearside-test"
+        var request = CRIRunPodSandboxRequest()
+        request.config = config
+        let response: CRIRunPodSandboxResponse = try call("RunPodSandbox", request)
+        sandboxes[response.podSandboxID] = config
+        return response.podSandboxID
+    }
+
+    /// Creates and starts a container that sleeps; its id.
+    package func startContainer(_ name: String, in sandbox: String, cdiDevices: [String]) throws -> String {
+        var request = CRICreateContainerRequest()
+        request.podSandboxID = sandbox
+        request.config.metadata.name = name
+        request.config.image.image = Self.image
+        request.config.command = ["/bin/sleep", "1000000"]
+        request.config.logPath = "\(name).log"
+        request.config.cdiDevices = cdiDevices.map { name in
+            var device = CRICDIDevice()
+            device.name = name
+            return device
+        }
+        request.sandboxConfig = sandboxes[sandbox] ?? CRIPodSandboxConfig()
+        let created: CRICreateContainerResponse = try call("CreateContainer", request)
+        var start = CRIContainerRequest()
+        start.containerID = created.containerID
+        let _: CRIEmpty = try call("StartContainer", start)
+        return created.containerID
+    }
+
+    /// What a command in the container prints.
+    package func execute(_ command: [String], in container: String) throws -> (output: String, status: Int32) {
+        var request = CRIExecSyncRequest()
+        request.containerID = container
+        request.cmd = command
+        request.timeout = 10
+        let response: CRIExecSyncResponse = try call("ExecSync", request)
+        return (
+            String(decoding: response.stdout, as: UTF8.self) + String(decoding: response.stderr, as: UTF8.self),
+            response.exitCode
+        )
+    }
+
+    package func stopSandbox(_ id: String) throws {
+        var request = CRIPodSandboxRequest()
+        request.podSandboxID = id
+        let _: CRIEmpty = try call("StopPodSandbox", request)
+    }
+
+    package func removeSandbox(_ id: String) throws {
+        try stopSandbox(id)
+        var request = CRIPodSandboxRequest()
+        request.podSandboxID = id
+        let _: CRIEmpty = try call("RemovePodSandbox", request)
+        sandboxes[id] = nil
+    }
+
+    private static func configuration(tools: String, folder: String, cdi: String) -> String {
+        """
+        version = 3
+        root = "\(folder)/root"
+        state = "\(folder)/state"
+        disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
+        [grpc]
+          address = "\(folder)/c.sock"
+        [ttrpc]
+          address = "\(folder)/c.ttrpc"
+        [plugins.'io.containerd.cri.v1.images']
+          snapshotter = "native"
+        [plugins.'io.containerd.cri.v1.images'.pinned_images]
+          sandbox = "\(pauseImage)"
+        [plugins.'io.containerd.cri.v1.runtime']
+          enable_cdi = true
+          cdi_spec_dirs = ["\(cdi)"]
+          netns_mounts_under_state_dir = true
+          disable_apparmor = true
+          restrict_oom_score_adj = true
+        [plugins.'io.containerd.cri.v1.runtime'.cni]
+          bin_dir = "\(tools)/usr/lib/cni"
+          conf_dir = "\(folder)/cni"
+        [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+          runtime_type = "io.containerd.runc.v2"
+        [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+          BinaryName = "/usr/sbin/runc"
+          SystemdCgroup = false
+        [plugins.'io.containerd.nri.v1.nri']
+          disable = false
+          socket_path = "\(folder)/nri.sock"
+          plugin_path = "\(folder)/nri-plugins"
+          plugin_config_path = "\(folder)/nri-config"
+
+        """
+    }
+}

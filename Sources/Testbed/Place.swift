@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Linux
+
+/// Where tests find what they run, and what this machine allows.
+package enum Place {
+    /// The folder of the project: the place of this file tells it.
+    package static let project: String = {
+        #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+    }()
+
+    /// The built programs; `NEARSIDE_PROGRAMS` says otherwise.
+    package static let programs = variable("NEARSIDE_PROGRAMS") ?? "\(project)/.build/release"
+
+    /// containerd and the CNI plugins, unpacked by `hack/test`.
+    package static let tools = variable("NEARSIDE_TOOLS") ?? "\(project)/.build-tools/containerd"
+
+    package static let scripts = "\(project)/hack/testbed"
+
+    package static let isRoot = geteuid() == 0
+    package static let rootReason = "needs root to make network namespaces"
+
+    /// Namespaces can be made, and the interfaces that stand in for hardware.
+    package static let canUseNamespaces: Bool = isRoot && (try? NetworkNamespace.make()) != nil
+
+    package static let canRunContainers =
+        canUseNamespaces && Files.exists("\(tools)/usr/bin/containerd") && Files.exists("/usr/sbin/runc")
+        && Files.exists("/bin/busybox")
+    package static let containersReason = "needs root, containerd 2.x in \(tools), runc and busybox-static"
+
+    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CDI
+import Hardware
+import Journal
+import Preparation
+import Publishing
+import ResourceAPI
+import Testing
+
+struct ClaimPlannerTests {
+    static let driver = "dra.nearside"
+
+    private static func planner(_ name: String = "hgx-a100") throws -> ClaimPlanner {
+        let machine = try #require(try MachineDescription.embedded(name)).machine
+        return ClaimPlanner(
+            driver: driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
+            gatePath: "/opt/nearside-gate", gateSocket: "/run/nearside/nri.sock")
+    }
+
+    private static func claim(
+        _ devices: [(request: String, device: String)], config: [AllocationConfig] = [], uid: String = "u1", pods: [String] = ["p1"]
+    ) -> ResourceClaim {
+        ResourceClaim(
+            metadata: Metadata(name: "c", namespace: "ns", uid: uid),
+            status: ResourceClaimStatus(
+                allocation: AllocationResult(
+                    devices: DeviceAllocation(
+                        results: devices.map { AllocatedDevice(request: $0.request, driver: driver, pool: "node", device: $0.device) }
+                            + [AllocatedDevice(request: "other", driver: "gpu.example.com", pool: "node", device: "gpu-0")],
+                        config: config)),
+                reservedFor: pods.map { ConsumerReference(resource: "pods", name: $0, uid: $0) }))
+    }
+
+    private static func config(_ source: AllocationConfig.Source, _ name: String, requests: [String]? = nil) -> AllocationConfig {
+        AllocationConfig(
+            source: source, requests: requests,
+            opaque: OpaqueConfig(driver: driver, parameters: .object(["interface": .object(["name": .string(name)])])))
+    }
+
+    private static let nic = "pci-0000-0c-00-0"
+    private static let secondNIC = "pci-0000-12-00-0"
+    private static let gpu = "pci-0000-07-00-0"
+
+    @Test
+    func `a pair gives the pod its interface, its nodes and the gate`() throws {
+        let outcome = try Self.planner().plan(Self.claim([("gpu", Self.gpu), ("nic", Self.nic)], config: [Self.config(.fromClaim, "net1", requests: ["nic"])]), others: [])
+        #expect(outcome.plan.pods == ["p1"])
+        #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
+        #expect(outcome.plan.devices.map(\.interface?.hostName) == [nil, "ib0"])
+        let spec = try #require(outcome.spec)
+        #expect(spec.kind == "dra.nearside/claim")
+        #expect(spec.devices.map(\.name) == ["u1-pci-0000-07-00-0", "u1-pci-0000-0c-00-0"])
+        #expect(spec.devices.map { $0.containerEdits.deviceNodes?.map(\.path) } == [["/dev/nvidia0"], ["/dev/infiniband/uverbs0"]])
+        #expect(spec.containerEdits?.hooks?.map(\.args) == [["nearside-gate", "--claim", "u1", "--socket", "/run/nearside/nri.sock"]])
+        #expect(outcome.plan.devices.map(\.cdiDeviceIDs) == [["dra.nearside/claim=u1-pci-0000-07-00-0"], ["dra.nearside/claim=u1-pci-0000-0c-00-0"]])
+    }
+
+    @Test
+    func `without an interface there is nothing to wait for`() throws {
+        let outcome = try Self.planner().plan(Self.claim([("gpu", Self.gpu)]), others: [])
+        #expect(outcome.spec?.containerEdits == nil)
+        #expect(!outcome.plan.hasInterfaces)
+    }
+
+    @Test
+    func `the claim's configuration wins over the class's, and follows sub-requests`() throws {
+        let claim = Self.claim([("nic/fast", Self.nic)], config: [Self.config(.fromClaim, "mine", requests: ["nic"]), Self.config(.fromClass, "theirs")])
+        #expect(try Self.planner().plan(claim, others: []).plan.devices.map(\.interface?.name) == ["mine"])
+    }
+
+    @Test
+    func `one name for several devices is numbered`() throws {
+        let claim = Self.claim([("nic", Self.nic), ("nic", Self.secondNIC)], config: [Self.config(.fromClaim, "rdma")])
+        #expect(try Self.planner().plan(claim, others: []).plan.devices.map(\.interface?.name) == ["rdma0", "rdma1"])
+    }
+
+    @Test
+    func `a device that another claim holds is refused`() throws {
+        let held = try Self.planner().plan(Self.claim([("nic", Self.nic)], uid: "u2", pods: ["p2"]), others: []).plan
+        let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", Self.nic)]), others: [held]) }
+        #expect(error?.description == "claim ns/c: device pci-0000-0c-00-0 is still held by claim ns/c")
+        // The claim itself may come again.
+        #expect(try Self.planner().plan(Self.claim([("nic", Self.nic)], uid: "u2", pods: ["p2"]), others: [held]).plan == held)
+    }
+
+    @Test
+    func `two claims of one pod cannot give it two interfaces of one name`() throws {
+        let first = try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, "net1")], uid: "u2"), others: []).plan
+        let claim = Self.claim([("nic", Self.secondNIC)], config: [Self.config(.fromClaim, "net1")])
+        #expect(throws: ClaimError.self) { try Self.planner().plan(claim, others: [first]) }
+    }
+
+    @Test(arguments: ["lo", "eth0"])
+    func `names of the pod's own network are refused`(name: String) throws {
+        #expect(throws: ClaimError.self) {
+            try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, name)]), others: [])
+        }
+    }
+
+    @Test
+    func `a device that is not here, and a claim that is not allocated, are refused with the way out`() throws {
+        let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", "pci-0000-ff-00-0")]), others: []) }
+        #expect(error?.description.contains("delete the pod to have it allocated anew") == true)
+        let bare = ResourceClaim(metadata: Metadata(name: "c", namespace: "ns", uid: "u"))
+        #expect(throws: ClaimError("claim ns/c is not allocated")) { try Self.planner().plan(bare, others: []) }
+    }
+
+    @Test
+    func `bad configuration names the claim, the configuration and the field`() throws {
+        let config = AllocationConfig(
+            source: .fromClass, opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interfase": .null])))
+        let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: []) }
+        #expect(error?.description == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes")
+    }
+
+    @Test
+    func `configuration of other drivers is not ours to read`() throws {
+        let config = AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: "gpu.example.com", parameters: .object(["x": .null])))
+        #expect(try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: []).plan.devices.count == 1)
+    }
+}

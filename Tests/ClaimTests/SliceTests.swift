@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+import Publishing
+import ResourceAPI
+import Testing
+
+struct SliceTests {
+    private static let owner = SliceOwner(driver: "dra.nearside", node: "node-1", nodeUID: "n1")
+
+    private static func devices(_ count: Int, value: Int = 0) -> [SliceDevice] {
+        (0..<count).map { SliceDevice(name: "dev-\($0)", attributes: ["x": .int(Int64(value))]) }
+    }
+
+    /// What the API server would hold after the plan.
+    private static func applied(_ plan: SlicePlan, to stored: [ResourceSlice]) -> [ResourceSlice] {
+        var result = stored.filter { slice in !plan.deletions.contains { $0.metadata.name == slice.metadata.name } }
+        result = result.map { slice in plan.updates.first { $0.metadata.name == slice.metadata.name } ?? slice }
+        for slice in plan.creations {
+            var slice = slice
+            slice.metadata.name = (slice.metadata.generateName ?? "") + "abcde"
+            result.append(slice)
+        }
+        return result
+    }
+
+    @Test
+    func `p5 is published whole, with its pairing`() throws {
+        let machine = try #require(try MachineDescription.embedded("aws-p5")).machine
+        let all = SliceDevices(machine, PublishingPolicy(driver: "dra.nearside", owned: ["gpus"])).devices
+        // 8 GPUs, 32 EFA, and 32 ENA less the uplink.
+        #expect(all.count == 71)
+        let gpu = try #require(all.first { $0.name == "pci-0000-53-00-0" }?.attributes)
+        #expect(gpu["kind"] == .string("accelerator"))
+        #expect(gpu["pair"] == .string("pair-0"))
+        #expect(gpu["rail"] == .int(0))
+        #expect(gpu["path"] == .string("PIX"))
+        #expect(gpu["resource.kubernetes.io/pcieRoot"] == .string("pci0000:44"))
+        #expect(gpu["resource.kubernetes.io/numaNode"] == .int(0))
+        let nic = try #require(all.first { $0.name == "pci-0000-4f-00-0" }?.attributes)
+        #expect(nic["pair"] == .string("pair-0"))
+        #expect(nic["role"] == .string("fabric"))
+        #expect(nic["rdmaDevice"] == .string("rdmap79s0"))
+    }
+
+    @Test(arguments: MachineDescription.embeddedNames)
+    func `every machine keeps to the limits of the API`(name: String) throws {
+        let machine = try #require(try MachineDescription.embedded(name)).machine
+        for device in SliceDevices(machine, PublishingPolicy(driver: "dra.nearside", owned: ["gpus", "neurons"])).devices {
+            #expect(device.name == Limits.label(device.name))
+            #expect((device.attributes ?? [:]).count <= Limits.attributesPerDevice)
+            for case .string(let text) in (device.attributes ?? [:]).values { #expect(text.utf8.count <= 64 && !text.isEmpty) }
+        }
+    }
+
+    @Test
+    func `accelerators of others and uplinks are not published, and the NICs keep their pairing`() throws {
+        let machine = try #require(try MachineDescription.embedded("aws-p4d")).machine
+        let all = SliceDevices(machine, PublishingPolicy(driver: "dra.nearside")).devices
+        #expect(!all.contains { $0.attributes?["kind"] == .string("accelerator") })
+        #expect(!all.contains { $0.attributes?["ifName"] == .string("ens32") })
+        #expect(all.filter { $0.attributes?["pair"] != nil }.count == 4)
+    }
+
+    @Test
+    func `a long or odd string is cut at a character and cannot spoil the slice`() {
+        #expect(Limits.attribute(String(repeating: "ä", count: 40)).utf8.count == 64)
+        #expect(Limits.attribute(String(repeating: "x", count: 64)).utf8.count == 64)
+        #expect(Limits.attribute("a" + String(repeating: "ä", count: 40)).utf8.count == 63)
+        #expect(Limits.label("eth0.100@if3_X-") == "eth0-100-if3-x")
+        #expect(Limits.label("___") == "x")
+        #expect(Limits.label(String(repeating: "a", count: 100)).utf8.count == 63)
+    }
+
+    @Test
+    func `slices are cut at 128 devices, and an empty pool is one empty slice`() {
+        for (count, slices) in [(0, 1), (1, 1), (128, 1), (129, 2), (300, 3)] {
+            let plan = SlicePlan(wished: Self.devices(count), stored: [], owner: Self.owner)
+            #expect(plan.creations.count == slices)
+            #expect(plan.creations.allSatisfy { $0.spec.pool.resourceSliceCount == Int64(slices) && $0.spec.pool.generation == 1 })
+            #expect(plan.creations.flatMap { $0.spec.devices ?? [] }.count == count)
+        }
+        let plan = SlicePlan(wished: Self.devices(300), stored: [], owner: Self.owner)
+        #expect(plan.creations.map { $0.metadata.generateName ?? "" } == ["00000-dra.nearside-node-1-", "00001-dra.nearside-node-1-", "00002-dra.nearside-node-1-"])
+        #expect(plan.creations.first?.metadata.ownerReferences?.first?.uid == "n1")
+    }
+
+    @Test
+    func `what is as wished is not written`() {
+        for count in [0, 5, 200] {
+            let stored = Self.applied(SlicePlan(wished: Self.devices(count), stored: [], owner: Self.owner), to: [])
+            #expect(SlicePlan(wished: Self.devices(count), stored: stored, owner: Self.owner).isEmpty)
+        }
+    }
+
+    @Test
+    func `one changed slice keeps the generation, several or a new one raise it everywhere`() {
+        let stored = Self.applied(SlicePlan(wished: Self.devices(200), stored: [], owner: Self.owner), to: [])
+        var one = Self.devices(200)
+        one[150].attributes?["x"] = .int(9)
+        let small = SlicePlan(wished: one, stored: stored, owner: Self.owner)
+        #expect(small.updates.count == 1)
+        #expect(small.updates.first?.spec.pool.generation == 1)
+        let all = SlicePlan(wished: Self.devices(200, value: 1), stored: stored, owner: Self.owner)
+        #expect(all.updates.map(\.spec.pool.generation) == [2, 2])
+        let more = SlicePlan(wished: Self.devices(260), stored: stored, owner: Self.owner)
+        #expect(more.updates.count == 2)
+        #expect(more.creations.map(\.spec.pool.generation) == [2])
+    }
+
+    @Test
+    func `every way from one number of devices to another ends as wished`() {
+        for first in [0, 100, 129, 300] {
+            for second in [0, 100, 129, 300] {
+                let stored = Self.applied(SlicePlan(wished: Self.devices(first), stored: [], owner: Self.owner), to: [])
+                let plan = SlicePlan(wished: Self.devices(second, value: 1), stored: stored, owner: Self.owner)
+                let after = Self.applied(plan, to: stored)
+                #expect(SlicePlan(wished: Self.devices(second, value: 1), stored: after, owner: Self.owner).isEmpty)
+                #expect(after.flatMap { $0.spec.devices ?? [] }.count == second)
+                #expect(Set(after.map(\.spec.pool.generation)).count == 1)
+            }
+        }
+    }
+
+    @Test
+    func `slices of an older generation, of another form or of another pool go`() {
+        let stored = Self.applied(SlicePlan(wished: Self.devices(5), stored: [], owner: Self.owner), to: [])
+        var old = stored[0]
+        old.metadata.name = "00000-old"
+        old.spec.pool.generation = 0
+        var odd = stored[0]
+        odd.metadata.name = "node-1-dra.nearside-x"
+        var other = stored[0]
+        other.metadata.name = "00000-other"
+        other.spec.pool.name = "other"
+        let plan = SlicePlan(wished: Self.devices(5), stored: stored + [old, odd, other], owner: Self.owner)
+        #expect(Set(plan.deletions.compactMap(\.metadata.name)) == ["00000-old", "node-1-dra.nearside-x", "00000-other"])
+        #expect(plan.updates.isEmpty && plan.creations.isEmpty)
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Discovery
+import Hardware
+import Testbed
+import Testing
+
+struct DescriptionTests {
+    @Test(arguments: MachineDescription.embeddedNames)
+    func `a machine laid out as a tree is discovered as the same machine`(name: String) throws {
+        let description = try #require(try MachineDescription.embedded(name))
+        let folder = try ScratchFolder()
+        try TreeWriter.write(description.machine, to: folder.path)
+        let discovered = try Discovery(root: .captured(at: folder.path)).snapshot()
+        #expect(discovered.functions.count == description.machine.functions.count)
+        for (found, wanted) in zip(discovered.functions, description.machine.functions) { #expect(found == wanted) }
+        #expect(discovered == description.machine)
+    }
+
+    @Test(arguments: MachineDescription.embeddedNames)
+    func `a description reads back what it writes`(name: String) throws {
+        let description = try #require(try MachineDescription.embedded(name))
+        #expect(try MachineDescription(json: try description.json()) == description)
+    }
+
+    @Test(arguments: [
+        ("", "it is not JSON"),
+        ("{}", "apiVersion: is missing"),
+        (#"{"apiVersion":"v1","kind":"Pod"}"#, "kind: this is a Pod of v1; wanted is a Machine of nearside/v1alpha1"),
+        (#"{"apiVersion":"nearside/v1alpha1","kind":"Machine"}"#, "functions: is missing"),
+        (
+            #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[{"address":"0:1"}]}"#,
+            #"functions[0].address: "0:1" is no PCI address such as 0000:8a:00.0"#
+        ),
+        (
+            #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[{"address":"0000:00:00.0","vendor":"zz","device":"0000","class":"000000"}]}"#,
+            #"functions[0].vendor: "zz" is not 4 hexadecimal digits"#
+        ),
+    ])
+    func `a bad description is refused with the place and what would be right`(json: String, message: String) {
+        let error = #expect(throws: MachineDescription.Malformed.self) { try MachineDescription(json: json.utf8) }
+        #expect(error?.description.hasSuffix(message) == true, "\(error?.description ?? "")")
+    }
+
+    @Test
+    func `an address that is there twice is refused`() {
+        let function = #"{"address":"0000:00:01.0","vendor":"10de","device":"2330","class":"030200"}"#
+        let json = #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[\#(function),\#(function)]}"#
+        let error = #expect(throws: MachineDescription.Malformed.self) { try MachineDescription(json: json.utf8) }
+        #expect(error?.description == "functions: 0000:00:01.0 is there twice")
+    }
+
+    @Test
+    func `a cut description never traps`() throws {
+        let json = Array(try #require(try MachineDescription.embedded("hgx-a100")).json())
+        for length in stride(from: 0, to: json.count - 1, by: 97) {
+            #expect(throws: MachineDescription.Malformed.self) { try MachineDescription(json: json[..<length]) }
+        }
+    }
+}
+
+struct PCIAddressTests {
+    @Test(arguments: ["0000:8a:00.0", "10000:e1:00.7", "ffffffff:ff:1f.7"])
+    func `an address prints as it was read`(text: String) throws {
+        #expect(try #require(PCIAddress(parsing: text)).description == text)
+    }
+
+    @Test(arguments: [
+        "", "0000:8a:00", "8a:00.0", "0000:8a:00.8", "0000:8a:20.0", "0000:8a:0.0", "-000:8a:00.0", "0000:+a:00.0",
+        "0000:8a:00.0 ", "123456789:00:00.0", "0000:8a:00.0.1", "pci0000:00",
+    ])
+    func `what is no address is none`(text: String) { #expect(PCIAddress(parsing: text) == nil) }
+
+    @Test
+    func `bus order is by domain, bus, device and function`() throws {
+        let texts = ["0000:00:01.1", "0000:00:02.0", "0000:0a:00.0", "0001:00:00.0", "10000:00:00.0"]
+        #expect(texts.compactMap { PCIAddress(parsing: $0) }.shuffled().sorted().map(\.description) == texts)
+    }
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import InjectorSocket
+import Journal
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import TTRPC
+import Testbed
+import Testing
+
+/// The two real daemons against an API server, a kubelet (through libgrpc) and a runtime.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct DaemonTests {
+    /// HGX A100 with stand-in interfaces: 8 pairs of one GPU and one NIC.
+    private func node(_ dialect: RuntimePeer.Dialect = .stateChange) throws -> TestNode {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.dialect = dialect
+        return try TestNode(options)
+    }
+
+    private static let nic = "pci-0000-0c-00-0"
+
+    private func addClaim(
+        _ node: TestNode, _ name: String, devices: [String] = [nic], pod: String = "pod-1", interface: String? = "net1"
+    ) throws {
+        let config = interface.map {
+            AllocationConfig(
+                source: .fromClaim,
+                opaque: OpaqueConfig(driver: node.options.driver, parameters: .object(["interface": .object(["name": .string($0)])])))
+        }
+        try node.api.add(
+            "resourceclaims/default",
+            ResourceClaim(
+                metadata: Metadata(name: name, namespace: "default", uid: "uid-\(name)"),
+                status: ResourceClaimStatus(
+                    allocation: AllocationResult(
+                        devices: DeviceAllocation(
+                            results: devices.map {
+                                AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: $0)
+                            }, config: config.map { [$0] })),
+                    reservedFor: [ConsumerReference(resource: "pods", name: pod, uid: pod)])))
+    }
+
+    private func prepare(_ node: TestNode, _ name: String) throws -> [DRAV1Device] {
+        try #require(node.kubelet).prepare(namespace: "default", name: name, uid: "uid-\(name)")
+    }
+
+    private func unprepare(_ node: TestNode, _ name: String) throws {
+        try #require(node.kubelet).unprepare(namespace: "default", name: name, uid: "uid-\(name)")
+    }
+
+    private func interfaces(_ node: TestNode, _ pod: NRIPodSandbox) throws -> String {
+        try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try node.namespace(of: pod)).output
+    }
+
+    @Test(arguments: [RuntimePeer.Dialect.stateChange, .calls])
+    func `a claim goes the whole way and the host is as before`(dialect: RuntimePeer.Dialect) throws {
+        let node = try node(dialect)
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.startInjector()
+        try node.startNode()
+        #expect(node.runtime?.subscribedEvents == 0x000f)
+        #expect(node.kubelet?.info.type == "DRAPlugin")
+        #expect(node.kubelet?.info.supportedVersions == ["v1.DRAPlugin", "v1beta1.DRAPlugin"])
+        try addClaim(node, "a")
+        let devices = try prepare(node, "a")
+        #expect(devices.map(\.requestNames) == [["nic"]])
+        #expect(try prepare(node, "a") == devices, "preparing again gives the same")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        try node.runtime?.create(NRIContainer(), in: pod)
+        #expect(try interfaces(node, pod).contains("net1"))
+        #expect(try prepare(node, "a") == devices, "also while the interface is in the pod")
+        try node.runtime?.stop(pod)
+        try node.runtime?.stop(pod)
+        try node.runtime?.remove(pod)
+        node.removePod(pod)
+        try unprepare(node, "a")
+        try unprepare(node, "a")
+        #expect(try TestNode.describe(node.host) == before)
+        #expect(Files.list(node.scratch("cdi")).isEmpty && Files.list(node.scratch("journal/plans")).isEmpty)
+        #expect(Files.list(node.scratch("journal/states")).isEmpty)
+    }
+
+    @Test
+    func `unprepare before the sandbox stops brings the interface back first`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        try unprepare(node, "a")
+        #expect(try TestNode.describe(node.host) == before)
+        try node.runtime?.stop(pod)
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `without nearside-nri, or without its runtime, nothing is prepared, and the message says why`() throws {
+        let node = try node()
+        try node.startNode()
+        try addClaim(node, "a")
+        let missing = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "a") }
+        #expect(missing?.details.contains("nearside-nri does not answer") == true, "\(missing?.details ?? "")")
+        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
+        #expect(
+            eventually {
+                let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "a") }
+                return error?.details.contains("is not synchronised with the container runtime") == true
+            })
+        #expect(Files.list(node.scratch("journal/plans")).isEmpty)
+    }
+
+    @Test
+    func `a claim without interfaces needs no nearside-nri`() throws {
+        let node = try node()
+        try node.startNode()
+        try addClaim(node, "gpu", devices: ["pci-0000-07-00-0"], interface: nil)
+        #expect(try prepare(node, "gpu").flatMap(\.cdiDeviceIds) == ["dra.nearside/claim=uid-gpu-pci-0000-07-00-0"])
+        #expect(try Files.readText(node.scratch("cdi/dra.nearside-uid-gpu.json")).contains("/dev/nvidia0"))
+        try unprepare(node, "gpu")
+    }
+
+    @Test
+    func `nearside-nri killed while a pod runs: the next one takes over and brings everything back`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        node.kill(injector: SIGKILL)
+        #expect(throws: KubeletPeer.Failure.self) { try unprepare(node, "a") }
+        #expect(try interfaces(node, pod).contains("net1"), "the running pod keeps its interface")
+        try node.startInjector()
+        try node.runtime?.stop(pod)
+        try unprepare(node, "a")
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `nearside-node killed: a prepared pod still gets its devices, and the next one knows the claim`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        node.kill(node: SIGKILL)
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(try interfaces(node, pod).contains("net1"))
+        try node.startNode()
+        // Another claim cannot have the device, also for the one that has just started.
+        try addClaim(node, "b", pod: "pod-2")
+        let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "b") }
+        #expect(error?.details == "claim default/b: device pci-0000-0c-00-0 is still held by claim default/a")
+        try node.runtime?.stop(pod)
+        try unprepare(node, "a")
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `a pod that started while nearside-nri was away gets its interface at the next synchronisation`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        node.kill(injector: SIGKILL)
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.startInjector()
+        #expect(try interfaces(node, pod).contains("net1"))
+    }
+
+    @Test
+    func `an interface that cannot be attached holds the container back, and the sandbox still starts`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        _ = try ChildProcess.run("/sbin/ip", ["link", "add", "net1", "type", "ifb"], in: try node.namespace(of: pod))
+        try node.runtime?.run(pod)
+        let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
+        #expect(error?.message.contains("interface ib0: move into the pod") == true, "\(error?.message ?? "")")
+        #expect(try TestNode.describe(node.host) == before)
+        // The name becomes free: the same sandbox goes on.
+        _ = try ChildProcess.run("/sbin/ip", ["link", "del", "net1"], in: try node.namespace(of: pod))
+        try node.runtime?.create(NRIContainer(), in: pod)
+        #expect(try interfaces(node, pod).contains("net1"))
+    }
+
+    @Test
+    func `a pod in the host's network is told that it cannot have an interface`() throws {
+        let node = try node()
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-1", name: "p", networkNamespace: nil)
+        try node.runtime?.run(pod)
+        let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
+        #expect(error?.message.contains("runs in the host's network") == true)
+    }
+
+    @Test
+    func `SIGTERM ends both daemons with 0 and takes their sockets away`() throws {
+        let node = try node()
+        try node.startInjector()
+        try node.startNode()
+        #expect(node.nodeDaemon?.stop() == 0)
+        #expect(node.injectorDaemon?.stop() == 0)
+        #expect(!Files.list(node.scratch("plugins_registry")).contains { $0.hasSuffix(".sock") })
+        #expect(!Files.list(node.scratch("plugins/dra.nearside")).contains { $0.hasSuffix(".sock") })
+        #expect(!Files.exists(node.scratch("journal/nri.sock")))
+    }
+
+    @Test
+    func `bad requests to nearside-nri's socket get one clear answer and harm nothing`() throws {
+        let node = try node()
+        try node.startInjector()
+        let path = node.scratch("journal/nri.sock")
+        func ask(_ text: String) throws -> String {
+            let socket = try UnixSocket.connect(path)
+            try UnixSocket.setTimeout(socket, milliseconds: 5000)
+            try UnixSocket.send([UInt8](text.utf8), to: socket)
+            return String(decoding: try UnixSocket.receive(from: socket).bytes, as: UTF8.self)
+        }
+        #expect(try ask("hello\n") == "error \"hello\" is no request; known are status, release and admit\n")
+        #expect(try ask(String(repeating: "x", count: 400)) == "error the request is longer than 256 bytes\n")
+        #expect(try ask("admit ../../etc\n").hasPrefix("error "))
+        #expect(try ask("admit nobody\n") == "error claim nobody is not prepared on this node\n")
+        #expect(try ask("release nobody\n") == "ok\n")
+        // One that says nothing does not keep others waiting.
+        let silent = try UnixSocket.connect(path)
+        #expect(try InjectorClient.ask(.status, socket: path, milliseconds: 1000) == .ok)
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test
+    func `garbage from the runtime ends the connection, and a new one is made`() throws {
+        let node = try node()
+        let socket = node.scratch("runtime.sock")
+        let listener = try UnixSocket.listen(socket)
+        try node.startInjector(nriSocket: socket)
+        let first = try UnixSocket.accept(listener)
+        try UnixSocket.send([UInt8](repeating: 0xff, count: 64), to: first)
+        _ = try RuntimePeer(listener: listener, seconds: 10)
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import InjectorSocket
+import Linux
+import Testing
+
+struct InjectorSocketTests {
+    @Test(arguments: [InjectorRequest.status, .release(claim: "c-1"), .admit(claim: "c-2")])
+    func `a request reads back what it writes`(request: InjectorRequest) {
+        #expect(InjectorRequest(line: request.line.dropLast()) == request)
+    }
+
+    @Test(arguments: ["", "status now", "release", "release ", "release a b", "admit", "shutdown", "STATUS"])
+    func `what is no request is none`(line: String) { #expect(InjectorRequest(line: line) == nil) }
+
+    @Test
+    func `an answer is one line, whatever its text`() {
+        let reply = InjectorReply.refused("two\nlines")
+        #expect(reply.line == "error two lines\n")
+        #expect(InjectorReply(line: "error x y") == .refused("x y"))
+        #expect(InjectorReply(line: "ok") == .ok)
+        #expect(InjectorReply(line: "maybe") == nil)
+    }
+
+    @Test
+    func `nobody at the socket is said so`() {
+        let error = #expect(throws: InjectorUnreachable.self) {
+            try InjectorClient.ask(.status, socket: "/nonexistent/nri.sock", milliseconds: 100)
+        }
+        #expect(error?.description == "nearside-nri does not answer: cannot connect to /nonexistent/nri.sock: No such file or directory")
+    }
+
+    @Test
+    func `a path that does not fit a socket address is refused before it is cut`() {
+        let path = "/tmp/" + String(repeating: "x", count: 110)
+        let error = #expect(throws: SystemError.self) { try UnixSocket.connect(path) }
+        #expect(error?.description.contains("107 bytes") == true)
+    }
+
+    @Test
+    func `a descriptor travels with its bytes`() throws {
+        let (left, right) = try UnixSocket.pair()
+        let file = try Descriptor.open("/proc/self/ns/net", flags: 0)
+        try UnixSocket.send([1, 2, 3], descriptor: file, to: left)
+        let (bytes, received) = try UnixSocket.receive(from: right)
+        #expect(bytes == [1, 2, 3])
+        #expect(try received?.identity() == file.identity())
+        #expect(received?.raw != file.raw)
+    }
+}
