@@ -19,9 +19,16 @@ let strict: [SwiftSetting] = [
 let generated: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 /// Programs carry the Swift runtime inside, so that one file is one installation. Only the link step
-/// differs from that of the tests: everything is compiled once.
-let selfContained: [LinkerSetting] = [
-    .unsafeFlags(["-static-stdlib"]),
+/// differs from that of the tests: everything is compiled once. Identical code is folded, and no program
+/// exports symbols.
+let runtimeInside: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-stdlib", "-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic",
+    ])
+]
+
+/// The same for programs that use FoundationEssentials.
+let selfContained: [LinkerSetting] = runtimeInside + [
     .linkedLibrary("_FoundationCShims"),
     .linkedLibrary("_FoundationCollections"),
     .linkedLibrary("swiftSynchronization"),
@@ -34,6 +41,8 @@ let dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+    // For the tests of the manifests: no program reads YAML.
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
     // Without its default traits: they would bring in all of Foundation.
     .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
     .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
@@ -55,6 +64,7 @@ let grpcTransport = Target.Dependency.product(
 let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -181,6 +191,10 @@ let targets: [Target] = [
         dependencies: ["Hardware", "Inspection", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Testbed", argumentParser],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
+        name: "nearside-bench",
+        dependencies: ["Discovery", "Hardware", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Testbed", "Topology"],
+        swiftSettings: strict, linkerSettings: selfContained),
+    .executableTarget(
         name: "nearside-node",
         dependencies: [
             "Discovery", "KubeletPlugin", "Kubernetes", "Node", "Publishing", "ResourceAPI", argumentParser, logging,
@@ -190,7 +204,7 @@ let targets: [Target] = [
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-gate", dependencies: ["InjectorSocket", "Linux"],
-        swiftSettings: strict, linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
+        swiftSettings: strict, linkerSettings: runtimeInside),
 
     // MARK: Tests
 
@@ -215,6 +229,8 @@ let targets: [Target] = [
             "Addressing", "Hardware", "InjectorSocket", "Journal", "KubeletAPI", "Kubernetes", "Linux", "NRIMessages",
             "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "TTRPC", "Testbed", httpClient, nioPosix,
         ], swiftSettings: strict),
+    .testTarget(
+        name: "ManifestTests", dependencies: ["ClaimConfig", "ResourceAPI", "Testbed", yams], swiftSettings: strict),
     .testTarget(
         name: "RuntimeTests", dependencies: ["Hardware", "KubeletAPI", "Linux", "ResourceAPI", "Testbed"],
         swiftSettings: strict),

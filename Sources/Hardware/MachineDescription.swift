@@ -61,6 +61,8 @@ extension MachineDescription {
     package init(json: some Sequence<UInt8>) throws(Malformed) {
         do {
             self = try JSONDecoder().decode(MachineDescription.self, from: Data(json))
+        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
+            throw Malformed(description: "it is not JSON")
         } catch let error as DecodingError {
             throw Malformed(description: error.place)
         } catch {

@@ -93,8 +93,13 @@ package final class PodInjector {
     package func synchronize(_ all: [Sandbox], deadline: Int) {
         sandboxes = Dictionary(all.map { ($0.podUID, $0) }, uniquingKeysWith: { _, last in last })
         let ids = Set(all.map(\.id))
-        for state in readStates() where state.attachments.contains(where: { !ids.contains($0.sandbox) }) {
-            do throws(InjectionError) { try detach(state) { !ids.contains($0.sandbox) } } catch {
+        let namespaces = Set(all.compactMap { $0.namespacePath.flatMap(Self.identity) })
+        // What the gate attached knows its sandbox only by the namespace.
+        func isLost(_ attachment: Attachment) -> Bool {
+            !ids.contains(attachment.sandbox) && !namespaces.contains(attachment.namespace)
+        }
+        for state in readStates() where state.attachments.contains(where: isLost) {
+            do throws(InjectionError) { try detach(state, isLost) } catch {
                 log.error("cannot bring back", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
             }
         }
@@ -118,7 +123,8 @@ package final class PodInjector {
             plan.pods.contains(sandbox.podUID) && sandbox.namespacePath.flatMap(Self.identity) == identity
         }
         guard let sandbox = known ?? Self.sandbox(of: plan, identity) else {
-            throw InjectionError("claim \(plan.claim): no network namespace of a pod is the one of this container")
+            throw InjectionError(
+                "claim \(plan.claim): the container's network namespace is mounted nowhere that nearside-nri can see, so its interfaces could not be brought back")
         }
         try attach(plan, to: sandbox)
     }
@@ -144,8 +150,12 @@ package final class PodInjector {
             identity = try namespace.identity()
         } catch { throw InjectionError("claim \(plan.claim): \(error)") }
 
-        if let state = try readState(plan.claim.uid) {
-            if isComplete(plan, state, identity, namespace) { return }
+        if var state = try readState(plan.claim.uid) {
+            if isComplete(plan, state, identity, namespace) {
+                guard state.attachments.contains(where: { $0.sandbox != sandbox.id }) else { return }
+                for index in state.attachments.indices { state.attachments[index].sandbox = sandbox.id }
+                return try write(state)
+            }
             // What is elsewhere, or half-way, goes back first: then there is one way only.
             if let other = state.attachments.first(where: { $0.namespace != identity && isAlive($0) }) {
                 throw InjectionError("claim \(plan.claim): interface \(other.host.name) is still in another pod's sandbox")
@@ -240,17 +250,12 @@ package final class PodInjector {
         (try? NetworkNamespace(path: path)).flatMap { try? $0.identity() }
     }
 
-    /// Where runtimes keep the namespaces of pods: for a container whose pod the runtime did not tell of.
-    private static let namespaceFolders = ["/run/netns", "/var/run/netns"]
-
+    /// The sandbox of a container whose pod the runtime has not told of: after a start of this program it
+    /// does not tell before the container that is waiting for us has started.
     private static func sandbox(of plan: ClaimPlan, _ identity: FileIdentity) -> Sandbox? {
-        for folder in namespaceFolders {
-            for name in Files.list(folder) where Self.identity("\(folder)/\(name)") == identity {
-                let pod = plan.pods.first ?? ""
-                return Sandbox(id: name, podUID: pod, pod: pod, namespacePath: "\(folder)/\(name)")
-            }
-        }
-        return nil
+        guard let path = NetworkNamespace.mountPath(of: identity) else { return nil }
+        let pod = plan.pods.first ?? ""
+        return Sandbox(id: path, podUID: pod, pod: pod, namespacePath: path)
     }
 
     // MARK: Journal

@@ -35,6 +35,17 @@ package final class Descriptor: Sendable {
         return bytes
     }
 
+    /// All there is until the end; more than `limit` bytes are refused.
+    package func readToEnd(limit: Int) throws(SystemError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while true {
+            let part = try read(atMost: 4096 + bytes.count)
+            if part.isEmpty { return bytes }
+            bytes += part
+            if bytes.count > limit { throw SystemError("read", "descriptor \(raw)", code: EFBIG) }
+        }
+    }
+
     package func write(all bytes: [UInt8]) throws(SystemError) {
         var sent = 0
         while sent < bytes.count {

@@ -9,12 +9,8 @@ package enum Files {
     package static func read(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
         // Non-blocking: a pipe in the place of a file must not hold us up.
         let file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
-        var bytes: [UInt8] = []
-        while true {
-            let part = try file.read(atMost: 4096 + bytes.count)
-            if part.isEmpty { return bytes }
-            bytes += part
-            if bytes.count > limit { throw SystemError("read", path, code: EFBIG) }
+        do throws(SystemError) { return try file.readToEnd(limit: limit) } catch {
+            throw SystemError("read", path, code: error.code)
         }
     }
 

@@ -64,6 +64,21 @@ package struct NetworkNamespace: Sendable {
 
     package func identity() throws(SystemError) -> FileIdentity { try descriptor.identity() }
 
+    /// Where the namespace is mounted, as this process sees it; nil when nowhere.
+    ///
+    /// A line of mountinfo (proc_pid_mountinfo(5)) has the namespace's number as the root of its mount:
+    /// `36 25 0:4 net:[4026532281] /run/netns/x rw shared:8 - nsfs nsfs rw`.
+    package static func mountPath(of identity: FileIdentity) -> String? {
+        guard let mounts = try? Files.readText("/proc/self/mountinfo", limit: 64 << 20) else { return nil }
+        for line in mounts.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 4, fields[3] == "net:[\(identity.inode)]" else { continue }
+            let path = String(fields[4])
+            if let found = try? NetworkNamespace(path: path), (try? found.identity()) == identity { return path }
+        }
+        return nil
+    }
+
     private static func onThread<Value>(
         _ body: @escaping () throws(SystemError) -> Value
     ) throws(SystemError) -> Value {

@@ -58,7 +58,7 @@ package final class ContainerdPeer {
                 "ctr import",
                 try ChildProcess.run(
                     "\(tools)/usr/bin/ctr",
-                    ["--address", "\(folder)/c.sock", "-n", "k8s.io", "images", "import", "--snapshotter", "native", archive]))
+                    ["--address", "\(folder)/c.sock", "-n", "k8s.io", "images", "import", "--local", "--snapshotter", "native", archive]))
         }
     }
 
@@ -170,7 +170,7 @@ package final class ContainerdPeer {
           disable_apparmor = true
           restrict_oom_score_adj = true
         [plugins.'io.containerd.cri.v1.runtime'.cni]
-          bin_dir = "\(tools)/usr/lib/cni"
+          bin_dirs = ["\(tools)/usr/lib/cni"]
           conf_dir = "\(folder)/cni"
         [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
           runtime_type = "io.containerd.runc.v2"

@@ -46,7 +46,8 @@ guard let claim else { refuse("--claim is missing; usage: nearside-gate --claim 
 
 signal(SIGPIPE, SIG_IGN)
 do {
-    let state = try Files.read("/dev/stdin")
+    // The runtime may start us before it writes: its pipe is waited for.
+    let state = try Descriptor(owning: dup(0)).readToEnd(limit: 1 << 20)
     guard let process = processID(in: state), process > 0 else {
         refuse("standard input is no OCI state with a pid; a runtime starts this program, not a person")
     }

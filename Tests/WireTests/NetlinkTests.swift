@@ -19,7 +19,7 @@ struct NetlinkTests {
     /// `ip link show eth0`, as the kernel answers it (little endian).
     static let newLink = hex(
         """
-        74000000 1000 0000 02000000 39300000   // nlmsghdr: 116 bytes, RTM_NEWLINK, seq 2, port 12345
+        70000000 1000 0000 02000000 39300000   // nlmsghdr: 112 bytes, RTM_NEWLINK, seq 2, port 12345
         00 00 0100 03000000 43100100 00000000  // ifinfomsg: ARPHRD_ETHER, index 3, UP|BROADCAST|RUNNING|MULTICAST|LOWER_UP
         0900 0300 65746830 00000000            // IFLA_IFNAME "eth0"
         0800 0400 dc050000                     // IFLA_MTU 1500
@@ -63,7 +63,7 @@ struct NetlinkTests {
             message.bytes
                 == hex(
                     """
-                    40000000 1000 0500 07000000 00000000  // 64 bytes, RTM_NEWLINK, REQUEST|ACK
+                    3c000000 1000 0500 07000000 00000000  // 60 bytes, RTM_NEWLINK, REQUEST|ACK
                     00 00 0000 03000000 01000000 01000000 // index 3, flags UP, change UP
                     0900 0300 6e657431 00 000000          // IFLA_IFNAME "net1"
                     0800 0400 78050000                    // IFLA_MTU 1400
@@ -121,10 +121,10 @@ struct NetlinkTests {
     func `the kernel's own words are read from an acknowledgement`() throws {
         let bytes = hex(
             """
-            3c000000 0200 0003 07000000 00000000  // 60 bytes, NLMSG_ERROR, CAPPED|ACK_TLVS
+            38000000 0200 0003 07000000 00000000  // 56 bytes, NLMSG_ERROR, CAPPED|ACK_TLVS
             eaffffff                              // -EINVAL
             40000000 1000 0500 07000000 00000000  // the request's header
-            1600 0100 4d545520 746f6f20 6c617267 6520 2100 0000 // "MTU too large !"
+            1400 0100 4d545520 746f6f20 6c617267 65202100 // "MTU too large !"
             """)
         let message = try #require(Message.list(bytes[...])?.first)
         let acknowledgement = try #require(Acknowledgement(message))

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Discovery
+import Glibc
+import Hardware
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Topology
+
+/// Figures of the real daemons, in one run: `hack/bench`.
+@main
+struct NearsideBench {
+    static func main() throws {
+        guard Place.canUseNamespaces else {
+            print("nearside-bench: \(Place.rootReason)")
+            exit(1)
+        }
+        let rounds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 10 : 10
+        var table = Table()
+        try measureStart(rounds, &table)
+        try measureSnapshots(rounds * 10, &table)
+        try measurePairing(rounds, &table)
+        for links in [1, 8] { try measureClaims(links, rounds, &table) }
+        print(table.text)
+    }
+
+    private static func node() throws -> TestNode {
+        guard let machine = try MachineDescription.embedded("hgx-a100")?.machine else { exit(1) }
+        return try TestNode(.init(programs: Place.programs, machine: machine))
+    }
+
+    private static func measureStart(_ rounds: Int, _ table: inout Table) throws {
+        var registered: [Double] = []
+        var ready: [Double] = []
+        var published: [Double] = []
+        for _ in 0..<rounds {
+            let node = try node()
+            ready.append(try milliseconds { try node.startInjector() })
+            let start = now()
+            try node.startNode()
+            registered.append(now() - start)
+            _ = try eventually { try !node.api.slices().isEmpty }
+            published.append(now() - start)
+        }
+        table.add("start -> NRI ready", ready, "ms")
+        table.add("start -> registered with the kubelet", registered, "ms")
+        table.add("start -> first ResourceSlice", published, "ms")
+        let node = try node()
+        try node.startInjector()
+        try node.startNode()
+        sleep(3)
+        for (name, daemon) in [("nearside-node", node.nodeDaemon), ("nearside-nri", node.injectorDaemon)] {
+            guard let daemon else { continue }
+            for line in try Files.readText("/proc/\(daemon.identifier)/status").split(separator: "\n") {
+                for field in ["VmRSS:", "RssAnon:"] where line.hasPrefix(field) {
+                    let kilobytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Double($0) } ?? 0
+                    table.add("\(name) \(field.dropLast()) at rest", [kilobytes / 1024], "MiB")
+                }
+            }
+        }
+    }
+
+    private static func measureSnapshots(_ rounds: Int, _ table: inout Table) throws {
+        let live = Discovery(root: .live())
+        table.add("snapshot of this host", try (0..<rounds).map { _ in try milliseconds { _ = try live.snapshot() } }, "ms")
+        guard let machine = try MachineDescription.embedded("aws-p5")?.machine else { return }
+        let folder = try ScratchFolder()
+        try TreeWriter.write(machine, to: folder.path)
+        let tree = Discovery(root: .captured(at: folder.path))
+        table.add("snapshot of a p5 tree, \(machine.functions.count) functions", try (0..<rounds).map { _ in try milliseconds { _ = try tree.snapshot() } }, "ms")
+    }
+
+    private static func measurePairing(_ rounds: Int, _ table: inout Table) throws {
+        for name in ["hgx-a100", "aws-p5"] {
+            guard let machine = try MachineDescription.embedded(name)?.machine else { continue }
+            table.add("pairing of \(name)", (0..<rounds).map { _ in milliseconds { _ = Pairing(machine) } }, "ms")
+        }
+    }
+
+    private static func measureClaims(_ links: Int, _ rounds: Int, _ table: inout Table) throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        try node.startInjector()
+        try node.startNode()
+        guard try eventually({ try !node.api.slices().isEmpty }) else { return }
+        let nics = try node.api.slices().flatMap { $0.spec.devices ?? [] }.filter { $0.attributes?["kind"] == .string("nic") }
+        var prepare: [Double] = []
+        var run: [Double] = []
+        var stop: [Double] = []
+        var unprepare: [Double] = []
+        for round in 0..<rounds {
+            let uid = "claim-\(links)-\(round)"
+            try node.api.add(
+                "resourceclaims/default",
+                ResourceClaim(
+                    metadata: Metadata(name: uid, namespace: "default", uid: uid),
+                    status: ResourceClaimStatus(
+                        allocation: AllocationResult(
+                            devices: DeviceAllocation(
+                                results: nics.prefix(links).map {
+                                    AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: $0.name)
+                                })),
+                        reservedFor: [ConsumerReference(resource: "pods", name: uid, uid: uid)])))
+            let pod = try node.makePod(uid, uid: uid)
+            prepare.append(try milliseconds { _ = try node.kubelet?.prepare(namespace: "default", name: uid, uid: uid) })
+            run.append(try milliseconds { try node.runtime?.run(pod) })
+            stop.append(try milliseconds { try node.runtime?.stop(pod) })
+            unprepare.append(try milliseconds { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: uid) })
+            node.removePod(pod)
+        }
+        table.add("NodePrepareResources, \(links) links", prepare, "ms")
+        table.add("RunPodSandbox, \(links) links", run, "ms")
+        table.add("StopPodSandbox, \(links) links", stop, "ms")
+        table.add("NodeUnprepareResources, \(links) links", unprepare, "ms")
+        table.add("of RunPodSandbox the kernel's moves, \(links) links", try rawMoves(links, rounds), "ms")
+    }
+
+    /// The floor: nothing but the kernel's move of as many interfaces, by `ip` in one batch.
+    private static func rawMoves(_ links: Int, _ rounds: Int) throws -> [Double] {
+        let host = try NetworkNamespace.make()
+        let scratch = try ScratchFolder()
+        var lines = "link add wire0 type veth peer name wire1\n"
+        for index in 0..<links { lines += "link add link wire0 name nic\(index) type macvlan\nlink set nic\(index) up\n" }
+        try Files.write(scratch("make"), lines)
+        _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("make")], in: host)
+        var times: [Double] = []
+        for _ in 0..<rounds {
+            let pod = try NetworkNamespace.make()
+            let path = "/run/netns/near-bench-\(getpid())"
+            try Files.makeFolder("/run/netns")
+            try bind(pod, to: path)
+            defer { unbind(path) }
+            try Files.write(scratch("in"), (0..<links).map { "link set nic\($0) netns \(path)\n" }.joined())
+            times.append(try milliseconds { _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("in")], in: host) })
+            let back = "/run/netns/near-bench-host-\(getpid())"
+            try bind(host, to: back)
+            defer { unbind(back) }
+            try Files.write(scratch("out"), (0..<links).map { "link set nic\($0) netns \(back)\n" }.joined())
+            _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("out")], in: pod)
+            try Files.write(scratch("up"), (0..<links).map { "link set nic\($0) up\n" }.joined())
+            _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("up")], in: host)
+        }
+        return times
+    }
+
+    // MARK: Time
+
+    private static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1e6
+    }
+
+    private static func milliseconds(_ body: () throws -> Void) rethrows -> Double {
+        let start = now()
+        try body()
+        return now() - start
+    }
+
+    /// Median, least and most of each row.
+    private struct Table {
+        private(set) var text = pad("", 46) + pad("median", 10) + pad("min", 10) + pad("max", 10) + "\n"
+
+        mutating func add(_ name: String, _ values: [Double], _ unit: String) {
+            let sorted = values.sorted()
+            guard let first = sorted.first, let last = sorted.last else { return }
+            text += Self.pad(name, 46) + [sorted[sorted.count / 2], first, last].map { Self.pad(Self.round($0), 10) }.joined() + unit + "\n"
+        }
+
+        private static func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
+        private static func round(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClaimConfig
+import Foundation
+import ResourceAPI
+import Testbed
+import Testing
+import Yams
+
+/// The manifests keep what the design promises of privileges, and ask for what is published.
+struct ManifestTests {
+    typealias Object = [String: Any]
+
+    private func objects(_ name: String) throws -> [Object] {
+        let text = try String(contentsOfFile: "\(Place.project)/manifests/\(name)", encoding: .utf8)
+        return try Yams.load_all(yaml: text).compactMap { $0 as? Object }
+    }
+
+    private func at(_ object: Any?, _ path: String) -> Any? {
+        path.split(separator: ".").reduce(object) { value, key in
+            if let index = Int(key) { return (value as? [Any]).flatMap { $0.indices.contains(index) ? $0[index] : nil } }
+            return (value as? Object)?[String(key)]
+        }
+    }
+
+    private func pod() throws -> Object {
+        try #require(at(try objects("daemonset.yaml").first, "spec.template.spec") as? Object)
+    }
+
+    private func container(_ name: String) throws -> Object {
+        try #require((at(try pod(), "containers") as? [Object])?.first { $0["name"] as? String == name })
+    }
+
+    @Test
+    func `nothing is privileged, and the host's processes stay the host's`() throws {
+        let pod = try pod()
+        for key in ["hostPID", "hostIPC"] { #expect(pod[key] == nil) }
+        #expect(pod["automountServiceAccountToken"] as? Bool == false)
+        for name in ["node", "nri"] {
+            let security = try #require(container(name)["securityContext"] as? Object)
+            #expect(security["privileged"] == nil)
+            #expect(security["allowPrivilegeEscalation"] as? Bool == false)
+            #expect(security["readOnlyRootFilesystem"] as? Bool == true)
+            #expect(at(security, "seccompProfile.type") as? String == "RuntimeDefault")
+            #expect(at(security, "capabilities.drop") as? [String] == ["ALL"])
+        }
+    }
+
+    @Test
+    func `the one with the token has no capability, the one with capabilities no token`() throws {
+        let node = try container("node")
+        let nri = try container("nri")
+        func mounts(_ container: Object) -> [String] { ((container["volumeMounts"] as? [Object]) ?? []).compactMap { $0["name"] as? String } }
+        #expect(at(node, "securityContext.capabilities.add") == nil)
+        #expect(mounts(node).contains("token"))
+        #expect(at(nri, "securityContext.capabilities.add") as? [String] == ["NET_ADMIN", "SYS_ADMIN"])
+        #expect(!mounts(nri).contains("token"))
+        #expect(!mounts(node).contains("nri") && !mounts(node).contains("netns"))
+        // They meet in the journal and nowhere else.
+        #expect(Set(mounts(node)).intersection(mounts(nri)) == ["journal"])
+    }
+
+    @Test
+    func `namespaces made after the start are seen`() throws {
+        let mount = try #require((container("nri")["volumeMounts"] as? [Object])?.first { $0["name"] as? String == "netns" })
+        #expect(mount["mountPropagation"] as? String == "HostToContainer")
+    }
+
+    @Test
+    func `every volume that is mounted is there`() throws {
+        let volumes = Set(((try pod()["volumes"] as? [Object]) ?? []).compactMap { $0["name"] as? String })
+        for name in ["node", "nri"] {
+            for mount in (try container(name)["volumeMounts"] as? [Object]) ?? [] {
+                #expect(volumes.contains(try #require(mount["name"] as? String)))
+            }
+        }
+    }
+
+    @Test(arguments: ["node", "nri"])
+    func `every argument is one that the program knows`(name: String) throws {
+        let container = try container(name)
+        let program = try #require((container["command"] as? [String])?.first)
+        let help = try ChildProcess.run("\(Place.programs)/\(program)", ["--help"]).output
+        for argument in (container["args"] as? [String]) ?? [] {
+            let option = String(argument.prefix { $0 != "=" })
+            #expect(help.contains("\(option) <"), "\(program) does not know \(option)")
+        }
+    }
+
+    @Test
+    func `the role allows no more than the daemon asks for`() throws {
+        let role = try #require(try objects("rbac.yaml").first { $0["kind"] as? String == "ClusterRole" })
+        let rules = (role["rules"] as? [Object]) ?? []
+        for rule in rules {
+            for key in ["apiGroups", "resources", "verbs"] { #expect((rule[key] as? [String])?.contains("*") == false) }
+        }
+        #expect(rules.count == 3)
+    }
+
+    @Test
+    func `the policy ties a token to its node`() throws {
+        let policy = try #require(try objects("node-restriction.yaml").first)
+        #expect(at(policy, "spec.failurePolicy") as? String == "Fail")
+        let expressions = ((at(policy, "spec.validations") as? [Object]) ?? []).compactMap { $0["expression"] as? String }
+        #expect(expressions.contains { $0.contains("nodeName") && $0.contains("variables.node") })
+    }
+
+    @Test
+    func `no class looks at an attribute that it has not asked for`() throws {
+        let classes = try objects("deviceclasses.yaml")
+        #expect(classes.compactMap { at($0, "metadata.name") as? String } == ["nic.nearside", "rdma.nearside", "efa.nearside", "accelerator.nearside"])
+        for entry in classes {
+            let expression = try #require(at(entry, "spec.selectors.0.cel.expression") as? String)
+            #expect(expression.hasPrefix("device.driver == \"dra.nearside\""))
+            let used = expression.matches(of: /device\.attributes\["dra\.nearside"\]\.(\w+)/).map { String($0.1) }
+            for attribute in used where attribute != "deviceID" {
+                #expect(expression.contains("\"\(attribute)\" in device.attributes"), "\(attribute)")
+            }
+            // A function has both ids or none.
+            if used.contains("deviceID") { #expect(used.contains("vendorID")) }
+        }
+    }
+
+    @Test(arguments: ["nic", "accelerator-with-nic", "gpu-with-efas", "vendor-gpu-with-nic", "rail"])
+    func `every template names classes that are there, and configuration that decodes`(name: String) throws {
+        let known = try objects("deviceclasses.yaml").compactMap { at($0, "metadata.name") as? String } + ["gpu.nvidia.com"]
+        let claim = try #require(try objects("claims/\(name).yaml").first)
+        #expect(claim["apiVersion"] as? String == "resource.k8s.io/v1")
+        #expect(claim["kind"] as? String == "ResourceClaimTemplate")
+        let requests = try #require(at(claim, "spec.spec.devices.requests") as? [Object])
+        for request in requests {
+            #expect(known.contains(try #require(at(request, "exactly.deviceClassName") as? String)))
+        }
+        let names = requests.compactMap { $0["name"] as? String }
+        for constraint in (at(claim, "spec.spec.devices.constraints") as? [Object]) ?? [] {
+            #expect(Set((constraint["requests"] as? [String]) ?? []).isSubset(of: names))
+        }
+        for config in (at(claim, "spec.spec.devices.config") as? [Object]) ?? [] {
+            let parameters = try #require(at(config, "opaque.parameters") as? Object)
+            let data = try JSONSerialization.data(withJSONObject: parameters)
+            _ = try NetworkConfig(try JSONDecoder().decode(JSONValue.self, from: data))
+        }
+    }
+}
