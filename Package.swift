@@ -148,7 +148,7 @@ let targets: [Target] = [
     .target(
         name: "KubeletPlugin",
         dependencies: [
-            "Journal", "KubeletAPI", "Linux", "Preparation", grpc, grpcTransport, lifecycle, logging, nioPosix,
+            "Journal", "KubeletAPI", "Linux", "Preparation", grpc, grpcTransport, lifecycle, logging, nioPosix, protobuf,
         ], swiftSettings: strict),
 
     // MARK: Daemons
@@ -178,7 +178,7 @@ let targets: [Target] = [
         name: "Testbed",
         dependencies: [
             "Addressing", "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "Netlink", "NRI", "NRIMessages", "ResourceAPI", "TTRPC", nioCore,
-            nioHTTP, nioPosix, protobuf,
+            nioHTTP, nioPosix, nioSSL, protobuf,
         ], swiftSettings: strict),
 
     // MARK: Programs

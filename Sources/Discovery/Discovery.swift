@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
-import Linux
 package import Netlink
 
 /// Takes a snapshot of a host: everything that is known of its devices at one moment.
@@ -19,7 +18,7 @@ package struct Discovery: Sendable {
 
     package func snapshot() throws(NetlinkError) -> Machine {
         let netdevs = try NetdevReader(root: root, nodeAddresses: nodeAddresses).netdevs()
-        let owners = Dictionary(grouping: netdevs) { function(of: $0) }
+        let owners = Dictionary(grouping: netdevs) { root.owner(of: "sys/class/net/\($0.name)") }
         var functions = PCIReader(root: root).functions()
         let accelerators = AcceleratorReader(root: root)
         for index in functions.indices where !functions[index].isBridge {
@@ -32,22 +31,12 @@ package struct Discovery: Sendable {
             functions: functions, virtualNetdevs: owners[nil] ?? [])
     }
 
-    /// The PCI function that an interface belongs to: the last one on the way to its place in sysfs,
-    /// with whatever bus (virtio, auxiliary) lies between. Nil for a virtual interface.
-    private func function(of netdev: Netdev) -> PCIAddress? {
-        Files.linkTarget(root("sys/class/net/\(netdev.name)"))?.split(separator: "/")
-            .reversed().lazy.compactMap { PCIAddress(parsing: $0) }.first
-    }
-
     private func readRDMADevices(into functions: inout [PCIFunction]) {
         // Without any device there is no reason to open a library.
         guard !root.list("sys/class/infiniband").isEmpty else { return }
-        func read(_ verbs: [String: VerbsDevice]) -> [[RDMADevice]] {
-            let reader = RDMAReader(root: root, verbs: verbs)
-            return functions.map { reader.devices(of: $0.address) }
-        }
-        let live = root.isLive && root.path.isEmpty
-        let devices = (live ? Verbs.withDevices(read) : nil) ?? read([:])
-        for index in functions.indices { functions[index].rdmaDevices = devices[index] }
+        let read = { (verbs: [String: VerbsDevice]) in RDMAReader(root: root, verbs: verbs).devices() }
+        let isThisHost = root.isLive && root.path.isEmpty
+        let devices = (isThisHost ? Verbs.withDevices(read) : nil) ?? read([:])
+        for index in functions.indices { functions[index].rdmaDevices = devices[functions[index].address] ?? [] }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Hardware
 import Linux
 
 /// Where the files of the host are: `/`, a host's file system mounted elsewhere, or a captured tree.
@@ -30,13 +31,20 @@ package struct HostRoot: Hashable, Sendable {
     /// One value of sysfs: the first line without blanks around it; nil when there is none or the
     /// file cannot be read. Such a file is never longer than a page.
     package func value(_ relative: String) -> String? {
-        guard let bytes = try? Files.read(self(relative), limit: 4096) else { return nil }
+        guard let bytes = try? Files.readStart(self(relative), limit: 4096) else { return nil }
         let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
         let text = String(decoding: line, as: UTF8.self)
         let trimmed = text.drop { $0 == " " || $0 == "\t" || $0 == "\r" }
         let end = trimmed.lastIndex { $0 != " " && $0 != "\t" && $0 != "\r" }
         guard let end else { return nil }
         return String(trimmed[...end])
+    }
+
+    /// The PCI function that a device of a class belongs to: the last one on the way to its place in sysfs,
+    /// with whatever bus (virtio, auxiliary) lies between. Nil for a virtual device.
+    func owner(of classEntry: String) -> PCIAddress? {
+        Files.linkTarget(self(classEntry))?.split(separator: "/").reversed().lazy
+            .compactMap { PCIAddress(parsing: $0) }.first
     }
 
     package func integer(_ relative: String) -> Int? { value(relative).flatMap { Int($0) } }

@@ -2,26 +2,19 @@
 
 import Hardware
 
-/// Reads the RDMA devices of a PCI function: sysfs first, libibverbs for what sysfs leaves open.
+/// Reads RDMA devices: sysfs first, libibverbs for what sysfs leaves open.
 struct RDMAReader {
     let root: HostRoot
     /// What libibverbs lists, by kernel name; empty without RDMA user space.
     let verbs: [String: VerbsDevice]
 
-    func devices(of address: PCIAddress) -> [RDMADevice] {
-        let folder = "sys/bus/pci/devices/\(address)"
-        let names = root.list(folder + "/infiniband")
-        guard !names.isEmpty else { return [] }
-        var nodes: [String: [CharDevice]] = [:]
-        for uverbs in root.list(folder + "/infiniband_verbs") {
-            let place = "\(folder)/infiniband_verbs/\(uverbs)"
-            guard let name = root.value(place + "/ibdev"),
-                let node = CharDevice(path: "/dev/infiniband/\(uverbs)", numbers: root.value(place + "/dev"))
-            else { continue }
-            nodes[name, default: []].append(node)
-        }
-        return names.map { name in
-            let place = "\(folder)/infiniband/\(name)"
+    /// The devices by the PCI function they belong to; one that belongs to none is left out.
+    func devices() -> [PCIAddress: [RDMADevice]] {
+        let nodes = charDevices()
+        var devices: [PCIAddress: [RDMADevice]] = [:]
+        for name in root.list("sys/class/infiniband") {
+            let place = "sys/class/infiniband/\(name)"
+            guard let owner = root.owner(of: place) else { continue }
             var ports = root.list(place + "/ports").compactMap { Int($0) }.sorted().map { number in
                 port(number, in: "\(place)/ports/\(number)")
             }
@@ -30,10 +23,25 @@ struct RDMAReader {
                     ports[index] = device.port(ports[index].number) ?? ports[index]
                 }
             }
-            return RDMADevice(
-                name: name, nodeGUID: root.value(place + "/node_guid") ?? verbs[name]?.nodeGUID, ports: ports,
-                charDevices: nodes[name] ?? [])
+            devices[owner, default: []].append(
+                RDMADevice(
+                    name: name, nodeGUID: root.value(place + "/node_guid") ?? verbs[name]?.nodeGUID, ports: ports,
+                    charDevices: nodes[name] ?? []))
         }
+        return devices
+    }
+
+    /// uverbs nodes by RDMA device.
+    private func charDevices() -> [String: [CharDevice]] {
+        var nodes: [String: [CharDevice]] = [:]
+        for uverbs in root.list("sys/class/infiniband_verbs") {
+            let place = "sys/class/infiniband_verbs/\(uverbs)"
+            guard let name = root.value(place + "/ibdev"),
+                let node = CharDevice(path: "/dev/infiniband/\(uverbs)", numbers: root.value(place + "/dev"))
+            else { continue }
+            nodes[name, default: []].append(node)
+        }
+        return nodes
     }
 
     /// `4: ACTIVE`, `Ethernet`, `100 Gb/sec (4X EDR)`.

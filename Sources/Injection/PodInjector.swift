@@ -80,8 +80,12 @@ package final class PodInjector {
     /// The sandbox goes: everything in it comes back. Never fails, as the runtime would not listen;
     /// what does not come back now is asked for again before the claim is given up.
     package func stop(_ sandbox: Sandbox) {
-        for state in readStates() where state.attachments.contains(where: { $0.sandbox == sandbox.id }) {
-            do throws(InjectionError) { try detach(state) { $0.sandbox == sandbox.id } } catch {
+        // What the gate attached knows its sandbox only by the namespace.
+        func isInside(_ attachment: Attachment) -> Bool {
+            attachment.sandbox == sandbox.id || attachment.namespacePath == sandbox.namespacePath
+        }
+        for state in readStates() where state.attachments.contains(where: isInside) {
+            do throws(InjectionError) { try detach(state, isInside) } catch {
                 log.error("cannot bring back", metadata: ["pod": "\(sandbox.pod)", "claim": "\(state.claim)", "error": "\(error)"])
             }
         }
@@ -94,7 +98,6 @@ package final class PodInjector {
         sandboxes = Dictionary(all.map { ($0.podUID, $0) }, uniquingKeysWith: { _, last in last })
         let ids = Set(all.map(\.id))
         let namespaces = Set(all.compactMap { $0.namespacePath.flatMap(Self.identity) })
-        // What the gate attached knows its sandbox only by the namespace.
         func isLost(_ attachment: Attachment) -> Bool {
             !ids.contains(attachment.sandbox) && !namespaces.contains(attachment.namespace)
         }

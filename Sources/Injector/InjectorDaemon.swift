@@ -82,8 +82,8 @@ package final class InjectorDaemon {
             // The runtime first: it has a deadline.
             if let connection = runtime, ready.contains(connection.socket.raw) { serve(connection) }
             for client in clients where ready.contains(client.socket.raw) { serve(client) }
-            clients.removeAll(where: \.isFinished)
-            if ready.contains(listener.raw) { clients.append(RequestClient(try UnixSocket.accept(listener))) }
+            clients.removeAll { $0.isFinished || $0.isStale }
+            if ready.contains(listener.raw) { accept(listener) }
         }
         log.notice("stopping; running pods keep their devices")
     }
@@ -150,6 +150,12 @@ package final class InjectorDaemon {
     }
 
     // MARK: Requests
+
+    private func accept(_ listener: Descriptor) {
+        do throws(SystemError) { clients.append(RequestClient(try UnixSocket.accept(listener))) } catch {
+            log.error("a request could not be taken", metadata: ["error": "\(error)"])
+        }
+    }
 
     private func serve(_ client: RequestClient) {
         guard let request = client.receive() else { return }

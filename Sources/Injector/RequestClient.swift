@@ -9,6 +9,10 @@ final class RequestClient {
     private(set) var descriptor: Descriptor?
     private(set) var isFinished = false
     private var line: [UInt8] = []
+    private let arrival = Poller.now()
+
+    /// It has said nothing for a minute: whoever asks does so at once.
+    var isStale: Bool { Poller.now() - arrival > 60_000 }
 
     struct BadRequest: Error, CustomStringConvertible {
         var description: String

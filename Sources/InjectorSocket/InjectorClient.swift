@@ -4,7 +4,7 @@ package import Linux
 
 /// Asks `nearside-nri`.
 package enum InjectorClient {
-    /// Sends one request and waits for its answer.
+    /// Sends one request and waits for its answer: on a thread that may wait.
     ///
     /// - Throws: ``InjectorUnreachable`` when nobody serves the socket, or no answer came in time.
     package static func ask(
@@ -35,5 +35,6 @@ package enum InjectorClient {
 /// `nearside-nri` is not there, or does not answer.
 package struct InjectorUnreachable: Error, Hashable, Sendable, CustomStringConvertible {
     package var text: String
+    package init(text: String) { self.text = text }
     package var description: String { text }
 }

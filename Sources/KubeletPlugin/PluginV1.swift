@@ -4,11 +4,9 @@ import GRPCCore
 import Journal
 import KubeletAPI
 import Preparation
+import SwiftProtobuf
 
-/// DRA as the kubelet speaks it in API version v1.
-///
-/// Every claim of a request gets its own entry in the answer, with an error if it has one: the call as a
-/// whole does not fail.
+/// DRA as the kubelet speaks it in API version v1: the same calls in that version's messages.
 struct PluginV1: DRAV1DRAPlugin.SimpleServiceProtocol {
     let handler: any ClaimHandler
 
@@ -16,12 +14,11 @@ struct PluginV1: DRAV1DRAPlugin.SimpleServiceProtocol {
         request: DRAV1NodePrepareResourcesRequest, context: ServerContext
     ) async throws -> DRAV1NodePrepareResourcesResponse {
         var response = DRAV1NodePrepareResourcesResponse()
-        for claim in request.claims {
-            var entry = DRAV1NodePrepareResourceResponse()
-            do throws(ClaimError) {
-                entry.devices = try await handler.prepare(ClaimIdentity(claim)).map(DRAV1Device.init)
-            } catch { entry.error = error.description }
-            response.claims[claim.uid] = entry
+        for entry in await handler.prepareAll(request.claims.map(ClaimIdentity.init)) {
+            response.claims[entry.uid] = .with {
+                $0.devices = entry.devices.map(DRAV1Device.init)
+                $0.error = entry.error
+            }
         }
         return response
     }
@@ -30,12 +27,8 @@ struct PluginV1: DRAV1DRAPlugin.SimpleServiceProtocol {
         request: DRAV1NodeUnprepareResourcesRequest, context: ServerContext
     ) async throws -> DRAV1NodeUnprepareResourcesResponse {
         var response = DRAV1NodeUnprepareResourcesResponse()
-        for claim in request.claims {
-            var entry = DRAV1NodeUnprepareResourceResponse()
-            do throws(ClaimError) { try await handler.unprepare(ClaimIdentity(claim)) } catch {
-                entry.error = error.description
-            }
-            response.claims[claim.uid] = entry
+        for entry in await handler.unprepareAll(request.claims.map(ClaimIdentity.init)) {
+            response.claims[entry.uid] = .with { $0.error = entry.error }
         }
         return response
     }

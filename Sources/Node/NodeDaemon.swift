@@ -58,6 +58,10 @@ package struct NodeDaemon: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(5)
+        // APIClient tries again by itself, and says why it has to.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        // A watch that the server has not ended by now is one whose connection died silently.
+        configuration.timeout.read = .minutes(11)
         if let file = options.endpoint.caFile {
             var tls = TLSConfiguration.makeClientConfiguration()
             tls.trustRoots = .file(file)

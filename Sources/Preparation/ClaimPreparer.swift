@@ -21,8 +21,8 @@ package struct PreparedDevice: Hashable, Sendable {
 /// between any two steps.
 ///
 /// ## Concurrency model
-/// An actor, so that what is read from the journal holds until it is written back. The claim is fetched
-/// before; two calls for one claim do the same.
+/// An actor: between reading the journal and writing it back nothing is awaited, so what was read holds.
+/// Fetching the claim and asking `nearside-nri` come before; two calls for one claim do the same.
 package actor ClaimPreparer {
     package struct Options: Sendable {
         package var driver: String
@@ -67,20 +67,13 @@ package actor ClaimPreparer {
             throw ClaimError(
                 "claim \(identity) was replaced: the kubelet asks for UID \(identity.uid), the cluster has \(claim.metadata.uid ?? "none")")
         }
-        return try prepare(identity, claim)
+        return try await prepare(identity, claim)
     }
 
-    private func prepare(_ identity: ClaimIdentity, _ claim: ResourceClaim) throws(ClaimError) -> [PreparedDevice] {
-        let (plans, damaged) = journal.plans()
-        for error in damaged { log.error("plan cannot be used", metadata: ["error": "\(error)"]) }
-        let existing = plans.first { $0.claim.uid == identity.uid }
-        if existing?.phase == .released {
-            throw ClaimError("claim \(identity) is being given up; it can be prepared when that is done")
-        }
-        let planner = ClaimPlanner(
-            driver: options.driver, devices: devices, gatePath: options.gatePath, gateSocket: journal.socket)
-        let outcome = try planner.plan(claim, others: plans)
-        if outcome.plan.hasInterfaces { try requireInjector(identity) }
+    private func prepare(_ identity: ClaimIdentity, _ claim: ResourceClaim) async throws(ClaimError) -> [PreparedDevice] {
+        // Asked before anything is decided: other calls run while we wait for the answer.
+        if try plan(claim).outcome.plan.hasInterfaces { try await requireInjector(identity) }
+        let (outcome, existing) = try plan(claim)
         do {
             // The plan first: from then on the devices are taken, whatever happens.
             if outcome.plan != existing { try journal.write(outcome.plan) }
@@ -94,24 +87,54 @@ package actor ClaimPreparer {
         }
     }
 
+    /// What is to be done for the claim as things are now, and what was planned for it before.
+    private func plan(_ claim: ResourceClaim) throws(ClaimError) -> (outcome: ClaimPlanner.Outcome, existing: ClaimPlan?) {
+        let (plans, damaged) = journal.plans()
+        for error in damaged { log.error("plan cannot be used", metadata: ["error": "\(error)"]) }
+        let existing = plans.first { $0.claim.uid == claim.metadata.uid }
+        if let existing, existing.phase == .released {
+            throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
+        }
+        let planner = ClaimPlanner(
+            driver: options.driver, devices: devices, gatePath: options.gatePath, gateSocket: journal.socket)
+        return (try planner.plan(claim, others: plans), existing)
+    }
+
     /// Without `nearside-nri` and its connection to the runtime a pod would start without its
     /// interfaces, so it is not even begun.
-    private func requireInjector(_ identity: ClaimIdentity) throws(ClaimError) {
-        let reply: InjectorReply
-        do throws(InjectorUnreachable) {
-            reply = try InjectorClient.ask(.status, socket: journal.socket, milliseconds: 1000)
-        } catch { throw ClaimError("claim \(identity): \(error)") }
-        if case .refused(let why) = reply { throw ClaimError("claim \(identity): \(why)") }
+    private func requireInjector(_ identity: ClaimIdentity) async throws(ClaimError) {
+        switch await ask(.status, milliseconds: 1000) {
+        case .success(.ok): return
+        case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
+        case .failure(let error): throw ClaimError("claim \(identity): \(error)")
+        }
+    }
+
+    /// Asks `nearside-nri` from a thread that may wait.
+    private func ask(
+        _ request: InjectorRequest, milliseconds: Int
+    ) async -> Result<InjectorReply, InjectorUnreachable> {
+        let socket = journal.socket
+        return await withCheckedContinuation { continuation in
+            do throws(SystemError) {
+                try BackgroundThread.start {
+                    do throws(InjectorUnreachable) {
+                        continuation.resume(
+                            returning: .success(try InjectorClient.ask(request, socket: socket, milliseconds: milliseconds)))
+                    } catch { continuation.resume(returning: .failure(error)) }
+                }
+            } catch { continuation.resume(returning: .failure(InjectorUnreachable(text: "\(error)"))) }
+        }
     }
 
     // MARK: Unprepare
 
-    package func unprepare(_ identity: ClaimIdentity) throws(ClaimError) {
+    package func unprepare(_ identity: ClaimIdentity) async throws(ClaimError) {
         let plan: ClaimPlan?
         do throws(JournalError) { plan = try journal.plan(identity.uid) } catch {
             // A plan that was set aside as damaged: what the state holds is still brought back.
             log.error("plan cannot be used", metadata: ["claim": "\(identity)", "error": "\(error)"])
-            try release(identity)
+            try await release(identity)
             plan = nil
         }
         do {
@@ -121,7 +144,7 @@ package actor ClaimPreparer {
                     plan.phase = .released
                     try journal.write(plan)
                 }
-                if plan.hasInterfaces { try release(identity) }
+                if plan.hasInterfaces { try await release(identity) }
             }
             try specs.remove(named: specName(identity.uid))
             try journal.removePlan(identity.uid)
@@ -129,13 +152,13 @@ package actor ClaimPreparer {
         log.info("given up", metadata: ["claim": "\(identity)"])
     }
 
-    private func release(_ identity: ClaimIdentity) throws(ClaimError) {
-        let reply: InjectorReply
-        do throws(InjectorUnreachable) {
-            reply = try InjectorClient.ask(
-                .release(claim: identity.uid), socket: journal.socket, milliseconds: options.releasePatience)
-        } catch { throw ClaimError("claim \(identity): its interfaces cannot be brought back: \(error)") }
-        if case .refused(let why) = reply { throw ClaimError("claim \(identity): \(why)") }
+    private func release(_ identity: ClaimIdentity) async throws(ClaimError) {
+        switch await ask(.release(claim: identity.uid), milliseconds: options.releasePatience) {
+        case .success(.ok): return
+        case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
+        case .failure(let error):
+            throw ClaimError("claim \(identity): its interfaces cannot be brought back: \(error)")
+        }
     }
 
     private func specName(_ uid: String) -> String { "\(options.driver)-\(uid)" }

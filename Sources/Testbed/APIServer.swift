@@ -4,6 +4,7 @@ import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 package import ResourceAPI
 import Synchronization
 
@@ -45,20 +46,45 @@ package final class APIServer: Sendable {
     /// `http://127.0.0.1:PORT`
     package let url: String
 
-    /// Listens in the network namespace of the calling thread.
-    package init() throws {
+    /// With what a server shows who it is, and what it asks of clients.
+    package struct Identity: Sendable {
+        package var certificateFile: String
+        package var keyFile: String
+        /// The bearer token without which every request is refused.
+        package var token: String
+
+        package init(certificateFile: String, keyFile: String, token: String) {
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+            self.token = token
+        }
+    }
+
+    private let token: String?
+
+    /// Listens in the network namespace of the calling thread; with an identity, over TLS.
+    package init(identity: Identity? = nil) throws {
+        token = identity?.token
+        let tls = try identity.map { identity in
+            try NIOSSLContext(
+                configuration: .makeServerConfiguration(
+                    certificateChain: try NIOSSLCertificate.fromPEMFile(identity.certificateFile).map { .certificate($0) },
+                    privateKey: .privateKey(try NIOSSLPrivateKey(file: identity.keyFile, format: .pem))))
+        }
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let router = Router()
         self.router = router
         channel = try ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
-                channel.pipeline.configureHTTPServerPipeline().flatMapThrowing {
+                channel.eventLoop.submit {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
+                }.flatMap { channel.pipeline.configureHTTPServerPipeline() }.flatMapThrowing {
                     try channel.pipeline.syncOperations.addHandler(RequestHandler(router))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).wait()
-        url = "http://127.0.0.1:\(channel.localAddress?.port ?? 0)"
+        url = "\(tls == nil ? "http" : "https")://127.0.0.1:\(channel.localAddress?.port ?? 0)"
         router.server.withLock { $0 = self }
     }
 
@@ -155,6 +181,9 @@ package final class APIServer: Sendable {
             return Self.refuse(ObjectStore.Refusal(code: fault, reason: "Injected", message: "an injected fault"), channel)
         }
         do throws(ObjectStore.Refusal) {
+            if let token, head.headers.first(name: "Authorization") != "Bearer \(token)" {
+                throw ObjectStore.Refusal(code: 401, reason: "Unauthorized", message: "Unauthorized")
+            }
             guard let collection = request.collection else {
                 throw ObjectStore.Refusal(code: 404, reason: "NotFound", message: "no such path: \(request.path)")
             }

@@ -7,8 +7,8 @@ package import Linux
 package final class ScratchFolder: Sendable {
     package let path: String
 
-    package init(_ purpose: String = "ns") throws(SystemError) {
-        var template = Array("/tmp/\(purpose)-XXXXXX".utf8CString)
+    package init(_ purpose: String = "ns", in folder: String = "/tmp") throws(SystemError) {
+        var template = Array("\(folder)/\(purpose)-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError("make", "a scratch folder") }
         path = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
     }

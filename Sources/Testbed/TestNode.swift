@@ -22,6 +22,10 @@ package final class TestNode {
         package var driver = "dra.nearside"
         package var node = "testnode"
         package var own = "gpus"
+        /// Whether the API server is reached over TLS, with a token.
+        package var isSecure = false
+        /// Where its files lie. On a node the journal is on a tmpfs.
+        package var folder = "/tmp"
         /// Prefixes of virtual interfaces that are published.
         package var virtualNICs = ""
         package var dialect = RuntimePeer.Dialect.stateChange
@@ -48,7 +52,7 @@ package final class TestNode {
     /// Lays the machine out and gives its NICs interfaces. Needs root.
     package init(_ options: Options) throws {
         self.options = options
-        scratch = try ScratchFolder("near")
+        scratch = try ScratchFolder("near", in: options.folder)
         host = try NetworkNamespace.make()
         try TreeWriter.write(options.machine, to: scratch("host"))
         for folder in ["plugins_registry", "plugins", "cdi", "journal"] { try Files.makeFolder(scratch(folder)) }
@@ -64,7 +68,8 @@ package final class TestNode {
         let listen = scratch("nri.sock")
         runtimeListener = try UnixSocket.listen(listen)
         // The API server listens in the same namespace: its port is nobody else's business.
-        api = try Self.start(in: host)
+        let identity = options.isSecure ? try Self.makeIdentity(in: scratch.path) : nil
+        api = try Self.start(identity, in: host)
         try api.add("nodes", NodeObject.named(options.node))
     }
 
@@ -75,9 +80,25 @@ package final class TestNode {
         api.shutDown()
     }
 
-    private static func start(in namespace: NetworkNamespace) throws -> APIServer {
-        let result: Result<APIServer, any Error> = try namespace.run { () throws(SystemError) in Result { try APIServer() } }
+    private static func start(_ identity: APIServer.Identity?, in namespace: NetworkNamespace) throws -> APIServer {
+        let result: Result<APIServer, any Error> = try namespace.run { () throws(SystemError) in
+            Result { try APIServer(identity: identity) }
+        }
         return try result.get()
+    }
+
+    /// A certificate for loopback that is its own authority, made for this node.
+    private static func makeIdentity(in folder: String) throws -> APIServer.Identity {
+        let made = try ChildProcess.run(
+            "/usr/bin/openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                "-subj", "/CN=testbed", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(folder)/key.pem", "-out",
+                "\(folder)/ca.crt",
+            ])
+        if made.status != 0 { throw SystemError("make a certificate: \(made.output)", folder, code: made.status) }
+        try Files.write("\(folder)/token", "secret-of-the-testbed\n")
+        return .init(certificateFile: "\(folder)/ca.crt", keyFile: "\(folder)/key.pem", token: "secret-of-the-testbed")
     }
 
     /// A macvlan for each interface of the machine, with an address, all on one veth.
@@ -114,10 +135,21 @@ package final class TestNode {
 
     /// Starts `nearside-nri` alone.
     package func startInjector(nriSocket: String) throws {
-        injectorDaemon = try ChildProcess(
-            "\(options.programs)/nearside-nri",
+        injectorDaemon = try startDaemon(
+            "nearside-nri", capabilities: ["net_admin", "sys_admin"],
             ["--journal", scratch("journal"), "--nri-socket", nriSocket, "--log-level", "debug"],
-            in: host, output: scratch("nri.log"))
+            log: "nri.log")
+    }
+
+    /// As the manifests have it: root, with these capabilities and no others.
+    private func startDaemon(
+        _ name: String, capabilities: [String], _ arguments: [String], log: String
+    ) throws(SystemError) -> ChildProcess {
+        let bounding = (["-all"] + capabilities.map { "+\($0)" }).joined(separator: ",")
+        return try ChildProcess(
+            "/usr/bin/setpriv",
+            ["--inh-caps=-all", "--bounding-set=\(bounding)", "--no-new-privs", "\(options.programs)/\(name)"] + arguments,
+            in: host, output: scratch(log))
     }
 
     /// Waits for the plugin to come to the Testbed's runtime, and tells it of all pods.
@@ -126,14 +158,14 @@ package final class TestNode {
     }
 
     package func startNode() throws {
-        nodeDaemon = try ChildProcess(
-            "\(options.programs)/nearside-node",
+        nodeDaemon = try startDaemon(
+            "nearside-node", capabilities: [],
             [
                 "--node-name", options.node, "--driver", options.driver, "--own", options.own, "--virtual-nics",
                 options.virtualNICs, "--host-root", scratch("host"),
                 "--journal", scratch("journal"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path, "--gate",
                 "\(options.programs)/nearside-gate", "--api-server", api.url, "--log-level", "debug",
-            ], in: host, output: scratch("node.log"))
+            ] + (options.isSecure ? ["--ca-file", scratch("ca.crt"), "--token-file", scratch("token")] : []), log: "node.log")
         let socket = scratch("plugins_registry/\(options.driver)-reg.sock")
         guard eventually(seconds: 10, { (try? UnixSocket.connect(socket)) != nil }) else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)

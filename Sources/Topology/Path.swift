@@ -47,8 +47,9 @@ package struct Path: Hashable, Sendable {
 
     private static func classify(_ left: PCIFunction, _ right: PCIFunction) -> PathClass {
         let shared = zip(left.path, right.path).prefix { $0 == $1 }.count
-        let sharesHostBridge = left.path.prefix(shared).contains { $0.hasPrefix("pci") }
-        if sharesHostBridge {
+        // A description may tell the switches and not the host bridge above them.
+        let sharesHierarchy = left.path.prefix(shared).contains { $0.hasPrefix("pci") || PCIAddress(parsing: $0) != nil }
+        if sharesHierarchy {
             let sharesBridge = left.path[..<shared].last.flatMap { PCIAddress(parsing: $0) } != nil
             // Behind the last shared bridge, a device of the same switch has one port of its own; with
             // more than that, other switches lie between.

@@ -29,7 +29,10 @@ struct NearsideBench {
 
     private static func node() throws -> TestNode {
         guard let machine = try MachineDescription.embedded("hgx-a100")?.machine else { exit(1) }
-        return try TestNode(.init(programs: Place.programs, machine: machine))
+        var options = TestNode.Options(programs: Place.programs, machine: machine)
+        // The journal and the CDI folder of a node lie below /run, which is a tmpfs.
+        if Files.exists("/dev/shm") { options.folder = "/dev/shm" }
+        return try TestNode(options)
     }
 
     private static func measureStart(_ rounds: Int, _ table: inout Table) throws {

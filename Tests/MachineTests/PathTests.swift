@@ -20,6 +20,8 @@ struct PathTests {
         (port + ["0000:46:00.0"], port + ["0000:46:01.0", "0000:50:00.0", "0000:51:00.0"], .pxb),
         // Two functions of one slot.
         (["pci0000:44", "0000:44:00.0"], ["pci0000:44", "0000:44:00.0"], .pix),
+        // A switch whose host bridge the description does not tell.
+        (["ffff:ff:01.0"], ["ffff:ff:01.0"], .pix),
         // Two root ports of one host bridge.
         (["pci0000:44", "0000:44:00.0"], ["pci0000:44", "0000:44:01.0"], .phb),
         // Directly on the root bus, as hypervisors show them.

@@ -189,6 +189,46 @@ struct DaemonTests {
     }
 
     @Test
+    func `nearside-nri killed at any moment of attaching or detaching: no container without its interfaces, and the host as before`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.startInjector()
+        try node.startNode()
+        let devices = [Self.nic, "pci-0000-12-00-0", "pci-0000-4b-00-0"]
+        for (round, delay) in [0, 3, 10, 25, 40, 60, 80, 100].enumerated() {
+            let name = "k\(round)"
+            try addClaim(node, name, devices: devices, pod: name, interface: "net")
+            _ = try prepare(node, name)
+            let pod = try node.makePod(name, uid: name)
+            // The runtime goes on without the plugin, whatever becomes of the call.
+            try killInjector(node, afterMilliseconds: delay)
+            try? node.runtime?.run(pod)
+            node.kill(injector: SIGKILL)
+            try node.startInjector()
+            try node.runtime?.create(NRIContainer(), in: pod)
+            let inside = try interfaces(node, pod)
+            for index in devices.indices { #expect(inside.contains("net\(index)"), "killed after \(delay) ms: \(inside)") }
+            try killInjector(node, afterMilliseconds: delay)
+            try? node.runtime?.stop(pod)
+            node.kill(injector: SIGKILL)
+            try node.startInjector()
+            try unprepare(node, name)
+            node.removePod(pod)
+            #expect(try TestNode.describe(node.host) == before, "killed after \(delay) ms")
+        }
+    }
+
+    /// Kills it from a thread of its own, while this one waits for it.
+    private func killInjector(_ node: TestNode, afterMilliseconds delay: Int) throws {
+        guard let process = node.injectorDaemon?.identifier else { return }
+        try BackgroundThread.start {
+            usleep(useconds_t(delay * 1000))
+            Glibc.kill(process, SIGKILL)
+        }
+    }
+
+    @Test
     func `an interface that cannot be attached holds the container back, and the sandbox still starts`() throws {
         let node = try node()
         defer { node.removeAllPods() }

@@ -147,6 +147,30 @@ struct KubeletTests {
     }
 
     @Test
+    func `over TLS the server is checked, and the token is read anew`() throws {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("aws-p4d")).machine)
+        options.isSecure = true
+        let node = try TestNode(options)
+        try Files.write(node.scratch("token"), "an old token")
+        try node.startNode()
+        #expect(eventually { node.log("node.log").contains("401 Unauthorized") }, "\(node.log("node.log"))")
+        #expect(try node.api.slices().isEmpty)
+        try Files.write(node.scratch("token"), "secret-of-the-testbed\n")
+        #expect(try eventually(seconds: 20) { try node.api.slices().count == 1 }, "\(node.log("node.log"))")
+        #expect(!node.log("node.log").contains("secret-of-the-testbed"), "a token is never printed")
+        node.kill(node: SIGTERM)
+        // Another authority: no request gets through.
+        let requests = node.api.requests.count
+        _ = try ChildProcess.run(
+            "/usr/bin/openssl",
+            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=other", "-keyout", "/dev/null", "-out", node.scratch("ca.crt")])
+        try node.startNode()
+        #expect(eventually { node.log("node.log").contains("Unreachable") }, "\(node.log("node.log"))")
+        #expect(node.api.requests.count == requests)
+    }
+
+    @Test
     func `a new interface is published, and one that goes is not`() throws {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("aws-p4d")).machine)
