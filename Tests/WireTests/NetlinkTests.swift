@@ -4,17 +4,6 @@ import Addressing
 import Netlink
 import Testing
 
-/// The same generator everywhere: failures can be run again.
-private struct Noise: RandomNumberGenerator {
-    var state: UInt64 = 88_172_645_463_325_252
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
-    }
-}
-
 struct NetlinkTests {
     /// `ip link show eth0`, as the kernel answers it (little endian).
     static let newLink = hex(
