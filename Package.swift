@@ -27,7 +27,12 @@ let runtimeInside: [LinkerSetting] = [
     ])
 ]
 
-/// The same for programs that use FoundationEssentials.
+/// For the gate, which runs on hosts that may have nothing but a kernel and a runtime.
+let standalone: [LinkerSetting] = [
+    .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--icf=all"])
+]
+
+/// With the runtime inside, for programs that use FoundationEssentials.
 let selfContained: [LinkerSetting] = runtimeInside + [
     .linkedLibrary("_FoundationCShims"),
     .linkedLibrary("_FoundationCollections"),
@@ -204,7 +209,7 @@ let targets: [Target] = [
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-gate", dependencies: ["InjectorSocket", "Linux"],
-        swiftSettings: strict, linkerSettings: runtimeInside),
+        swiftSettings: strict, linkerSettings: standalone),
 
     // MARK: Tests
 
