@@ -143,7 +143,7 @@ let targets: [Target] = [
     .target(
         name: "Preparation",
         dependencies: [
-            "CDI", "ClaimConfig", "Hardware", "InjectorSocket", "Journal", "Kubernetes", "Linux", "ResourceAPI", logging,
+            "Addressing", "CDI", "ClaimConfig", "Hardware", "InjectorSocket", "Journal", "Kubernetes", "Linux", "ResourceAPI", logging,
         ], swiftSettings: strict),
     // Events of the runtime and questions of the gate -> attach, detach, hold back.
     .target(

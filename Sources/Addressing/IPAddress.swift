@@ -23,15 +23,10 @@ package struct IPAddress: Hashable, Sendable {
 
     package var isV6: Bool { bytes.count == 16 }
     package var bitCount: Int { bytes.count * 8 }
-    package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
 
     /// fe80::/10 (RFC 4291) or 169.254.0.0/16 (RFC 3927).
     package var isLinkLocal: Bool {
         isV6 ? bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 : bytes[0] == 169 && bytes[1] == 254
-    }
-
-    package var isLoopback: Bool {
-        isV6 ? bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1 : bytes[0] == 127
     }
 }
 
@@ -56,14 +51,10 @@ package struct IPPrefix: Hashable, Sendable {
         self.length = length
     }
 
-    /// Reads `address/length`; an address alone is a host prefix when `hostAllowed`.
-    package init?(parsing text: some StringProtocol, hostAllowed: Bool = false) {
+    /// Reads `address/length`.
+    package init?(parsing text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard let first = parts.first, let address = IPAddress(parsing: first) else { return nil }
-        if parts.count == 1, hostAllowed {
-            self.init(address: address, length: address.bitCount)
-            return
-        }
         guard parts.count == 2, parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
             let length = Int(parts[1]), length <= address.bitCount
         else { return nil }

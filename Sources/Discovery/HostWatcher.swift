@@ -16,7 +16,7 @@ package enum HostWatcher {
         // Closing our end of the pair ends the thread.
         let (stop, watched) = try UnixSocket.pair()
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        try BackgroundThread.start {
+        try KernelThread.start {
             while true {
                 let ready: [Int]
                 do throws(SystemError) {

@@ -49,40 +49,33 @@ package struct APIClient: Sendable {
         _ = try await send("DELETE", path, body: try encode(Options(preconditions: only), path))
     }
 
-    /// Server-side apply of a partial object.
-    package func apply(_ object: some Encodable, _ path: String, manager: String) async throws(APIError) {
-        _ = try await send(
-            "PATCH", "\(path)?fieldManager=\(manager)&force=true", body: try encode(object, path),
-            contentType: "application/apply-patch+yaml")
-    }
-
     // MARK: One request
 
     /// Sends a request, again while that makes sense. Throws what the server said last.
     private func send(
-        _ method: String, _ path: String, body: [UInt8]? = nil, contentType: String = "application/json"
+        _ method: String, _ path: String, body: [UInt8]? = nil
     ) async throws(APIError) -> [UInt8] {
         var attempt = 0
         while true {
             attempt += 1
             let error: APIError
             do throws(APIError) {
-                return try await sendOnce(method, path, body: body, contentType: contentType)
+                return try await sendOnce(method, path, body: body)
             } catch let failure { error = failure }
             guard error.isWorthRetrying, attempt < Self.attempts, !Task.isCancelled else { throw error }
             let pause = error.retryAfter ?? Backoff.pause(attempt: attempt)
-            do { try await Task.sleep(for: pause) } catch { throw error as? APIError ?? .cancelled(method, path) }
+            do { try await Task.sleep(for: pause) } catch { throw .cancelled(method, path) }
         }
     }
 
     private func sendOnce(
-        _ method: String, _ path: String, body: [UInt8]?, contentType: String
+        _ method: String, _ path: String, body: [UInt8]?
     ) async throws(APIError) -> [UInt8] {
         let response: HTTPClientResponse
         let content: ByteBuffer
         do {
             response = try await http.execute(
-                try request(method, path, body: body, contentType: contentType), timeout: Self.attemptTimeout)
+                try request(method, path, body: body), timeout: Self.attemptTimeout)
             content = try await response.body.collect(upTo: 64 << 20)
         } catch {
             throw APIError(method, path, status: 0, reason: "Unreachable", message: "\(endpoint.url): \(error)")
@@ -97,7 +90,7 @@ package struct APIClient: Sendable {
     }
 
     private func request(
-        _ method: String, _ path: String, body: [UInt8]?, contentType: String
+        _ method: String, _ path: String, body: [UInt8]?
     ) throws(APIError) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: endpoint.url + path)
         request.method = HTTPMethod(rawValue: method)
@@ -107,7 +100,7 @@ package struct APIClient: Sendable {
             request.headers.add(name: "Authorization", value: "Bearer \(token)")
         }
         if let body {
-            request.headers.add(name: "Content-Type", value: contentType)
+            request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(ByteBuffer(bytes: body))
         }
         return request
@@ -141,7 +134,7 @@ package struct APIClient: Sendable {
         let full = path + "\(joint)watch=true&allowWatchBookmarks=true&resourceVersion=\(version)&timeoutSeconds=\(timeout)"
         // The deadline is the server's; ours only ends a connection that died silently.
         let response = try await http.execute(
-            try request("GET", full, body: nil, contentType: ""), timeout: .seconds(Int64(timeout) + 30))
+            try request("GET", full, body: nil), timeout: .seconds(Int64(timeout) + 30))
         guard response.status == .ok else {
             let bytes = try await response.body.collect(upTo: 1 << 20)
             throw APIError("WATCH", path, status: Int(response.status.code), body: Array(bytes.readableBytesView))

@@ -30,10 +30,13 @@ package struct NetworkNamespace: Sendable {
 
     /// A new, empty namespace, which lives as long as somebody holds it.
     package static func make() throws(SystemError) -> NetworkNamespace {
-        try onThread { () throws(SystemError) in
-            try checked("make", "network namespace") { CLinux_unshare_network() }
-            return try current()
+        let made: Result<NetworkNamespace, SystemError> = try KernelThread.run {
+            do throws(SystemError) {
+                try checked("make", "network namespace") { CLinux_unshare_network() }
+                return .success(try current())
+            } catch { return .failure(error) }
         }
+        return try made.get()
     }
 
     /// Runs the closure on a thread of its own inside this namespace, and waits for it. Sockets opened
@@ -43,7 +46,7 @@ package struct NetworkNamespace: Sendable {
     ) throws(Failure) -> Value {
         let outcome: Result<Result<Value, Failure>, SystemError>
         do throws(SystemError) {
-            outcome = try Self.onPlainThread {
+            outcome = try KernelThread.run {
                 do throws(SystemError) {
                     try checked("enter", "network namespace") { CLinux_setns_network(descriptor.raw) }
                 } catch { return .failure(error) }
@@ -77,42 +80,5 @@ package struct NetworkNamespace: Sendable {
             if let found = try? NetworkNamespace(path: path), (try? found.identity()) == identity { return path }
         }
         return nil
-    }
-
-    private static func onThread<Value>(
-        _ body: @escaping () throws(SystemError) -> Value
-    ) throws(SystemError) -> Value {
-        let result: Result<Value, SystemError> = try onPlainThread {
-            do throws(SystemError) { return .success(try body()) } catch { return .failure(error) }
-        }
-        return try result.get()
-    }
-
-    /// Starts a thread for the closure and joins it.
-    private static func onPlainThread<Value>(_ body: () -> Value) throws(SystemError) -> Value {
-        var result: Value?
-        let code = withoutActuallyEscaping({ result = body() }) { escaping in
-            let work = Unmanaged.passRetained(Work(escaping))
-            var thread = pthread_t()
-            let code = pthread_create(
-                &thread, nil,
-                { argument in
-                    if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
-                    return nil
-                }, work.toOpaque())
-            if code == 0 {
-                pthread_join(thread, nil)
-            } else {
-                work.release()
-            }
-            return code
-        }
-        guard let result else { throw SystemError("start", "thread", code: code) }
-        return result
-    }
-
-    private final class Work {
-        let body: () -> Void
-        init(_ body: @escaping () -> Void) { self.body = body }
     }
 }

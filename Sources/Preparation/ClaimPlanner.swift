@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 package import CDI
 import ClaimConfig
 package import Hardware
@@ -134,10 +135,28 @@ package struct ClaimPlanner: Sendable {
         guard NetworkConfig.isInterfaceName(name), !Self.reservedNames.contains(name) else {
             throw ClaimError("claim \(claim): request \(result.request): interface.name: \"\(name)\" is reserved or too long")
         }
+        try refuseUnreachable(wish, netdev, result, claim)
         return InterfacePlan(
             hostName: netdev.name, name: name, mtu: wish.mtu, hardwareAddress: wish.hardwareAddress,
             addresses: wish.addresses,
             routes: (wish.routes ?? []).map { RoutePlan(destination: $0.destination, gateway: $0.gateway, source: $0.source) })
+    }
+
+    /// A gateway has to lie in the network of an address or of a route on the link; the kernel would refuse
+    /// the route when the pod starts, which is too late to tell the user well.
+    private func refuseUnreachable(
+        _ wish: NetworkConfig, _ netdev: Netdev, _ result: AllocatedDevice, _ claim: ClaimIdentity
+    ) throws(ClaimError) {
+        let routes = wish.routes ?? []
+        let addresses = wish.addresses ?? netdev.addresses.compactMap { IPPrefix(parsing: $0) }
+        let reachable = addresses + routes.filter { $0.gateway == nil }.map(\.destination)
+        for (index, route) in routes.enumerated() {
+            guard let gateway = route.gateway, !(gateway.isV6 && gateway.isLinkLocal) else { continue }
+            if !reachable.contains(where: { $0.contains(gateway) }) {
+                throw ClaimError(
+                    "claim \(claim): request \(result.request): routes[\(index)].gateway: no address of the interface and no route on the link reaches \(gateway)")
+            }
+        }
     }
 
     /// Two interfaces of one pod cannot have one name, also when they come by different claims.

@@ -117,7 +117,7 @@ package actor ClaimPreparer {
         let socket = journal.socket
         return await withCheckedContinuation { continuation in
             do throws(SystemError) {
-                try BackgroundThread.start {
+                try KernelThread.start {
                     do throws(InjectorUnreachable) {
                         continuation.resume(
                             returning: .success(try InjectorClient.ask(request, socket: socket, milliseconds: milliseconds)))

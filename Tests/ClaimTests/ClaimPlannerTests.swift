@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CDI
+import FoundationEssentials
 import Hardware
 import Journal
 import Preparation
@@ -112,6 +113,23 @@ struct ClaimPlannerTests {
             source: .fromClass, opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interfase": .null])))
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: []) }
         #expect(error?.description == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes")
+    }
+
+    @Test(arguments: [
+        (#"["192.0.2.7/24"]"#, "192.0.2.1", true), (#"["192.0.2.7/24"]"#, "192.0.3.1", false), ("[]", "192.0.2.1", false),
+        (#"["2001:db8::7/64"]"#, "fe80::1", true),
+    ])
+    func `a gateway that nothing reaches is refused`(addresses: String, gateway: String, isRight: Bool) throws {
+        let destination = gateway.contains(":") ? "2001:db8:9::/48" : "198.51.100.0/24"
+        let text = #"{"interface":{"addresses":\#(addresses)},"routes":[{"destination":"\#(destination)","gateway":"\#(gateway)"}]}"#
+        let parameters = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        let claim = Self.claim([("nic", Self.nic)], config: [AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: Self.driver, parameters: parameters))])
+        if isRight {
+            _ = try Self.planner().plan(claim, others: [])
+        } else {
+            let error = #expect(throws: ClaimError.self) { try Self.planner().plan(claim, others: []) }
+            #expect(error?.description.hasSuffix("no address of the interface and no route on the link reaches \(gateway)") == true)
+        }
     }
 
     @Test

@@ -222,7 +222,7 @@ struct DaemonTests {
     /// Kills it from a thread of its own, while this one waits for it.
     private func killInjector(_ node: TestNode, afterMilliseconds delay: Int) throws {
         guard let process = node.injectorDaemon?.identifier else { return }
-        try BackgroundThread.start {
+        try KernelThread.start {
             usleep(useconds_t(delay * 1000))
             Glibc.kill(process, SIGKILL)
         }

@@ -170,7 +170,7 @@ private final class Restart: @unchecked Sendable {
     }
 
     func begin(afterMilliseconds pause: Int) throws {
-        try BackgroundThread.start { [self] in
+        try KernelThread.start { [self] in
             usleep(useconds_t(pause * 1000))
             do { try node.startInjector(nriSocket: socket) } catch { failure = error }
             try? UnixSocket.send([1], to: ends.0)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// A thread for work that waits in the kernel, or that changes its own namespace, and so has no place in
+/// the cooperative pool.
+package enum KernelThread {
+    /// Runs the closure on a thread of its own, which ends with it.
+    package static func start(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        pthread_detach(try launch(body))
+    }
+
+    /// Runs the closure on a thread of its own and waits for it.
+    package static func run<Value>(_ body: () -> Value) throws(SystemError) -> Value {
+        var result: Value?
+        var failure: SystemError?
+        withoutActuallyEscaping({ result = body() }) { escaping in
+            do throws(SystemError) { pthread_join(try launch(escaping), nil) } catch { failure = error }
+        }
+        guard let result else { throw failure ?? SystemError("start", "thread", code: EAGAIN) }
+        return result
+    }
+
+    private static func launch(_ body: @escaping () -> Void) throws(SystemError) -> pthread_t {
+        let work = Unmanaged.passRetained(Work(body))
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
+                return nil
+            }, work.toOpaque())
+        if code != 0 {
+            work.release()
+            throw SystemError("start", "thread", code: code)
+        }
+        return thread
+    }
+
+    private final class Work {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+}
