@@ -19,6 +19,7 @@ package final class ContainerdPeer {
     private let channel: KubeletPeer.Channel
     private var sandboxes: [String: CRIPodSandboxConfig] = [:]
 
+    private static let cgroup = "/nearside-test-\(getpid())"
     private static let pauseImage = "docker.io/nearside/pause:1"
     package static let image = "docker.io/nearside/busybox:1"
 
@@ -71,6 +72,15 @@ package final class ContainerdPeer {
             let fields = line.split(separator: " ")
             if fields.count > 4, fields[4].hasPrefix("\(folder)/") { umount2(String(fields[4]), Int32(MNT_DETACH)) }
         }
+        // cgroup v1 has a tree for each controller, v2 one for all.
+        let root = "/sys/fs/cgroup"
+        for tree in [root] + Files.list(root).map({ "\(root)/\($0)" }) { Self.removeCgroups("\(tree)\(Self.cgroup)") }
+    }
+
+    /// A cgroup is removed like an empty folder, though it is full of files.
+    private static func removeCgroups(_ path: String) {
+        for name in Files.list(path) where Files.exists("\(path)/\(name)/cgroup.procs") { removeCgroups("\(path)/\(name)") }
+        rmdir(path)
     }
 
     private static func check(_ what: String, _ result: (status: Int32, output: String)) throws {
@@ -93,7 +103,7 @@ package final class ContainerdPeer {
         config.metadata.uid = uid
         config.metadata.namespace = "default"
         config.logDirectory = folder
-        config.linux.cgroupParent = "/nearside-test"
+        config.linux.cgroupParent = Self.cgroup
         var request = CRIRunPodSandboxRequest()
         request.config = config
         let response: CRIRunPodSandboxResponse = try call("RunPodSandbox", request)
