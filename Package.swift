@@ -33,11 +33,12 @@ let standalone: [LinkerSetting] = [
 ]
 
 /// With the runtime inside, for programs that use FoundationEssentials.
-let selfContained: [LinkerSetting] = runtimeInside + [
-    .linkedLibrary("_FoundationCShims"),
-    .linkedLibrary("_FoundationCollections"),
-    .linkedLibrary("swiftSynchronization"),
-]
+let selfContained: [LinkerSetting] =
+    runtimeInside + [
+        .linkedLibrary("_FoundationCShims"),
+        .linkedLibrary("_FoundationCollections"),
+        .linkedLibrary("swiftSynchronization"),
+    ]
 
 // MARK: - Packages
 
@@ -161,7 +162,8 @@ let targets: [Target] = [
     .target(
         name: "Node",
         dependencies: [
-            "Addressing", "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "Preparation", "Publishing",
+            "Addressing", "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "Preparation",
+            "Publishing",
             httpClient, lifecycle, logging, nioCore, nioPosix, nioSSL, unixSignals,
         ], swiftSettings: strict),
     .target(
@@ -182,7 +184,8 @@ let targets: [Target] = [
     .target(
         name: "Testbed",
         dependencies: [
-            "Addressing", "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "Netlink", "NRI", "NRIMessages", "ResourceAPI", "TTRPC", nioCore,
+            "Addressing", "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "Netlink", "NRI", "NRIMessages", "ResourceAPI",
+            "TTRPC", nioCore,
             nioHTTP, nioPosix, nioSSL, protobuf,
         ], swiftSettings: strict),
 

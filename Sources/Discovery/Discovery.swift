@@ -17,24 +17,24 @@ package struct Discovery: Sendable {
     }
 
     package func snapshot() throws(NetlinkError) -> Machine {
-        let netdevs = try NetdevReader(root: root, nodeAddresses: nodeAddresses).netdevs()
-        let owners = Dictionary(grouping: netdevs) { root.owner(of: "sys/class/net/\($0.name)") }
         var functions = PCIReader(root: root).functions()
+        let netdevs = try NetdevReader(root: root, nodeAddresses: nodeAddresses).netdevs(of: functions)
         let accelerators = AcceleratorReader(root: root)
         for index in functions.indices where !functions[index].isBridge {
             accelerators.complete(&functions[index])
-            functions[index].netdevs = owners[functions[index].address] ?? []
+            functions[index].netdevs = netdevs[functions[index].address] ?? []
         }
         readRDMADevices(into: &functions)
         return Machine(
             name: root.value("sys/devices/virtual/dmi/id/product_name"), numaNodes: NUMAReader(root: root).nodes(),
-            functions: functions, virtualNetdevs: owners[nil] ?? [])
+            functions: functions, virtualNetdevs: netdevs[nil] ?? [])
     }
 
     private func readRDMADevices(into functions: inout [PCIFunction]) {
         // Without any device there is no reason to open a library.
-        guard !root.list("sys/class/infiniband").isEmpty else { return }
-        let read = { (verbs: [String: VerbsDevice]) in RDMAReader(root: root, verbs: verbs).devices() }
+        guard !root.devices(ofClass: "infiniband", functions: functions).isEmpty else { return }
+        let known = functions
+        let read = { (verbs: [String: VerbsDevice]) in RDMAReader(root: root, verbs: verbs).devices(of: known) }
         let isThisHost = root.isLive && root.path.isEmpty
         let devices = (isThisHost ? Verbs.withDevices(read) : nil) ?? read([:])
         for index in functions.indices { functions[index].rdmaDevices = devices[functions[index].address] ?? [] }

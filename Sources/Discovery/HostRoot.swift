@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Hardware
 import Linux
 
 /// Where the files of the host are: `/`, a host's file system mounted elsewhere, or a captured tree.
@@ -38,13 +37,6 @@ package struct HostRoot: Hashable, Sendable {
         let end = trimmed.lastIndex { $0 != " " && $0 != "\t" && $0 != "\r" }
         guard let end else { return nil }
         return String(trimmed[...end])
-    }
-
-    /// The PCI function that a device of a class belongs to: the last one on the way to its place in sysfs,
-    /// with whatever bus (virtio, auxiliary) lies between. Nil for a virtual device.
-    func owner(of classEntry: String) -> PCIAddress? {
-        Files.linkTarget(self(classEntry))?.split(separator: "/").reversed().lazy
-            .compactMap { PCIAddress(parsing: $0) }.first
     }
 
     package func integer(_ relative: String) -> Int? { value(relative).flatMap { Int($0) } }

@@ -9,9 +9,18 @@ struct NetdevReader {
     let root: HostRoot
     let nodeAddresses: [String]
 
-    /// All interfaces but the loopback, in order of their names.
-    func netdevs() throws(NetlinkError) -> [Netdev] {
-        (root.isLive ? try liveNetdevs() : capturedNetdevs()).sorted { $0.name < $1.name }
+    /// All interfaces but the loopback in order of their names, by the PCI function they belong to.
+    func netdevs(of functions: [PCIFunction]) throws(NetlinkError) -> [PCIAddress?: [Netdev]] {
+        if root.isLive {
+            let netdevs = try liveNetdevs().sorted { $0.name < $1.name }
+            return Dictionary(grouping: netdevs) { root.owner(of: "sys/class/net/\($0.name)") }
+        }
+        let entries = root.devices(ofClass: "net", functions: functions)
+            .filter { $0.name != "lo" && $0.name != "bonding_masters" }
+        let uplinks = capturedUplinks()
+        return Dictionary(grouping: entries, by: \.owner).mapValues { entries in
+            entries.map { capturedNetdev($0, isUplink: uplinks.contains($0.name)) }
+        }
     }
 
     /// One dump for each kind of object.
@@ -25,32 +34,35 @@ struct NetdevReader {
         return links.filter { !$0.isLoopback }.map { link in
             Netdev(
                 name: link.name, index: Int(link.index), mac: link.address?.description, mtu: Int(link.mtu),
-                state: link.state, speed: speed(link.name), kind: link.kind,
+                state: link.state, speed: speed("sys/class/net/\(link.name)"), kind: link.kind,
                 addresses: (addressesByLink[link.index] ?? []).filter { !$0.prefix.address.isLinkLocal }
                     .map(\.prefix.description),
                 isUplink: uplinks.contains(link.index))
         }
     }
 
-    private func capturedNetdevs() -> [Netdev] {
-        // Fields: interface, destination, gateway, flags, ..., mask. Destination and mask 0: default.
-        var uplinks: Set<Substring> = []
+    /// Interfaces with a default route, by the lines of `/proc/net/route`: interface, destination, gateway,
+    /// flags, ..., mask.
+    private func capturedUplinks() -> Set<String> {
+        var uplinks: Set<String> = []
         for line in root.lines("proc/net/route").dropFirst() {
             let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-            if fields.count > 7, fields[1] == "00000000", fields[7] == "00000000" { uplinks.insert(fields[0]) }
+            if fields.count > 7, fields[1] == "00000000", fields[7] == "00000000" { uplinks.insert(String(fields[0])) }
         }
-        return root.list("sys/class/net").filter { $0 != "lo" && $0 != "bonding_masters" }.map { name in
-            let folder = "sys/class/net/\(name)"
-            let kind = root.lines(folder + "/uevent").first { $0.hasPrefix("DEVTYPE=") }
-            return Netdev(
-                name: name, index: root.integer(folder + "/ifindex") ?? 0, mac: root.value(folder + "/address"),
-                mtu: root.integer(folder + "/mtu"), state: root.value(folder + "/operstate"), speed: speed(name),
-                kind: kind.map { String($0.dropFirst(8)) }, isUplink: uplinks.contains(name[...]))
-        }
+        return uplinks
+    }
+
+    private func capturedNetdev(_ entry: ClassDevice, isUplink: Bool) -> Netdev {
+        let folder = entry.folder
+        let kind = root.lines(folder + "/uevent").first { $0.hasPrefix("DEVTYPE=") }
+        return Netdev(
+            name: entry.name, index: root.integer(folder + "/ifindex") ?? 0, mac: root.value(folder + "/address"),
+            mtu: root.integer(folder + "/mtu"), state: root.value(folder + "/operstate"), speed: speed(folder),
+            kind: kind.map { String($0.dropFirst(8)) }, isUplink: isUplink)
     }
 
     /// Mb/s; a driver that does not know says -1 or 4294967295.
-    private func speed(_ name: String) -> Int? {
-        root.integer("sys/class/net/\(name)/speed").flatMap { (1..<100_000_000).contains($0) ? $0 : nil }
+    private func speed(_ folder: String) -> Int? {
+        root.integer(folder + "/speed").flatMap { (1..<100_000_000).contains($0) ? $0 : nil }
     }
 }

@@ -9,12 +9,12 @@ struct RDMAReader {
     let verbs: [String: VerbsDevice]
 
     /// The devices by the PCI function they belong to; one that belongs to none is left out.
-    func devices() -> [PCIAddress: [RDMADevice]] {
-        let nodes = charDevices()
+    func devices(of functions: [PCIFunction]) -> [PCIAddress: [RDMADevice]] {
+        let nodes = charDevices(of: functions)
         var devices: [PCIAddress: [RDMADevice]] = [:]
-        for name in root.list("sys/class/infiniband") {
-            let place = "sys/class/infiniband/\(name)"
-            guard let owner = root.owner(of: place) else { continue }
+        for entry in root.devices(ofClass: "infiniband", functions: functions) {
+            guard let owner = entry.owner else { continue }
+            let (name, place) = (entry.name, entry.folder)
             var ports = root.list(place + "/ports").compactMap { Int($0) }.sorted().map { number in
                 port(number, in: "\(place)/ports/\(number)")
             }
@@ -32,12 +32,11 @@ struct RDMAReader {
     }
 
     /// uverbs nodes by RDMA device.
-    private func charDevices() -> [String: [CharDevice]] {
+    private func charDevices(of functions: [PCIFunction]) -> [String: [CharDevice]] {
         var nodes: [String: [CharDevice]] = [:]
-        for uverbs in root.list("sys/class/infiniband_verbs") {
-            let place = "sys/class/infiniband_verbs/\(uverbs)"
-            guard let name = root.value(place + "/ibdev"),
-                let node = CharDevice(path: "/dev/infiniband/\(uverbs)", numbers: root.value(place + "/dev"))
+        for entry in root.devices(ofClass: "infiniband_verbs", functions: functions) {
+            guard let name = root.value(entry.folder + "/ibdev"),
+                let node = CharDevice(path: "/dev/infiniband/\(entry.name)", numbers: root.value(entry.folder + "/dev"))
             else { continue }
             nodes[name, default: []].append(node)
         }

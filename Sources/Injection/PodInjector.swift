@@ -127,7 +127,8 @@ package final class PodInjector {
         }
         guard let sandbox = known ?? Self.sandbox(of: plan, identity) else {
             throw InjectionError(
-                "claim \(plan.claim): the container's network namespace is mounted nowhere that nearside-nri can see, so its interfaces could not be brought back")
+                "claim \(plan.claim): the container's network namespace is mounted nowhere that nearside-nri can see, so its interfaces could not be brought back"
+            )
         }
         try attach(plan, to: sandbox)
     }

@@ -49,7 +49,9 @@ package struct KubeletPlugin: Service {
     ) throws {
         for path in [options.registrationSocket, options.serviceSocket] where path.utf8.count > Self.pathBytes {
             throw StartError(
-                description: "the socket path \(path) has \(path.utf8.count) bytes; \(Self.pathBytes) fit: use shorter folders or a shorter driver name")
+                description:
+                    "the socket path \(path) has \(path.utf8.count) bytes; \(Self.pathBytes) fit: use shorter folders or a shorter driver name"
+            )
         }
         self.options = options
         self.handler = handler

@@ -117,7 +117,9 @@ package struct PodNetwork {
     /// The planned addresses, or those it had on the host. IPv6 addresses are used at once: nobody else
     /// on the link can have an address that this interface has had all along or was given for its own.
     private func addresses(of order: Order, index: Int32) -> [InterfaceAddress] {
-        let prefixes = order.plan.addresses ?? order.record.addresses
+        let prefixes =
+            order.plan.addresses
+            ?? order.record.addresses
             .filter { !$0.prefix.address.isLinkLocal && $0.validLifetime == nil }.map(\.prefix)
         return prefixes.map { prefix in
             InterfaceAddress(index: index, prefix: prefix, flags: prefix.address.isV6 ? UInt32(IFA_F_NODAD) : 0)

@@ -129,7 +129,8 @@ package struct ClaimPlanner: Sendable {
             name += String(alike.firstIndex(of: index) ?? 0)
             if let addresses = wish.addresses, !addresses.isEmpty {
                 throw ClaimError(
-                    "claim \(claim): request \(result.request): interface.addresses: one set of addresses cannot serve \(alike.count) devices")
+                    "claim \(claim): request \(result.request): interface.addresses: one set of addresses cannot serve \(alike.count) devices"
+                )
             }
         }
         guard NetworkConfig.isInterfaceName(name), !Self.reservedNames.contains(name) else {
@@ -154,7 +155,8 @@ package struct ClaimPlanner: Sendable {
             guard let gateway = route.gateway, !(gateway.isV6 && gateway.isLinkLocal) else { continue }
             if !reachable.contains(where: { $0.contains(gateway) }) {
                 throw ClaimError(
-                    "claim \(claim): request \(result.request): routes[\(index)].gateway: no address of the interface and no route on the link reaches \(gateway)")
+                    "claim \(claim): request \(result.request): routes[\(index)].gateway: no address of the interface and no route on the link reaches \(gateway)"
+                )
             }
         }
     }

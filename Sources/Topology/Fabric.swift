@@ -38,10 +38,11 @@ package struct Fabric: Sendable {
                 linkLayer: device.rdmaDevices.first?.ports.first?.linkLayer)
         }
         // Of two kinds of equal number the faster one; then the one that comes first on the bus.
-        nics = kinds.values.max { left, right in
-            (left.count, Self.rate(left), right[0].function?.address ?? Self.last)
-                < (right.count, Self.rate(right), left[0].function?.address ?? Self.last)
-        } ?? []
+        nics =
+            kinds.values.max { left, right in
+                (left.count, Self.rate(left), right[0].function?.address ?? Self.last)
+                    < (right.count, Self.rate(right), left[0].function?.address ?? Self.last)
+            } ?? []
     }
 
     private static let last = PCIAddress(domain: .max, bus: .max, device: 31, function: 7)

@@ -73,7 +73,9 @@ struct NearsideBench {
         let folder = try ScratchFolder()
         try TreeWriter.write(machine, to: folder.path)
         let tree = Discovery(root: .captured(at: folder.path))
-        table.add("snapshot of a p5 tree, \(machine.functions.count) functions", try (0..<rounds).map { _ in try milliseconds { _ = try tree.snapshot() } }, "ms")
+        table.add(
+            "snapshot of a p5 tree, \(machine.functions.count) functions",
+            try (0..<rounds).map { _ in try milliseconds { _ = try tree.snapshot() } }, "ms")
     }
 
     private static func measurePairing(_ rounds: Int, _ table: inout Table) throws {
@@ -170,7 +172,8 @@ struct NearsideBench {
         mutating func add(_ name: String, _ values: [Double], _ unit: String) {
             let sorted = values.sorted()
             guard let first = sorted.first, let last = sorted.last else { return }
-            text += Self.pad(name, 46) + [sorted[sorted.count / 2], first, last].map { Self.pad(Self.round($0), 10) }.joined() + unit + "\n"
+            text +=
+                Self.pad(name, 46) + [sorted[sorted.count / 2], first, last].map { Self.pad(Self.round($0), 10) }.joined() + unit + "\n"
         }
 
         private static func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }

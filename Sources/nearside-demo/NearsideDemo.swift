@@ -102,7 +102,7 @@ struct NearsideDemo: ParsableCommand {
             opaque: OpaqueConfig(
                 driver: node.options.driver,
                 parameters: .object([
-                    "interface": .object(["name": .string("rdma"), "mtu": .integer(1400)]),
+                    "interface": .object(["name": .string("rdma"), "mtu": .integer(1400)])
                 ])))
         let claim = ResourceClaim(
             metadata: Metadata(name: "training", namespace: "default", uid: "claim-1"),

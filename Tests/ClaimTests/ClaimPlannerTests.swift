@@ -45,7 +45,8 @@ struct ClaimPlannerTests {
 
     @Test
     func `a pair gives the pod its interface, its nodes and the gate`() throws {
-        let outcome = try Self.planner().plan(Self.claim([("gpu", Self.gpu), ("nic", Self.nic)], config: [Self.config(.fromClaim, "net1", requests: ["nic"])]), others: [])
+        let outcome = try Self.planner().plan(
+            Self.claim([("gpu", Self.gpu), ("nic", Self.nic)], config: [Self.config(.fromClaim, "net1", requests: ["nic"])]), others: [])
         #expect(outcome.plan.pods == ["p1"])
         #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
         #expect(outcome.plan.devices.map(\.interface?.hostName) == [nil, "ib0"])
@@ -54,7 +55,10 @@ struct ClaimPlannerTests {
         #expect(spec.devices.map(\.name) == ["u1-pci-0000-07-00-0", "u1-pci-0000-0c-00-0"])
         #expect(spec.devices.map { $0.containerEdits.deviceNodes?.map(\.path) } == [["/dev/nvidia0"], ["/dev/infiniband/uverbs0"]])
         #expect(spec.containerEdits?.hooks?.map(\.args) == [["nearside-gate", "--claim", "u1", "--socket", "/run/nearside/nri.sock"]])
-        #expect(outcome.plan.devices.map(\.cdiDeviceIDs) == [["dra.nearside/claim=u1-pci-0000-07-00-0"], ["dra.nearside/claim=u1-pci-0000-0c-00-0"]])
+        #expect(
+            outcome.plan.devices.map(\.cdiDeviceIDs) == [
+                ["dra.nearside/claim=u1-pci-0000-07-00-0"], ["dra.nearside/claim=u1-pci-0000-0c-00-0"],
+            ])
     }
 
     @Test
@@ -66,7 +70,8 @@ struct ClaimPlannerTests {
 
     @Test
     func `the claim's configuration wins over the class's, and follows sub-requests`() throws {
-        let claim = Self.claim([("nic/fast", Self.nic)], config: [Self.config(.fromClaim, "mine", requests: ["nic"]), Self.config(.fromClass, "theirs")])
+        let claim = Self.claim(
+            [("nic/fast", Self.nic)], config: [Self.config(.fromClaim, "mine", requests: ["nic"]), Self.config(.fromClass, "theirs")])
         #expect(try Self.planner().plan(claim, others: []).plan.devices.map(\.interface?.name) == ["mine"])
     }
 
@@ -87,7 +92,9 @@ struct ClaimPlannerTests {
 
     @Test
     func `two claims of one pod cannot give it two interfaces of one name`() throws {
-        let first = try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, "net1")], uid: "u2"), others: []).plan
+        let first = try Self.planner().plan(
+            Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, "net1")], uid: "u2"), others: []
+        ).plan
         let claim = Self.claim([("nic", Self.secondNIC)], config: [Self.config(.fromClaim, "net1")])
         #expect(throws: ClaimError.self) { try Self.planner().plan(claim, others: [first]) }
     }
@@ -111,8 +118,13 @@ struct ClaimPlannerTests {
     func `bad configuration names the claim, the configuration and the field`() throws {
         let config = AllocationConfig(
             source: .fromClass, opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interfase": .null])))
-        let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: []) }
-        #expect(error?.description == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes")
+        let error = #expect(throws: ClaimError.self) {
+            try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: [])
+        }
+        #expect(
+            error?.description
+                == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes"
+        )
     }
 
     @Test(arguments: [
@@ -123,7 +135,9 @@ struct ClaimPlannerTests {
         let destination = gateway.contains(":") ? "2001:db8:9::/48" : "198.51.100.0/24"
         let text = #"{"interface":{"addresses":\#(addresses)},"routes":[{"destination":"\#(destination)","gateway":"\#(gateway)"}]}"#
         let parameters = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
-        let claim = Self.claim([("nic", Self.nic)], config: [AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: Self.driver, parameters: parameters))])
+        let claim = Self.claim(
+            [("nic", Self.nic)],
+            config: [AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: Self.driver, parameters: parameters))])
         if isRight {
             _ = try Self.planner().plan(claim, others: [])
         } else {
@@ -134,7 +148,8 @@ struct ClaimPlannerTests {
 
     @Test
     func `configuration of other drivers is not ours to read`() throws {
-        let config = AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: "gpu.example.com", parameters: .object(["x": .null])))
+        let config = AllocationConfig(
+            source: .fromClaim, opaque: OpaqueConfig(driver: "gpu.example.com", parameters: .object(["x": .null])))
         #expect(try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: []).plan.devices.count == 1)
     }
 }

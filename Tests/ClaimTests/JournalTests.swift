@@ -11,7 +11,11 @@ import Testing
 struct JournalTests {
     private static let plan = ClaimPlan(
         claim: ClaimIdentity(namespace: "ns", name: "c", uid: "u-1"), pods: ["p"],
-        devices: [DevicePlan(pool: "n", device: "d", request: "r", cdiDeviceIDs: ["a/b=c"], interface: InterfacePlan(hostName: "eth1", name: "net1", mtu: 9000))])
+        devices: [
+            DevicePlan(
+                pool: "n", device: "d", request: "r", cdiDeviceIDs: ["a/b=c"],
+                interface: InterfacePlan(hostName: "eth1", name: "net1", mtu: 9000))
+        ])
 
     private func folder() throws -> (JournalFolder, ScratchFolder) {
         let scratch = try ScratchFolder()
@@ -99,7 +103,8 @@ struct JournalTests {
         try folder.write(spec, named: "x")
         #expect(
             try Files.readText(scratch("cdi/x.json")).filter { !$0.isWhitespace }
-                == #"{"cdiVersion":"0.5.0","containerEdits":{"hooks":[{"args":["g"],"hookName":"createRuntime","path":"/g","timeout":30}]},"devices":[{"containerEdits":{"deviceNodes":[{"major":1,"minor":3,"path":"/dev/x","permissions":"rw","type":"c"}],"env":["A=b"]},"name":"u"}],"kind":"dra.nearside/claim"}"#)
+                == #"{"cdiVersion":"0.5.0","containerEdits":{"hooks":[{"args":["g"],"hookName":"createRuntime","path":"/g","timeout":30}]},"devices":[{"containerEdits":{"deviceNodes":[{"major":1,"minor":3,"path":"/dev/x","permissions":"rw","type":"c"}],"env":["A=b"]},"name":"u"}],"kind":"dra.nearside/claim"}"#
+        )
         try folder.remove(named: "x")
         #expect(folder.names().isEmpty)
     }

@@ -11,7 +11,8 @@ private func json(_ text: String) throws -> JSONValue { try JSONDecoder().decode
 struct NetworkConfigTests {
     @Test
     func `both forms are taken, versioned and not`() throws {
-        let body = #""interface":{"name":"net1","mtu":9000,"addresses":["10.0.0.5/24"],"hardwareAddr":"02:00:00:00:00:01"},"routes":[{"destination":"10.1.0.0/16","gateway":"10.0.0.1"},{"destination":"10.2.0.0/16","scope":253}]"#
+        let body =
+            #""interface":{"name":"net1","mtu":9000,"addresses":["10.0.0.5/24"],"hardwareAddr":"02:00:00:00:00:01"},"routes":[{"destination":"10.1.0.0/16","gateway":"10.0.0.1"},{"destination":"10.2.0.0/16","scope":253}]"#
         let plain = try NetworkConfig(try json("{\(body)}"))
         let versioned = try NetworkConfig(try json(#"{"apiVersion":"nearside/v1alpha1","kind":"NetworkConfig",\#(body)}"#))
         #expect(plain == versioned)

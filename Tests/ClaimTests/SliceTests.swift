@@ -81,7 +81,10 @@ struct SliceTests {
             #expect(plan.creations.flatMap { $0.spec.devices ?? [] }.count == count)
         }
         let plan = SlicePlan(wished: Self.devices(300), stored: [], owner: Self.owner)
-        #expect(plan.creations.map { $0.metadata.generateName ?? "" } == ["00000-dra.nearside-node-1-", "00001-dra.nearside-node-1-", "00002-dra.nearside-node-1-"])
+        #expect(
+            plan.creations.map { $0.metadata.generateName ?? "" } == [
+                "00000-dra.nearside-node-1-", "00001-dra.nearside-node-1-", "00002-dra.nearside-node-1-",
+            ])
         #expect(plan.creations.first?.metadata.ownerReferences?.first?.uid == "n1")
     }
 

@@ -68,6 +68,20 @@ struct DiscoveryTests {
     }
 
     @Test
+    func `a tree whose classes are plain folders, or not there, tells as much`() throws {
+        let machine = try #require(try MachineDescription.embedded("aws-p5")).machine
+        let folder = try ScratchFolder()
+        try TreeWriter.write(machine, to: folder.path)
+        for name in ["net", "infiniband", "infiniband_verbs"] { ScratchFolder.removeTree(folder("sys/class/\(name)")) }
+        #expect(try Discovery(root: .captured(at: folder.path)).snapshot() == machine)
+        // One device, in a plain folder that links to its function.
+        try Files.makeFolder(folder("sys/class/infiniband/rdmap79s0"))
+        try Files.makeLink(folder("sys/class/infiniband/rdmap79s0/device"), to: "../../../bus/pci/devices/0000:4f:00.0")
+        let found = try Discovery(root: .captured(at: folder.path)).snapshot().functions.filter { !$0.rdmaDevices.isEmpty }
+        #expect(found.map(\.address.description) == ["0000:4f:00.0"])
+    }
+
+    @Test
     func `this host is discovered`() throws {
         let machine = try Discovery(root: .live()).snapshot()
         let onDisk = Files.list("/sys/bus/pci/devices").filter { PCIAddress(parsing: $0) != nil }

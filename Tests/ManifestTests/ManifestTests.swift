@@ -50,7 +50,9 @@ struct ManifestTests {
     func `the one with the token has no capability, the one with capabilities no token`() throws {
         let node = try container("node")
         let nri = try container("nri")
-        func mounts(_ container: Object) -> [String] { ((container["volumeMounts"] as? [Object]) ?? []).compactMap { $0["name"] as? String } }
+        func mounts(_ container: Object) -> [String] {
+            ((container["volumeMounts"] as? [Object]) ?? []).compactMap { $0["name"] as? String }
+        }
         #expect(at(node, "securityContext.capabilities.add") == nil)
         #expect(mounts(node).contains("token"))
         #expect(at(nri, "securityContext.capabilities.add") as? [String] == ["NET_ADMIN", "SYS_ADMIN"])
@@ -108,7 +110,10 @@ struct ManifestTests {
     @Test
     func `no class looks at an attribute that it has not asked for`() throws {
         let classes = try objects("deviceclasses.yaml")
-        #expect(classes.compactMap { at($0, "metadata.name") as? String } == ["nic.nearside", "rdma.nearside", "efa.nearside", "accelerator.nearside"])
+        #expect(
+            classes.compactMap { at($0, "metadata.name") as? String } == [
+                "nic.nearside", "rdma.nearside", "efa.nearside", "accelerator.nearside",
+            ])
         for entry in classes {
             let expression = try #require(at(entry, "spec.selectors.0.cel.expression") as? String)
             #expect(expression.hasPrefix("device.driver == \"dra.nearside\""))

@@ -189,7 +189,8 @@ struct DaemonTests {
     }
 
     @Test
-    func `nearside-nri killed at any moment of attaching or detaching: no container without its interfaces, and the host as before`() throws {
+    func `nearside-nri killed at any moment of attaching or detaching: no container without its interfaces, and the host as before`() throws
+    {
         let node = try node()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)

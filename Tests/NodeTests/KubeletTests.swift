@@ -35,7 +35,10 @@ struct KubeletTests {
         request.claims = [claim]
         let response: DRAV1Beta1NodePrepareResourcesResponse = try service(node).call(
             "\(Self.prefix).v1beta1.DRAPlugin/NodePrepareResources", request)
-        #expect(response.claims["u"]?.error == "claim default/none cannot be read: GET /apis/resource.k8s.io/v1/namespaces/default/resourceclaims/none: 404 NotFound: resourceclaims/default \"none\" not found")
+        #expect(
+            response.claims["u"]?.error
+                == "claim default/none cannot be read: GET /apis/resource.k8s.io/v1/namespaces/default/resourceclaims/none: 404 NotFound: resourceclaims/default \"none\" not found"
+        )
         var release = DRAV1Beta1NodeUnprepareResourcesRequest()
         release.claims = [claim]
         let released: DRAV1Beta1NodeUnprepareResourcesResponse = try service(node).call(
@@ -164,7 +167,10 @@ struct KubeletTests {
         let requests = node.api.requests.count
         _ = try ChildProcess.run(
             "/usr/bin/openssl",
-            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=other", "-keyout", "/dev/null", "-out", node.scratch("ca.crt")])
+            [
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=other", "-keyout", "/dev/null", "-out",
+                node.scratch("ca.crt"),
+            ])
         try node.startNode()
         #expect(eventually { node.log("node.log").contains("Unreachable") }, "\(node.log("node.log"))")
         #expect(node.api.requests.count == requests)

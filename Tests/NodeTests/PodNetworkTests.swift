@@ -59,7 +59,9 @@ struct PodNetworkTests {
             try host.run { () throws(PodNetworkError) in
                 let network = try HostNetwork()
                 return try body(network, PodNetwork(host: network))
-            } entering: { PodNetworkError("*", "enter", $0) }
+            } entering: {
+                PodNetworkError("*", "enter", $0)
+            }
         }
 
         func inPod(_ arguments: String...) throws -> String { try ChildProcess.run("/sbin/ip", arguments, in: pod).output }
@@ -109,7 +111,9 @@ struct PodNetworkTests {
         for part in ["mtu 1400", "02:11:22:33:44:55", "172.16.5.5/24", "2001:db8:5::5/64", "UP"] { #expect(link.contains(part), "\(link)") }
         #expect(!link.contains("10.9.0.1"))
         let routes = try scene.inPod("route") + scene.inPod("-6", "route")
-        for part in ["default via 172.16.5.1", "172.17.0.0/16 dev net0", "2001:db8:6::/48 via 2001:db8:5::1"] { #expect(routes.contains(part), "\(routes)") }
+        for part in ["default via 172.16.5.1", "172.17.0.0/16 dev net0", "2001:db8:6::/48 via 2001:db8:5::1"] {
+            #expect(routes.contains(part), "\(routes)")
+        }
         try scene.onHost { (_, network) throws(PodNetworkError) in
             try network.restore(record, podName: "net0", from: pod, isAltered: wanted.hardwareAddress)
             // Again, as after a crash: nothing changes.
@@ -129,7 +133,10 @@ struct PodNetworkTests {
         // More than the interface below it has.
         case "mtu": second.mtu = 65000
         case "address": second.addresses = [try #require(IPPrefix(parsing: "224.0.0.1/24")), try #require(IPPrefix(parsing: "ff02::1/64"))]
-        case "gateway": second.routes = [RoutePlan(destination: try #require(IPPrefix(parsing: "10.0.0.0/8")), gateway: IPAddress(parsing: "203.0.113.1"))]
+        case "gateway":
+            second.routes = [
+                RoutePlan(destination: try #require(IPPrefix(parsing: "10.0.0.0/8")), gateway: IPAddress(parsing: "203.0.113.1"))
+            ]
         default: break
         }
         let broken = second
@@ -151,7 +158,9 @@ struct PodNetworkTests {
         let scene = try Scene()
         try scene.ip("link", "add", "br0", "type", "bridge")
         try scene.ip("link", "set", "wire1", "master", "br0")
-        let error = #expect(throws: PodNetworkError.self) { try scene.onHost { (host, _) throws(PodNetworkError) in try host.record("wire1") } }
+        let error = #expect(throws: PodNetworkError.self) {
+            try scene.onHost { (host, _) throws(PodNetworkError) in try host.record("wire1") }
+        }
         #expect(error?.description.contains("it is a port of a bridge") == true)
     }
 
@@ -164,7 +173,9 @@ struct PodNetworkTests {
         try scene.ip("link", "add", "link", "wire0", "name", "nic0", "type", "macvlan", "mode", "bridge")
         let before = try scene.text()
         #expect(throws: PodNetworkError("nic0", "find it on the host", "it did not come back")) {
-            try scene.onHost { (_, network) throws(PodNetworkError) in try network.restore(record, podName: "net0", from: pod, isAltered: nil) }
+            try scene.onHost { (_, network) throws(PodNetworkError) in
+                try network.restore(record, podName: "net0", from: pod, isAltered: nil)
+            }
         }
         #expect(try scene.text() == before)
     }
@@ -185,7 +196,9 @@ struct PodNetworkTests {
                     try socket.change(record.index, LinkChange(name: name, namespace: pod.descriptor.raw), path)
                 } catch { throw SystemError("\(error)", "", code: error.code) }
             }
-            try scene.onHost { (_, network) throws(PodNetworkError) in try network.restore(record, podName: "net0", from: pod, isAltered: nil) }
+            try scene.onHost { (_, network) throws(PodNetworkError) in
+                try network.restore(record, podName: "net0", from: pod, isAltered: nil)
+            }
             #expect(try scene.text() == before, "\(name)")
         }
     }

@@ -90,7 +90,9 @@ struct ContainerdTests {
         #expect(routes.contains("198.51.100.0/24 via 192.0.2.1"))
 
         // The node is in exactly the container that referenced the claim, and can be used there.
-        #expect(try containerd.execute(["stat", "-c", "%F %t:%T", "/dev/infiniband/uverbs0"], in: with).output == "character special file 1:3\n")
+        #expect(
+            try containerd.execute(["stat", "-c", "%F %t:%T", "/dev/infiniband/uverbs0"], in: with).output == "character special file 1:3\n"
+        )
         #expect(try containerd.execute(["sh", "-c", "echo x > /dev/infiniband/uverbs0"], in: with).status == 0)
         #expect(try containerd.execute(["ls", "/dev/infiniband"], in: without).status != 0)
         #expect(try link("nic0", node).isEmpty, "the interface is not on the host while the pod has it")
@@ -104,7 +106,8 @@ struct ContainerdTests {
     }
 
     @Test
-    func `with nearside-nri killed before the sandbox the gate holds the container back, and lets it start once it is there again`() throws {
+    func `with nearside-nri killed before the sandbox the gate holds the container back, and lets it start once it is there again`() throws
+    {
         let node = try TestNode(.init(programs: programs, machine: Self.machine))
         let containerd = try ContainerdPeer(
             tools: tools, scripts: Place.scripts, folder: node.scratch("containerd"), cdi: node.scratch("cdi"),

@@ -23,7 +23,8 @@ struct NRITests {
 
     @Test
     func `frames are taken apart however they come, and unknown connections are dropped`() throws {
-        let stream = Mux.frames(1, [1, 2, 3]) + hex("00000009 00000002 ffff") + Mux.frames(2, [4]) + hex("00000001 00000000") + Mux.frames(1, [5])
+        let stream =
+            Mux.frames(1, [1, 2, 3]) + hex("00000009 00000002 ffff") + Mux.frames(2, [4]) + hex("00000001 00000000") + Mux.frames(1, [5])
         for size in [1, 2, 3, 7, 100] {
             var decoder = MuxDecoder()
             var received: [UInt32: [UInt8]] = [:]
@@ -117,7 +118,9 @@ struct NRITests {
         direct.pod = Self.pod
         var change = NRIStateChangeEvent()
         change.pod = Self.pod
-        for (method, event) in [("RunPodSandbox", NRIEvent.runPodSandbox), ("StopPodSandbox", .stopPodSandbox), ("RemovePodSandbox", .removePodSandbox)] {
+        for (method, event) in [
+            ("RunPodSandbox", NRIEvent.runPodSandbox), ("StopPodSandbox", .stopPodSandbox), ("RemovePodSandbox", .removePodSandbox),
+        ] {
             change.event = event
             for outputs in [try send(method, direct, to: &session, &client), try send("StateChange", change, to: &session, &client)] {
                 guard case .event(let heard, _) = outputs.first else {
