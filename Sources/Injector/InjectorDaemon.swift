@@ -31,11 +31,6 @@ package final class InjectorDaemon {
         }
     }
 
-    /// What goes wrong at the start, with the way out.
-    package struct StartError: Error, CustomStringConvertible {
-        package var description: String
-    }
-
     private let options: Options
     private let log: Logger
     private let journal: JournalFolder

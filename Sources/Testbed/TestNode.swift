@@ -46,7 +46,8 @@ package final class TestNode {
     package private(set) var nodeDaemon: ChildProcess?
     package private(set) var injectorDaemon: ChildProcess?
     private let runtimeListener: Descriptor
-    private var pods: [String: PodNamespace] = [:]
+    /// Where the namespace of each pod is bound, by the pod's UID.
+    private var pods: [String: String] = [:]
     private var synchronized: [NRIPodSandbox] = []
 
     /// Lays the machine out and gives its NICs interfaces. Needs root.
@@ -178,17 +179,10 @@ package final class TestNode {
         String(((try? Files.readText(scratch(name), limit: 64 << 20)) ?? "").suffix(4000))
     }
 
-    package func stopRuntime() { runtime = nil }
     package func kill(injector signal: Int32) { injectorDaemon?.stop(signal) }
     package func kill(node signal: Int32) { nodeDaemon?.stop(signal) }
 
     // MARK: Pods
-
-    /// A pod's namespace, bound to a path as runtimes bind it.
-    private final class PodNamespace {
-        let path: String
-        init(_ path: String) { self.path = path }
-    }
 
     /// Makes a namespace for a pod; what the runtime would tell of it.
     package func makePod(_ name: String, uid: String) throws -> NRIPodSandbox {
@@ -197,7 +191,7 @@ package final class TestNode {
         let path = "\(folder)/near-\(getpid())-\(uid)"
         let namespace = try NetworkNamespace.make()
         try bind(namespace, to: path)
-        pods[uid] = PodNamespace(path)
+        pods[uid] = path
         let pod = NRIPodSandbox.testbed(id: "sandbox-\(uid)", uid: uid, name: name, networkNamespace: path)
         synchronized.append(pod)
         return pod
@@ -209,13 +203,13 @@ package final class TestNode {
 
     /// Takes the namespace away, as the runtime does after the pod.
     package func removePod(_ pod: NRIPodSandbox) {
-        guard let entry = pods.removeValue(forKey: pod.uid) else { return }
+        guard let path = pods.removeValue(forKey: pod.uid) else { return }
         synchronized.removeAll { $0.id == pod.id }
-        unbind(entry.path)
+        unbind(path)
     }
 
     package func removeAllPods() {
-        for entry in pods.values { unbind(entry.path) }
+        for path in pods.values { unbind(path) }
         pods = [:]
         synchronized = []
     }

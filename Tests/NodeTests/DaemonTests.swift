@@ -131,8 +131,8 @@ struct DaemonTests {
         try unprepare(node, "gpu")
     }
 
-    @Test
-    func `nearside-nri killed while a pod runs: the next one takes over and brings everything back`() throws {
+    @Test(arguments: [SIGKILL, SIGTERM])
+    func `nearside-nri ended while a pod runs: the next one takes over and brings everything back`(signal: Int32) throws {
         let node = try node()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
@@ -142,7 +142,7 @@ struct DaemonTests {
         _ = try prepare(node, "a")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        node.kill(injector: SIGKILL)
+        node.kill(injector: signal)
         #expect(throws: KubeletPeer.Failure.self) { try unprepare(node, "a") }
         #expect(try interfaces(node, pod).contains("net1"), "the running pod keeps its interface")
         try node.startInjector()
@@ -151,8 +151,8 @@ struct DaemonTests {
         #expect(try TestNode.describe(node.host) == before)
     }
 
-    @Test
-    func `nearside-node killed: a prepared pod still gets its devices, and the next one knows the claim`() throws {
+    @Test(arguments: [SIGKILL, SIGTERM])
+    func `nearside-node ended: a prepared pod still gets its devices, and the next one knows the claim`(signal: Int32) throws {
         let node = try node()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
@@ -160,7 +160,7 @@ struct DaemonTests {
         try node.startNode()
         try addClaim(node, "a")
         _ = try prepare(node, "a")
-        node.kill(node: SIGKILL)
+        node.kill(node: signal)
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
         #expect(try interfaces(node, pod).contains("net1"))
