@@ -218,8 +218,8 @@ let targets: [Target] = [
 
     .testTarget(
         name: "MachineTests",
-        dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "Netlink", "Testbed", "Topology"],
-        swiftSettings: strict),
+        dependencies: ["Addressing", "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "Testbed", "Topology", logging],
+        exclude: ["Machines"], swiftSettings: strict),
     .testTarget(
         name: "WireTests",
         dependencies: [

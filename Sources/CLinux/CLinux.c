@@ -8,11 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/magic.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -106,4 +110,31 @@ ssize_t CLinux_readlink(const char *path, void *buffer, size_t size) {
 int CLinux_bind_netlink(int socket, uint32_t groups) {
     struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
     return bind(socket, (const struct sockaddr *)&address, sizeof address);
+}
+
+ssize_t CLinux_read_at(int folder, const char *name, void *buffer, size_t size) {
+    int file = openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (file < 0) return -errno;
+    ssize_t count = read(file, buffer, size);
+    if (count < 0) count = -errno;
+    close(file);
+    return count;
+}
+
+ssize_t CLinux_readlink_at(int folder, const char *name, void *buffer, size_t size) {
+    ssize_t count = readlinkat(folder, name, buffer, size);
+    return count < 0 ? -errno : count;
+}
+
+int CLinux_open_folder(const char *path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
+
+int CLinux_firmware_version(int socket, const char *interface, char version[32]) {
+    struct ethtool_drvinfo information = {.cmd = ETHTOOL_GDRVINFO};
+    struct ifreq request = {.ifr_data = (void *)&information};
+    if (strlen(interface) >= sizeof request.ifr_name) return -1;
+    strcpy(request.ifr_name, interface);
+    if (ioctl(socket, SIOCETHTOOL, &request) != 0) return -1;
+    memcpy(version, information.fw_version, 32);
+    version[31] = 0;
+    return 0;
 }

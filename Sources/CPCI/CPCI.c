@@ -27,6 +27,36 @@ struct pci_access *CPCI_open_names(const char *id_file) {
     return access;
 }
 
+struct pci_access *CPCI_open_bus(const char *path) {
+    struct pci_access *access = pci_alloc();
+    if (access == NULL) return NULL;
+    access->error = fail;
+    access->warning = ignore;
+    access->debug = ignore;
+    access->method = PCI_ACCESS_SYS_BUS_PCI;
+    if (setjmp(failure) != 0) return NULL;
+    pci_set_param(access, "sysfs.path", (char *)path);
+    pci_init(access);
+    return access;
+}
+
+int CPCI_access_control(
+    struct pci_access *access, int domain, int bus, int device, int function, uint16_t *control) {
+    if (setjmp(failure) != 0) return -1;
+    struct pci_dev *found = pci_get_dev(access, domain, bus, device, function);
+    if (found == NULL) return -1;
+    int result = -1;
+    unsigned char byte;
+    // The first byte behind what everybody may read.
+    if (pci_read_block(found, 0x40, &byte, 1) != 0) {
+        struct pci_cap *capability = pci_find_cap(found, PCI_EXT_CAP_ID_ACS, PCI_CAP_EXTENDED);
+        result = capability != NULL;
+        if (result) *control = pci_read_word(found, capability->addr + PCI_ACS_CTRL);
+    }
+    pci_free_dev(found);
+    return result;
+}
+
 void CPCI_close(struct pci_access *access) { pci_cleanup(access); }
 
 int CPCI_name(struct pci_access *access, char *buffer, int size, int vendor, int device) {

@@ -2,56 +2,87 @@
 
 import Hardware
 
-/// Finds the device nodes of accelerators: without opening any of them.
+/// Finds what drivers tell of accelerators, and their device nodes: without opening any of those.
 struct AcceleratorReader {
-    let root: HostRoot
+    let sysfs: Sysfs
 
     /// Major number of /dev/nvidia0 and its siblings (Documentation/admin-guide/devices.txt).
     private static let nvidiaMajor: UInt32 = 195
 
-    func complete(_ function: inout PCIFunction) {
-        guard let family = Catalog.acceleratorFamily(function) else { return }
-        if family == .nvidia { completeNVIDIA(&function) }
-        let folder = "sys/bus/pci/devices/\(function.address)"
-        for name in root.list(folder + "/drm") where name.hasPrefix("renderD") {
-            append(folder + "/drm/\(name)/dev", "/dev/dri/\(name)", to: &function)
+    func complete(_ functions: inout [PCIFunction]) {
+        var families: Set<Catalog.Family> = []
+        for index in functions.indices {
+            let family = Catalog.acceleratorFamily(functions[index])
+            if let family { families.insert(family) }
+            // A function given to a virtual machine, or to a program of its own, is the business of vfio.
+            if functions[index].driver == "vfio-pci" {
+                completeVFIO(&functions[index])
+            } else if let family {
+                complete(&functions[index], family)
+            }
         }
-        for name in root.list(folder + "/accel") {
-            append(folder + "/accel/\(name)/dev", "/dev/accel/\(name)", to: &function)
-        }
+        if families.contains(.amd) { AMDLinks(sysfs: sysfs).complete(&functions) }
+        if families.contains(.neuron) { NeuronReader(sysfs: sysfs).complete(&functions) }
     }
 
-    /// The driver's own listing: `GPU UUID:` and `Device Minor:`.
-    private func completeNVIDIA(_ function: inout PCIFunction) {
-        for line in root.lines("proc/driver/nvidia/gpus/\(function.address)/information") {
+    private func complete(_ function: inout PCIFunction, _ family: Catalog.Family) {
+        var facts = AcceleratorFacts()
+        let place = "\(PCIReader.bus)/\(function.address)"
+        switch family {
+        case .nvidia: completeNVIDIA(&function, &facts)
+        case .amd:
+            if let folder = sysfs.folder(place) {
+                facts.product = folder.text("product_name")
+                facts.uuid = folder.text("unique_id")
+                facts.memory = folder.integer("mem_info_vram_total").map { UInt64($0) }
+            }
+            appendNodes(of: "drm", in: place, at: "/dev/dri", to: &function) { $0.hasPrefix("renderD") || $0.hasPrefix("card") }
+        case .intel: appendNodes(of: "drm", in: place, at: "/dev/dri", to: &function) { $0.hasPrefix("renderD") }
+        case .gaudi, .tpu: appendNodes(of: "accel", in: place, at: "/dev/accel", to: &function) { $0.hasPrefix("accel") }
+        case .neuron: break
+        }
+        if !facts.isEmpty { function.accelerator = facts }
+    }
+
+    /// The driver's own listing: `Model:`, `GPU UUID:` and `Device Minor:`.
+    private func completeNVIDIA(_ function: inout PCIFunction, _ facts: inout AcceleratorFacts) {
+        for line in sysfs.root.lines("proc/driver/nvidia/gpus/\(function.address)/information") {
             let parts = line.split(separator: ":", maxSplits: 1)
             guard parts.count == 2 else { continue }
             let value = parts[1].drop { $0 == " " || $0 == "\t" }
             switch parts[0].prefix(while: { $0 != "\t" }) {
+            case "Model": if !value.isEmpty { facts.product = String(value) }
             case "GPU UUID":
                 // A driver that cannot read it prints question marks.
-                if !value.contains("?") { function.uuid = String(value) }
+                if !value.isEmpty, !value.contains("?") { facts.uuid = String(value) }
             case "Device Minor":
-                if let minor = UInt32(value) {
-                    function.charDevices.append(
-                        CharDevice(path: "/dev/nvidia\(minor)", major: Self.nvidiaMajor, minor: minor))
+                guard let minor = UInt32(value), minor < 1 << 20 else {
+                    sysfs.remark("proc/driver/nvidia/gpus/\(function.address)/information: Device Minor makes no sense")
+                    continue
                 }
+                facts.index = Int(minor)
+                function.charDevices.append(CharDevice(path: "/dev/nvidia\(minor)", major: Self.nvidiaMajor, minor: minor))
             default: break
             }
         }
     }
 
-    private func append(_ file: String, _ path: String, to function: inout PCIFunction) {
-        if let node = CharDevice(path: path, numbers: root.value(file)) { function.charDevices.append(node) }
+    /// The group's node, and the device's own on kernels that have it (Documentation/driver-api/vfio.rst).
+    private func completeVFIO(_ function: inout PCIFunction) {
+        if let group = function.iommuGroup, let node = sysfs.folder("sys/class/vfio/\(group)")?.node("dev", at: "/dev/vfio/\(group)") {
+            function.charDevices.append(node)
+        }
+        let place = "\(PCIReader.bus)/\(function.address)"
+        appendNodes(of: "vfio-dev", in: place, at: "/dev/vfio/devices", to: &function) { $0.hasPrefix("vfio") }
     }
-}
 
-extension CharDevice {
-    /// From the `major:minor` of a sysfs `dev` file.
-    init?(path: String, numbers: String?) {
-        guard let parts = numbers?.split(separator: ":"), parts.count == 2, let major = UInt32(parts[0]),
-            let minor = UInt32(parts[1])
-        else { return nil }
-        self.init(path: path, major: major, minor: minor)
+    private func appendNodes(
+        of kind: String, in place: String, at folder: String, to function: inout PCIFunction, where isWanted: (String) -> Bool
+    ) {
+        for name in sysfs.root.list("\(place)/\(kind)") where isWanted(name) {
+            if let node = sysfs.folder("\(place)/\(kind)/\(name)")?.node("dev", at: "\(folder)/\(name)") {
+                function.charDevices.append(node)
+            }
+        }
     }
 }

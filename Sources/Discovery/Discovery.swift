@@ -3,6 +3,13 @@
 package import Hardware
 package import Netlink
 
+/// What was found at one moment.
+package struct Snapshot: Sendable {
+    package var machine: Machine
+    /// What was left out because it made no sense: one line each, for the log.
+    package var remarks: [String]
+}
+
 /// Takes a snapshot of a host: everything that is known of its devices at one moment.
 ///
 /// It only reads, and needs no privilege. What cannot be read is left out; it is never guessed.
@@ -16,27 +23,35 @@ package struct Discovery: Sendable {
         self.nodeAddresses = nodeAddresses
     }
 
-    package func snapshot() throws(NetlinkError) -> Machine {
-        var functions = PCIReader(root: root).functions()
-        let netdevs = try NetdevReader(root: root, nodeAddresses: nodeAddresses).netdevs(of: functions)
-        let accelerators = AcceleratorReader(root: root)
-        for index in functions.indices where !functions[index].isBridge {
-            accelerators.complete(&functions[index])
-            functions[index].netdevs = netdevs[functions[index].address] ?? []
+    package func snapshot() throws(NetlinkError) -> Snapshot {
+        let sysfs = Sysfs(root)
+        let netdevs = try NetdevReader(sysfs: sysfs, nodeAddresses: nodeAddresses).netdevs()
+        let ownerOfNetdev = Dictionary(
+            netdevs.flatMap { owner, netdevs in netdevs.map { ($0.name, owner) } }, uniquingKeysWith: { first, _ in first })
+        let rdmaDevices = RDMAReader(sysfs: sysfs, ownerOfNetdev: ownerOfNetdev).devices()
+        let owners = Set(netdevs.keys).union(rdmaDevices.keys)
+        var functions = PCIReader(sysfs: sysfs, owners: Set(owners.compactMap { $0?.function })).functions()
+        for index in functions.indices {
+            let owner = Owner(function: functions[index].address)
+            functions[index].netdevs = netdevs[owner] ?? []
+            functions[index].rdmaDevices = rdmaDevices[owner] ?? []
         }
-        readRDMADevices(into: &functions)
-        return Machine(
-            name: root.value("sys/devices/virtual/dmi/id/product_name"), numaNodes: NUMAReader(root: root).nodes(),
-            functions: functions, virtualNetdevs: netdevs[nil] ?? [])
-    }
-
-    private func readRDMADevices(into functions: inout [PCIFunction]) {
-        // Without any device there is no reason to open a library.
-        guard !root.devices(ofClass: "infiniband", functions: functions).isEmpty else { return }
-        let known = functions
-        let read = { (verbs: [String: VerbsDevice]) in RDMAReader(root: root, verbs: verbs).devices(of: known) }
-        let isThisHost = root.isLive && root.path.isEmpty
-        let devices = (isThisHost ? Verbs.withDevices(read) : nil) ?? read([:])
-        for index in functions.indices { functions[index].rdmaDevices = devices[functions[index].address] ?? [] }
+        for case let owner? in owners {
+            guard let name = owner.subFunction, let index = functions.firstIndex(where: { $0.address == owner.function })
+            else { continue }
+            functions[index].subFunctions.append(
+                SubFunction(
+                    name: name,
+                    number: sysfs.folder("\(PCIReader.bus)/\(owner.function)/\(name)")?.integer("sfnum"),
+                    netdevs: netdevs[owner] ?? [], rdmaDevices: rdmaDevices[owner] ?? []))
+            functions[index].subFunctions.sort { ($0.number ?? .max, $0.name) < ($1.number ?? .max, $1.name) }
+        }
+        AcceleratorReader(sysfs: sysfs).complete(&functions)
+        ConfigSpace(root: root)?.readAccessControl(of: &functions)
+        let machine = Machine(
+            name: sysfs.folder("sys/devices/virtual/dmi/id")?.text("product_name"), numaNodes: NUMAReader(sysfs: sysfs).nodes(),
+            functions: functions, virtualNetdevs: netdevs[nil] ?? [], virtualRDMADevices: rdmaDevices[nil] ?? [],
+            sharedCharDevices: SharedNodes(sysfs: sysfs).nodes(for: functions, hasRDMA: !rdmaDevices.isEmpty))
+        return Snapshot(machine: machine, remarks: sysfs.remarks)
     }
 }

@@ -27,20 +27,6 @@ package struct HostRoot: Hashable, Sendable {
 
     package func callAsFunction(_ relative: String) -> String { "\(path)/\(relative)" }
 
-    /// One value of sysfs: the first line without blanks around it; nil when there is none or the
-    /// file cannot be read. Such a file is never longer than a page.
-    package func value(_ relative: String) -> String? {
-        guard let bytes = try? Files.readStart(self(relative), limit: 4096) else { return nil }
-        let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
-        let text = String(decoding: line, as: UTF8.self)
-        let trimmed = text.drop { $0 == " " || $0 == "\t" || $0 == "\r" }
-        let end = trimmed.lastIndex { $0 != " " && $0 != "\t" && $0 != "\r" }
-        guard let end else { return nil }
-        return String(trimmed[...end])
-    }
-
-    package func integer(_ relative: String) -> Int? { value(relative).flatMap { Int($0) } }
-
     package func list(_ relative: String) -> [String] { Files.list(self(relative)) }
 
     package func lines(_ relative: String) -> [Substring] {

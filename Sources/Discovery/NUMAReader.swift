@@ -5,10 +5,10 @@ import Hardware
 
 /// NUMA nodes: from libnuma for this machine, from sysfs for a captured one.
 struct NUMAReader {
-    let root: HostRoot
+    let sysfs: Sysfs
 
     func nodes() -> [NUMANode] {
-        root.isLive && root.path.isEmpty ? liveNodes() : capturedNodes()
+        sysfs.root.isLive && sysfs.root.path.isEmpty ? liveNodes() : capturedNodes()
     }
 
     private func liveNodes() -> [NUMANode] {
@@ -23,10 +23,10 @@ struct NUMAReader {
     }
 
     private func capturedNodes() -> [NUMANode] {
-        let folder = "sys/devices/system/node"
-        let ids = root.list(folder).compactMap { $0.hasPrefix("node") ? Int($0.dropFirst(4)) : nil }.sorted()
+        let place = "sys/devices/system/node"
+        let ids = sysfs.root.list(place).compactMap { $0.hasPrefix("node") ? Int($0.dropFirst(4)) : nil }.sorted()
         return ids.map { id in
-            let row = root.value("\(folder)/node\(id)/distance")?.split(separator: " ").map { Int($0) } ?? []
+            let row = sysfs.folder("\(place)/node\(id)")?.text("distance")?.split(separator: " ").map { Int($0) } ?? []
             let distances = row.compactMap { $0 }
             return NUMANode(id: id, distances: distances.count == ids.count ? distances : [])
         }

@@ -2,42 +2,106 @@
 
 import Addressing
 import Hardware
+import Linux
 import Netlink
 
 /// Reads network interfaces: by rtnetlink from the kernel, or from the files of a captured tree.
 struct NetdevReader {
-    let root: HostRoot
+    let sysfs: Sysfs
     let nodeAddresses: [String]
 
-    /// All interfaces but the loopback in order of their names, by the PCI function they belong to.
-    func netdevs(of functions: [PCIFunction]) throws(NetlinkError) -> [PCIAddress?: [Netdev]] {
-        if root.isLive {
-            let netdevs = try liveNetdevs().sorted { $0.name < $1.name }
-            return Dictionary(grouping: netdevs) { root.owner(of: "sys/class/net/\($0.name)") }
-        }
-        let entries = root.devices(ofClass: "net", functions: functions)
-            .filter { $0.name != "lo" && $0.name != "bonding_masters" }
-        let uplinks = capturedUplinks()
-        return Dictionary(grouping: entries, by: \.owner).mapValues { entries in
-            entries.map { capturedNetdev($0, isUplink: uplinks.contains($0.name)) }
-        }
+    /// All interfaces but the loopback in order of their names, by the device they belong to.
+    func netdevs() throws(NetlinkError) -> [Owner?: [Netdev]] {
+        sysfs.root.isLive ? try liveNetdevs() : capturedNetdevs()
     }
 
+    // MARK: Live
+
     /// One dump for each kind of object.
-    private func liveNetdevs() throws(NetlinkError) -> [Netdev] {
+    private func liveNetdevs() throws(NetlinkError) -> [Owner?: [Netdev]] {
         let socket = try NetlinkSocket()
         let links = try socket.links()
         let addresses = try socket.addresses()
         let uplinks = Uplinks.indices(
-            links: links, addresses: addresses, routes: try socket.routes(), nodeAddresses: nodeAddresses)
+            links: links, addresses: addresses, routes: try socket.routes(), rules: try socket.rules(),
+            nodeAddresses: nodeAddresses)
+        let owners = owners(of: links)
+        let speeds = owners.isEmpty ? [:] : try Ethtool()?.speeds() ?? [:]
+        let firmware = owners.isEmpty ? nil : try? FirmwareVersions()
+        let names = Dictionary(links.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
         let addressesByLink = Dictionary(grouping: addresses, by: \.index)
-        return links.filter { !$0.isLoopback }.map { link in
-            Netdev(
-                name: link.name, index: Int(link.index), mac: link.address?.description, mtu: Int(link.mtu),
-                state: link.state, speed: speed("sys/class/net/\(link.name)"), kind: link.kind,
-                addresses: (addressesByLink[link.index] ?? []).filter { !$0.prefix.address.isLinkLocal }
-                    .map(\.prefix.description),
-                isUplink: uplinks.contains(link.index))
+        var netdevs: [Owner?: [Netdev]] = [:]
+        for link in links.sorted(by: { $0.name < $1.name }) where !link.isLoopback {
+            let owner = owners[link.index]
+            var netdev = Netdev(link)
+            netdev.lower = link.linkNamespace == nil && link.kind != "veth" ? link.link.flatMap { names[$0] } : nil
+            netdev.addresses = (addressesByLink[link.index] ?? []).filter { !$0.prefix.address.isLinkLocal }
+                .map(\.prefix.description)
+            netdev.isUplink = uplinks.contains(link.index)
+            if owner != nil {
+                netdev.speed = speeds[link.index]
+                netdev.firmware = firmware?.version(of: link.name)
+                netdev.port = sysfs.folder("sys/class/net/\(link.name)")?.integer("dev_port").flatMap { $0 == 0 ? nil : $0 }
+            }
+            netdevs[owner, default: []].append(netdev)
+        }
+        return netdevs
+    }
+
+    /// The devices that interfaces belong to, by index. The kernel tells them with the interface; where it
+    /// does not (before 5.14), or names a device on another bus, sysfs does.
+    private func owners(of links: [Link]) -> [Int32: Owner] {
+        var owners: [Int32: Owner] = [:]
+        for link in links where !link.isLoopback {
+            if link.parentBus == "pci", let function = link.parentDevice.flatMap({ PCIAddress(parsing: $0) }) {
+                owners[link.index] = Owner(function: function)
+            } else if link.parentDevice != nil || link.kind == nil, let folder = sysfs.folder("sys/class/net") {
+                owners[link.index] = sysfs.owner(of: link.name, in: folder)
+            }
+        }
+        return owners
+    }
+
+    // MARK: Captured
+
+    private func capturedNetdevs() -> [Owner?: [Netdev]] {
+        let entries = sysfs.devices(ofClass: "net").filter { $0.name != "lo" && $0.name != "bonding_masters" }
+        let uplinks = capturedUplinks()
+        var indices: [String: Int] = [:]
+        var lower: [String: Int] = [:]
+        var netdevs: [Owner?: [Netdev]] = [:]
+        for entry in entries {
+            guard let folder = sysfs.folder(entry.folder) else { continue }
+            var netdev = Netdev(name: entry.name)
+            netdev.index = folder.integer("ifindex", in: 0...Int(Int32.max)) ?? 0
+            netdev.mac = folder.parse("address") { $0.firstLine.flatMap { HardwareAddress(parsing: $0) } }?.description
+            netdev.mtu = folder.integer("mtu", in: 0...Int(Int32.max))
+            netdev.state = folder.text("operstate")
+            netdev.hasCarrier = folder.integer("carrier", in: 0...1).map { $0 == 1 }
+            // A driver that does not know says -1 or 4294967295.
+            netdev.speed = folder.integer("speed", in: -1...Int(UInt32.max)).flatMap { (1..<100_000_000).contains($0) ? $0 : nil }
+            netdev.port = folder.integer("dev_port", in: 0...Int(UInt16.max)).flatMap { $0 == 0 ? nil : $0 }
+            netdev.portName = folder.text("phys_port_name")
+            netdev.switchID = folder.text("phys_switch_id")
+            netdev.alias = folder.text("ifalias")
+            netdev.kind = folder.parse("uevent") { bytes in
+                bytes.split(separator: UInt8(ascii: "\n")).lazy.compactMap { $0.dropping("DEVTYPE=") }.first
+                    .map { String(decoding: $0, as: UTF8.self) } ?? ""
+            }.flatMap { $0.isEmpty ? nil : $0 }
+            netdev.isUplink = uplinks.contains(entry.name)
+            if netdev.index != 0 {
+                indices[netdev.name] = netdev.index
+                if let link = folder.integer("iflink"), link != netdev.index { lower[netdev.name] = link }
+            }
+            netdevs[entry.owner, default: []].append(netdev)
+        }
+        let names = Dictionary(indices.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
+        return netdevs.mapValues { netdevs in
+            netdevs.map { netdev in
+                var netdev = netdev
+                netdev.lower = lower[netdev.name].flatMap { names[$0] }
+                return netdev
+            }
         }
     }
 
@@ -45,24 +109,26 @@ struct NetdevReader {
     /// flags, ..., mask.
     private func capturedUplinks() -> Set<String> {
         var uplinks: Set<String> = []
-        for line in root.lines("proc/net/route").dropFirst() {
+        for line in sysfs.root.lines("proc/net/route").dropFirst() {
             let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
             if fields.count > 7, fields[1] == "00000000", fields[7] == "00000000" { uplinks.insert(String(fields[0])) }
         }
         return uplinks
     }
+}
 
-    private func capturedNetdev(_ entry: ClassDevice, isUplink: Bool) -> Netdev {
-        let folder = entry.folder
-        let kind = root.lines(folder + "/uevent").first { $0.hasPrefix("DEVTYPE=") }
-        return Netdev(
-            name: entry.name, index: root.integer(folder + "/ifindex") ?? 0, mac: root.value(folder + "/address"),
-            mtu: root.integer(folder + "/mtu"), state: root.value(folder + "/operstate"), speed: speed(folder),
-            kind: kind.map { String($0.dropFirst(8)) }, isUplink: isUplink)
-    }
-
-    /// Mb/s; a driver that does not know says -1 or 4294967295.
-    private func speed(_ folder: String) -> Int? {
-        root.integer(folder + "/speed").flatMap { (1..<100_000_000).contains($0) ? $0 : nil }
+extension Netdev {
+    init(_ link: Link) {
+        self.init(
+            name: link.name, index: Int(link.index), mac: link.address?.description, mtu: Int(link.mtu), state: link.state,
+            kind: link.kind)
+        permanentMAC = link.permanentAddress?.description
+        minimalMTU = link.minimalMTU.map { Int($0) }
+        maximalMTU = link.maximalMTU.map { Int($0) }
+        hasCarrier = link.hasCarrier
+        portName = link.portName
+        switchID = link.switchID
+        alias = link.alias
+        alternativeNames = link.alternativeNames
     }
 }

@@ -1,63 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Hardware
 import Linux
 
 /// Reads PCI functions from sysfs.
 struct PCIReader {
-    let root: HostRoot
+    let sysfs: Sysfs
+    /// Functions that have an interface or an RDMA device: NICs, whatever their class says.
+    let owners: Set<PCIAddress>
 
-    private static let bus = "sys/bus/pci/devices"
+    static let bus = "sys/bus/pci/devices"
 
     /// All functions in bus order. An entry that is no address, or lacks its ids, is left out.
     func functions() -> [PCIFunction] {
-        root.list(Self.bus).compactMap { name in
-            PCIAddress(parsing: name).flatMap { function(at: $0, named: name) }
-        }.sorted { $0.address < $1.address }
+        guard let bus = sysfs.folder(Self.bus) else { return [] }
+        var functions: [PCIFunction] = []
+        for name in sysfs.root.list(Self.bus) {
+            guard let address = PCIAddress(parsing: name) else { continue }
+            if let function = function(at: address, named: name, bus) { functions.append(function) }
+        }
+        functions.sort { $0.address < $1.address }
+        numberVirtualFunctions(&functions)
+        return functions
     }
 
-    private func function(at address: PCIAddress, named name: String) -> PCIFunction? {
-        let folder = "\(Self.bus)/\(name)"
-        guard let vendor = id(folder + "/vendor", digits: 4), let device = id(folder + "/device", digits: 4),
-            let classCode = id(folder + "/class", digits: 6)
-        else { return nil }
-        var function = PCIFunction(
-            address: address, vendor: vendor, device: device, classCode: classCode, path: path(of: folder))
-        if let node = root.integer(folder + "/numa_node"), node >= 0 { function.numaNode = node }
-        function.driver = Files.linkTarget(root(folder + "/driver")).flatMap(lastComponent)
-        function.link = link(folder)
-        function.physicalFunction = Files.linkTarget(root(folder + "/physfn"))
-            .flatMap(lastComponent).flatMap { PCIAddress(parsing: $0) }
+    private func function(at address: PCIAddress, named name: String, _ bus: borrowing SysfsFolder) -> PCIFunction? {
+        // Gone since the bus was listed.
+        guard let folder = sysfs.folder("\(Self.bus)/\(name)") else { return nil }
+        guard var function = identity(of: address, folder) else {
+            // Some captures keep bare folders for bridges, with nothing in them: nothing to say of those.
+            if !folder.holds("class") { return nil }
+            sysfs.remark("\(folder.path) has no usable vendor, device and class; it is left out")
+            return nil
+        }
+        function.path = Self.path(bus.linkParts(name) ?? [])
+        function.numaNode = folder.integer("numa_node", in: -1...(1 << 20)).flatMap { $0 < 0 ? nil : $0 }
+        // A server has hundreds of functions that are neither accelerator nor NIC nor on the way to one.
+        guard function.isBridge || Catalog.acceleratorFamily(function) != nil || Catalog.isNIC(function) || owners.contains(address)
+        else { return function }
+        function.physicalFunction = folder.linkName("physfn").flatMap { PCIAddress(parsing: $0) }
+        // The link of a virtual function is that of its physical one.
+        if function.physicalFunction == nil {
+            function.link = link(folder, "current")
+            function.maximalLink = link(folder, "max")
+        }
+        guard !function.isBridge else { return function }
+        function.iommuGroup = folder.linkName("iommu_group").flatMap { Int($0) }
+        if let total = folder.integer("sriov_totalvfs", in: 0...(1 << 16)), total > 0 {
+            function.sriov = SRIOV(total: total, enabled: folder.integer("sriov_numvfs", in: 0...total) ?? 0)
+        }
         return function
     }
 
-    /// `0x10de` without its prefix, in lower case.
-    private func id(_ file: String, digits: Int) -> String? {
-        guard let text = root.value(file), text.hasPrefix("0x") else { return nil }
-        let number = text.dropFirst(2).lowercased()
-        guard number.utf8.count == digits, UInt32(number, radix: 16) != nil else { return nil }
-        return number
+    /// Ids and driver: from the one file that has them all, otherwise from one each.
+    private func identity(of address: PCIAddress, _ folder: borrowing SysfsFolder) -> PCIFunction? {
+        if let function = folder.event(of: address) { return function }
+        guard let vendor = folder.id("vendor", digits: 4), let device = folder.id("device", digits: 4),
+            let classCode = folder.id("class", digits: 6)
+        else { return nil }
+        var function = PCIFunction(address: address, vendor: vendor, device: device, classCode: classCode)
+        if let vendor = folder.id("subsystem_vendor", digits: 4), let device = folder.id("subsystem_device", digits: 4) {
+            function.subsystem = "\(vendor):\(device)"
+        }
+        function.driver = folder.linkName("driver")
+        return function
     }
 
     /// The folders between `/sys/devices` and the function's own. The entry of the bus is a link to
     /// `../../../devices/…`; a capture may hold a plain folder instead, which tells no path.
-    private func path(of folder: String) -> [String] {
-        guard let target = Files.linkTarget(root(folder)) else { return [] }
-        let parts = target.split(separator: "/").map(String.init)
+    private static func path(_ parts: [String]) -> [String] {
         guard let start = parts.lastIndex(of: "devices"), start < parts.endIndex - 1 else { return [] }
         return Array(parts[(start + 1)..<(parts.endIndex - 1)])
     }
 
-    /// `16.0 GT/s PCIe` and `16`; a link that is down or not there has neither.
-    private func link(_ folder: String) -> PCILink? {
-        guard let speed = root.value(folder + "/current_link_speed"),
-            let number = speed.split(separator: " ").first.flatMap({ Double($0) }), number > 0, number.isFinite,
-            let lanes = root.integer(folder + "/current_link_width"), (1...32).contains(lanes)
+    /// `16.0 GT/s PCIe` and `16`. A link that is down or not there has `Unknown` and 0, or 255 where the
+    /// device does not answer at all.
+    private func link(_ folder: borrowing SysfsFolder, _ name: String) -> PCILink? {
+        let isUnknown = UInt8(ascii: "U")
+        guard
+            let speed = folder.parse("\(name)_link_speed", { bytes in bytes.first == isUnknown ? 0 : bytes.leadingNumber }),
+            (0.1...1000).contains(speed), let lanes = folder.integer("\(name)_link_width", in: 0...255), (1...32).contains(lanes)
         else { return nil }
-        return PCILink(gigatransfers: number, lanes: lanes)
+        return PCILink(gigatransfers: speed, lanes: lanes)
+    }
+
+    /// Virtual functions know their physical one, which knows them by number.
+    private func numberVirtualFunctions(_ functions: inout [PCIFunction]) {
+        var indices: [PCIAddress: Int] = [:]
+        for function in functions {
+            guard let sriov = function.sriov, sriov.enabled > 0, let folder = sysfs.folder("\(Self.bus)/\(function.address)")
+            else { continue }
+            for index in 0..<sriov.enabled {
+                if let address = folder.linkName("virtfn\(index)").flatMap({ PCIAddress(parsing: $0) }) { indices[address] = index }
+            }
+        }
+        guard !indices.isEmpty else { return }
+        for index in functions.indices { functions[index].virtualFunctionIndex = indices[functions[index].address] }
     }
 }
 
-func lastComponent(_ path: String) -> String? {
-    path.split(separator: "/").last.map(String.init)
+extension SysfsFolder {
+    fileprivate func holds(_ name: String) -> Bool { text(name) != nil }
+
+    /// A function by its `uevent`: `DRIVER=`, `PCI_CLASS=30200`, `PCI_ID=10DE:2330`, `PCI_SUBSYS_ID=` (the PCI
+    /// core writes it, drivers/pci/pci-driver.c). Nil when a line is missing or damaged.
+    fileprivate func event(of address: PCIAddress) -> PCIFunction? {
+        var (driver, ids, subsystem, classCode): (String?, [String]?, [String]?, String?)
+        func pair(_ bytes: Slice<UnsafeRawBufferPointer>) -> [String]? {
+            guard bytes.count == 9, bytes[bytes.startIndex + 4] == UInt8(ascii: ":") else { return nil }
+            let (left, right) = (bytes.prefix(4), bytes.suffix(4))
+            guard let left = UnsafeRawBufferPointer(rebasing: left).hexadecimal(digits: 4),
+                let right = UnsafeRawBufferPointer(rebasing: right).hexadecimal(digits: 4)
+            else { return nil }
+            return [left, right]
+        }
+        _ = parse("uevent") { bytes in
+            for line in bytes.split(separator: UInt8(ascii: "\n")) {
+                if let value = line.dropping("DRIVER=") {
+                    driver = String(decoding: value, as: UTF8.self)
+                } else if let value = line.dropping("PCI_CLASS="), (1...6).contains(value.count) {
+                    let digits = UnsafeRawBufferPointer(rebasing: value).hexadecimal(digits: value.count)
+                    classCode = digits.map { String(repeating: "0", count: 6 - value.count) + $0 }
+                } else if let value = line.dropping("PCI_ID=") {
+                    ids = pair(value)
+                } else if let value = line.dropping("PCI_SUBSYS_ID=") {
+                    subsystem = pair(value)
+                }
+            }
+            return true
+        }
+        guard let ids, let classCode else { return nil }
+        var function = PCIFunction(address: address, vendor: ids[0], device: ids[1], classCode: classCode, driver: driver)
+        // Zeros stand for no subsystem.
+        if let subsystem, subsystem != ["0000", "0000"] { function.subsystem = subsystem.joined(separator: ":") }
+        return function
+    }
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+    /// What is behind a prefix; nil when it does not start with it.
+    func dropping(_ prefix: StaticString) -> Slice<UnsafeRawBufferPointer>? {
+        prefix.withUTF8Buffer { prefix in starts(with: prefix) ? dropFirst(prefix.count) : nil }
+    }
 }

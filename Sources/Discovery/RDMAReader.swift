@@ -2,53 +2,99 @@
 
 import Hardware
 
-/// Reads RDMA devices: sysfs first, libibverbs for what sysfs leaves open.
+/// Reads RDMA devices from sysfs.
 struct RDMAReader {
-    let root: HostRoot
-    /// What libibverbs lists, by kernel name; empty without RDMA user space.
-    let verbs: [String: VerbsDevice]
+    let sysfs: Sysfs
+    let ownerOfNetdev: [String: Owner?]
 
-    /// The devices by the PCI function they belong to; one that belongs to none is left out.
-    func devices(of functions: [PCIFunction]) -> [PCIAddress: [RDMADevice]] {
-        let nodes = charDevices(of: functions)
-        var devices: [PCIAddress: [RDMADevice]] = [:]
-        for entry in root.devices(ofClass: "infiniband", functions: functions) {
-            guard let owner = entry.owner else { continue }
-            let (name, place) = (entry.name, entry.folder)
-            var ports = root.list(place + "/ports").compactMap { Int($0) }.sorted().map { number in
-                port(number, in: "\(place)/ports/\(number)")
+    /// Tables of global identifiers are filled from the start and can have 256 entries: this many empty ones
+    /// in a row are taken for the end.
+    private static let emptyEntries = 4
+    private static let mostEntries = 64
+
+    /// The devices by what they belong to; nil for one over a virtual interface.
+    func devices() -> [Owner?: [RDMADevice]] {
+        let entries = sysfs.devices(ofClass: "infiniband")
+        guard !entries.isEmpty else { return [:] }
+        let nodes = charDevices()
+        var devices: [Owner?: [RDMADevice]] = [:]
+        for entry in entries {
+            guard let folder = sysfs.folder(entry.folder) else { continue }
+            var device = RDMADevice(name: entry.name)
+            device.nodeType = folder.parse("node_type") { Self.label($0) }
+            device.firmware = folder.text("fw_ver")
+            device.nodeGUID = folder.text("node_guid").flatMap(Self.known)
+            device.systemImageGUID = folder.text("sys_image_guid").flatMap(Self.known)
+            for number in sysfs.root.list("\(entry.folder)/ports").compactMap({ Int($0) }).sorted() {
+                if let folder = sysfs.folder("\(entry.folder)/ports/\(number)") { device.ports.append(port(number, folder)) }
             }
-            if let device = verbs[name] {
-                for index in ports.indices where ports[index].state == nil {
-                    ports[index] = device.port(ports[index].number) ?? ports[index]
-                }
-            }
-            devices[owner, default: []].append(
-                RDMADevice(
-                    name: name, nodeGUID: root.value(place + "/node_guid") ?? verbs[name]?.nodeGUID, ports: ports,
-                    charDevices: nodes[name] ?? []))
+            device.charDevices = nodes[entry.name] ?? []
+            // Software RDMA has no device of its own: it is where its interface is.
+            let netdev = device.ports.lazy.compactMap(\.netdev).first ?? (entry.owner == nil ? folder.text("parent") : nil)
+            if entry.owner == nil, let netdev, !device.ports.isEmpty, device.ports[0].netdev == nil { device.ports[0].netdev = netdev }
+            let owner = entry.owner ?? netdev.flatMap { ownerOfNetdev[$0] ?? nil }
+            devices[owner, default: []].append(device)
         }
         return devices
     }
 
-    /// uverbs nodes by RDMA device.
-    private func charDevices(of functions: [PCIFunction]) -> [String: [CharDevice]] {
+    /// uverbs, umad and issm nodes by RDMA device.
+    private func charDevices() -> [String: [CharDevice]] {
         var nodes: [String: [CharDevice]] = [:]
-        for entry in root.devices(ofClass: "infiniband_verbs", functions: functions) {
-            guard let name = root.value(entry.folder + "/ibdev"),
-                let node = CharDevice(path: "/dev/infiniband/\(entry.name)", numbers: root.value(entry.folder + "/dev"))
-            else { continue }
-            nodes[name, default: []].append(node)
+        for name in ["infiniband_verbs", "infiniband_mad"] {
+            // Both classes have a file of their own beside the devices: abi_version.
+            for entry in sysfs.devices(ofClass: name) where entry.name.last?.isNumber == true {
+                guard let folder = sysfs.folder(entry.folder), let device = folder.text("ibdev"),
+                    let node = folder.node("dev", at: "/dev/infiniband/\(entry.name)")
+                else { continue }
+                nodes[device, default: []].append(node)
+            }
         }
         return nodes
     }
 
-    /// `4: ACTIVE`, `Ethernet`, `100 Gb/sec (4X EDR)`.
-    private func port(_ number: Int, in folder: String) -> RDMAPort {
-        let state = root.value(folder + "/state").flatMap { $0.split(separator: " ").last }
-        let rate = root.value(folder + "/rate").flatMap { $0.split(separator: " ").first }.flatMap { Double($0) }
-        return RDMAPort(
-            number: number, state: state.map(String.init), linkLayer: root.value(folder + "/link_layer"),
-            rate: rate.flatMap { $0.isFinite && $0 > 0 ? $0 : nil })
+    /// `4: ACTIVE`, `Ethernet`, `100 Gb/sec (4X EDR)`, `0x1`.
+    private func port(_ number: Int, _ folder: borrowing SysfsFolder) -> RDMAPort {
+        var port = RDMAPort(number: number)
+        port.state = folder.parse("state") { Self.label($0) }
+        port.linkLayer = folder.text("link_layer")
+        port.rate = folder.parse("rate") { $0.leadingNumber }.flatMap { $0 > 0 ? $0 : nil }
+        switch port.linkLayer {
+        case "InfiniBand":
+            port.lid = folder.parse("lid") { bytes in bytes.firstLine.flatMap { Int($0.dropFirst(2), radix: 16) } }
+                .flatMap { $0 > 0 ? $0 : nil }
+        case "Ethernet": port.netdev = folder.text("gid_attrs/ndevs/0")
+        default: break
+        }
+        port.gids = gids(folder)
+        return port
+    }
+
+    private func gids(_ folder: borrowing SysfsFolder) -> [GID] {
+        var gids: [GID] = []
+        var index = 0
+        var empty = 0
+        while index < Self.mostEntries, empty < Self.emptyEntries, let value = folder.text("gids/\(index)") {
+            if let value = Self.known(value) {
+                empty = 0
+                gids.append(GID(index: index, value: value, type: folder.text("gid_attrs/types/\(index)")))
+            } else {
+                empty += 1
+            }
+            index += 1
+        }
+        return gids
+    }
+
+    /// The text behind a number and a colon.
+    private static func label(_ bytes: UnsafeRawBufferPointer) -> String? {
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        let rest = bytes[(colon + 1)...].drop { $0 == UInt8(ascii: " ") }
+        return rest.isEmpty ? nil : String(decoding: rest, as: UTF8.self)
+    }
+
+    /// All zeros stand for none.
+    private static func known(_ identifier: String) -> String? {
+        identifier.utf8.allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: ":") } ? nil : identifier
     }
 }

@@ -10,14 +10,14 @@ package import Netlink
 package enum Uplinks {
     /// Indices of the uplinks among the links.
     package static func indices(
-        links: [Link], addresses: [InterfaceAddress], routes: [Route], nodeAddresses: [String]
+        links: [Link], addresses: [InterfaceAddress], routes: [Route], rules: [Rule], nodeAddresses: [String]
     ) -> Set<Int32> {
-        var uplinks = Set(routes.filter(\.isDefault).compactMap(\.interface))
+        var uplinks = Set(
+            routes.filter { $0.isDefault && !isOfItsOwn($0, rules, addresses) }.flatMap(\.interfaces))
         for address in addresses where nodeAddresses.contains(address.prefix.address.description) {
             uplinks.insert(address.index)
         }
-        let loopback = Set(links.filter(\.isLoopback).map(\.index))
-        uplinks.subtract(loopback)
+        uplinks.subtract(links.filter(\.isLoopback).map(\.index))
         var neighbours: [Int32: [Int32]] = [:]
         for link in links {
             // The peer of a veth is the other end of a cable, not a part of the same stack.
@@ -27,10 +27,31 @@ package enum Uplinks {
                 neighbours[other, default: []].append(link.index)
             }
         }
+        // Ports of Open vSwitch are enslaved to its datapath, but an internal port, which holds the address, is
+        // not: nothing tells which datapath it is of.
+        let datapaths = links.filter { $0.kind == "openvswitch" }.map(\.index)
+        for (one, other) in zip(datapaths, datapaths.dropFirst()) {
+            neighbours[one, default: []].append(other)
+            neighbours[other, default: []].append(one)
+        }
         var open = Array(uplinks)
         while let index = open.popLast() {
             for other in neighbours[index] ?? [] where uplinks.insert(other).inserted { open.append(other) }
         }
         return uplinks
+    }
+
+    /// Fabrics with a network for each NIC give each a routing table with a default route, which only what
+    /// is sent from that NIC's own address looks up: no traffic of the node depends on it. A table that
+    /// other addresses look up too, as those of pods do on some clouds, is another matter.
+    private static func isOfItsOwn(_ route: Route, _ rules: [Rule], _ addresses: [InterfaceAddress]) -> Bool {
+        guard route.table != Route.mainTable, let interface = route.interface, route.nextHops == nil else { return false }
+        let own = addresses.filter { $0.index == interface }.map(\.prefix.address)
+        let leading = rules.filter { $0.table == route.table }
+        return !leading.isEmpty
+            && leading.allSatisfy { rule in
+                guard let source = rule.source, !rule.isInverted, source.length == source.address.bitCount else { return false }
+                return own.contains(source.address)
+            }
     }
 }

@@ -1,37 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CVerbs
-import Hardware
+import Glibc
+package import Hardware
+package import Linux
 
-/// A device as libibverbs knows it.
-struct VerbsDevice {
-    var nodeGUID: String
-    /// State, link layer and rate of a port; nil when the device may not be opened.
-    var port: (_ number: Int) -> RDMAPort?
-}
+/// libibverbs, if this machine has it. For one thread.
+package final class Verbs {
+    private var library = CVerbs()
 
-/// libibverbs, if this machine has it.
-enum Verbs {
-    /// Runs the closure with the devices by kernel name; nil when there is no RDMA user space.
-    static func withDevices<Value>(_ body: ([String: VerbsDevice]) -> Value) -> Value? {
-        var library = CVerbs()
-        guard CVerbs_open(&library) == 0 else { return nil }
-        defer { CVerbs_close(&library) }
-        var count: Int32 = 0
-        guard let list = CVerbs_list(&library, &count) else { return body([:]) }
-        defer { CVerbs_free(&library, list) }
-        var devices: [String: VerbsDevice] = [:]
-        for index in 0..<Int(count) {
-            guard let device = list[index], let name = CVerbs_name(&library, device) else { continue }
-            let opened = library
-            devices[String(cString: name)] = VerbsDevice(
-                nodeGUID: text(guid: CVerbs_guid(&library, device)),
-                port: { number in
-                    var library = opened
-                    return query(&library, device, port: number)
-                })
+    /// A machine without RDMA user space.
+    package struct Unavailable: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    package init() throws(Unavailable) {
+        let reason = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer -> String? in
+            CVerbs_open(&library, buffer.baseAddress, buffer.count) == 0 ? nil : buffer.baseAddress.map { String(cString: $0) } ?? ""
         }
-        return body(devices)
+        if let reason { throw Unavailable(description: "no verbs: \(reason)") }
+    }
+
+    deinit { dlclose(library.library) }
+
+    /// Opens all devices that may be opened. Those of another namespace are not listed; those whose node
+    /// this process may not open come with the reason.
+    package func open() -> [VerbsDevice] {
+        var count: Int32 = 0
+        guard let list = library.get_device_list(&count) else { return [] }
+        defer { library.free_device_list(list) }
+        return (0..<Int(count)).compactMap { index in
+            guard let device = list[index], let name = library.get_device_name(device) else { return nil }
+            // The list may be freed while devices are open.
+            errno = 0
+            let context = library.open_device(device)
+            let refusal = context == nil ? SystemError.text(of: errno) : nil
+            return VerbsDevice(
+                verbs: self, name: String(cString: name), nodeGUID: Self.text(guid: CVerbs_guid(&library, device)),
+                context: context, refusal: refusal)
+        }
     }
 
     /// As sysfs prints it: four groups of four digits.
@@ -41,22 +48,125 @@ enum Verbs {
         return stride(from: 0, to: 16, by: 4).map { String(padded[$0..<$0 + 4]) }.joined(separator: ":")
     }
 
-    private static func query(
-        _ library: inout CVerbs, _ device: UnsafeMutablePointer<ibv_device>, port number: Int
-    ) -> RDMAPort? {
-        var state: Int32 = 0
-        var layer: Int32 = 0
-        var width: Int32 = 0
-        var speed: Int32 = 0
-        guard let port = UInt8(exactly: number),
-            CVerbs_port(&library, device, port, &state, &layer, &width, &speed) == 0
-        else { return nil }
+    fileprivate func close(_ context: UnsafeMutablePointer<ibv_context>) { _ = library.close_device(context) }
+
+    fileprivate func attributes(of context: UnsafeMutablePointer<ibv_context>) -> VerbsAttributes? {
+        var attributes = ibv_device_attr()
+        guard library.query_device(context, &attributes) == 0 else { return nil }
+        let firmware = withUnsafeBytes(of: attributes.fw_ver) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        return VerbsAttributes(
+            firmware: firmware.isEmpty ? nil : firmware, ports: Int(attributes.phys_port_cnt), queuePairs: Int(attributes.max_qp),
+            memoryRegions: Int(attributes.max_mr))
+    }
+
+    fileprivate func port(_ number: UInt8, of context: UnsafeMutablePointer<ibv_context>) -> RDMAPort? {
+        var answer = CVerbs_port()
+        guard CVerbs_query_port(&library, context, number, &answer) == 0 else { return nil }
         let states: [Int32: String] = [1: "DOWN", 2: "INIT", 3: "ARMED", 4: "ACTIVE"]
         let layers: [Int32: String] = [0: "Unspecified", 1: "InfiniBand", 2: "Ethernet"]
         // InfiniBand Architecture 1.4, section 14.2.5.6, PortInfo: LinkWidthActive and LinkSpeedActive.
         let widths: [Int32: Double] = [1: 1, 2: 4, 4: 8, 8: 12, 16: 2]
         let speeds: [Int32: Double] = [1: 2.5, 2: 5, 4: 10, 8: 10, 16: 14, 32: 25, 64: 50, 128: 100]
-        let rate = widths[width].flatMap { width in speeds[speed].map { $0 * width } }
-        return RDMAPort(number: number, state: states[state], linkLayer: layers[layer], rate: rate)
+        let rate = widths[answer.width].flatMap { width in speeds[answer.speed].map { $0 * width } }
+        var port = RDMAPort(number: Int(number), state: states[answer.state], linkLayer: layers[answer.link_layer], rate: rate)
+        if answer.link_layer == 1, answer.lid > 0 { port.lid = Int(answer.lid) }
+        return port
     }
+
+    fileprivate func nextEvent(of context: UnsafeMutablePointer<ibv_context>, _ device: String) -> VerbsDevice.Next {
+        var (kind, port): (Int32, Int32) = (0, 0)
+        switch CVerbs_next_event(&library, context, &kind, &port) {
+        case 1:
+            let type = ibv_event_type(rawValue: UInt32(bitPattern: kind))
+            let text = library.event_type_str(type).map { String(cString: $0) } ?? "event \(kind)"
+            return .event(VerbsEvent(device: device, port: port > 0 ? Int(port) : nil, kind: VerbsEvent.Kind(type), text: text))
+        case 0: return .none
+        default: return .gone
+        }
+    }
+}
+
+/// What a device can do, as its provider tells.
+package struct VerbsAttributes: Hashable, Sendable {
+    package var firmware: String?
+    package var ports: Int
+    package var queuePairs: Int
+    package var memoryRegions: Int
+}
+
+/// A device that libibverbs lists; open if it may be.
+package final class VerbsDevice {
+    package let name: String
+    package let nodeGUID: String
+    /// Why it is not open; nil when it is.
+    package let refusal: String?
+    private let verbs: Verbs
+    private let context: UnsafeMutablePointer<ibv_context>?
+
+    fileprivate init(
+        verbs: Verbs, name: String, nodeGUID: String, context: UnsafeMutablePointer<ibv_context>?, refusal: String?
+    ) {
+        self.verbs = verbs
+        self.name = name
+        self.nodeGUID = nodeGUID
+        self.context = context
+        self.refusal = refusal
+    }
+
+    deinit { if let context { verbs.close(context) } }
+
+    package var attributes: VerbsAttributes? { context.flatMap { verbs.attributes(of: $0) } }
+
+    package func port(_ number: Int) -> RDMAPort? {
+        guard let number = UInt8(exactly: number) else { return nil }
+        return context.flatMap { verbs.port(number, of: $0) }
+    }
+
+    /// Becomes readable with an event: a descriptor of its own, beside that of the library.
+    package func eventDescriptor() -> Descriptor? {
+        guard let context else { return nil }
+        let raw = CVerbs_async_descriptor(context)
+        let copy = raw < 0 ? -1 : dup(raw)
+        return copy < 0 ? nil : Descriptor(owning: copy)
+    }
+
+    enum Next {
+        case event(VerbsEvent)
+        case none
+        /// The device is no more.
+        case gone
+    }
+
+    func nextEvent() -> Next { context.map { verbs.nextEvent(of: $0, name) } ?? .gone }
+}
+
+/// An asynchronous event of an RDMA device (ibv_get_async_event(3)).
+package struct VerbsEvent: Hashable, Sendable, CustomStringConvertible {
+    package enum Kind: Sendable {
+        case portActive
+        case portError
+        case gidChange
+        case deviceFatal
+        /// Identifiers, keys and managers of a subnet, and what concerns one connection only.
+        case other
+
+        init(_ type: ibv_event_type) {
+            switch type {
+            case IBV_EVENT_PORT_ACTIVE: self = .portActive
+            case IBV_EVENT_PORT_ERR: self = .portError
+            case IBV_EVENT_GID_CHANGE: self = .gidChange
+            case IBV_EVENT_DEVICE_FATAL: self = .deviceFatal
+            default: self = .other
+            }
+        }
+    }
+
+    package var device: String
+    /// Nil when the event is not of a port.
+    package var port: Int?
+    package var kind: Kind
+    /// libibverbs's own words.
+    package var text: String
+
+    package var description: String { "\(device)\(port.map { " port \($0)" } ?? ""): \(text)" }
 }

@@ -66,6 +66,11 @@ package enum Catalog {
         function.vendor == "1d0f" && function.device.hasPrefix("efa")
     }
 
+    /// HPE Slingshot: a fabric of its own kind, without devices of the kernel's RDMA subsystem.
+    package static func isSlingshot(_ function: PCIFunction) -> Bool {
+        function.vendor == "17db" && function.device == "0501"
+    }
+
     /// A network function: class 02 (network controller), or anything with an RDMA device or netdev.
     package static func isNIC(_ function: PCIFunction) -> Bool {
         function.classCode.hasPrefix("02") || !function.rdmaDevices.isEmpty || !function.netdevs.isEmpty
@@ -73,6 +78,26 @@ package enum Catalog {
 
     /// Can move data by RDMA: it has an RDMA device, is an InfiniBand controller, or is known to be one.
     package static func isRDMACapable(_ function: PCIFunction) -> Bool {
-        !function.rdmaDevices.isEmpty || function.classCode.hasPrefix("0207") || isEFA(function)
+        !function.rdmaDevices.isEmpty || function.classCode.hasPrefix("0207") || isEFA(function) || isSlingshot(function)
+    }
+
+    /// Nodes that a device needs and others need too, by path.
+    ///
+    /// The NVIDIA driver's are those its container toolkit gives to every container; RDMA through the
+    /// connection manager needs one node of the host.
+    package static func sharedNodes(_ device: Device) -> Set<String> {
+        var paths: Set<String> = []
+        if device.function?.driver == "vfio-pci" { return ["/dev/vfio/vfio", "/dev/iommu"] }
+        switch device.family {
+        case .nvidia:
+            paths = [
+                "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset", "/dev/gdrdrv",
+            ]
+        case .amd: paths = ["/dev/kfd"]
+        case .gaudi, .neuron, .tpu, .intel, nil: break
+        }
+        // EFA has no connection manager; its node alone is all it needs.
+        if !device.rdmaDevices.isEmpty, device.function.map(isEFA) != true { paths.insert("/dev/infiniband/rdma_cm") }
+        return paths
     }
 }

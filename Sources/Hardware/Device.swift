@@ -7,34 +7,53 @@ package struct Device: Hashable, Sendable {
         case nic
     }
 
-    /// The PCI address in sysfs form, or the interface name of a virtual NIC.
+    /// The PCI address in sysfs form, with `/sf88` behind it for a sub-function; or the interface name of a
+    /// virtual NIC.
     package var address: String
     package var kind: Kind
     /// The PCI function; nil for a virtual NIC.
     package var function: PCIFunction?
+    /// The sub-function of that function, if the device is one.
+    package var subFunction: SubFunction?
+    /// Its own interfaces: no representors, nothing that is stacked on them.
     package var netdevs: [Netdev]
+    package var rdmaDevices: [RDMADevice]
+    /// Nodes a container needs that other devices need too.
+    package var sharedCharDevices: [CharDevice]
 
-    package init(address: String, kind: Kind, function: PCIFunction?, netdevs: [Netdev]) {
+    package init(
+        address: String, kind: Kind, function: PCIFunction?, subFunction: SubFunction? = nil, netdevs: [Netdev],
+        rdmaDevices: [RDMADevice] = [], sharedCharDevices: [CharDevice] = []
+    ) {
         self.address = address
         self.kind = kind
         self.function = function
+        self.subFunction = subFunction
         self.netdevs = netdevs
+        self.rdmaDevices = rdmaDevices
+        self.sharedCharDevices = sharedCharDevices
     }
 
-    package var rdmaDevices: [RDMADevice] { function?.rdmaDevices ?? [] }
     package var family: Catalog.Family? { function.flatMap(Catalog.acceleratorFamily) }
     package var isUplink: Bool { netdevs.contains(where: \.isUplink) }
     package var numaNode: Int? { function?.numaNode }
 
+    /// Can move data by RDMA: it has an RDMA device, is an InfiniBand controller, or is known to be one.
+    package var isRDMACapable: Bool {
+        !rdmaDevices.isEmpty || subFunction == nil && function.map(Catalog.isRDMACapable) ?? false
+    }
+
     /// All nodes a container needs for this device, but not those it shares with others.
     package var charDevices: [CharDevice] {
-        (function?.charDevices ?? []) + rdmaDevices.flatMap(\.charDevices)
+        (subFunction == nil ? function?.charDevices ?? [] : []) + rdmaDevices.flatMap(\.charDevices)
     }
 
     /// Order of devices wherever a list of them is shown or published: PCI functions by bus address,
     /// then virtual NICs by name.
     package static func areInOrder(_ left: Device, _ right: Device) -> Bool {
         switch (left.function?.address, right.function?.address) {
+        case (let first?, let second?) where first == second:
+            (left.subFunction?.number ?? -1, left.address) < (right.subFunction?.number ?? -1, right.address)
         case (let left?, let right?): left < right
         case (_?, nil): true
         case (nil, _?): false
@@ -48,20 +67,32 @@ extension Machine {
     package var devices: [Device] {
         var devices: [Device] = []
         for function in functions {
-            if Catalog.acceleratorFamily(function) != nil {
+            let kind: Device.Kind
+            if Catalog.acceleratorFamily(function) != nil { kind = .accelerator } else if Catalog.isNIC(function) {
+                kind = .nic
+            } else {
+                continue
+            }
+            devices.append(
+                Device(
+                    address: function.address.description, kind: kind, function: function,
+                    netdevs: function.netdevs.filter(\.isOwn), rdmaDevices: function.rdmaDevices))
+            for part in function.subFunctions {
                 devices.append(
                     Device(
-                        address: function.address.description, kind: .accelerator, function: function,
-                        netdevs: function.netdevs))
-            } else if Catalog.isNIC(function) {
-                devices.append(
-                    Device(
-                        address: function.address.description, kind: .nic, function: function,
-                        netdevs: function.netdevs))
+                        address: "\(function.address)/sf\(part.number.map(String.init) ?? part.name)", kind: .nic,
+                        function: function, subFunction: part, netdevs: part.netdevs.filter(\.isOwn),
+                        rdmaDevices: part.rdmaDevices))
             }
         }
         for netdev in virtualNetdevs {
-            devices.append(Device(address: netdev.name, kind: .nic, function: nil, netdevs: [netdev]))
+            let rdma = virtualRDMADevices.filter { $0.ports.contains { $0.netdev == netdev.name } }
+            devices.append(
+                Device(address: netdev.name, kind: .nic, function: nil, netdevs: [netdev], rdmaDevices: rdma))
+        }
+        for index in devices.indices {
+            let paths = Catalog.sharedNodes(devices[index])
+            devices[index].sharedCharDevices = sharedCharDevices.filter { paths.contains($0.path) }
         }
         return devices.sorted(by: Device.areInOrder)
     }

@@ -13,28 +13,45 @@ package struct Machine: Hashable, Sendable, Codable {
     package var functions: [PCIFunction]
     /// Interfaces that belong to no PCI function, by name.
     package var virtualNetdevs: [Netdev]
+    /// RDMA devices that belong to no PCI function (software RDMA over a virtual interface), by name.
+    package var virtualRDMADevices: [RDMADevice]
+    /// Device nodes that several devices need: `/dev/nvidiactl`, `/dev/infiniband/rdma_cm`, ...
+    package var sharedCharDevices: [CharDevice]
 
     package init(
         name: String? = nil, numaNodes: [NUMANode] = [], functions: [PCIFunction] = [],
-        virtualNetdevs: [Netdev] = []
+        virtualNetdevs: [Netdev] = [], virtualRDMADevices: [RDMADevice] = [], sharedCharDevices: [CharDevice] = []
     ) {
         self.name = name
         self.numaNodes = numaNodes
         self.functions = functions
         self.virtualNetdevs = virtualNetdevs
+        self.virtualRDMADevices = virtualRDMADevices
+        self.sharedCharDevices = sharedCharDevices
     }
 
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             name: try values.decodeIfPresent(String.self, forKey: .name),
-            numaNodes: try values.decodeIfPresent([NUMANode].self, forKey: .numaNodes) ?? [],
+            numaNodes: try values.list(.numaNodes),
             functions: try values.decode([PCIFunction].self, forKey: .functions),
-            virtualNetdevs: try values.decodeIfPresent([Netdev].self, forKey: .virtualNetdevs) ?? [])
+            virtualNetdevs: try values.list(.virtualNetdevs), virtualRDMADevices: try values.list(.virtualRDMADevices),
+            sharedCharDevices: try values.list(.sharedCharDevices))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encodeIfPresent(name, forKey: .name)
+        try values.encode(list: numaNodes, forKey: .numaNodes)
+        try values.encode(functions, forKey: .functions)
+        try values.encode(list: virtualNetdevs, forKey: .virtualNetdevs)
+        try values.encode(list: virtualRDMADevices, forKey: .virtualRDMADevices)
+        try values.encode(list: sharedCharDevices, forKey: .sharedCharDevices)
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, numaNodes, functions, virtualNetdevs
+        case name, numaNodes, functions, virtualNetdevs, virtualRDMADevices, sharedCharDevices
     }
 }
 
@@ -54,13 +71,13 @@ package struct NUMANode: Hashable, Sendable, Codable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             id: try values.decode(Int.self, forKey: .id),
-            distances: try values.decodeIfPresent([Int].self, forKey: .distances) ?? [])
+            distances: try values.list(.distances))
     }
 
     package func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(id, forKey: .id)
-        if !distances.isEmpty { try values.encode(distances, forKey: .distances) }
+        try values.encode(list: distances, forKey: .distances)
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -69,6 +86,34 @@ package struct NUMANode: Hashable, Sendable, Codable {
 }
 
 extension Machine {
+    /// Every interface, wherever it belongs.
+    package var allNetdevs: [Netdev] {
+        functions.flatMap { $0.netdevs + $0.subFunctions.flatMap(\.netdevs) } + virtualNetdevs
+    }
+
+    /// The function at an address. Functions are in bus order.
+    package subscript(address: PCIAddress) -> PCIFunction? {
+        var (low, high) = (0, functions.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if functions[middle].address < address { low = middle + 1 } else { high = middle }
+        }
+        return low < functions.count && functions[low].address == address ? functions[low] : nil
+    }
+
+    /// The narrowest link between a function and its host bridge, its own included; nil when none is known.
+    package func narrowestLink(of function: PCIFunction) -> PCILink? {
+        (function.bridges.compactMap { self[$0]?.link } + [function.link].compactMap { $0 })
+            .min { $0.gigabitsPerSecond < $1.gigabitsPerSecond }
+    }
+
+    /// The virtual functions of a physical one, by index.
+    package func virtualFunctions(of address: PCIAddress?) -> [PCIFunction] {
+        guard let address else { return [] }
+        return functions.filter { $0.physicalFunction == address }
+            .sorted { ($0.virtualFunctionIndex ?? .max, $0.address) < ($1.virtualFunctionIndex ?? .max, $1.address) }
+    }
+
     /// SLIT distance of two nodes, nil when unknown.
     package func numaDistance(_ left: Int, _ right: Int) -> Int? {
         guard let row = numaNodes.first(where: { $0.id == left })?.distances,

@@ -73,8 +73,7 @@ extension MachineDescription {
             throw Malformed(description: "functions: \(function.address) is there twice")
         }
         var names: Set<String> = []
-        for netdev in machine.functions.flatMap(\.netdevs) + machine.virtualNetdevs
-        where !names.insert(netdev.name).inserted {
+        for netdev in machine.allNetdevs where !names.insert(netdev.name).inserted {
             throw Malformed(description: "netdevs: \(netdev.name) is there twice")
         }
     }

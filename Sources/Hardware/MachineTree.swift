@@ -2,12 +2,12 @@
 
 /// A machine laid out as the files a kernel would show: `/sys`, and what we read of `/proc`.
 ///
-/// Discovery of such a tree gives the machine again. Addresses of interfaces are not part of it: no
-/// file holds them in a form that a capture would carry.
+/// Discovery of such a tree gives the machine again, but for what no file holds: addresses of interfaces,
+/// their permanent hardware address, the bounds of their MTU, their other names and their firmware.
 package struct MachineTree: Sendable {
     package enum Entry: Hashable, Sendable {
         case directory(String)
-        case file(String, String)
+        case file(String, [UInt8])
         /// A symbolic link: its own path, and what it holds.
         case link(String, String)
     }
@@ -16,25 +16,30 @@ package struct MachineTree: Sendable {
     package private(set) var entries: [Entry] = []
 
     package init(_ machine: Machine) {
-        entries = [.directory("sys/bus/pci/devices")]
+        directory("sys/bus/pci/devices")
         if let name = machine.name {
             file("sys/devices/virtual/dmi/id/product_name", name)
         }
         for node in machine.numaNodes {
             let folder = "sys/devices/system/node/node\(node.id)"
-            entries.append(.directory(folder))
+            directory(folder)
             if !node.distances.isEmpty {
                 file("\(folder)/distance", node.distances.map(String.init).joined(separator: " "))
             }
         }
         let paths = Dictionary(
             machine.functions.map { ($0.address, Self.folder(of: $0)) }, uniquingKeysWith: { first, _ in first })
+        let indices = Dictionary(
+            machine.allNetdevs.map { ($0.name, $0.index) }, uniquingKeysWith: { first, _ in first })
         for function in machine.functions {
-            layOut(function, in: Self.folder(of: function), paths: paths)
+            layOut(function, in: Self.folder(of: function), paths: paths, indices: indices)
         }
         for netdev in machine.virtualNetdevs {
-            layOut(netdev, in: "sys/devices/virtual/net/\(netdev.name)", hasDevice: false)
+            layOut(netdev, in: "sys/devices/virtual/net/\(netdev.name)", hasDevice: false, indices: indices)
         }
+        for device in machine.virtualRDMADevices { layOut(device, below: "sys/devices/virtual", hasDevice: false) }
+        layOutAcceleratorLinks(of: machine)
+        layOutSharedNodes(of: machine)
         layOutUplinks(of: machine)
     }
 
@@ -45,110 +50,115 @@ package struct MachineTree: Sendable {
             : "sys/devices/\(function.path.joined(separator: "/"))/\(function.address)"
     }
 
-    private mutating func file(_ path: String, _ text: String) {
-        entries.append(.file(path, text + "\n"))
+    mutating func directory(_ path: String) { entries.append(.directory(path)) }
+
+    mutating func file(_ path: String, _ text: String) { entries.append(.file(path, [UInt8]("\(text)\n".utf8))) }
+
+    mutating func file(_ path: String, _ number: Int?) {
+        if let number { file(path, String(number)) }
     }
 
     /// A link between two places of the tree, relative as sysfs writes them.
-    private mutating func link(_ path: String, to target: String) {
+    mutating func link(_ path: String, to target: String) {
         let up = path.split(separator: "/").count - 1
         entries.append(.link(path, String(repeating: "../", count: up) + target))
     }
 
+    /// A link that is written as it stands.
+    mutating func link(_ path: String, relative target: String) { entries.append(.link(path, target)) }
+
     private mutating func layOut(
-        _ function: PCIFunction, in folder: String, paths: [PCIAddress: String]
+        _ function: PCIFunction, in folder: String, paths: [PCIAddress: String], indices: [String: Int]
     ) {
-        entries.append(.directory(folder))
+        directory(folder)
         if !function.path.isEmpty {
             link("sys/bus/pci/devices/\(function.address)", to: folder)
         }
         file("\(folder)/vendor", "0x\(function.vendor)")
         file("\(folder)/device", "0x\(function.device)")
         file("\(folder)/class", "0x\(function.classCode)")
+        file("\(folder)/uevent", Self.event(function))
         file("\(folder)/numa_node", String(function.numaNode ?? -1))
-        if let link = function.link {
-            file("\(folder)/current_link_speed", "\(link.gigatransfers) GT/s PCIe")
-            file("\(folder)/current_link_width", String(link.lanes))
-        }
+        layOut(function.link, as: "current", in: folder)
+        layOut(function.maximalLink, as: "max", in: folder)
         if let driver = function.driver {
-            entries.append(.directory("sys/bus/pci/drivers/\(driver)"))
+            directory("sys/bus/pci/drivers/\(driver)")
             link("\(folder)/driver", to: "sys/bus/pci/drivers/\(driver)")
         }
+        if let subsystem = function.subsystem?.split(separator: ":"), subsystem.count == 2 {
+            file("\(folder)/subsystem_vendor", "0x\(subsystem[0])")
+            file("\(folder)/subsystem_device", "0x\(subsystem[1])")
+        }
+        if let acs = function.acs { entries.append(.file("\(folder)/config", Self.configuration(of: function, acs))) }
+        if let group = function.iommuGroup {
+            directory("sys/kernel/iommu_groups/\(group)")
+            link("\(folder)/iommu_group", to: "sys/kernel/iommu_groups/\(group)")
+        }
+        file("\(folder)/sriov_totalvfs", function.sriov?.total)
+        file("\(folder)/sriov_numvfs", function.sriov?.enabled)
         if let physical = function.physicalFunction, let target = paths[physical] {
             link("\(folder)/physfn", to: target)
+            if let index = function.virtualFunctionIndex { link("\(target)/virtfn\(index)", to: folder) }
         }
         for netdev in function.netdevs {
-            layOut(netdev, in: "\(folder)/net/\(netdev.name)", hasDevice: true)
+            layOut(netdev, in: "\(folder)/net/\(netdev.name)", hasDevice: true, indices: indices)
         }
-        for device in function.rdmaDevices {
-            layOut(device, below: folder)
+        for device in function.rdmaDevices { layOut(device, below: folder, hasDevice: true) }
+        for part in function.subFunctions {
+            let place = "\(folder)/\(part.name)"
+            directory(place)
+            file("\(place)/sfnum", part.number)
+            for netdev in part.netdevs {
+                layOut(netdev, in: "\(place)/net/\(netdev.name)", hasDevice: true, indices: indices)
+            }
+            for device in part.rdmaDevices { layOut(device, below: place, hasDevice: true) }
         }
         layOutAccelerator(function, in: folder)
     }
 
-    private mutating func layOutAccelerator(_ function: PCIFunction, in folder: String) {
-        var nvidia: [String] = []
-        if let uuid = function.uuid { nvidia.append("GPU UUID: \t \(uuid)") }
-        for node in function.charDevices {
-            let name = node.path.split(separator: "/").last.map(String.init) ?? node.path
-            if name.hasPrefix("nvidia") {
-                nvidia.append("Device Minor: \t \(node.minor)")
-            } else if name.hasPrefix("renderD") {
-                file("\(folder)/drm/\(name)/dev", "\(node.major):\(node.minor)")
-            } else {
-                file("\(folder)/accel/\(name)/dev", "\(node.major):\(node.minor)")
-            }
-        }
-        if function.vendor == "10de", !nvidia.isEmpty {
-            file("proc/driver/nvidia/gpus/\(function.address)/information", nvidia.joined(separator: "\n"))
-        }
+    private mutating func layOut(_ link: PCILink?, as name: String, in folder: String) {
+        guard let link else { return }
+        file("\(folder)/\(name)_link_speed", "\(link.gigatransfers) GT/s PCIe")
+        file("\(folder)/\(name)_link_width", String(link.lanes))
     }
 
-    private mutating func layOut(_ netdev: Netdev, in folder: String, hasDevice: Bool) {
-        entries.append(.directory(folder))
-        link("sys/class/net/\(netdev.name)", to: folder)
-        if hasDevice {
-            entries.append(.link("\(folder)/device", "../../"))
-        }
-        if netdev.index != 0 { file("\(folder)/ifindex", String(netdev.index)) }
-        if let mac = netdev.mac { file("\(folder)/address", mac) }
-        if let mtu = netdev.mtu { file("\(folder)/mtu", String(mtu)) }
-        if let state = netdev.state { file("\(folder)/operstate", state) }
-        if let speed = netdev.speed { file("\(folder)/speed", String(speed)) }
-        var uevent = "INTERFACE=\(netdev.name)"
-        if let kind = netdev.kind { uevent = "DEVTYPE=\(kind)\n" + uevent }
-        file("\(folder)/uevent", uevent)
+    /// The `uevent` file, as the PCI core writes it.
+    private static func event(_ function: PCIFunction) -> String {
+        var lines = function.driver.map { ["DRIVER=\($0)"] } ?? []
+        // The kernel prints the class without leading zeros, but for four digits.
+        let code = String(UInt32(function.classCode, radix: 16) ?? 0, radix: 16).uppercased()
+        lines.append("PCI_CLASS=" + String(repeating: "0", count: max(0, 4 - code.count)) + code)
+        lines.append("PCI_ID=\(function.vendor.uppercased()):\(function.device.uppercased())")
+        if let subsystem = function.subsystem { lines.append("PCI_SUBSYS_ID=\(subsystem.uppercased())") }
+        lines.append("PCI_SLOT_NAME=\(function.address)")
+        return lines.joined(separator: "\n")
     }
 
-    private mutating func layOut(_ device: RDMADevice, below folder: String) {
-        let own = "\(folder)/infiniband/\(device.name)"
-        entries.append(.directory(own))
-        entries.append(.link("\(own)/device", "../../"))
-        link("sys/class/infiniband/\(device.name)", to: own)
-        if let guid = device.nodeGUID { file("\(own)/node_guid", guid) }
-        for port in device.ports {
-            let place = "\(own)/ports/\(port.number)"
-            entries.append(.directory(place))
-            if let state = port.state {
-                let number = ["DOWN": 1, "INIT": 2, "ARMED": 3, "ACTIVE": 4][state] ?? 0
-                file("\(place)/state", "\(number): \(state)")
-            }
-            if let layer = port.linkLayer { file("\(place)/link_layer", layer) }
-            if let rate = port.rate { file("\(place)/rate", "\(rate) Gb/sec (4X)") }
+    /// Configuration space of a bridge with a PCI Express capability, and Access Control Services when
+    /// some of it is on (PCI Local Bus 3.0, section 6.1; PCI Express Base 5.0, section 7.7.8).
+    private static func configuration(of function: PCIFunction, _ acs: ACSControl) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        func put(_ value: UInt32, at offset: Int, count: Int) {
+            for index in 0..<count { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt32(8 * index)) }
         }
-        for node in device.charDevices {
-            let name = node.path.split(separator: "/").last.map(String.init) ?? node.path
-            let place = "\(folder)/infiniband_verbs/\(name)"
-            entries.append(.directory(place))
-            link("sys/class/infiniband_verbs/\(name)", to: place)
-            file("\(place)/ibdev", device.name)
-            file("\(place)/dev", "\(node.major):\(node.minor)")
+        put(UInt32(function.vendor, radix: 16) ?? 0, at: 0x00, count: 2)
+        put(UInt32(function.device, radix: 16) ?? 0, at: 0x02, count: 2)
+        put(1 << 4, at: 0x06, count: 2)
+        put(UInt32(function.classCode, radix: 16) ?? 0, at: 0x09, count: 3)
+        put(function.isBridge ? 1 : 0, at: 0x0e, count: 1)
+        put(0x40, at: 0x34, count: 1)
+        put(0x0010, at: 0x40, count: 2)
+        if !acs.isEmpty {
+            put(0x0001_000d, at: 0x100, count: 4)
+            put(UInt32(acs.rawValue), at: 0x104, count: 2)
+            put(UInt32(acs.rawValue), at: 0x106, count: 2)
         }
+        return bytes
     }
 
     /// Default routes in the form of `/proc/net/route`: the only trace of an uplink in a tree.
     private mutating func layOutUplinks(of machine: Machine) {
-        let uplinks = (machine.functions.flatMap(\.netdevs) + machine.virtualNetdevs).filter(\.isUplink)
+        let uplinks = machine.allNetdevs.filter(\.isUplink)
         guard !uplinks.isEmpty else { return }
         var table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
         for netdev in uplinks {

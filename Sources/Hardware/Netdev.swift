@@ -8,13 +8,32 @@ package struct Netdev: Hashable, Sendable, Codable {
     package var index: Int
     /// Hardware address in lower-case hexadecimal with colons; 20 bytes for IP over InfiniBand.
     package var mac: String?
+    /// The address the device was made with.
+    package var permanentMAC: String?
     package var mtu: Int?
+    /// Bounds of the MTU; a nil upper bound is none.
+    package var minimalMTU: Int?
+    package var maximalMTU: Int?
     /// RFC 2863 state as the kernel prints it: `up`, `down`, `unknown`, ...
     package var state: String?
+    /// Whether the physical layer has a signal.
+    package var hasCarrier: Bool?
     /// Mb/s; nil when the driver does not say.
     package var speed: Int?
+    /// Version of the device's firmware as its driver tells it.
+    package var firmware: String?
     /// The rtnetlink kind of a virtual interface: `veth`, `macvlan`, `vlan`, ...
     package var kind: String?
+    /// The interface it is stacked on.
+    package var lower: String?
+    /// Number of the device's port it stands for, from 0 (dev_port).
+    package var port: Int?
+    /// What the driver calls that port: `p0`, `pf0vf1`, `pf0sf88`.
+    package var portName: String?
+    /// The switch that the port belongs to; equal for all ports of one switchdev NIC.
+    package var switchID: String?
+    package var alias: String?
+    package var alternativeNames: [String]
     /// Addresses with their prefix lengths: `10.0.0.5/24`.
     package var addresses: [String]
     /// True when the node's own traffic depends on this interface.
@@ -31,27 +50,40 @@ package struct Netdev: Hashable, Sendable, Codable {
         self.state = state
         self.speed = speed
         self.kind = kind
+        alternativeNames = []
         self.addresses = addresses
         self.isUplink = isUplink
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, index, mac, mtu, state, speed, kind, addresses
+        case name, index, mac, permanentMAC, mtu, minimalMTU, maximalMTU, state
+        case hasCarrier = "carrier"
+        case speed, firmware, kind, lower, port, portName, switchID, alias, alternativeNames, addresses
         case isUplink = "uplink"
     }
 
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(
-            name: try values.decode(String.self, forKey: .name),
-            index: try values.decodeIfPresent(Int.self, forKey: .index) ?? 0,
-            mac: try values.decodeIfPresent(String.self, forKey: .mac),
-            mtu: try values.decodeIfPresent(Int.self, forKey: .mtu),
-            state: try values.decodeIfPresent(String.self, forKey: .state),
-            speed: try values.decodeIfPresent(Int.self, forKey: .speed),
-            kind: try values.decodeIfPresent(String.self, forKey: .kind),
-            addresses: try values.decodeIfPresent([String].self, forKey: .addresses) ?? [],
-            isUplink: try values.decodeIfPresent(Bool.self, forKey: .isUplink) ?? false)
+        name = try values.decode(String.self, forKey: .name)
+        index = try values.decodeIfPresent(Int.self, forKey: .index) ?? 0
+        mac = try values.decodeIfPresent(String.self, forKey: .mac)
+        permanentMAC = try values.decodeIfPresent(String.self, forKey: .permanentMAC)
+        mtu = try values.decodeIfPresent(Int.self, forKey: .mtu)
+        minimalMTU = try values.decodeIfPresent(Int.self, forKey: .minimalMTU)
+        maximalMTU = try values.decodeIfPresent(Int.self, forKey: .maximalMTU)
+        state = try values.decodeIfPresent(String.self, forKey: .state)
+        hasCarrier = try values.decodeIfPresent(Bool.self, forKey: .hasCarrier)
+        speed = try values.decodeIfPresent(Int.self, forKey: .speed)
+        firmware = try values.decodeIfPresent(String.self, forKey: .firmware)
+        kind = try values.decodeIfPresent(String.self, forKey: .kind)
+        lower = try values.decodeIfPresent(String.self, forKey: .lower)
+        port = try values.decodeIfPresent(Int.self, forKey: .port)
+        portName = try values.decodeIfPresent(String.self, forKey: .portName)
+        switchID = try values.decodeIfPresent(String.self, forKey: .switchID)
+        alias = try values.decodeIfPresent(String.self, forKey: .alias)
+        alternativeNames = try values.list(.alternativeNames)
+        addresses = try values.list(.addresses)
+        isUplink = try values.decodeIfPresent(Bool.self, forKey: .isUplink) ?? false
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -59,70 +91,52 @@ package struct Netdev: Hashable, Sendable, Codable {
         try values.encode(name, forKey: .name)
         if index != 0 { try values.encode(index, forKey: .index) }
         try values.encodeIfPresent(mac, forKey: .mac)
+        try values.encodeIfPresent(permanentMAC, forKey: .permanentMAC)
         try values.encodeIfPresent(mtu, forKey: .mtu)
+        try values.encodeIfPresent(minimalMTU, forKey: .minimalMTU)
+        try values.encodeIfPresent(maximalMTU, forKey: .maximalMTU)
         try values.encodeIfPresent(state, forKey: .state)
+        try values.encodeIfPresent(hasCarrier, forKey: .hasCarrier)
         try values.encodeIfPresent(speed, forKey: .speed)
+        try values.encodeIfPresent(firmware, forKey: .firmware)
         try values.encodeIfPresent(kind, forKey: .kind)
-        if !addresses.isEmpty { try values.encode(addresses, forKey: .addresses) }
+        try values.encodeIfPresent(lower, forKey: .lower)
+        try values.encodeIfPresent(port, forKey: .port)
+        try values.encodeIfPresent(portName, forKey: .portName)
+        try values.encodeIfPresent(switchID, forKey: .switchID)
+        try values.encodeIfPresent(alias, forKey: .alias)
+        try values.encode(list: alternativeNames, forKey: .alternativeNames)
+        try values.encode(list: addresses, forKey: .addresses)
         if isUplink { try values.encode(true, forKey: .isUplink) }
     }
 }
 
-/// An RDMA device: what libibverbs and `/sys/class/infiniband` list.
-package struct RDMADevice: Hashable, Sendable, Codable {
-    /// Kernel name: `mlx5_0`, `rdmap79s0`.
-    package var name: String
-    /// Node GUID as sysfs prints it: `0c42:a103:0065:bafe`.
-    package var nodeGUID: String?
-    package var ports: [RDMAPort]
-    /// Its uverbs node. The number changes over reboots, so it is always found by device name.
-    package var charDevices: [CharDevice]
-
-    package init(
-        name: String, nodeGUID: String? = nil, ports: [RDMAPort] = [], charDevices: [CharDevice] = []
-    ) {
-        self.name = name
-        self.nodeGUID = nodeGUID
-        self.ports = ports
-        self.charDevices = charDevices
+extension Netdev {
+    /// Whose other end a representor is: what the host's switch sees of a function it gave away.
+    package enum Represented: Hashable, Sendable {
+        case virtualFunction(Int)
+        case subFunction(Int)
     }
 
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(
-            name: try values.decode(String.self, forKey: .name),
-            nodeGUID: try values.decodeIfPresent(String.self, forKey: .nodeGUID),
-            ports: try values.decodeIfPresent([RDMAPort].self, forKey: .ports) ?? [],
-            charDevices: try values.decodeIfPresent([CharDevice].self, forKey: .charDevices) ?? [])
+    /// Nil for every interface but a representor. The port's name tells: `pf0vf1`, `c1pf0vf1`, `pf0sf88`
+    /// (net/core/devlink.c, names of ports by flavour).
+    package var represented: Represented? {
+        guard var rest = portName.map({ $0[...] }) else { return nil }
+        func number(after prefix: String) -> Int? {
+            guard rest.hasPrefix(prefix) else { return nil }
+            let digits = rest.dropFirst(prefix.count).prefix { $0.isASCII && $0.isNumber }
+            guard let value = Int(digits) else { return nil }
+            rest = rest[digits.endIndex...]
+            return value
+        }
+        _ = number(after: "c")
+        guard number(after: "pf") != nil else { return nil }
+        let represented =
+            number(after: "vf").map(Represented.virtualFunction) ?? number(after: "sf").map(Represented.subFunction)
+        return rest.isEmpty ? represented : nil
     }
 
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(name, forKey: .name)
-        try values.encodeIfPresent(nodeGUID, forKey: .nodeGUID)
-        if !ports.isEmpty { try values.encode(ports, forKey: .ports) }
-        if !charDevices.isEmpty { try values.encode(charDevices, forKey: .charDevices) }
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case name, nodeGUID, ports, charDevices
-    }
-}
-
-/// A port of an RDMA device. Ports are numbered from 1.
-package struct RDMAPort: Hashable, Sendable, Codable {
-    package var number: Int
-    /// `ACTIVE`, `DOWN`, `INIT`, `ARMED`.
-    package var state: String?
-    /// `Ethernet`, `InfiniBand`, or `Unspecified` for EFA.
-    package var linkLayer: String?
-    /// Gb/s.
-    package var rate: Double?
-
-    package init(number: Int, state: String? = nil, linkLayer: String? = nil, rate: Double? = nil) {
-        self.number = number
-        self.state = state
-        self.linkLayer = linkLayer
-        self.rate = rate
-    }
+    /// The device's own: no representor, and not stacked on another interface (a child of IP over
+    /// InfiniBand hangs on the same function as its parent).
+    package var isOwn: Bool { represented == nil && lower == nil }
 }

@@ -9,30 +9,44 @@ package struct PCIFunction: Hashable, Sendable, Codable {
     package var device: String
     /// Class code, six hexadecimal digits: `030200`, a 3D controller.
     package var classCode: String
+    /// Subsystem vendor and device: `10de:16c1`.
+    package var subsystem: String?
     /// Where the function hangs: the folders between `/sys/devices` and its own, outermost first.
     /// `["pci0000:44", "0000:44:00.0"]` is behind one root port; a function under a hypervisor's bus
     /// has other names before the host bridge. Empty when the capture does not tell.
     package var path: [String]
     /// NUMA node; nil when the kernel says -1, which means unknown.
     package var numaNode: Int?
-    /// The bound kernel driver.
+    /// The bound kernel driver; nil when there is none.
     package var driver: String?
     /// The link to the next bridge as it runs now.
     package var link: PCILink?
+    /// The fastest and widest link the function can have.
+    package var maximalLink: PCILink?
+    /// What a bridge redirects. Nil when its configuration space could not be read: that is unknown, not
+    /// off. Empty when nothing is on, or the bridge cannot do any of it.
+    package var acs: ACSControl?
+    package var iommuGroup: Int?
+    /// Of a physical function that can have virtual ones.
+    package var sriov: SRIOV?
     /// The physical function, if this is a virtual one.
     package var physicalFunction: PCIAddress?
+    /// Which of its physical function's virtual functions this is, from 0.
+    package var virtualFunctionIndex: Int?
+    /// Interfaces of the function itself, and the representors that its driver made.
     package var netdevs: [Netdev]
     package var rdmaDevices: [RDMADevice]
+    package var subFunctions: [SubFunction]
     /// Device nodes of the function itself (not those of its RDMA devices).
     package var charDevices: [CharDevice]
-    /// Serial or UUID as the driver tells it.
-    package var uuid: String?
+    /// What only an accelerator has.
+    package var accelerator: AcceleratorFacts?
 
     package init(
         address: PCIAddress, vendor: String, device: String, classCode: String, path: [String] = [],
         numaNode: Int? = nil, driver: String? = nil, link: PCILink? = nil,
         physicalFunction: PCIAddress? = nil, netdevs: [Netdev] = [], rdmaDevices: [RDMADevice] = [],
-        charDevices: [CharDevice] = [], uuid: String? = nil
+        charDevices: [CharDevice] = []
     ) {
         self.address = address
         self.vendor = vendor
@@ -45,8 +59,8 @@ package struct PCIFunction: Hashable, Sendable, Codable {
         self.physicalFunction = physicalFunction
         self.netdevs = netdevs
         self.rdmaDevices = rdmaDevices
+        subFunctions = []
         self.charDevices = charDevices
-        self.uuid = uuid
     }
 
     /// The host bridge (`pci0000:44`), the innermost one if a hypervisor nests them.
@@ -64,10 +78,32 @@ package struct PCIFunction: Hashable, Sendable, Codable {
 
     package var isBridge: Bool { classCode.hasPrefix("0604") }
 
+    /// Runs narrower or slower than the function can.
+    package var isLinkDegraded: Bool {
+        guard let link, let maximalLink else { return false }
+        return link.gigabitsPerSecond < maximalLink.gigabitsPerSecond
+    }
+}
+
+/// Virtual functions of a physical one.
+package struct SRIOV: Hashable, Sendable, Codable {
+    /// How many the device can have.
+    package var total: Int
+    /// How many there are.
+    package var enabled: Int
+
+    package init(total: Int, enabled: Int) {
+        self.total = total
+        self.enabled = enabled
+    }
+}
+
+extension PCIFunction {
     private enum CodingKeys: String, CodingKey {
         case address, vendor, device
         case classCode = "class"
-        case path, numaNode, driver, link, physicalFunction, netdevs, rdmaDevices, charDevices, uuid
+        case subsystem, path, numaNode, driver, link, maximalLink, acs, iommuGroup, sriov, physicalFunction,
+            virtualFunctionIndex, netdevs, rdmaDevices, subFunctions, charDevices, accelerator
     }
 
     package init(from decoder: any Decoder) throws {
@@ -81,20 +117,26 @@ package struct PCIFunction: Hashable, Sendable, Codable {
             }
             return text
         }
-        self.init(
-            address: try values.decode(PCIAddress.self, forKey: .address),
-            vendor: try id(.vendor, digits: 4),
-            device: try id(.device, digits: 4),
-            classCode: try id(.classCode, digits: 6),
-            path: try values.decodeIfPresent([String].self, forKey: .path) ?? [],
-            numaNode: try values.decodeIfPresent(Int.self, forKey: .numaNode),
-            driver: try values.decodeIfPresent(String.self, forKey: .driver),
-            link: try values.decodeIfPresent(PCILink.self, forKey: .link),
-            physicalFunction: try values.decodeIfPresent(PCIAddress.self, forKey: .physicalFunction),
-            netdevs: try values.decodeIfPresent([Netdev].self, forKey: .netdevs) ?? [],
-            rdmaDevices: try values.decodeIfPresent([RDMADevice].self, forKey: .rdmaDevices) ?? [],
-            charDevices: try values.decodeIfPresent([CharDevice].self, forKey: .charDevices) ?? [],
-            uuid: try values.decodeIfPresent(String.self, forKey: .uuid))
+        address = try values.decode(PCIAddress.self, forKey: .address)
+        vendor = try id(.vendor, digits: 4)
+        device = try id(.device, digits: 4)
+        classCode = try id(.classCode, digits: 6)
+        subsystem = try values.decodeIfPresent(String.self, forKey: .subsystem)
+        path = try values.list(.path)
+        numaNode = try values.decodeIfPresent(Int.self, forKey: .numaNode)
+        driver = try values.decodeIfPresent(String.self, forKey: .driver)
+        link = try values.decodeIfPresent(PCILink.self, forKey: .link)
+        maximalLink = try values.decodeIfPresent(PCILink.self, forKey: .maximalLink)
+        acs = try values.decodeIfPresent(ACSControl.self, forKey: .acs)
+        iommuGroup = try values.decodeIfPresent(Int.self, forKey: .iommuGroup)
+        sriov = try values.decodeIfPresent(SRIOV.self, forKey: .sriov)
+        physicalFunction = try values.decodeIfPresent(PCIAddress.self, forKey: .physicalFunction)
+        virtualFunctionIndex = try values.decodeIfPresent(Int.self, forKey: .virtualFunctionIndex)
+        netdevs = try values.list(.netdevs)
+        rdmaDevices = try values.list(.rdmaDevices)
+        subFunctions = try values.list(.subFunctions)
+        charDevices = try values.list(.charDevices)
+        accelerator = try values.decodeIfPresent(AcceleratorFacts.self, forKey: .accelerator)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -103,47 +145,21 @@ package struct PCIFunction: Hashable, Sendable, Codable {
         try values.encode(vendor, forKey: .vendor)
         try values.encode(device, forKey: .device)
         try values.encode(classCode, forKey: .classCode)
-        try values.encode(path, forKey: .path)
+        try values.encodeIfPresent(subsystem, forKey: .subsystem)
+        try values.encode(list: path, forKey: .path)
         try values.encodeIfPresent(numaNode, forKey: .numaNode)
         try values.encodeIfPresent(driver, forKey: .driver)
         try values.encodeIfPresent(link, forKey: .link)
+        try values.encodeIfPresent(maximalLink, forKey: .maximalLink)
+        try values.encodeIfPresent(acs, forKey: .acs)
+        try values.encodeIfPresent(iommuGroup, forKey: .iommuGroup)
+        try values.encodeIfPresent(sriov, forKey: .sriov)
         try values.encodeIfPresent(physicalFunction, forKey: .physicalFunction)
-        if !netdevs.isEmpty { try values.encode(netdevs, forKey: .netdevs) }
-        if !rdmaDevices.isEmpty { try values.encode(rdmaDevices, forKey: .rdmaDevices) }
-        if !charDevices.isEmpty { try values.encode(charDevices, forKey: .charDevices) }
-        try values.encodeIfPresent(uuid, forKey: .uuid)
-    }
-}
-
-/// A PCI Express link: how fast each lane runs, and how many there are.
-package struct PCILink: Hashable, Sendable, Codable {
-    /// Transfers per second and lane in 10^9: 2.5, 5, 8, 16, 32 or 64.
-    package var gigatransfers: Double
-    package var lanes: Int
-
-    package init(gigatransfers: Double, lanes: Int) {
-        self.gigatransfers = gigatransfers
-        self.lanes = lanes
-    }
-
-    /// What the link carries in Gb/s after its line code: 8b/10b up to 5 GT/s, 128b/130b up to
-    /// 32 GT/s, and no code but fixed-size flits above (PCI Express Base 6.0, sections 4.2.1 and 4.2.2).
-    package var gigabitsPerSecond: Double {
-        let code = gigatransfers <= 5 ? 0.8 : gigatransfers <= 32 ? 128.0 / 130.0 : 1
-        return gigatransfers * Double(lanes) * code
-    }
-}
-
-/// A character device a container needs to use a device.
-package struct CharDevice: Hashable, Sendable, Codable {
-    /// Path below the host's root: `/dev/infiniband/uverbs0`.
-    package var path: String
-    package var major: UInt32
-    package var minor: UInt32
-
-    package init(path: String, major: UInt32, minor: UInt32) {
-        self.path = path
-        self.major = major
-        self.minor = minor
+        try values.encodeIfPresent(virtualFunctionIndex, forKey: .virtualFunctionIndex)
+        try values.encode(list: netdevs, forKey: .netdevs)
+        try values.encode(list: rdmaDevices, forKey: .rdmaDevices)
+        try values.encode(list: subFunctions, forKey: .subFunctions)
+        try values.encode(list: charDevices, forKey: .charDevices)
+        try values.encodeIfPresent(accelerator, forKey: .accelerator)
     }
 }

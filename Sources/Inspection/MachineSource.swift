@@ -30,7 +30,7 @@ package enum MachineSource: Hashable, Sendable {
     }
 
     private func discover(_ root: HostRoot) throws(Unusable) -> Machine {
-        do { return try Discovery(root: root).snapshot() } catch { throw Unusable(description: "\(error)") }
+        do { return try Discovery(root: root).snapshot().machine } catch { throw Unusable(description: "\(error)") }
     }
 
     private func readDescription(_ name: String) throws(Unusable) -> Machine {

@@ -87,8 +87,12 @@ package enum Files {
     }
 
     package static func write(_ path: String, _ text: String) throws(SystemError) {
+        try write(path, [UInt8](text.utf8))
+    }
+
+    package static func write(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
         let file = try Descriptor.open(path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
-        try file.write(all: [UInt8](text.utf8))
+        try file.write(all: bytes)
     }
 
     package static func makeLink(_ path: String, to target: String) throws(SystemError) {

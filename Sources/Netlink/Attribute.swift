@@ -17,17 +17,22 @@ package struct Attribute: Hashable, Sendable {
     /// Walks a block of attributes. A length that is too short or too long ends the walk with `nil`
     /// for the whole block: half a message is no message.
     package static func list(_ bytes: ArraySlice<UInt8>) -> [Attribute]? {
-        var reader = ByteReader(bytes)
         var attributes: [Attribute] = []
+        return each(bytes) { attributes.append($0) } ? attributes : nil
+    }
+
+    /// Walks a block without collecting it; false when a length does not fit.
+    package static func each(_ bytes: ArraySlice<UInt8>, _ body: (Attribute) -> Void) -> Bool {
+        var reader = ByteReader(bytes)
         while reader.remaining >= 4 {
             guard let length = reader.integer(UInt16.self), let type = reader.integer(UInt16.self),
                 length >= 4, let value = reader.take(Int(length) - 4)
-            else { return nil }
-            attributes.append(Attribute(type: type & 0x3fff, value: value))
+            else { return false }
+            body(Attribute(type: type & 0x3fff, value: value))
             // The last attribute of a block may lack its padding.
             _ = reader.skip(min(reader.remaining, (4 - Int(length) % 4) % 4))
         }
-        return attributes
+        return true
     }
 
     package func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {

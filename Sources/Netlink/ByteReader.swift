@@ -26,7 +26,7 @@ package struct ByteReader: Sendable {
     /// An integer in the byte order of the host, as netlink has them.
     package mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
         guard let part = take(MemoryLayout<Value>.size) else { return nil }
-        return Value(littleEndian: part.reversed().reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) })
+        return part.withUnsafeBytes { $0.loadUnaligned(as: Value.self) }
     }
 
     package mutating func skip(_ count: Int) -> Bool { take(count) != nil }

@@ -7,25 +7,37 @@ import Glibc
 /// A network interface as rtnetlink describes it (RTM_NEWLINK).
 package struct Link: Hashable, Sendable {
     package var index: Int32
-    package var name: String
+    package var name = ""
     package var flags: UInt32
     package var address: HardwareAddress?
-    package var mtu: UInt32
+    package var mtu: UInt32 = 0
     /// IFLA_OPERSTATE as text: RFC 2863 names, in lower case as sysfs prints them.
     package var state: String
+    /// Whether the physical layer has a signal; nil when the kernel does not say.
+    package var hasCarrier: Bool?
     /// Index of the device it is stacked on (in ``linkNamespace`` when that is set).
     package var link: Int32?
     /// The namespace id of that device, when it is in another namespace.
     package var linkNamespace: Int32?
     /// Index of the bridge, bond, team or VRF it belongs to.
     package var master: Int32?
-    /// `veth`, `macvlan`, ...: empty for hardware.
+    /// `veth`, `macvlan`, ...: nil for hardware.
     package var kind: String?
     package var alias: String?
-    package var alternativeNames: [String]
+    package var alternativeNames: [String] = []
     package var minimalMTU: UInt32?
+    /// Nil when there is no bound.
     package var maximalMTU: UInt32?
     package var permanentAddress: HardwareAddress?
+    /// What the driver calls the port: `p0` for a physical one, `pf0vf1` and `pf0sf88` for the
+    /// representors of a switchdev NIC.
+    package var portName: String?
+    /// The switch that the port belongs to, in hexadecimal; equal for all ports of one switchdev NIC.
+    package var switchID: String?
+    /// The device it belongs to and that one's bus: `0000:8a:00.0` of `pci`, `virtio0` of `virtio`,
+    /// `mlx5_core.sf.2` of `auxiliary`. Kernels before 5.14 do not tell.
+    package var parentDevice: String?
+    package var parentBus: String?
 
     package var isUp: Bool { flags & UInt32(IFF_UP) != 0 }
     package var isLoopback: Bool { flags & UInt32(IFF_LOOPBACK) != 0 }
@@ -38,26 +50,50 @@ package struct Link: Hashable, Sendable {
     package init?(_ message: Message) {
         var reader = ByteReader(message.payload)
         guard reader.skip(4), let index = reader.integer(Int32.self), let flags = reader.integer(UInt32.self),
-            reader.skip(4), let rest = reader.take(reader.remaining), let attributes = Attribute.list(rest),
-            let name = attributes[type: IFLA_IFNAME]?.text
+            reader.skip(4), let rest = reader.take(reader.remaining)
         else { return nil }
         self.index = index
-        self.name = name
         self.flags = flags
-        address = attributes[type: IFLA_ADDRESS].flatMap { $0.value.isEmpty ? nil : HardwareAddress(bytes: $0.value) }
-        mtu = attributes[type: IFLA_MTU]?.integer() ?? 0
-        let state = Int(attributes[type: IFLA_OPERSTATE]?.integer(UInt8.self) ?? 0)
-        self.state = state < Self.states.count ? Self.states[state] : Self.states[0]
-        link = attributes[type: IFLA_LINK]?.integer()
-        linkNamespace = attributes[type: IFLA_LINK_NETNSID]?.integer()
-        master = attributes[type: IFLA_MASTER]?.integer()
-        kind = attributes[type: IFLA_LINKINFO]?.nested?[type: IFLA_INFO_KIND]?.text
-        alias = attributes[type: IFLA_IFALIAS]?.text
-        alternativeNames = (attributes[type: IFLA_PROP_LIST]?.nested ?? [])
-            .filter { Int($0.type) == IFLA_ALT_IFNAME }.map(\.text)
-        minimalMTU = attributes[type: IFLA_MIN_MTU]?.integer()
-        maximalMTU = attributes[type: IFLA_MAX_MTU]?.integer()
-        permanentAddress = attributes[type: IFLA_PERM_ADDRESS].map { HardwareAddress(bytes: $0.value) }
+        state = Self.states[0]
+        var link = self
+        // One walk for all: a host can have thousands of interfaces with half a hundred attributes each.
+        guard Attribute.each(rest, { link.take($0) }), !link.name.isEmpty else { return nil }
+        self = link
+    }
+
+    private mutating func take(_ attribute: Attribute) {
+        switch Int(attribute.type) {
+        case IFLA_IFNAME: name = attribute.text
+        case IFLA_ADDRESS: address = attribute.hardwareAddress
+        case IFLA_MTU: mtu = attribute.integer() ?? 0
+        case IFLA_OPERSTATE:
+            let state = Int(attribute.integer(UInt8.self) ?? 0)
+            if state < Self.states.count { self.state = Self.states[state] }
+        case IFLA_CARRIER: hasCarrier = attribute.integer(UInt8.self).map { $0 != 0 }
+        case IFLA_LINK: link = attribute.integer()
+        case IFLA_LINK_NETNSID: linkNamespace = attribute.integer()
+        case IFLA_MASTER: master = attribute.integer()
+        case IFLA_LINKINFO: kind = attribute.nested?[type: IFLA_INFO_KIND]?.text
+        case IFLA_IFALIAS: alias = attribute.text
+        case IFLA_PROP_LIST:
+            alternativeNames = (attribute.nested ?? []).filter { Int($0.type) == IFLA_ALT_IFNAME }.map(\.text)
+        case IFLA_MIN_MTU: minimalMTU = attribute.integer()
+        case IFLA_MAX_MTU: maximalMTU = attribute.integer(UInt32.self).flatMap { $0 == 0 ? nil : $0 }
+        case IFLA_PERM_ADDRESS: permanentAddress = attribute.hardwareAddress
+        case IFLA_PHYS_PORT_NAME: portName = attribute.text
+        case IFLA_PHYS_SWITCH_ID: switchID = attribute.hexadecimal
+        case IFLA_PARENT_DEV_NAME: parentDevice = attribute.text
+        case IFLA_PARENT_DEV_BUS_NAME: parentBus = attribute.text
+        default: break
+        }
+    }
+}
+
+extension Attribute {
+    fileprivate var hardwareAddress: HardwareAddress? { value.isEmpty ? nil : HardwareAddress(bytes: value) }
+
+    fileprivate var hexadecimal: String {
+        value.reduce(into: "") { $0 += ($1 < 16 ? "0" : "") + String($1, radix: 16) }
     }
 }
 

@@ -4,7 +4,7 @@ package import Addressing
 import CLinux
 import Glibc
 
-/// A unicast route with one next hop (RTM_NEWROUTE).
+/// A unicast route (RTM_NEWROUTE). What sets and restores routes knows those with one next hop.
 package struct Route: Hashable, Sendable, Codable {
     /// Nil is the default route of its family.
     package var destination: IPPrefix?
@@ -18,6 +18,8 @@ package struct Route: Hashable, Sendable, Codable {
     package var type: UInt8
     package var priority: UInt32?
     package var flags: UInt32
+    /// Interfaces of a route with several next hops; nil for all others.
+    package var nextHops: [Int32]?
     /// RTA_METRICS as the kernel gave them.
     package var metrics: [UInt8]?
 
@@ -66,7 +68,23 @@ package struct Route: Hashable, Sendable, Codable {
         // What the kernel notes of a next hop's state (dead, link down, offloaded) is nobody's wish.
         self.flags = flags & UInt32(RTNH_F_ONLINK)
         metrics = attributes[type: Int(RTA_METRICS.rawValue)].map { [UInt8]($0.value) }
+        nextHops = attributes[type: Int(RTA_MULTIPATH.rawValue)].map { Self.interfaces(ofNextHops: $0.value) }
     }
+
+    /// The interfaces in a list of struct rtnexthop: length, flags, hops, index, attributes.
+    private static func interfaces(ofNextHops bytes: ArraySlice<UInt8>) -> [Int32] {
+        var reader = ByteReader(bytes)
+        var interfaces: [Int32] = []
+        while let length = reader.integer(UInt16.self), length >= 8, reader.skip(2),
+            let interface = reader.integer(Int32.self), reader.skip(min(reader.remaining, (Int(length) - 8 + 3) / 4 * 4))
+        {
+            interfaces.append(interface)
+        }
+        return interfaces
+    }
+
+    /// All interfaces it can lead to.
+    package var interfaces: [Int32] { nextHops ?? (interface.map { [$0] } ?? []) }
 
     package func payload() -> [UInt8] {
         var builder = MessageBuilder()

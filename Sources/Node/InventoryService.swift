@@ -3,27 +3,48 @@
 import Discovery
 import Hardware
 import Journal
+import Linux
 import Logging
 import Preparation
 import Publishing
 import ServiceLifecycle
 
 /// Takes a snapshot when something changed, and passes on what it means.
-struct InventoryService: Service {
-    let discovery: Discovery
-    let journal: JournalFolder
-    let policy: PublishingPolicy
-    let publisher: SlicePublisher
-    let preparer: ClaimPreparer
-    let log: Logger
+actor InventoryService: Service {
+    private let discovery: Discovery
+    private let journal: JournalFolder
+    private let policy: PublishingPolicy
+    private let publisher: SlicePublisher
+    private let preparer: ClaimPreparer
+    private let log: Logger
 
-    /// Changes come in bursts; this long is waited for the rest of one.
-    private static let settling = Duration.milliseconds(100)
+    /// What was published last: tells of interfaces that are in pods now. Kept on disk too, so that a new
+    /// instance of this program publishes the same.
+    private var known: Machine?
+    private var remarks: Set<String> = []
+
+    init(
+        discovery: Discovery, journal: JournalFolder, policy: PublishingPolicy, publisher: SlicePublisher,
+        preparer: ClaimPreparer, log: Logger
+    ) {
+        self.discovery = discovery
+        self.journal = journal
+        self.policy = policy
+        self.publisher = publisher
+        self.preparer = preparer
+        self.log = log
+    }
+
+    private var knownFile: String { "\(journal.path)/machine.json" }
 
     func refresh() async throws {
+        if known == nil { known = readKnown() }
         let (states, damaged) = journal.states()
         for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
-        let machine = try discovery.snapshot().including(states.flatMap(\.attachments))
+        let snapshot = try discovery.snapshot()
+        note(snapshot.remarks)
+        let machine = snapshot.machine.including(states.flatMap(\.attachments), known: known)
+        remember(machine.published(by: policy))
         let slices = SliceDevices(machine, policy)
         let devices = machine.devices.filter(policy.publishes)
         await preparer.update(
@@ -33,12 +54,37 @@ struct InventoryService: Service {
     }
 
     func run() async throws {
-        let changes = try HostWatcher.changes(log: log)
-        for await _ in changes.cancelOnGracefulShutdown() {
-            try? await Task.sleep(for: Self.settling)
+        let watcher = try HostWatcher(virtualPrefixes: policy.virtualNICs, log: log)
+        for await _ in watcher.changes.cancelOnGracefulShutdown() {
             do { try await refresh() } catch {
                 log.error("the devices cannot be read; the last known ones stay published", metadata: ["error": "\(error)"])
             }
+        }
+    }
+
+    /// Says once what is wrong, and again when it has been right in between.
+    private func note(_ found: [String]) {
+        for remark in found where !remarks.contains(remark) { log.warning("\(remark)") }
+        remarks = Set(found)
+    }
+
+    private func readKnown() -> Machine? {
+        do throws(SystemError) {
+            let bytes = try Files.read(knownFile, limit: 64 << 20)
+            do throws(MachineDescription.Malformed) { return try MachineDescription(json: bytes).machine } catch {
+                log.error("\(knownFile) is damaged and passed over: \(error)")
+            }
+        } catch {
+            if !error.isNotFound { log.error("\(error)") }
+        }
+        return nil
+    }
+
+    private func remember(_ machine: Machine) {
+        guard machine != known else { return }
+        known = machine
+        do { try Files.replace(knownFile, with: MachineDescription(machine: machine).json(), mode: 0o600) } catch {
+            log.error("what is published cannot be kept for the next start", metadata: ["error": "\(error)"])
         }
     }
 }

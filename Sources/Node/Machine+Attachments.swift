@@ -4,30 +4,64 @@ import Addressing
 import Hardware
 import Journal
 import Netlink
-
 import Publishing
 
 extension Machine {
     /// The machine with the interfaces that are in pods, or on their way, as they were on the host: a
     /// device does not change for the cluster because a pod uses it.
-    func including(_ attachments: [Attachment]) -> Machine {
+    ///
+    /// - Parameter known: the last machine that had them. What it does not know either, the record of the
+    ///   attachment tells, which has less.
+    func including(_ attachments: [Attachment], known: Machine?) -> Machine {
         guard !attachments.isEmpty else { return self }
         var machine = self
         let names = Set(attachments.map(\.host.name))
-        for index in functions.indices {
-            // One that is on its way is half-way set up; the record is the truth.
-            machine.functions[index].netdevs.removeAll { names.contains($0.name) }
-        }
-        machine.virtualNetdevs.removeAll { names.contains($0.name) }
+        let lastKnown = Dictionary(
+            known?.allNetdevs.filter { names.contains($0.name) }.map { ($0.name, $0) } ?? [], uniquingKeysWith: { first, _ in first })
+        // One that is on its way is half-way set up; the record is the truth.
+        machine.removeNetdevs(named: names)
         for attachment in attachments {
-            let netdev = Netdev(attachment.host)
-            if let owner = functions.firstIndex(where: { $0.sliceName == attachment.device }) {
-                machine.functions[owner].netdevs.append(netdev)
-            } else {
-                machine.virtualNetdevs.append(netdev)
-            }
+            let record = Netdev(attachment.host)
+            // The name can have gone to another device since.
+            let netdev = lastKnown[record.name].flatMap { $0.mac == record.mac ? $0 : nil } ?? record
+            machine.insert(netdev, intoDevice: attachment.device)
         }
         return machine
+    }
+
+    private mutating func removeNetdevs(named names: Set<String>) {
+        for index in functions.indices {
+            functions[index].netdevs.removeAll { names.contains($0.name) }
+            for part in functions[index].subFunctions.indices {
+                functions[index].subFunctions[part].netdevs.removeAll { names.contains($0.name) }
+            }
+        }
+        virtualNetdevs.removeAll { names.contains($0.name) }
+    }
+
+    private mutating func insert(_ netdev: Netdev, intoDevice name: String) {
+        for index in functions.indices {
+            if functions[index].sliceName == name {
+                functions[index].netdevs = (functions[index].netdevs + [netdev]).sorted { $0.name < $1.name }
+                return
+            }
+            for part in functions[index].subFunctions.indices
+            where functions[index].subFunctions[part].sliceName(in: functions[index]) == name {
+                functions[index].subFunctions[part].netdevs.append(netdev)
+                return
+            }
+        }
+        virtualNetdevs = (virtualNetdevs + [netdev]).sorted { $0.name < $1.name }
+    }
+
+    /// Only what the policy publishes: a machine to remember.
+    func published(by policy: PublishingPolicy) -> Machine {
+        let devices = devices.filter(policy.publishes)
+        let addresses = Set(devices.compactMap(\.function?.address))
+        let names = Set(devices.filter { $0.function == nil }.map(\.address))
+        return Machine(
+            functions: functions.filter { addresses.contains($0.address) },
+            virtualNetdevs: virtualNetdevs.filter { names.contains($0.name) })
     }
 }
 

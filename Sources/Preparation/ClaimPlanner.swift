@@ -196,7 +196,7 @@ package struct ClaimPlanner: Sendable {
             kind: "\(driver)/claim",
             devices: planned.map { plan in
                 let device = devices[plan.device]
-                let nodes = (device?.charDevices ?? []).map {
+                let nodes = ((device?.charDevices ?? []) + (device?.sharedCharDevices ?? [])).map {
                     DeviceNode(path: $0.path, major: $0.major, minor: $0.minor)
                 }
                 // A variable for each device tells the workload what it was given; it also keeps the

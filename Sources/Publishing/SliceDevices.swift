@@ -6,11 +6,21 @@ import Topology
 
 extension Device {
     /// The device's name in slices: `pci-0000-8a-00-0`, or the interface name as a DNS label.
-    package var sliceName: String { function?.sliceName ?? Limits.label(address) }
+    package var sliceName: String {
+        guard let function else { return Limits.label(address) }
+        return subFunction?.sliceName(in: function) ?? function.sliceName
+    }
 }
 
 extension PCIFunction {
     package var sliceName: String { Limits.label("pci-\(address)") }
+}
+
+extension SubFunction {
+    /// `pci-0000-8a-00-0-sf-88`
+    package func sliceName(in function: PCIFunction) -> String {
+        Limits.label("pci-\(function.address)-sf-\(number.map(String.init) ?? name)")
+    }
 }
 
 /// The devices of a machine as a slice carries them. Pure.
@@ -67,7 +77,7 @@ struct DeviceAttributes {
         set("vendorID", function.vendor)
         set("deviceID", function.device)
         set("driver", function.driver)
-        set("uuid", function.uuid)
+        set("uuid", function.accelerator?.uuid)
         if let link = function.link { values["pcieGbps"] = .int(Int64(link.gigabitsPerSecond)) }
         values["isSriovVf"] = .bool(function.physicalFunction != nil)
         // The standard's form has four digits of domain; a longer address would be refused.

@@ -9,9 +9,9 @@ package enum TreeWriter {
         for entry in MachineTree(machine).entries {
             switch entry {
             case .directory(let path): try Files.makeFolder("\(root)/\(path)")
-            case .file(let path, let text):
+            case .file(let path, let bytes):
                 try makeParent("\(root)/\(path)")
-                try Files.write("\(root)/\(path)", text)
+                try Files.write("\(root)/\(path)", bytes)
             case .link(let path, let target):
                 try makeParent("\(root)/\(path)")
                 try Files.makeLink("\(root)/\(path)", to: target)

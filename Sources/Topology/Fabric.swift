@@ -29,8 +29,7 @@ package struct Fabric: Sendable {
 
     package init(_ machine: Machine) {
         let candidates = machine.devices.filter { device in
-            guard device.kind == .nic, !device.isUplink, let function = device.function else { return false }
-            return Catalog.isRDMACapable(function)
+            device.kind == .nic && !device.isUplink && device.function != nil && device.isRDMACapable
         }
         let kinds = Dictionary(grouping: candidates) { device in
             Kind(

@@ -19,22 +19,29 @@ struct Nearside: ParsableCommand {
               nearside slices --host-root DIR -o json
             Exit status: 0 well, 1 the machine cannot be read, 64 wrong use.
             """,
-        subcommands: [Topology.self, Pairs.self, Devices.self, Slices.self, Demo.self])
+        subcommands: [Topology.self, Pairs.self, Devices.self, Slices.self, Capture.self, Demo.self])
 
     /// Prints the document in the form that was asked for; errors become one line.
-    static func show(_ options: SourceOptions, text: (Machine) throws -> String, json: (Machine) throws -> String) throws {
+    static func show(
+        _ options: SourceOptions, text: (Machine) throws -> String, document: (Machine) throws -> some Encodable
+    ) throws {
         let machine: Machine
         do throws(MachineSource.Unusable) { machine = try options.source.read() } catch {
             try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside: \(error)\n".utf8))
             throw ExitCode(1)
         }
-        let output = options.output == .json ? try json(machine) : try text(machine)
+        let output =
+            switch options.output {
+            case .text: try text(machine)
+            case .json: try JSONOutput.text(document(machine))
+            case .yaml: try YAMLOutput.text(document(machine))
+            }
         try? Descriptor(owning: dup(1)).write(all: [UInt8](output.utf8))
     }
 }
 
 enum OutputForm: String, ExpressibleByArgument, CaseIterable {
-    case text, json
+    case text, json, yaml
 }
 
 struct SourceOptions: ParsableArguments {
@@ -44,7 +51,7 @@ struct SourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A captured tree with sys and proc.", valueName: "dir"))
     var hostRoot: String?
 
-    @Option(name: .shortAndLong, help: "text or json.")
+    @Option(name: .shortAndLong, help: "text, json or yaml.")
     var output = OutputForm.text
 
     func validate() throws {
@@ -69,7 +76,7 @@ struct Topology: ParsableCommand {
         let colours = isatty(1) == 1 && getenv("NO_COLOR") == nil
         try Nearside.show(
             source, text: { TopologyView($0, colours: colours).text },
-            json: { try JSONOutput.text(TopologyDocument($0)) })
+            document: { TopologyDocument($0) })
     }
 }
 
@@ -82,7 +89,7 @@ struct Pairs: ParsableCommand {
 
     func run() throws {
         try Nearside.show(
-            source, text: { PairsDocument($0).text }, json: { try JSONOutput.text(PairsDocument($0)) })
+            source, text: { PairsDocument($0).text }, document: { PairsDocument($0) })
     }
 }
 
@@ -94,7 +101,7 @@ struct Devices: ParsableCommand {
 
     func run() throws {
         try Nearside.show(
-            source, text: { DevicesDocument($0).table($0) }, json: { try JSONOutput.text(DevicesDocument($0)) })
+            source, text: { DevicesDocument($0).table($0) }, document: { DevicesDocument($0) })
     }
 }
 
@@ -132,7 +139,34 @@ struct Slices: ParsableCommand {
                 SlicesDocument.text(
                     SlicesDocument.list($0, driver: driver, node: nodeName, owned: owned, virtualNICs: virtual))
             },
-            json: { try JSONOutput.text(list($0)) })
+            document: { list($0) })
+    }
+}
+
+struct Capture: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "A description of the machine, for --machine FILE and for reports of errors.",
+        discussion: """
+            Serial numbers, hardware and network addresses, GUIDs and names people gave are replaced by
+            stand-ins; the topology stays the same.
+            Example: nearside capture > machine.json && nearside pairs --machine machine.json
+            """)
+
+    @Option(help: ArgumentHelp("A captured tree with sys and proc, instead of this machine.", valueName: "dir"))
+    var hostRoot: String?
+
+    @Flag(help: "Keep serial numbers, addresses, GUIDs and names.")
+    var unmasked = false
+
+    func run() throws {
+        let source: MachineSource = hostRoot.map { .tree($0) } ?? .live
+        let machine: Machine
+        do throws(MachineSource.Unusable) { machine = try source.read() } catch {
+            try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+        let description = MachineDescription(machine: unmasked ? machine : machine.masked(), source: "nearside capture")
+        try? Descriptor(owning: dup(1)).write(all: try description.json() + [0x0a])
     }
 }
 

@@ -14,7 +14,7 @@ struct DiscoveryTests {
         let folder = try ScratchFolder()
         try TreeWriter.write(Machine(functions: functions), to: folder.path)
         try change(folder.path)
-        return try Discovery(root: .captured(at: folder.path)).snapshot()
+        return try Discovery(root: .captured(at: folder.path)).snapshot().machine
     }
 
     private static let nic = PCIFunction(
@@ -33,8 +33,17 @@ struct DiscoveryTests {
         var other = Self.nic
         other.address.bus = 2
         other.path = ["pci0000:00"]
-        let machine = try tree([Self.nic, other]) { try Files.write("\($0)/\(Self.folder)/vendor", vendor) }
+        let machine = try tree([Self.nic, other]) { root in
+            try Files.remove("\(root)/\(Self.folder)/uevent")
+            try Files.write("\(root)/\(Self.folder)/vendor", vendor)
+        }
         #expect(machine.functions == [other])
+    }
+
+    @Test(arguments: ["", "garbage", "PCI_CLASS=20000", "PCI_ID=15B3", "PCI_ID=15B3:1021\nPCI_CLASS=0000000200", "\u{0}"])
+    func `a damaged uevent is made up for by a file for each id`(event: String) throws {
+        let machine = try tree([Self.nic]) { try Files.write("\($0)/\(Self.folder)/uevent", event) }
+        #expect(machine.functions == [Self.nic])
     }
 
     @Test
@@ -73,17 +82,17 @@ struct DiscoveryTests {
         let folder = try ScratchFolder()
         try TreeWriter.write(machine, to: folder.path)
         for name in ["net", "infiniband", "infiniband_verbs"] { ScratchFolder.removeTree(folder("sys/class/\(name)")) }
-        #expect(try Discovery(root: .captured(at: folder.path)).snapshot() == machine)
+        #expect(try differences(try Discovery(root: .captured(at: folder.path)).snapshot().machine, machine) == [])
         // One device, in a plain folder that links to its function.
         try Files.makeFolder(folder("sys/class/infiniband/rdmap79s0"))
         try Files.makeLink(folder("sys/class/infiniband/rdmap79s0/device"), to: "../../../bus/pci/devices/0000:4f:00.0")
-        let found = try Discovery(root: .captured(at: folder.path)).snapshot().functions.filter { !$0.rdmaDevices.isEmpty }
+        let found = try Discovery(root: .captured(at: folder.path)).snapshot().machine.functions.filter { !$0.rdmaDevices.isEmpty }
         #expect(found.map(\.address.description) == ["0000:4f:00.0"])
     }
 
     @Test
     func `this host is discovered`() throws {
-        let machine = try Discovery(root: .live()).snapshot()
+        let machine = try Discovery(root: .live()).snapshot().machine
         let onDisk = Files.list("/sys/bus/pci/devices").filter { PCIAddress(parsing: $0) != nil }
         #expect(machine.functions.map(\.address.description) == onDisk)
         let interfaces = Files.list("/sys/class/net").filter { $0 != "lo" && $0 != "bonding_masters" }
@@ -92,61 +101,5 @@ struct DiscoveryTests {
         for netdev in found {
             #expect(try Files.readText("/sys/class/net/\(netdev.name)/address") == "\(netdev.mac ?? "")\n")
         }
-    }
-
-    @Test(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
-    func `a change of a link is announced`() async throws {
-        let stream = try HostWatcher.changes(log: .init(label: "test"))
-        let namespace = try NetworkNamespace.current()
-        try namespace.run { () throws(SystemError) in
-            do throws(NetlinkError) {
-                let socket = try NetlinkSocket()
-                try socket.addLink("nearw0", kind: "veth")
-                if let link = try socket.link(named: "nearw0") { try socket.deleteLink(link.index) }
-            } catch { throw SystemError("\(error)", "", code: error.code) }
-        }
-        var iterator = stream.makeAsyncIterator()
-        #expect(await iterator.next() != nil)
-    }
-}
-
-struct UplinkTests {
-    private func link(_ index: Int32, link: Int32? = nil, master: Int32? = nil, kind: String? = nil) throws -> Link {
-        var builder = MessageBuilder()
-        Link.header(&builder, index: index)
-        builder.attribute(3, text: "if\(index)")
-        var result = try #require(Link(Message(type: 16, flags: 0, payload: builder.body)))
-        result.link = link
-        result.master = master
-        result.kind = kind
-        return result
-    }
-
-    private let defaultRoute = { (index: Int32) in Route(destination: nil, isV6: false, interface: index) }
-
-    @Test
-    func `what an uplink is stacked on, and what is stacked on it, are uplinks too`() throws {
-        // VLAN 4 on bond 3 of ports 1 and 2; macvlan 5 on the bond; NIC 6 apart.
-        let links = [
-            try link(1, master: 3), try link(2, master: 3), try link(3, kind: "bond"), try link(4, link: 3, kind: "vlan"),
-            try link(5, link: 3, kind: "macvlan"), try link(6),
-        ]
-        let uplinks = Uplinks.indices(links: links, addresses: [], routes: [defaultRoute(4)], nodeAddresses: [])
-        #expect(uplinks == [1, 2, 3, 4, 5])
-    }
-
-    @Test
-    func `the other end of a veth is no part of the stack`() throws {
-        let links = [try link(1, link: 2, kind: "veth"), try link(2, link: 1, kind: "veth")]
-        #expect(Uplinks.indices(links: links, addresses: [], routes: [defaultRoute(1)], nodeAddresses: []) == [1])
-    }
-
-    @Test
-    func `the node's address protects its interface also without a default route`() throws {
-        let prefix = try #require(IPPrefix(parsing: "10.0.0.5/24"))
-        let addresses = [InterfaceAddress(index: 2, prefix: prefix)]
-        let links = [try link(1), try link(2)]
-        #expect(Uplinks.indices(links: links, addresses: addresses, routes: [], nodeAddresses: ["10.0.0.5"]) == [2])
-        #expect(Uplinks.indices(links: links, addresses: addresses, routes: [], nodeAddresses: []) == [])
     }
 }

@@ -5,6 +5,9 @@
 #ifndef NEARSIDE_CLINUX_H
 #define NEARSIDE_CLINUX_H
 
+#include <linux/ethtool_netlink.h>
+#include <linux/fib_rules.h>
+#include <linux/genetlink.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
@@ -47,5 +50,19 @@ int CLinux_accept(int socket);
 ssize_t CLinux_readlink(const char *path, void *buffer, size_t size);
 
 int CLinux_bind_netlink(int socket, uint32_t groups);
+
+/// Opens a file below an open folder, reads once, and closes it: the whole of a file of sysfs or procfs
+/// that fits a page. The number of bytes, or minus errno. A pipe in its place does not hold us up.
+ssize_t CLinux_read_at(int folder, const char *name, void *buffer, size_t size);
+
+/// The target of a symbolic link below an open folder; its length, or minus errno.
+ssize_t CLinux_readlink_at(int folder, const char *name, void *buffer, size_t size);
+
+/// A folder for the two calls above; O_PATH, so it needs no right to list.
+int CLinux_open_folder(const char *path);
+
+/// Firmware version of an interface of this namespace as its driver tells it (ETHTOOL_GDRVINFO), with a
+/// final zero; -1 when there is none. The socket is any.
+int CLinux_firmware_version(int socket, const char *interface, char version[32]);
 
 #endif

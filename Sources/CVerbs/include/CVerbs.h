@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libibverbs, opened when it is wanted, so that a node without RDMA user space still starts.
+// libibverbs, opened when it is wanted, so that a node without RDMA user space still starts. Most of its
+// functions are called through a table that it loads itself; the few that are not are looked up here.
 #ifndef NEARSIDE_CVERBS_H
 #define NEARSIDE_CVERBS_H
 
-#include <dlfcn.h>
 #include <infiniband/verbs.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct CVerbs {
@@ -17,57 +16,30 @@ struct CVerbs {
     __be64 (*get_device_guid)(struct ibv_device *);
     struct ibv_context *(*open_device)(struct ibv_device *);
     int (*close_device)(struct ibv_context *);
+    int (*query_device)(struct ibv_context *, struct ibv_device_attr *);
     int (*query_port)(struct ibv_context *, uint8_t, struct _compat_ibv_port_attr *);
+    int (*get_async_event)(struct ibv_context *, struct ibv_async_event *);
+    void (*ack_async_event)(struct ibv_async_event *);
+    const char *(*event_type_str)(enum ibv_event_type);
 };
 
-/// 0 when the library is there with all that is needed.
-static inline int CVerbs_open(struct CVerbs *verbs) {
-    verbs->library = dlopen("libibverbs.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (verbs->library == NULL) return -1;
-    verbs->get_device_list = (struct ibv_device * *(*)(int *)) dlsym(verbs->library, "ibv_get_device_list");
-    verbs->free_device_list = (void (*)(struct ibv_device **))dlsym(verbs->library, "ibv_free_device_list");
-    verbs->get_device_name = (const char *(*)(struct ibv_device *))dlsym(verbs->library, "ibv_get_device_name");
-    verbs->get_device_guid = (__be64(*)(struct ibv_device *))dlsym(verbs->library, "ibv_get_device_guid");
-    verbs->open_device = (struct ibv_context * (*)(struct ibv_device *)) dlsym(verbs->library, "ibv_open_device");
-    verbs->close_device = (int (*)(struct ibv_context *))dlsym(verbs->library, "ibv_close_device");
-    verbs->query_port =
-        (int (*)(struct ibv_context *, uint8_t, struct _compat_ibv_port_attr *))dlsym(verbs->library, "ibv_query_port");
-    if (verbs->get_device_list && verbs->free_device_list && verbs->get_device_name && verbs->get_device_guid &&
-        verbs->open_device && verbs->close_device && verbs->query_port)
-        return 0;
-    dlclose(verbs->library);
-    return -1;
-}
+/// 0 when the library is there with all that is needed; otherwise -1, and the reason in text.
+int CVerbs_open(struct CVerbs *verbs, char *reason, size_t size);
 
-static inline void CVerbs_close(struct CVerbs *verbs) { dlclose(verbs->library); }
-
-static inline struct ibv_device **CVerbs_list(struct CVerbs *verbs, int *count) {
-    return verbs->get_device_list(count);
-}
-static inline void CVerbs_free(struct CVerbs *verbs, struct ibv_device **list) { verbs->free_device_list(list); }
-static inline const char *CVerbs_name(struct CVerbs *verbs, struct ibv_device *device) {
-    return verbs->get_device_name(device);
-}
 /// The node GUID in the host's byte order.
-static inline uint64_t CVerbs_guid(struct CVerbs *verbs, struct ibv_device *device) {
-    return __builtin_bswap64((uint64_t)verbs->get_device_guid(device));
-}
+uint64_t CVerbs_guid(const struct CVerbs *verbs, struct ibv_device *device);
 
-/// State, link layer, and speed of a port: -1 when the device cannot be opened or asked.
-static inline int CVerbs_port(
-    struct CVerbs *verbs, struct ibv_device *device, uint8_t port, int *state, int *link_layer, int *width,
-    int *speed) {
-    struct ibv_context *context = verbs->open_device(device);
-    if (context == NULL) return -1;
-    struct ibv_port_attr attributes = {0};
-    int result = verbs->query_port(context, port, (struct _compat_ibv_port_attr *)&attributes);
-    verbs->close_device(context);
-    if (result != 0) return -1;
-    *state = attributes.state;
-    *link_layer = attributes.link_layer;
-    *width = attributes.active_width;
-    *speed = attributes.active_speed;
-    return 0;
-}
+/// State, link layer, width, speed and local identifier of a port; 0, or an errno.
+struct CVerbs_port {
+    int state, link_layer, width, speed, lid, gid_entries;
+};
+int CVerbs_query_port(const struct CVerbs *verbs, struct ibv_context *context, uint8_t port, struct CVerbs_port *result);
+
+/// The descriptor that becomes readable with an event; it does not block.
+int CVerbs_async_descriptor(struct ibv_context *context);
+
+/// Takes and acknowledges one event: 1, and its kind and port (0 when it is not of a port); 0 when none waits;
+/// -1 when the device is gone.
+int CVerbs_next_event(const struct CVerbs *verbs, struct ibv_context *context, int *kind, int *port);
 
 #endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CPCI
+import Hardware
+
+/// Configuration space, by libpci.
+///
+/// The kernel shows the first 64 bytes to everybody and the rest to CAP_SYS_ADMIN. Without it nothing is
+/// known of Access Control Services, which is not the same as their being off.
+struct ConfigSpace: ~Copyable {
+    private let access: UnsafeMutablePointer<pci_access>
+
+    /// Nil when libpci cannot be had for the host.
+    init?(root: HostRoot) {
+        guard let access = CPCI_open_bus(root("sys/bus/pci")) else { return nil }
+        self.access = access
+    }
+
+    deinit { CPCI_close(access) }
+
+    func readAccessControl(of functions: inout [PCIFunction]) {
+        for index in functions.indices where functions[index].isBridge {
+            let address = functions[index].address
+            // libpci holds a domain as an int.
+            guard let domain = Int32(exactly: address.domain) else { continue }
+            var control: UInt16 = 0
+            let answer = CPCI_access_control(
+                access, domain, Int32(address.bus), Int32(address.device), Int32(address.function), &control)
+            switch answer {
+            case 1: functions[index].acs = ACSControl(rawValue: control)
+            case 0: functions[index].acs = []
+            // The first one that may not be read tells of all.
+            default: return
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+
+/// Reads Neuron devices: `/sys/class/neuron_device`.
+///
+/// The driver makes these devices without a parent, so that nothing in sysfs says which function is which
+/// index. With one of each the answer is certain; with more it is not, and then the functions stay without
+/// index and device node: a container would otherwise be given another one's device.
+struct NeuronReader {
+    let sysfs: Sysfs
+
+    func complete(_ functions: inout [PCIFunction]) {
+        let place = "sys/class/neuron_device"
+        let names = sysfs.root.list(place).filter { $0.hasPrefix("neuron") && Int($0.dropFirst(6)) != nil }
+        let own = functions.indices.filter { Catalog.acceleratorFamily(functions[$0]) == .neuron }
+        var functionOfIndex: [Int: Int] = [:]
+        for name in names {
+            guard let number = Int(name.dropFirst(6)) else { continue }
+            if let address = sysfs.folder("\(place)/\(name)")?.linkName("device").flatMap({ PCIAddress(parsing: $0) }) {
+                functionOfIndex[number] = own.first { functions[$0].address == address }
+            } else if names.count == 1, own.count == 1 {
+                functionOfIndex[number] = own[0]
+            }
+        }
+        for (number, index) in functionOfIndex {
+            guard let folder = sysfs.folder("\(place)/neuron\(number)") else { continue }
+            var facts = AcceleratorFacts(product: folder.text("info/architecture/device_name"), index: number)
+            let neighbours = folder.text("connected_devices")?.split { $0 == "," || $0 == " " }.compactMap { Int($0) } ?? []
+            facts.neighbours = neighbours.compactMap { functionOfIndex[$0].map { functions[$0].address } }
+            functions[index].accelerator = facts
+            if let node = folder.node("dev", at: "/dev/neuron\(number)") { functions[index].charDevices.append(node) }
+        }
+        if !names.isEmpty, functionOfIndex.isEmpty {
+            sysfs.remark("\(place): nothing tells which of \(own.count) PCI functions are \(names[0]) and its siblings; they stay without device nodes")
+        }
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import Linux
+
+/// A reader of one host's files, and what it found wrong with them.
+///
+/// Made for one snapshot and used by one thread.
+final class Sysfs {
+    let root: HostRoot
+    /// What was left out, and why: one line each.
+    private(set) var remarks: [String] = []
+
+    /// A broken host shall not fill the log.
+    private static let mostRemarks = 64
+
+    init(_ root: HostRoot) { self.root = root }
+
+    func remark(_ text: @autoclosure () -> String) {
+        if remarks.count < Self.mostRemarks { remarks.append(text()) }
+    }
+
+    /// The folder at a path below the root; nil when it is not there.
+    func folder(_ path: String) -> SysfsFolder? {
+        guard let handle = FolderHandle(root(path)) else { return nil }
+        return SysfsFolder(handle: handle, path: path, sysfs: self)
+    }
+}
+
+/// A folder of sysfs or procfs: its values by name.
+///
+/// A value that is not there is nil. One that is there and makes no sense is nil too, with a remark: it is
+/// never guessed.
+struct SysfsFolder: ~Copyable {
+    private let handle: FolderHandle
+    /// Below the root.
+    let path: String
+    private let sysfs: Sysfs
+
+    init(handle: consuming FolderHandle, path: String, sysfs: Sysfs) {
+        self.handle = handle
+        self.path = path
+        self.sysfs = sysfs
+    }
+
+    /// Reads a value by a closure that gives nil for nonsense.
+    func parse<Value>(_ name: String, _ body: (UnsafeRawBufferPointer) -> Value?) -> Value? {
+        do throws(SystemError) {
+            var isEmpty = false
+            let value = try handle.withContent(of: name) { bytes in
+                isEmpty = bytes.isEmpty
+                return body(bytes)
+            }
+            // Drivers print nothing where they have nothing to say.
+            if value == nil, !isEmpty { sysfs.remark("\(path)/\(name) makes no sense and is left out") }
+            return value
+        } catch {
+            // Absent, refused by the driver (EINVAL, ENODEV, EOPNOTSUPP) or for others to read: not known.
+            if error.code == EIO { sysfs.remark("\(path)/\(name) cannot be read and is left out") }
+            return nil
+        }
+    }
+
+    /// The first line as text.
+    func text(_ name: String) -> String? {
+        (try? handle.withContent(of: name) { $0.firstLine })?.flatMap { $0 }
+    }
+
+    func integer(_ name: String, in range: ClosedRange<Int> = 0...Int.max) -> Int? {
+        parse(name) { $0.integer.flatMap { range.contains($0) ? $0 : nil } }
+    }
+
+    /// Hexadecimal digits behind `0x`, in lower case: `10de`.
+    func id(_ name: String, digits: Int) -> String? {
+        parse(name) { bytes in
+            guard bytes.count == digits + 2, bytes[0] == UInt8(ascii: "0"), bytes[1] == UInt8(ascii: "x") else { return nil }
+            return UnsafeRawBufferPointer(rebasing: bytes[2...]).hexadecimal(digits: digits)
+        }
+    }
+
+    /// The last part of what a symbolic link holds.
+    func linkName(_ name: String) -> String? {
+        handle.withTarget(of: name) { bytes in
+            let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+            return String(decoding: bytes[start...], as: UTF8.self)
+        }
+    }
+
+    /// The parts of what a symbolic link holds.
+    func linkParts(_ name: String) -> [String]? {
+        handle.withTarget(of: name) { bytes in
+            bytes.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    /// A device node by the `major:minor` of a `dev` file.
+    func node(_ name: String, at path: String) -> CharDevice? {
+        parse(name) { bytes in
+            let parts = bytes.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let major = UnsafeRawBufferPointer(rebasing: parts[0]).integer,
+                let minor = UnsafeRawBufferPointer(rebasing: parts[1]).integer,
+                // 12 and 20 bits (linux/kdev_t.h).
+                (0..<1 << 12).contains(major), (0..<1 << 20).contains(minor)
+            else { return nil }
+            return CharDevice(path: path, major: UInt32(major), minor: UInt32(minor))
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Text up to the end of the line; nil when there is none.
+    var firstLine: String? {
+        let end = firstIndex { $0 == UInt8(ascii: "\n") || $0 == 0 } ?? count
+        return end == 0 ? nil : String(decoding: self[..<end], as: UTF8.self)
+    }
+
+    /// A decimal integer, the whole of it.
+    var integer: Int? {
+        let isNegative = first == UInt8(ascii: "-")
+        let digits = isNegative ? dropFirst() : self[...]
+        guard !digits.isEmpty, digits.count <= 18 else { return nil }
+        var value = 0
+        for byte in digits {
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+            value = value * 10 + Int(byte - UInt8(ascii: "0"))
+        }
+        return isNegative ? -value : value
+    }
+
+    /// The number it starts with: `16.0` of `16.0 GT/s PCIe`; nil when it starts with none.
+    var leadingNumber: Double? {
+        var (whole, scale, digits) = (0, 1, 0)
+        var hasPoint = false
+        for byte in self {
+            if byte == UInt8(ascii: "."), !hasPoint {
+                hasPoint = true
+                continue
+            }
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { break }
+            digits += 1
+            guard digits <= 12 else { return nil }
+            whole = whole * 10 + Int(byte - UInt8(ascii: "0"))
+            if hasPoint { scale *= 10 }
+        }
+        return digits == 0 ? nil : Double(whole) / Double(scale)
+    }
+
+    /// Exactly that many hexadecimal digits, in lower case.
+    func hexadecimal(digits: Int) -> String? {
+        guard count == digits else { return nil }
+        var text = ""
+        for byte in self {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"):
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): text.unicodeScalars.append(Unicode.Scalar(byte | 0x20))
+            default: return nil
+            }
+        }
+        return text
+    }
+}

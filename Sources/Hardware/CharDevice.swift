@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A character device a container needs to use a device.
+package struct CharDevice: Hashable, Sendable, Codable {
+    /// Path below the host's root: `/dev/infiniband/uverbs0`.
+    package var path: String
+    package var major: UInt32
+    package var minor: UInt32
+
+    package init(path: String, major: UInt32, minor: UInt32) {
+        self.path = path
+        self.major = major
+        self.minor = minor
+    }
+
+    /// The last part of its path: `uverbs0`.
+    package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// An RDMA device: what libibverbs and `/sys/class/infiniband` list.
+package struct RDMADevice: Hashable, Sendable, Codable {
+    /// Kernel name: `mlx5_0`, `rdmap79s0`.
+    package var name: String
+    /// `CA`, `RNIC`, `unspecified` (EFA), ...: the text behind the number in `node_type`.
+    package var nodeType: String?
+    package var firmware: String?
+    /// Node GUID as sysfs prints it: `0c42:a103:0065:bafe`.
+    package var nodeGUID: String?
+    /// Equal for all functions of one adapter.
+    package var systemImageGUID: String?
+    package var ports: [RDMAPort]
+    /// Its uverbs, umad and issm nodes. Numbers change over reboots, so they are always found by the
+    /// device's name.
+    package var charDevices: [CharDevice]
+
+    package init(
+        name: String, nodeGUID: String? = nil, ports: [RDMAPort] = [], charDevices: [CharDevice] = []
+    ) {
+        self.name = name
+        self.nodeGUID = nodeGUID
+        self.ports = ports
+        self.charDevices = charDevices
+    }
+
+    /// Texts of `node_type` by their number (drivers/infiniband/core/sysfs.c).
+    static let nodeTypes = ["?", "CA", "switch", "router", "RNIC", "usNIC", "usNIC UDP", "unspecified"]
+
+    private enum CodingKeys: String, CodingKey {
+        case name, nodeType, firmware, nodeGUID, systemImageGUID, ports, charDevices
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decode(String.self, forKey: .name)
+        nodeType = try values.decodeIfPresent(String.self, forKey: .nodeType)
+        firmware = try values.decodeIfPresent(String.self, forKey: .firmware)
+        nodeGUID = try values.decodeIfPresent(String.self, forKey: .nodeGUID)
+        systemImageGUID = try values.decodeIfPresent(String.self, forKey: .systemImageGUID)
+        ports = try values.list(.ports)
+        charDevices = try values.list(.charDevices)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(name, forKey: .name)
+        try values.encodeIfPresent(nodeType, forKey: .nodeType)
+        try values.encodeIfPresent(firmware, forKey: .firmware)
+        try values.encodeIfPresent(nodeGUID, forKey: .nodeGUID)
+        try values.encodeIfPresent(systemImageGUID, forKey: .systemImageGUID)
+        try values.encode(list: ports, forKey: .ports)
+        try values.encode(list: charDevices, forKey: .charDevices)
+    }
+}
+
+/// A port of an RDMA device. Ports are numbered from 1.
+package struct RDMAPort: Hashable, Sendable, Codable {
+    package var number: Int
+    /// `ACTIVE`, `DOWN`, `INIT`, `ARMED`.
+    package var state: String?
+    /// `Ethernet`, `InfiniBand`, or `Unspecified` for EFA.
+    package var linkLayer: String?
+    /// Gb/s.
+    package var rate: Double?
+    /// Local identifier, of InfiniBand ports that a subnet manager has reached.
+    package var lid: Int?
+    /// The interface behind the port (RoCE, iWARP).
+    package var netdev: String?
+    package var gids: [GID]
+
+    package init(number: Int, state: String? = nil, linkLayer: String? = nil, rate: Double? = nil) {
+        self.number = number
+        self.state = state
+        self.linkLayer = linkLayer
+        self.rate = rate
+        gids = []
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case number, state, linkLayer, rate, lid, netdev, gids
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        number = try values.decode(Int.self, forKey: .number)
+        state = try values.decodeIfPresent(String.self, forKey: .state)
+        linkLayer = try values.decodeIfPresent(String.self, forKey: .linkLayer)
+        rate = try values.decodeIfPresent(Double.self, forKey: .rate)
+        lid = try values.decodeIfPresent(Int.self, forKey: .lid)
+        netdev = try values.decodeIfPresent(String.self, forKey: .netdev)
+        gids = try values.list(.gids)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(number, forKey: .number)
+        try values.encodeIfPresent(state, forKey: .state)
+        try values.encodeIfPresent(linkLayer, forKey: .linkLayer)
+        try values.encodeIfPresent(rate, forKey: .rate)
+        try values.encodeIfPresent(lid, forKey: .lid)
+        try values.encodeIfPresent(netdev, forKey: .netdev)
+        try values.encode(list: gids, forKey: .gids)
+    }
+}
+
+/// An entry of a port's table of global identifiers.
+package struct GID: Hashable, Sendable, Codable {
+    package var index: Int
+    /// As sysfs prints it: eight groups of four digits.
+    package var value: String
+    /// `IB/RoCE v1` or `RoCE v2`.
+    package var type: String?
+
+    package init(index: Int, value: String, type: String? = nil) {
+        self.index = index
+        self.value = value
+        self.type = type
+    }
+}

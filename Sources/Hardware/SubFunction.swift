@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A slice of a physical function with interfaces of its own, without a place on the PCI bus: a device on
+/// the kernel's auxiliary bus (Documentation/networking/devlink/devlink-port.rst).
+package struct SubFunction: Hashable, Sendable, Codable {
+    /// Name on the auxiliary bus: `mlx5_core.sf.2`. The number in it is not stable over reboots.
+    package var name: String
+    /// The number it was made with, which is.
+    package var number: Int?
+    package var netdevs: [Netdev]
+    package var rdmaDevices: [RDMADevice]
+
+    package init(name: String, number: Int? = nil, netdevs: [Netdev] = [], rdmaDevices: [RDMADevice] = []) {
+        self.name = name
+        self.number = number
+        self.netdevs = netdevs
+        self.rdmaDevices = rdmaDevices
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name, number, netdevs, rdmaDevices
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decode(String.self, forKey: .name)
+        number = try values.decodeIfPresent(Int.self, forKey: .number)
+        netdevs = try values.list(.netdevs)
+        rdmaDevices = try values.list(.rdmaDevices)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(name, forKey: .name)
+        try values.encodeIfPresent(number, forKey: .number)
+        try values.encode(list: netdevs, forKey: .netdevs)
+        try values.encode(list: rdmaDevices, forKey: .rdmaDevices)
+    }
+}

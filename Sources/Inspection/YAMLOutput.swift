@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import ResourceAPI
+
+/// A document as YAML 1.2: the same as its JSON, in blocks. Every text is quoted as in JSON, which YAML takes
+/// as it is (YAML 1.2.2, section 7.3.1), so no value can be taken for another.
+package enum YAMLOutput {
+    package static func text(_ document: some Encodable) throws -> String {
+        let value = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(document))
+        return try lines(value).joined(separator: "\n") + "\n"
+    }
+
+    private static func lines(_ value: JSONValue) throws -> [String] {
+        switch value {
+        case .object(let members) where !members.isEmpty:
+            return try members.sorted { $0.key < $1.key }.flatMap { key, value in
+                let name = isPlain(key) ? key : try scalar(.string(key))
+                return try isBlock(value) ? ["\(name):"] + indented(lines(value), "  ") : ["\(name): \(scalar(value))"]
+            }
+        case .array(let elements) where !elements.isEmpty:
+            return try elements.flatMap { element in
+                let inner = try lines(element)
+                return ["- \(inner[0])"] + indented(Array(inner.dropFirst()), "  ")
+            }
+        default: return [try scalar(value)]
+        }
+    }
+
+    private static func indented(_ lines: [String], _ indent: String) -> [String] { lines.map { indent + $0 } }
+
+    private static func isBlock(_ value: JSONValue) -> Bool {
+        switch value {
+        case .object(let members): !members.isEmpty
+        case .array(let elements): !elements.isEmpty
+        default: false
+        }
+    }
+
+    /// A key that no rule of YAML takes for anything but text.
+    private static func isPlain(_ key: String) -> Bool {
+        guard let first = key.first, first.isASCII, first.isLetter else { return false }
+        return key.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
+            && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(key.lowercased())
+    }
+
+    private static func scalar(_ value: JSONValue) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        // A list of one, since some encoders refuse a bare text.
+        let text = String(decoding: try encoder.encode([value]), as: UTF8.self)
+        return String(text.dropFirst().dropLast())
+    }
+}

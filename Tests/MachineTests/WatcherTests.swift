@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Discovery
+import Glibc
+import Linux
+import Logging
+import Netlink
+import Testbed
+import Testing
+
+struct BurstTests {
+    @Test
+    func `changes that follow one another closely are one burst`() {
+        var burst = Burst(quiet: 60, patience: 1000)
+        #expect(burst.wait(at: 0) == -1)
+        var ends: [Int] = []
+        for time in 0...2000 {
+            if time <= 500, time % 50 == 0 { burst.note(at: time) }
+            if time == 510 { #expect(burst.wait(at: time) == 50) }
+            if burst.isOver(at: time) { ends.append(time) }
+        }
+        #expect(ends == [560])
+        #expect(burst.wait(at: 2000) == -1)
+    }
+
+    @Test
+    func `a storm is told of once a second, and once when it is over`() {
+        var burst = Burst(quiet: 60, patience: 1000)
+        var told = 0
+        // 10,000 events in 10 s.
+        for time in 0..<10_000 {
+            burst.note(at: time)
+            if burst.isOver(at: time) { told += 1 }
+        }
+        if burst.isOver(at: 10_060) { told += 1 }
+        #expect((9...11).contains(told))
+    }
+}
+
+struct EventFilterTests {
+    private func link(_ name: String, _ kind: String?, isGone: Bool = false) -> ArraySlice<UInt8> {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: 7)
+        builder.attribute(3, text: name)
+        if let kind { builder.nested(18) { $0.attribute(1, text: kind) } }
+        return Message(type: isGone ? 17 : 16, flags: 0, payload: builder.body).bytes[...]
+    }
+
+    private let address = Message(type: 20, flags: 0, payload: [2, 24, 0, 0, 7, 0, 0, 0, 8, 0, 2, 0, 10, 0, 0, 1]).bytes[...]
+
+    @Test
+    func `an interface of a pod matters neither when it comes nor with its addresses nor when it goes`() {
+        var filter = EventFilter(virtualPrefixes: ["fab"])
+        let events = [address, link("veth1234", "veth"), address, link("veth1234", "veth", isGone: true), address]
+        // In the end the index can be another interface's.
+        #expect(events.map { filter.isRelevant(routing: $0) } == [true, false, false, false, true])
+    }
+
+    @Test
+    func `hardware, other kinds, and virtual interfaces that are devices matter`() {
+        var filter = EventFilter(virtualPrefixes: ["fab"])
+        let events = [
+            link("eth0", nil), link("bond0", "bond"), link("fab0", "veth"), link("eth0", nil, isGone: true), [1, 2, 3],
+        ]
+        #expect(events.map { filter.isRelevant(routing: $0) } == [true, true, true, true, true])
+    }
+
+    @Test
+    func `of routes only default ones matter`() {
+        var filter = EventFilter(virtualPrefixes: [])
+        let header: [UInt8] = [2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]
+        var host = header + [8, 0, 1, 0, 10, 0, 0, 9]
+        host[1] = 32
+        let events = [header, host].map { Message(type: 24, flags: 0, payload: $0).bytes[...] }
+        #expect(events.map { filter.isRelevant(routing: $0) } == [true, false])
+    }
+
+    @Test(arguments: [("pci", true), ("infiniband", true), ("auxiliary", true), ("net", false), ("queues", false), ("", true)])
+    func `device events matter by their subsystem`(subsystem: String, isRelevant: Bool) {
+        let filter = EventFilter(virtualPrefixes: [])
+        let text = "add@/devices/x\u{0}ACTION=add\u{0}DEVPATH=/devices/x\u{0}" + (subsystem.isEmpty ? "" : "SUBSYSTEM=\(subsystem)\u{0}SEQNUM=1\u{0}")
+        #expect(filter.isRelevant(uevent: [UInt8](text.utf8)[...]) == isRelevant)
+    }
+}
+
+private actor Counter {
+    private(set) var count = 0
+
+    func add() { count += 1 }
+}
+
+@Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"), .serialized)
+struct WatcherTests {
+    /// How many announcements there are while the closure works in a namespace of its own and after it, and
+    /// for how many milliseconds it worked.
+    private func announcements(
+        prefixes: [String] = [], _ work: @escaping @Sendable (NetlinkSocket) throws(NetlinkError) -> Void
+    ) async throws -> (count: Int, duration: Int) {
+        let host = try NetworkNamespace.make()
+        let watcher = try host.run { () throws(SystemError) in
+            try HostWatcher(virtualPrefixes: prefixes, log: Logger(label: "test"))
+        }
+        let counter = Counter()
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { for await _ in watcher.changes { await counter.add() } }
+            // The loopback's own coming is over.
+            try await Task.sleep(for: .milliseconds(200))
+            let before = await counter.count
+            let start = Poller.now()
+            try host.run(
+                { () throws(NetlinkError) in try work(try NetlinkSocket()) }, entering: { NetlinkError("enter the namespace", $0) })
+            let end = Poller.now()
+            try await Task.sleep(for: .milliseconds(1500))
+            group.cancelAll()
+            return (await counter.count - before, end - start)
+        }
+    }
+
+    private static func addPair(_ socket: NetlinkSocket, _ name: String) throws(NetlinkError) -> Int32 {
+        try socket.addLink(name, kind: "veth")
+        guard let link = try socket.link(named: name) else { throw NetlinkError("find \(name)", code: ENODEV) }
+        try socket.change(link.index, LinkChange(isUp: true), "raise \(name)")
+        return link.index
+    }
+
+    @Test
+    func `ten interfaces of pods that come and go cost no snapshot`() async throws {
+        let seen = try await announcements { (socket) throws(NetlinkError) in
+            for pod in 0..<10 {
+                let index = try Self.addPair(socket, "pod\(pod)")
+                usleep(30_000)
+                try socket.deleteLink(index)
+            }
+        }
+        #expect(seen.count == 0)
+    }
+
+    @Test
+    func `ten devices that come and go cost at most three snapshots`() async throws {
+        let seen = try await announcements(prefixes: ["fab", "veth"]) { (socket) throws(NetlinkError) in
+            for pod in 0..<10 {
+                let index = try Self.addPair(socket, "fab\(pod)")
+                usleep(30_000)
+                try socket.deleteLink(index)
+            }
+        }
+        #expect((1...3).contains(seen.count), "\(seen)")
+    }
+
+    @Test
+    func `a storm of ten thousand changes costs a bounded number of snapshots`() async throws {
+        let seen = try await announcements { (socket) throws(NetlinkError) in
+            try socket.addLink("br0", kind: "bridge")
+            guard let link = try socket.link(named: "br0") else { throw NetlinkError("find br0", code: ENODEV) }
+            for change in 0..<10_000 {
+                try socket.change(link.index, LinkChange(mtu: UInt32(1400 + change % 2)), "change br0")
+            }
+        }
+        #expect(seen.count >= 1 && seen.count <= seen.duration / 1000 + 2, "\(seen)")
+    }
+
+    @Test
+    func `the watcher's thread ends with its stream`() async throws {
+        func threads() -> Int { Files.list("/proc/self/task").count }
+        let before = threads()
+        for _ in 0..<5 {
+            let watcher = try HostWatcher(log: Logger(label: "test"))
+            // Nobody hears it: the stream ends at once.
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { for await _ in watcher.changes {} }
+                group.cancelAll()
+            }
+        }
+        #expect(try await eventually { threads() <= before + 2 })
+    }
+
+    private func eventually(_ condition: () -> Bool) async throws -> Bool {
+        for _ in 0..<200 {
+            if condition() { return true }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return false
+    }
+}
