@@ -16,12 +16,30 @@ struct Owner: Hashable {
 
     /// The last function on the way to a place in sysfs, with whatever bus (virtio, auxiliary) lies between;
     /// nil for a virtual device.
-    init?(path parts: [String]) {
-        guard let index = parts.lastIndex(where: { PCIAddress(parsing: $0) != nil }),
-            let function = PCIAddress(parsing: parts[index])
-        else { return nil }
-        self.function = function
-        subFunction = parts[(index + 1)...].first { $0.split(separator: ".").dropFirst().first == "sf" }
+    init?(path: UnsafeRawBufferPointer) {
+        var end = path.endIndex
+        var behind = end
+        while true {
+            let start = path[..<end].lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+            if let function = PCIAddress(bytes: UnsafeRawBufferPointer(rebasing: path[start..<end])) {
+                self.function = function
+                break
+            }
+            behind = start
+            guard start > 0 else { return nil }
+            end = start - 1
+        }
+        subFunction = nil
+        // `mlx5_core.sf.2` has "sf" as the second of its parts.
+        for part in path[behind...].split(separator: UInt8(ascii: "/")) where Self.isSubFunction(part) {
+            subFunction = String(decoding: part, as: UTF8.self)
+            break
+        }
+    }
+
+    private static func isSubFunction(_ part: Slice<UnsafeRawBufferPointer>) -> Bool {
+        guard let point = part.firstIndex(of: UInt8(ascii: ".")) else { return false }
+        return part[(point + 1)...].dropping("sf.") != nil
     }
 }
 
@@ -37,13 +55,17 @@ struct ClassDevice {
 extension Sysfs {
     /// The devices of a class, by name. A captured tree may lack the class and hold only what is in the
     /// folders of the functions.
-    func devices(ofClass name: String) -> [ClassDevice] {
+    ///
+    /// - Parameter owned: whether the owners are wanted; to find one costs a system call.
+    func devices(ofClass name: String, owned: Bool = true) -> [ClassDevice] {
         let place = "sys/class/\(name)"
-        var devices: [ClassDevice] = []
         if let folder = folder(place) {
-            devices = root.list(place).map { ClassDevice(name: $0, folder: "\(place)/\($0)", owner: owner(of: $0, in: folder)) }
+            return root.list(place).map {
+                ClassDevice(name: $0, folder: "\(place)/\($0)", owner: owned ? owner(of: $0, in: folder) : nil)
+            }
         }
-        if root.isLive || !devices.isEmpty { return devices }
+        if root.isLive { return [] }
+        var devices: [ClassDevice] = []
         for function in root.list(PCIReader.bus) {
             guard let address = PCIAddress(parsing: function) else { continue }
             let folder = "\(PCIReader.bus)/\(function)/\(name)"
@@ -56,6 +78,6 @@ extension Sysfs {
 
     /// Where the entry is a plain folder, its `device` link tells.
     func owner(of name: String, in folder: borrowing SysfsFolder) -> Owner? {
-        (folder.linkParts(name) ?? folder.linkParts("\(name)/device")).flatMap(Owner.init(path:))
+        folder.withTarget(of: name, Owner.init(path:)) ?? folder.withTarget(of: "\(name)/device", Owner.init(path:)) ?? nil
     }
 }

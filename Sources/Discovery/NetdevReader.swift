@@ -41,9 +41,16 @@ struct NetdevReader {
             if owner != nil {
                 netdev.speed = speeds[link.index]
                 netdev.firmware = firmware?.version(of: link.name)
-                netdev.port = sysfs.folder("sys/class/net/\(link.name)")?.integer("dev_port").flatMap { $0 == 0 ? nil : $0 }
             }
             netdevs[owner, default: []].append(netdev)
+        }
+        // One interface is the first port's.
+        for case let owner? in netdevs.keys where netdevs[owner, default: []].count > 1 {
+            for index in netdevs[owner, default: []].indices {
+                let name = netdevs[owner, default: []][index].name
+                let port = sysfs.folder("sys/class/net/\(name)")?.integer("dev_port", in: 0...Int(UInt16.max))
+                netdevs[owner]?[index].port = port == 0 ? nil : port
+            }
         }
         return netdevs
     }

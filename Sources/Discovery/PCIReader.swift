@@ -7,8 +7,14 @@ import Linux
 /// Reads PCI functions from sysfs.
 struct PCIReader {
     let sysfs: Sysfs
+    private let paths = PathCache()
     /// Functions that have an interface or an RDMA device: NICs, whatever their class says.
     let owners: Set<PCIAddress>
+
+    init(sysfs: Sysfs, owners: Set<PCIAddress>) {
+        self.sysfs = sysfs
+        self.owners = owners
+    }
 
     static let bus = "sys/bus/pci/devices"
 
@@ -30,16 +36,16 @@ struct PCIReader {
         guard let folder = sysfs.folder("\(Self.bus)/\(name)") else { return nil }
         guard var function = identity(of: address, folder) else {
             // Some captures keep bare folders for bridges, with nothing in them: nothing to say of those.
-            if !folder.holds("class") { return nil }
+            if !folder.exists("class") { return nil }
             sysfs.remark("\(folder.path) has no usable vendor, device and class; it is left out")
             return nil
         }
-        function.path = Self.path(bus.linkParts(name) ?? [])
+        function.path = bus.withTarget(of: name) { paths.path($0) } ?? []
         function.numaNode = folder.integer("numa_node", in: -1...(1 << 20)).flatMap { $0 < 0 ? nil : $0 }
         // A server has hundreds of functions that are neither accelerator nor NIC nor on the way to one.
         guard function.isBridge || Catalog.acceleratorFamily(function) != nil || Catalog.isNIC(function) || owners.contains(address)
         else { return function }
-        function.physicalFunction = folder.linkName("physfn").flatMap { PCIAddress(parsing: $0) }
+        function.physicalFunction = folder.linkedFunction("physfn")
         // The link of a virtual function is that of its physical one.
         if function.physicalFunction == nil {
             function.link = link(folder, "current")
@@ -47,7 +53,7 @@ struct PCIReader {
         }
         guard !function.isBridge else { return function }
         function.iommuGroup = folder.linkName("iommu_group").flatMap { Int($0) }
-        if let total = folder.integer("sriov_totalvfs", in: 0...(1 << 16)), total > 0 {
+        if function.physicalFunction == nil, let total = folder.integer("sriov_totalvfs", in: 0...(1 << 16)), total > 0 {
             function.sriov = SRIOV(total: total, enabled: folder.integer("sriov_numvfs", in: 0...total) ?? 0)
         }
         return function
@@ -65,13 +71,6 @@ struct PCIReader {
         }
         function.driver = folder.linkName("driver")
         return function
-    }
-
-    /// The folders between `/sys/devices` and the function's own. The entry of the bus is a link to
-    /// `../../../devices/…`; a capture may hold a plain folder instead, which tells no path.
-    private static func path(_ parts: [String]) -> [String] {
-        guard let start = parts.lastIndex(of: "devices"), start < parts.endIndex - 1 else { return [] }
-        return Array(parts[(start + 1)..<(parts.endIndex - 1)])
     }
 
     /// `16.0 GT/s PCIe` and `16`. A link that is down or not there has `Unknown` and 0, or 255 where the
@@ -92,7 +91,7 @@ struct PCIReader {
             guard let sriov = function.sriov, sriov.enabled > 0, let folder = sysfs.folder("\(Self.bus)/\(function.address)")
             else { continue }
             for index in 0..<sriov.enabled {
-                if let address = folder.linkName("virtfn\(index)").flatMap({ PCIAddress(parsing: $0) }) { indices[address] = index }
+                if let address = folder.linkedFunction("virtfn\(index)") { indices[address] = index }
             }
         }
         guard !indices.isEmpty else { return }
@@ -101,22 +100,24 @@ struct PCIReader {
 }
 
 extension SysfsFolder {
-    fileprivate func holds(_ name: String) -> Bool { text(name) != nil }
-
     /// A function by its `uevent`: `DRIVER=`, `PCI_CLASS=30200`, `PCI_ID=10DE:2330`, `PCI_SUBSYS_ID=` (the PCI
     /// core writes it, drivers/pci/pci-driver.c). Nil when a line is missing or damaged.
     fileprivate func event(of address: PCIAddress) -> PCIFunction? {
-        var (driver, ids, subsystem, classCode): (String?, [String]?, [String]?, String?)
-        func pair(_ bytes: Slice<UnsafeRawBufferPointer>) -> [String]? {
+        var (driver, ids, subsystem, classCode): (String?, (String, String)?, (String, String)?, String?)
+        func pair(_ bytes: Slice<UnsafeRawBufferPointer>) -> (String, String)? {
             guard bytes.count == 9, bytes[bytes.startIndex + 4] == UInt8(ascii: ":") else { return nil }
             let (left, right) = (bytes.prefix(4), bytes.suffix(4))
             guard let left = UnsafeRawBufferPointer(rebasing: left).hexadecimal(digits: 4),
                 let right = UnsafeRawBufferPointer(rebasing: right).hexadecimal(digits: 4)
             else { return nil }
-            return [left, right]
+            return (left, right)
         }
         _ = parse("uevent") { bytes in
-            for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+                let line = rest[..<end]
+                rest = rest[min(end + 1, rest.endIndex)...]
                 if let value = line.dropping("DRIVER=") {
                     driver = String(decoding: value, as: UTF8.self)
                 } else if let value = line.dropping("PCI_CLASS="), (1...6).contains(value.count) {
@@ -131,9 +132,9 @@ extension SysfsFolder {
             return true
         }
         guard let ids, let classCode else { return nil }
-        var function = PCIFunction(address: address, vendor: ids[0], device: ids[1], classCode: classCode, driver: driver)
+        var function = PCIFunction(address: address, vendor: ids.0, device: ids.1, classCode: classCode, driver: driver)
         // Zeros stand for no subsystem.
-        if let subsystem, subsystem != ["0000", "0000"] { function.subsystem = subsystem.joined(separator: ":") }
+        if let subsystem, subsystem != ("0000", "0000") { function.subsystem = "\(subsystem.0):\(subsystem.1)" }
         return function
     }
 }
@@ -142,5 +143,25 @@ extension Slice<UnsafeRawBufferPointer> {
     /// What is behind a prefix; nil when it does not start with it.
     func dropping(_ prefix: StaticString) -> Slice<UnsafeRawBufferPointer>? {
         prefix.withUTF8Buffer { prefix in starts(with: prefix) ? dropFirst(prefix.count) : nil }
+    }
+}
+
+/// The folders between `/sys/devices` and that of a function.
+///
+/// Neighbours share theirs: hundreds of virtual functions have one, which is then held once.
+private final class PathCache {
+    private var target: [UInt8] = []
+    private var path: [String] = []
+
+    /// The path in what an entry of the bus holds: `../../../devices/…`. A capture may hold a plain folder
+    /// instead, which tells none.
+    func path(_ bytes: UnsafeRawBufferPointer) -> [String] {
+        let end = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
+        if !target.isEmpty, bytes[..<end].elementsEqual(target) { return path }
+        let parts = bytes[..<end].split(separator: UInt8(ascii: "/"))
+        guard let start = parts.lastIndex(where: { $0.count == 7 && $0.dropping("devices") != nil }) else { return [] }
+        target = Array(bytes[..<end])
+        path = parts[(start + 1)...].map { String(decoding: $0, as: UTF8.self) }
+        return path
     }
 }

@@ -11,6 +11,7 @@ struct RDMAReader {
     /// in a row are taken for the end.
     private static let emptyEntries = 4
     private static let mostEntries = 64
+    private static let mostPorts = 255
 
     /// The devices by what they belong to; nil for one over a virtual interface.
     func devices() -> [Owner?: [RDMADevice]] {
@@ -25,9 +26,8 @@ struct RDMAReader {
             device.firmware = folder.text("fw_ver")
             device.nodeGUID = folder.text("node_guid").flatMap(Self.known)
             device.systemImageGUID = folder.text("sys_image_guid").flatMap(Self.known)
-            for number in sysfs.root.list("\(entry.folder)/ports").compactMap({ Int($0) }).sorted() {
-                if let folder = sysfs.folder("\(entry.folder)/ports/\(number)") { device.ports.append(port(number, folder)) }
-            }
+            // Ports are numbered from 1 without gaps (InfiniBand Architecture 1.4, section 3.5.1).
+            while device.ports.count < Self.mostPorts, let port = port(device.ports.count + 1, folder) { device.ports.append(port) }
             device.charDevices = nodes[entry.name] ?? []
             // Software RDMA has no device of its own: it is where its interface is.
             let netdev = device.ports.lazy.compactMap(\.netdev).first ?? (entry.owner == nil ? folder.text("parent") : nil)
@@ -43,7 +43,7 @@ struct RDMAReader {
         var nodes: [String: [CharDevice]] = [:]
         for name in ["infiniband_verbs", "infiniband_mad"] {
             // Both classes have a file of their own beside the devices: abi_version.
-            for entry in sysfs.devices(ofClass: name) where entry.name.last?.isNumber == true {
+            for entry in sysfs.devices(ofClass: name, owned: false) where entry.name.last?.isNumber == true {
                 guard let folder = sysfs.folder(entry.folder), let device = folder.text("ibdev"),
                     let node = folder.node("dev", at: "/dev/infiniband/\(entry.name)")
                 else { continue }
@@ -53,31 +53,33 @@ struct RDMAReader {
         return nodes
     }
 
-    /// `4: ACTIVE`, `Ethernet`, `100 Gb/sec (4X EDR)`, `0x1`.
-    private func port(_ number: Int, _ folder: borrowing SysfsFolder) -> RDMAPort {
+    /// `4: ACTIVE`, `Ethernet`, `100 Gb/sec (4X EDR)`, `0x1`; nil when there is no such port.
+    private func port(_ number: Int, _ folder: borrowing SysfsFolder) -> RDMAPort? {
+        let place = "ports/\(number)"
         var port = RDMAPort(number: number)
-        port.state = folder.parse("state") { Self.label($0) }
-        port.linkLayer = folder.text("link_layer")
-        port.rate = folder.parse("rate") { $0.leadingNumber }.flatMap { $0 > 0 ? $0 : nil }
+        port.state = folder.parse("\(place)/state") { Self.label($0) }
+        port.linkLayer = folder.text("\(place)/link_layer")
+        guard port.state != nil || port.linkLayer != nil || folder.exists(place) else { return nil }
+        port.rate = folder.parse("\(place)/rate") { $0.leadingNumber }.flatMap { $0 > 0 ? $0 : nil }
         switch port.linkLayer {
         case "InfiniBand":
-            port.lid = folder.parse("lid") { bytes in bytes.firstLine.flatMap { Int($0.dropFirst(2), radix: 16) } }
+            port.lid = folder.parse("\(place)/lid") { bytes in bytes.firstLine.flatMap { Int($0.dropFirst(2), radix: 16) } }
                 .flatMap { $0 > 0 ? $0 : nil }
-        case "Ethernet": port.netdev = folder.text("gid_attrs/ndevs/0")
+        case "Ethernet": port.netdev = folder.text("\(place)/gid_attrs/ndevs/0")
         default: break
         }
-        port.gids = gids(folder)
+        port.gids = gids(place, folder)
         return port
     }
 
-    private func gids(_ folder: borrowing SysfsFolder) -> [GID] {
+    private func gids(_ place: String, _ folder: borrowing SysfsFolder) -> [GID] {
         var gids: [GID] = []
         var index = 0
         var empty = 0
-        while index < Self.mostEntries, empty < Self.emptyEntries, let value = folder.text("gids/\(index)") {
+        while index < Self.mostEntries, empty < Self.emptyEntries, let value = folder.text("\(place)/gids/\(index)") {
             if let value = Self.known(value) {
                 empty = 0
-                gids.append(GID(index: index, value: value, type: folder.text("gid_attrs/types/\(index)")))
+                gids.append(GID(index: index, value: value, type: folder.text("\(place)/gid_attrs/types/\(index)")))
             } else {
                 empty += 1
             }

@@ -15,7 +15,12 @@ final class Sysfs {
     /// A broken host shall not fill the log.
     private static let mostRemarks = 64
 
+    /// Every file is read into this. The kernel's own files are never longer than a page; what is longer is cut.
+    fileprivate let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
+
     init(_ root: HostRoot) { self.root = root }
+
+    deinit { buffer.deallocate() }
 
     func remark(_ text: @autoclosure () -> String) {
         if remarks.count < Self.mostRemarks { remarks.append(text()) }
@@ -46,25 +51,29 @@ struct SysfsFolder: ~Copyable {
 
     /// Reads a value by a closure that gives nil for nonsense.
     func parse<Value>(_ name: String, _ body: (UnsafeRawBufferPointer) -> Value?) -> Value? {
-        do throws(SystemError) {
-            var isEmpty = false
-            let value = try handle.withContent(of: name) { bytes in
-                isEmpty = bytes.isEmpty
-                return body(bytes)
-            }
-            // Drivers print nothing where they have nothing to say.
-            if value == nil, !isEmpty { sysfs.remark("\(path)/\(name) makes no sense and is left out") }
-            return value
-        } catch {
+        let count = handle.read(name, into: sysfs.buffer)
+        guard count >= 0 else {
             // Absent, refused by the driver (EINVAL, ENODEV, EOPNOTSUPP) or for others to read: not known.
-            if error.code == EIO { sysfs.remark("\(path)/\(name) cannot be read and is left out") }
+            if count == -Int(EIO) { sysfs.remark("\(path)/\(name) cannot be read and is left out") }
             return nil
         }
+        let bytes = UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]).trimmed
+        // Drivers print nothing where they have nothing to say.
+        guard !bytes.isEmpty else { return nil }
+        guard let value = body(bytes) else {
+            sysfs.remark("\(path)/\(name) makes no sense and is left out")
+            return nil
+        }
+        return value
     }
+
+    /// A file or folder is there.
+    func exists(_ name: String) -> Bool { handle.exists(name) }
 
     /// The first line as text.
     func text(_ name: String) -> String? {
-        (try? handle.withContent(of: name) { $0.firstLine })?.flatMap { $0 }
+        let count = handle.read(name, into: sysfs.buffer)
+        return count <= 0 ? nil : UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]).trimmed.firstLine
     }
 
     func integer(_ name: String, in range: ClosedRange<Int> = 0...Int.max) -> Int? {
@@ -81,17 +90,24 @@ struct SysfsFolder: ~Copyable {
 
     /// The last part of what a symbolic link holds.
     func linkName(_ name: String) -> String? {
-        handle.withTarget(of: name) { bytes in
+        withTarget(of: name) { bytes in
             let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
             return String(decoding: bytes[start...], as: UTF8.self)
         }
     }
 
-    /// The parts of what a symbolic link holds.
-    func linkParts(_ name: String) -> [String]? {
-        handle.withTarget(of: name) { bytes in
-            bytes.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
-        }
+    /// What a symbolic link holds; nil when it is none.
+    func withTarget<Value>(of name: String, _ body: (UnsafeRawBufferPointer) -> Value) -> Value? {
+        let count = handle.readTarget(name, into: sysfs.buffer)
+        return count < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]))
+    }
+
+    /// The function that a symbolic link leads to.
+    func linkedFunction(_ name: String) -> PCIAddress? {
+        withTarget(of: name) { bytes in
+            let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+            return PCIAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[start...]))
+        } ?? nil
     }
 
     /// A device node by the `major:minor` of a `dev` file.
@@ -109,6 +125,14 @@ struct SysfsFolder: ~Copyable {
 }
 
 extension UnsafeRawBufferPointer {
+    /// Without blanks and line ends around it.
+    fileprivate var trimmed: UnsafeRawBufferPointer {
+        var (start, end) = (0, count)
+        while end > start, self[end - 1] <= UInt8(ascii: " ") { end -= 1 }
+        while start < end, self[start] <= UInt8(ascii: " ") { start += 1 }
+        return UnsafeRawBufferPointer(rebasing: self[start..<end])
+    }
+
     /// Text up to the end of the line; nil when there is none.
     var firstLine: String? {
         let end = firstIndex { $0 == UInt8(ascii: "\n") || $0 == 0 } ?? count

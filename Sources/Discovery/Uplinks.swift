@@ -14,9 +14,8 @@ package enum Uplinks {
     ) -> Set<Int32> {
         var uplinks = Set(
             routes.filter { $0.isDefault && !isOfItsOwn($0, rules, addresses) }.flatMap(\.interfaces))
-        for address in addresses where nodeAddresses.contains(address.prefix.address.description) {
-            uplinks.insert(address.index)
-        }
+        let own = Set(nodeAddresses.compactMap { IPAddress(parsing: $0) })
+        for address in addresses where own.contains(address.prefix.address) { uplinks.insert(address.index) }
         uplinks.subtract(links.filter(\.isLoopback).map(\.index))
         var neighbours: [Int32: [Int32]] = [:]
         for link in links {

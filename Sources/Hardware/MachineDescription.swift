@@ -72,6 +72,10 @@ extension MachineDescription {
         for function in machine.functions where !seen.insert(function.address).inserted {
             throw Malformed(description: "functions: \(function.address) is there twice")
         }
+        for node in machine.numaNodes where !node.distances.isEmpty && node.distances.count != machine.numaNodes.count {
+            throw Malformed(
+                description: "numaNodes: node \(node.id) has \(node.distances.count) distances to \(machine.numaNodes.count) nodes")
+        }
         var names: Set<String> = []
         for netdev in machine.allNetdevs where !names.insert(netdev.name).inserted {
             throw Malformed(description: "netdevs: \(netdev.name) is there twice")

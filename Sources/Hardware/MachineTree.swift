@@ -17,6 +17,7 @@ package struct MachineTree: Sendable {
 
     package init(_ machine: Machine) {
         directory("sys/bus/pci/devices")
+        for name in ["net", "infiniband", "infiniband_verbs", "infiniband_mad"] { directory("sys/class/\(name)") }
         if let name = machine.name {
             file("sys/devices/virtual/dmi/id/product_name", name)
         }

@@ -19,30 +19,38 @@ package struct PCIAddress: Hashable, Sendable {
 
     /// Reads the form that sysfs uses for folder names; nil for anything else.
     package init?(parsing text: some StringProtocol) {
-        let fields = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard fields.count == 3, (4...8).contains(fields[0].utf8.count), fields[1].utf8.count == 2,
-            let domain = Self.hexadecimal(fields[0]), let bus = Self.hexadecimal(fields[1])
-        else { return nil }
-        let slot = fields[2].split(separator: ".", omittingEmptySubsequences: false)
-        guard slot.count == 2, slot[0].utf8.count == 2, slot[1].utf8.count == 1,
-            let device = Self.hexadecimal(slot[0]), device < 32,
-            let function = Self.hexadecimal(slot[1]), function < 8
-        else { return nil }
-        self.init(
-            domain: domain,
-            bus: UInt8(truncatingIfNeeded: bus),
-            device: UInt8(truncatingIfNeeded: device),
-            function: UInt8(truncatingIfNeeded: function))
+        var text = String(text)
+        guard let address = text.withUTF8({ PCIAddress(bytes: UnsafeRawBufferPointer($0)) }) else { return nil }
+        self = address
     }
 
-    private static func hexadecimal(_ text: Substring.SubSequence) -> UInt32? {
-        // UInt32(_:radix:) takes a sign, which is not part of an address.
-        text.utf8.allSatisfy { ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x66) }
-            ? UInt32(text, radix: 16) : nil
+    /// The same from bytes: a large host has thousands of such names in the targets of its links.
+    package init?(bytes: UnsafeRawBufferPointer) {
+        // Domain of four to eight digits, then ":bb:dd.f".
+        guard (12...16).contains(bytes.count) else { return nil }
+        let end = bytes.count
+        guard bytes[end - 8] == UInt8(ascii: ":"), bytes[end - 5] == UInt8(ascii: ":"), bytes[end - 2] == UInt8(ascii: "."),
+            let domain = Self.hexadecimal(bytes, 0, end - 8), let bus = Self.hexadecimal(bytes, end - 7, end - 5),
+            let device = Self.hexadecimal(bytes, end - 4, end - 2), device < 32,
+            let function = Self.hexadecimal(bytes, end - 1, end), function < 8
+        else { return nil }
+        self.init(domain: domain, bus: UInt8(bus), device: UInt8(device), function: UInt8(function))
     }
 
-    private static func hexadecimal(_ text: some StringProtocol) -> UInt32? {
-        hexadecimal(Substring(text))
+    private static func hexadecimal(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> UInt32? {
+        var value: UInt32 = 0
+        for position in start..<end {
+            let byte = bytes[position]
+            let digit: UInt8
+            switch byte {
+            case 0x30...0x39: digit = byte - 0x30
+            case 0x41...0x46: digit = byte - 0x41 + 10
+            case 0x61...0x66: digit = byte - 0x61 + 10
+            default: return nil
+            }
+            value = value << 4 | UInt32(digit)
+        }
+        return value
     }
 }
 

@@ -20,8 +20,12 @@ struct NearsideBench {
         }
         let rounds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 10 : 10
         var table = Table()
+        if CommandLine.arguments.dropFirst(2).first == "snapshots" {
+            try SnapshotBench.measure(rounds, &table)
+            return print(table.text)
+        }
         try measureStart(rounds, &table)
-        try measureSnapshots(rounds * 10, &table)
+        try SnapshotBench.measure(rounds * 5, &table)
         try measurePairing(rounds, &table)
         for links in [1, 8] { try measureClaims(links, rounds, &table) }
         print(table.text)
@@ -41,12 +45,12 @@ struct NearsideBench {
         var published: [Double] = []
         for _ in 0..<rounds {
             let node = try node()
-            ready.append(try milliseconds { try node.startInjector() })
-            let start = now()
+            ready.append(try Stopwatch.milliseconds { try node.startInjector() })
+            let start = Stopwatch.now()
             try node.startNode()
-            registered.append(now() - start)
+            registered.append(Stopwatch.now() - start)
             _ = try eventually { try !node.api.slices().isEmpty }
-            published.append(now() - start)
+            published.append(Stopwatch.now() - start)
         }
         table.add("start -> NRI ready", ready, "ms")
         table.add("start -> registered with the kubelet", registered, "ms")
@@ -66,22 +70,10 @@ struct NearsideBench {
         }
     }
 
-    private static func measureSnapshots(_ rounds: Int, _ table: inout Table) throws {
-        let live = Discovery(root: .live())
-        table.add("snapshot of this host", try (0..<rounds).map { _ in try milliseconds { _ = try live.snapshot() } }, "ms")
-        guard let machine = try MachineDescription.embedded("aws-p5")?.machine else { return }
-        let folder = try ScratchFolder()
-        try TreeWriter.write(machine, to: folder.path)
-        let tree = Discovery(root: .captured(at: folder.path))
-        table.add(
-            "snapshot of a p5 tree, \(machine.functions.count) functions",
-            try (0..<rounds).map { _ in try milliseconds { _ = try tree.snapshot() } }, "ms")
-    }
-
     private static func measurePairing(_ rounds: Int, _ table: inout Table) throws {
         for name in ["hgx-a100", "aws-p5"] {
             guard let machine = try MachineDescription.embedded(name)?.machine else { continue }
-            table.add("pairing of \(name)", (0..<rounds).map { _ in milliseconds { _ = Pairing(machine) } }, "ms")
+            table.add("pairing of \(name)", (0..<rounds).map { _ in Stopwatch.milliseconds { _ = Pairing(machine) } }, "ms")
         }
     }
 
@@ -110,10 +102,10 @@ struct NearsideBench {
                                 })),
                         reservedFor: [ConsumerReference(resource: "pods", name: uid, uid: uid)])))
             let pod = try node.makePod(uid, uid: uid)
-            prepare.append(try milliseconds { _ = try node.kubelet?.prepare(namespace: "default", name: uid, uid: uid) })
-            run.append(try milliseconds { try node.runtime?.run(pod) })
-            stop.append(try milliseconds { try node.runtime?.stop(pod) })
-            unprepare.append(try milliseconds { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: uid) })
+            prepare.append(try Stopwatch.milliseconds { _ = try node.kubelet?.prepare(namespace: "default", name: uid, uid: uid) })
+            run.append(try Stopwatch.milliseconds { try node.runtime?.run(pod) })
+            stop.append(try Stopwatch.milliseconds { try node.runtime?.stop(pod) })
+            unprepare.append(try Stopwatch.milliseconds { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: uid) })
             node.removePod(pod)
         }
         table.add("NodePrepareResources, \(links) links", prepare, "ms")
@@ -139,7 +131,7 @@ struct NearsideBench {
             try bind(pod, to: path)
             defer { unbind(path) }
             try Files.write(scratch("in"), (0..<links).map { "link set nic\($0) netns \(path)\n" }.joined())
-            times.append(try milliseconds { _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("in")], in: host) })
+            times.append(try Stopwatch.milliseconds { _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("in")], in: host) })
             let back = "/run/netns/near-bench-host-\(getpid())"
             try bind(host, to: back)
             defer { unbind(back) }
@@ -149,34 +141,5 @@ struct NearsideBench {
             _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("up")], in: host)
         }
         return times
-    }
-
-    // MARK: Time
-
-    private static func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1e6
-    }
-
-    private static func milliseconds(_ body: () throws -> Void) rethrows -> Double {
-        let start = now()
-        try body()
-        return now() - start
-    }
-
-    /// Median, least and most of each row.
-    private struct Table {
-        private(set) var text = pad("", 46) + pad("median", 10) + pad("min", 10) + pad("max", 10) + "\n"
-
-        mutating func add(_ name: String, _ values: [Double], _ unit: String) {
-            let sorted = values.sorted()
-            guard let first = sorted.first, let last = sorted.last else { return }
-            text +=
-                Self.pad(name, 46) + [sorted[sorted.count / 2], first, last].map { Self.pad(Self.round($0), 10) }.joined() + unit + "\n"
-        }
-
-        private static func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
-        private static func round(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
     }
 }

@@ -49,6 +49,14 @@ struct DescriptionTests {
     }
 
     @Test
+    func `half a row of distances is refused`() {
+        let json =
+            #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[],"numaNodes":[{"id":0,"distances":[10]},{"id":1}]}"#
+        let error = #expect(throws: MachineDescription.Malformed.self) { try MachineDescription(json: json.utf8) }
+        #expect(error?.description == "numaNodes: node 0 has 1 distances to 2 nodes")
+    }
+
+    @Test
     func `a cut description never traps`() throws {
         let json = Array(try #require(try MachineDescription.embedded("hgx-a100")).json())
         for length in stride(from: 0, to: json.count - 1, by: 97) {
