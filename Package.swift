@@ -220,6 +220,10 @@ let targets: [Target] = [
         name: "MachineTests",
         dependencies: ["Addressing", "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "Testbed", "Topology", logging],
         exclude: ["Machines"], swiftSettings: strict),
+    // In the virtual machine of hack/testbed/vm only.
+    .testTarget(
+        name: "VirtualMachineTests",
+        dependencies: ["Discovery", "Hardware", "Linux", "Netlink", "Testbed", "Topology", logging], swiftSettings: strict),
     .testTarget(
         name: "WireTests",
         dependencies: [

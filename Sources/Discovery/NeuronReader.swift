@@ -32,7 +32,8 @@ struct NeuronReader {
             if let node = folder.node("dev", at: "/dev/neuron\(number)") { functions[index].charDevices.append(node) }
         }
         if !names.isEmpty, functionOfIndex.isEmpty {
-            sysfs.remark("\(place): nothing tells which of \(own.count) PCI functions are \(names[0]) and its siblings; they stay without device nodes")
+            sysfs.remark(
+                "\(place): nothing tells which of \(own.count) PCI functions is \(names[0]); all stay without device nodes")
         }
     }
 }

@@ -68,7 +68,9 @@ extension Machine {
         var devices: [Device] = []
         for function in functions {
             let kind: Device.Kind
-            if Catalog.acceleratorFamily(function) != nil { kind = .accelerator } else if Catalog.isNIC(function) {
+            if Catalog.acceleratorFamily(function) != nil {
+                kind = .accelerator
+            } else if Catalog.isNIC(function) {
                 kind = .nic
             } else {
                 continue
@@ -76,12 +78,12 @@ extension Machine {
             devices.append(
                 Device(
                     address: function.address.description, kind: kind, function: function,
-                    netdevs: function.netdevs.filter(\.isOwn), rdmaDevices: function.rdmaDevices))
+                    netdevs: function.netdevs.own, rdmaDevices: function.rdmaDevices))
             for part in function.subFunctions {
                 devices.append(
                     Device(
                         address: "\(function.address)/sf\(part.number.map(String.init) ?? part.name)", kind: .nic,
-                        function: function, subFunction: part, netdevs: part.netdevs.filter(\.isOwn),
+                        function: function, subFunction: part, netdevs: part.netdevs.own,
                         rdmaDevices: part.rdmaDevices))
             }
         }

@@ -135,8 +135,12 @@ extension Netdev {
             number(after: "vf").map(Represented.virtualFunction) ?? number(after: "sf").map(Represented.subFunction)
         return rest.isEmpty ? represented : nil
     }
+}
 
-    /// The device's own: no representor, and not stacked on another interface (a child of IP over
-    /// InfiniBand hangs on the same function as its parent).
-    package var isOwn: Bool { represented == nil && lower == nil }
+extension [Netdev] {
+    /// Of the interfaces of one device its own: no representors, and none that is stacked on another of them
+    /// (a child of IP over InfiniBand hangs on the same function as its parent).
+    package var own: [Netdev] {
+        filter { netdev in netdev.represented == nil && !contains { $0.name == netdev.lower } }
+    }
 }

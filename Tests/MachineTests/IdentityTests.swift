@@ -85,7 +85,8 @@ enum Zoo {
             return port
         }
         infiniband.charDevices = [
-            CharDevice(path: "/dev/infiniband/issm0", major: 231, minor: 64), CharDevice(path: "/dev/infiniband/umad0", major: 231, minor: 0),
+            CharDevice(path: "/dev/infiniband/issm0", major: 231, minor: 64),
+            CharDevice(path: "/dev/infiniband/umad0", major: 231, minor: 0),
             CharDevice(path: "/dev/infiniband/uverbs1", major: 231, minor: 193),
         ].sorted { ($0.name.hasPrefix("uverbs") ? 0 : 1, $0.name) < ($1.name.hasPrefix("uverbs") ? 0 : 1, $1.name) }
         dual.rdmaDevices = [infiniband]
@@ -98,11 +99,14 @@ enum Zoo {
 
         // RDMA on a function of another class (eRDMA is 0200, some are storage), and without an interface (EFA).
         var odd = PCIFunction(
-            address: try address("0000:23:00.0"), vendor: "1ded", device: "107f", classCode: "108000", path: ["pci0000:20"], driver: "erdma")
+            address: try address("0000:23:00.0"), vendor: "1ded", device: "107f", classCode: "108000", path: ["pci0000:20"], driver: "erdma"
+        )
         odd.rdmaDevices = [RDMADevice(name: "erdma_0"), RDMADevice(name: "erdma_1")]
         var efa = PCIFunction(
             address: try address("0000:24:00.0"), vendor: "1d0f", device: "efa2", classCode: "020000", path: ["pci0000:20"], driver: "efa")
-        efa.rdmaDevices = [RDMADevice(name: "rdmap36s0", ports: [RDMAPort(number: 1, state: "ACTIVE", linkLayer: "Unspecified", rate: 200)])]
+        efa.rdmaDevices = [
+            RDMADevice(name: "rdmap36s0", ports: [RDMAPort(number: 1, state: "ACTIVE", linkLayer: "Unspecified", rate: 200)])
+        ]
         efa.rdmaDevices[0].nodeType = "unspecified"
 
         var gpu = PCIFunction(
@@ -126,7 +130,10 @@ enum Zoo {
         var gaudi = PCIFunction(
             address: try address("0000:28:00.0"), vendor: "1da3", device: "1060", classCode: "120000", path: ["pci0000:20"],
             driver: "habanalabs")
-        gaudi.charDevices = [CharDevice(path: "/dev/accel/accel0", major: 261, minor: 0), CharDevice(path: "/dev/accel/accel_controlD0", major: 261, minor: 1)]
+        gaudi.charDevices = [
+            CharDevice(path: "/dev/accel/accel0", major: 261, minor: 0),
+            CharDevice(path: "/dev/accel/accel_controlD0", major: 261, minor: 1),
+        ]
         let neurons = try ["0000:29:00.0", "0000:2a:00.0"].enumerated().map { number, place in
             var function = PCIFunction(
                 address: try address(place), vendor: "1d0f", device: "7364", classCode: "088000", path: ["pci0000:20"], driver: "neuron")
@@ -215,10 +222,11 @@ struct IdentityTests {
         #expect(machine.functions[0].isLinkDegraded)
     }
 
-    @Test(arguments: [
-        ("p0", nil), ("pf0", nil), ("pf0vf1", .virtualFunction(1)), ("c2pf1vf12", .virtualFunction(12)),
-        ("pf0sf88", .subFunction(88)), ("pf0sf", nil), ("pfvf1", nil), ("pf0vf1x", nil), ("", nil), ("c1", nil),
-    ] as [(String, Netdev.Represented?)])
+    @Test(
+        arguments: [
+            ("p0", nil), ("pf0", nil), ("pf0vf1", .virtualFunction(1)), ("c2pf1vf12", .virtualFunction(12)),
+            ("pf0sf88", .subFunction(88)), ("pf0sf", nil), ("pfvf1", nil), ("pf0vf1x", nil), ("", nil), ("c1", nil),
+        ] as [(String, Netdev.Represented?)])
     func `a port's name tells whom it represents`(name: String, represented: Netdev.Represented?) {
         var netdev = Netdev(name: "x")
         netdev.portName = name
@@ -249,7 +257,8 @@ struct IdentityTests {
         let machine = try Zoo.machine()
         let masked = machine.masked()
         let text = String(decoding: try MachineDescription(machine: masked).json(), as: UTF8.self)
-        for secret in ["0c:42:a1", "0c42a1", "0c42:a103", "0002:c903", "GPU-6b2c", "rail 0", "9173642912345", "00000041-0101", "0a00:0001"] {
+        for secret in ["0c:42:a1", "0c42a1", "0c42:a103", "0002:c903", "GPU-6b2c", "rail 0", "9173642912345", "00000041-0101", "0a00:0001"]
+        {
             #expect(!text.contains(secret), "\(secret)")
         }
         #expect(masked.functions.map(\.address) == machine.functions.map(\.address))

@@ -85,10 +85,11 @@ struct SysfsNoiseTests {
         }
     }
 
-    @Test(arguments: [
-        ("numa_node", "-1", nil), ("numa_node", "0", 0), ("numa_node", "1", 1), ("numa_node", "-2", nil),
-        ("numa_node", "99999999999", nil), ("numa_node", " 1 ", 1), ("numa_node", "one", nil),
-    ] as [(String, String, Int?)])
+    @Test(
+        arguments: [
+            ("numa_node", "-1", nil), ("numa_node", "0", 0), ("numa_node", "1", 1), ("numa_node", "-2", nil),
+            ("numa_node", "99999999999", nil), ("numa_node", " 1 ", 1), ("numa_node", "one", nil),
+        ] as [(String, String, Int?)])
     func `a NUMA node is a number from 0 on, or unknown`(file: String, text: String, node: Int?) throws {
         let (folder, _, _) = try tree()
         try Files.write(folder("sys/devices/pci0000:20/0000:24:00.0/\(file)"), text + "\n")

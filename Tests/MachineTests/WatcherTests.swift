@@ -78,7 +78,9 @@ struct EventFilterTests {
     @Test(arguments: [("pci", true), ("infiniband", true), ("auxiliary", true), ("net", false), ("queues", false), ("", true)])
     func `device events matter by their subsystem`(subsystem: String, isRelevant: Bool) {
         let filter = EventFilter(virtualPrefixes: [])
-        let text = "add@/devices/x\u{0}ACTION=add\u{0}DEVPATH=/devices/x\u{0}" + (subsystem.isEmpty ? "" : "SUBSYSTEM=\(subsystem)\u{0}SEQNUM=1\u{0}")
+        let text =
+            "add@/devices/x\u{0}ACTION=add\u{0}DEVPATH=/devices/x\u{0}"
+            + (subsystem.isEmpty ? "" : "SUBSYSTEM=\(subsystem)\u{0}SEQNUM=1\u{0}")
         #expect(filter.isRelevant(uevent: [UInt8](text.utf8)[...]) == isRelevant)
     }
 }

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Discovery
+import Glibc
+import Hardware
+import Linux
+import Logging
+import Netlink
+import Testbed
+import Testing
+import Topology
+
+/// Discovery against a kernel with hardware: run by `hack/test --vm`.
+@Suite(.enabled(if: Room.isHere, "\(Room.reason)"), .serialized)
+struct LiveKernelTests {
+    @Test
+    func `functions are found with their ids, switches and NUMA nodes`() throws {
+        let layout = try Room.layout.get()
+        let machine = try Room.snapshot()
+        #expect(machine.numaNodes == [NUMANode(id: 0, distances: [10, 21]), NUMANode(id: 1, distances: [21, 10])])
+        for (number, address) in (layout.nics + layout.accelerators).enumerated() {
+            let function = try #require(machine[address])
+            let isSecondNode = number % 4 >= 2
+            #expect(function.numaNode == (isSecondNode ? 1 : 0))
+            #expect(function.pcieRoot == (isSecondNode ? "pci0000:80" : "pci0000:20"))
+            #expect(function.bridges.count == 3)
+        }
+        let kinds = machine.devices.compactMap { $0.function.map { "\($0.vendor):\($0.device) \($0.classCode) \($0.subsystem ?? "")" } }
+        #expect(kinds.count { $0 == "15b3:1021 020000 15b3:0023" } == 4)
+        #expect(kinds.count { $0 == "10de:2330 030200 10de:16c1" } == 3)
+        #expect(kinds.count { $0 == "1d0f:7364 088000 1d0f:7364" } == 1)
+        #expect(kinds.count { $0 == "1d0f:efa2 020000 1d0f:efa2" } == 3)
+        // The kernel and lspci see the same.
+        let listed = try Room.run("lspci -Dn").split(separator: "\n").map { $0.prefix { $0 != " " } }
+        #expect(machine.functions.map(\.address.description) == listed.map(String.init))
+    }
+
+    @Test
+    func `each accelerator is paired with the NIC of its switch`() throws {
+        let layout = try Room.layout.get()
+        let pairs = Pairing(try Room.snapshot()).pairs
+        #expect(pairs.count == 4)
+        for pair in pairs {
+            #expect(pair.links.map(\.path.pathClass) == [.pix], "\(pair)")
+            #expect(pair.nics.allSatisfy { nic in layout.nics.contains { $0.description == nic.address } })
+        }
+    }
+
+    @Test
+    func `interfaces have what their drivers tell`() throws {
+        let machine = try Room.snapshot()
+        for address in try Room.layout.get().nics {
+            let netdev = try #require(machine[address]?.netdevs.first)
+            #expect(netdev.mac == netdev.permanentMAC)
+            #expect(netdev.mac?.hasPrefix("52:54:00:00:") == true)
+            #expect(netdev.minimalMTU == 68)
+            #expect(netdev.maximalMTU ?? 0 > 9000)
+            let told = try Room.run("ip -d link show dev \(netdev.name)")
+            #expect(told.contains("parentdev \(address)") && told.contains("maxmtu \(netdev.maximalMTU ?? 0)"))
+        }
+    }
+
+    @Test
+    func `RDMA devices are found with ports, nodes and interfaces`() throws {
+        let layout = try Room.layout.get()
+        let machine = try Room.snapshot()
+        for (number, address) in layout.nics.enumerated() {
+            let function = try #require(machine[address])
+            let device = try #require(function.rdmaDevices.first { $0.name.hasPrefix("mlx5_") })
+            #expect(device.name == "mlx5_\(number)")
+            #expect(device.nodeType == "CA")
+            #expect(device.firmware == "28.39.1002")
+            let port = try #require(device.ports.first)
+            #expect(port.state == "ACTIVE" && port.linkLayer == "Ethernet" && port.rate == 400)
+            #expect(port.netdev == function.netdevs.first?.name)
+            #expect(Set(port.gids.compactMap(\.type)) == ["RoCE v2"])
+            try checkNodes(device)
+        }
+        for address in layout.efas {
+            let device = try #require(machine[address]?.rdmaDevices.first)
+            #expect(device.nodeType == "unspecified" && device.ports.first?.linkLayer == "Unspecified")
+            #expect(machine[address]?.netdevs == [])
+            try checkNodes(device)
+        }
+        #expect(machine.sharedCharDevices.map(\.path) == ["/dev/infiniband/rdma_cm"])
+        for node in machine.sharedCharDevices { try check(node) }
+        let nic = try #require(machine.devices.first { $0.address == layout.nics[0].description })
+        #expect(nic.sharedCharDevices.count == 1)
+    }
+
+    private func checkNodes(_ device: RDMADevice) throws {
+        #expect(device.charDevices.contains { $0.name.hasPrefix("uverbs") })
+        for node in device.charDevices { try check(node) }
+    }
+
+    /// The kernel's own node has the same numbers.
+    private func check(_ node: CharDevice) throws {
+        let numbers = try Room.run("stat -c %t:%T \(node.path)")
+        #expect(numbers == "\(String(node.major, radix: 16)):\(String(node.minor, radix: 16))\n", "\(node.path)")
+    }
+
+    @Test
+    func `access control is what lspci shows, and unknown to those who may not read it`() throws {
+        let layout = try Room.layout.get()
+        let port = try #require(try Room.snapshot()[layout.nics[0]]?.bridges.last)
+        // Request redirection on, by the capability's own register.
+        try Room.run("setpci -s \(port) ECAP_ACS+6.w=0004")
+        let machine = try Room.snapshot()
+        var redirecting = 0
+        for bridge in machine.functions where bridge.isBridge {
+            let text = try Room.run("lspci -vvs \(bridge.address)")
+            let line = text.split(separator: "\n").first { $0.contains("ACSCtl:") }
+            let shown = line?.split { $0 == " " || $0 == "\t" }.filter { $0.hasSuffix("+") }.map { String($0.dropLast()) } ?? []
+            #expect(bridge.acs?.names == shown, "\(bridge.address)")
+            if bridge.acs?.contains(.requestRedirect) == true { redirecting += 1 }
+        }
+        #expect(redirecting == 1)
+        let capture = "setpriv --reuid=65534 --clear-groups --bounding-set=-all --inh-caps=-all \(Place.programs)/nearside capture"
+        let unprivileged = try MachineDescription(json: Array(try Room.run(capture).utf8)).machine
+        #expect(unprivileged.functions.count == machine.functions.count)
+        #expect(unprivileged.functions.allSatisfy { $0.acs == nil })
+    }
+
+    @Test
+    func `virtual functions are seen to come, and know their physical one`() async throws {
+        let layout = try Room.layout.get()
+        let folder = "/sys/bus/pci/devices/\(layout.physical)"
+        #expect(try Room.snapshot()[layout.physical]?.sriov == SRIOV(total: 2, enabled: 0))
+        try await expectChange { try Room.write("2", to: "\(folder)/sriov_numvfs") }
+        let machine = try Room.snapshot()
+        #expect(machine[layout.physical]?.sriov == SRIOV(total: 2, enabled: 2))
+        let virtual = machine.virtualFunctions(of: layout.physical)
+        #expect(virtual.map(\.virtualFunctionIndex) == [0, 1])
+        #expect(virtual.map(\.vendor) == ["15b3", "15b3"])
+        #expect(machine.devices.count { $0.function?.physicalFunction == layout.physical } == 2)
+        try await expectChange { try Room.write("0", to: "\(folder)/sriov_numvfs") }
+        #expect(try Room.snapshot().virtualFunctions(of: layout.physical) == [])
+    }
+
+    @Test
+    func `a device that is pulled and put back is seen to go and to come`() async throws {
+        let address = try Room.layout.get().accelerators[0]
+        let before = try #require(try Room.snapshot()[address])
+        try await expectChange { try Room.write("1", to: "/sys/bus/pci/devices/\(address)/remove") }
+        #expect(try Room.snapshot()[address] == nil)
+        try await expectChange { try Room.write("1", to: "/sys/bus/pci/rescan") }
+        #expect(try Room.snapshot()[address] == before)
+    }
+
+    @Test
+    func `a port that goes down and up is told by libibverbs, and is in the next snapshot`() async throws {
+        let layout = try Room.layout.get()
+        let verbs = try Verbs()
+        let opened = verbs.open()
+        let device = try #require(opened.first { $0.name == "mlx5_0" })
+        #expect(device.refusal == nil)
+        #expect(device.attributes?.ports == 1 && device.attributes?.queuePairs == 256)
+        #expect(device.port(1)?.state == "ACTIVE" && device.port(1)?.rate == 400 && device.port(2) == nil)
+        #expect(device.nodeGUID == (try Room.snapshot()[layout.nics[0]])?.rdmaDevices.first?.nodeGUID)
+        let watcher = try HostWatcher(log: Logger(label: "test"))
+        var events = watcher.verbsEvents.makeAsyncIterator()
+        try await Task.sleep(for: .milliseconds(500))
+        for (state, kind) in [(1, VerbsEvent.Kind.portError), (4, .portActive)] {
+            try Room.write("0 \(state)", to: "/sys/module/shape_rdma/parameters/port")
+            let event = await events.next()
+            #expect(event?.device == "mlx5_0" && event?.port == 1 && event?.kind == kind, "\(String(describing: event))")
+            #expect(try Room.snapshot()[layout.nics[0]]?.rdmaDevices.first?.ports.first?.state == (state == 1 ? "DOWN" : "ACTIVE"))
+        }
+        await end(watcher)
+    }
+
+    @Test
+    func `software RDMA is where its interface is, and dies with a message`() async throws {
+        let address = try Room.layout.get().nics[1]
+        let name = try #require(try Room.snapshot()[address]?.netdevs.first?.name)
+        try Room.run("ip link set \(name) up")
+        try await expectChange { try Room.run("rdma link add rxe0 type rxe netdev \(name)") }
+        let device = try #require(try Room.snapshot()[address]?.rdmaDevices.first { $0.name == "rxe0" })
+        #expect(device.ports.first?.netdev == name)
+        try checkNodes(device)
+        let watcher = try HostWatcher(log: Logger(label: "test"))
+        try await Task.sleep(for: .milliseconds(500))
+        var events = watcher.verbsEvents.makeAsyncIterator()
+        try Room.run("ip link set \(name) down")
+        var seen: [VerbsEvent] = []
+        while !seen.contains(where: { $0.device == "rxe0" && $0.kind == .portError }), let event = await events.next() { seen.append(event) }
+        #expect(seen.last?.device == "rxe0")
+        await end(watcher)
+        try await expectChange { try Room.run("rdma link del rxe0") }
+        #expect(try Room.snapshot()[address]?.rdmaDevices.map(\.name) == ["mlx5_1"])
+    }
+
+    @Test(arguments: [
+        ("bond", ["modprobe bonding", "link add top type bond", "link set {} down", "link set {} master top", "link set top up"]),
+        ("team", ["modprobe team", "link add top type team", "link set {} down", "link set {} master top", "link set top up"]),
+        ("vlan", ["modprobe 8021q", "link add link {} name top type vlan id 7", "link set {} up", "link set top up"]),
+        ("ipvlan", ["modprobe ipvlan", "link add link {} name top type ipvlan", "link set {} up", "link set top up"]),
+        ("vrf", ["modprobe vrf", "link add top type vrf table 10", "link set {} master top", "link set {} up", "link set top up"]),
+    ])
+    func `a NIC below the default route is an uplink, whatever lies between`(kind: String, steps: [String]) throws {
+        let name = try #require(try Room.snapshot()[try Room.layout.get().nics[2]]?.netdevs.first?.name)
+        for step in steps {
+            let line = step.replacing("{}", with: name)
+            try Room.run(line.hasPrefix("modprobe") ? line : "ip \(line)")
+        }
+        defer {
+            for line in ["ip link set \(name) nomaster", "ip link del top", "ip addr flush dev \(name)", "ip link set \(name) down"] {
+                _ = try? Room.run(line)
+            }
+        }
+        func uplinks() throws -> [String] { try Room.snapshot().allNetdevs.filter(\.isUplink).map(\.name) }
+        #expect(try uplinks() == [])
+        let carrier = kind == "vrf" ? name : "top"
+        try Room.run("ip addr add 192.0.2.5/24 dev \(carrier)")
+        try Room.run("ip route add default via 192.0.2.1 dev \(carrier)\(kind == "vrf" ? " table 10" : "")")
+        #expect(Set(try uplinks()) == [name, "top"])
+        #expect(try Room.snapshot().devices.filter(\.isUplink).count >= 1)
+    }
+
+    // MARK: Helpers
+
+    /// Does something and waits until the watcher has told of it.
+    private func expectChange(_ work: () throws -> Void) async throws {
+        let watcher = try HostWatcher(log: Logger(label: "test"))
+        var changes = watcher.changes.makeAsyncIterator()
+        // Opening devices for their events makes none; but what came before is over by now.
+        try await Task.sleep(for: .milliseconds(300))
+        try work()
+        #expect(await changes.next() != nil)
+        await end(watcher)
+    }
+
+    /// Ends the watcher's thread.
+    private func end(_ watcher: HostWatcher) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await _ in watcher.changes {} }
+            group.cancelAll()
+        }
+    }
+}
