@@ -58,7 +58,9 @@ struct RDMAReader {
         let place = "ports/\(number)"
         var port = RDMAPort(number: number)
         port.state = folder.parse("\(place)/state") { Self.label($0) }
-        port.linkLayer = folder.text("\(place)/link_layer")
+        // Of a device that is neither (EFA) sysfs says "Unknown" (drivers/infiniband/core/sysfs.c), libibverbs
+        // "Unspecified", which is what it is.
+        port.linkLayer = folder.text("\(place)/link_layer").map { $0 == "Unknown" ? "Unspecified" : $0 }
         guard port.state != nil || port.linkLayer != nil || folder.exists(place) else { return nil }
         port.rate = folder.parse("\(place)/rate") { $0.leadingNumber }.flatMap { $0 > 0 ? $0 : nil }
         switch port.linkLayer {

@@ -23,14 +23,19 @@ package final class Verbs {
 
     deinit { dlclose(library.library) }
 
-    /// Opens all devices that may be opened. Those of another namespace are not listed; those whose node
-    /// this process may not open come with the reason.
+    /// Opens all hardware devices that may be opened. Those of another namespace are not listed; those whose
+    /// node this process may not open come with the reason.
+    ///
+    /// Software RDMA stays closed: its drivers wait for everybody who has a device open before they let it
+    /// go, so `rdma link del` would wait for us.
     package func open() -> [VerbsDevice] {
         var count: Int32 = 0
         guard let list = library.get_device_list(&count) else { return [] }
         defer { library.free_device_list(list) }
         return (0..<Int(count)).compactMap { index in
-            guard let device = list[index], let name = library.get_device_name(device) else { return nil }
+            guard let device = list[index], let name = library.get_device_name(device),
+                Files.exists("/sys/class/infiniband/\(String(cString: name))/device")
+            else { return nil }
             // The list may be freed while devices are open.
             errno = 0
             let context = library.open_device(device)

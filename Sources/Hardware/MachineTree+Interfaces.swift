@@ -50,7 +50,7 @@ extension MachineTree {
             let number = ["DOWN": 1, "INIT": 2, "ARMED": 3, "ACTIVE": 4][state] ?? 0
             file("\(folder)/state", "\(number): \(state)")
         }
-        if let layer = port.linkLayer { file("\(folder)/link_layer", layer) }
+        if let layer = port.linkLayer { file("\(folder)/link_layer", layer == "Unspecified" ? "Unknown" : layer) }
         if let rate = port.rate { file("\(folder)/rate", "\(rate) Gb/sec (4X)") }
         if let lid = port.lid { file("\(folder)/lid", "0x\(String(lid, radix: 16))") }
         if let netdev = port.netdev { file("\(folder)/gid_attrs/ndevs/0", netdev) }

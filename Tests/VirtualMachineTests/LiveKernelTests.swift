@@ -102,8 +102,8 @@ struct LiveKernelTests {
     @Test
     func `access control is what lspci shows, and unknown to those who may not read it`() throws {
         let layout = try Room.layout.get()
-        let port = try #require(try Room.snapshot()[layout.nics[0]]?.bridges.last)
-        // Request redirection on, by the capability's own register.
+        let port = try #require(try Room.snapshot()[layout.nics[0]]?.bridges.first)
+        // Request redirection on, by the capability's own register: of QEMU's bridges root ports have it.
         try Room.run("setpci -s \(port) ECAP_ACS+6.w=0004")
         let machine = try Room.snapshot()
         var redirecting = 0
@@ -170,24 +170,29 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `software RDMA is where its interface is, and dies with a message`() async throws {
+    func `software RDMA is where its interface is, and nobody waits for us to let it go`() async throws {
         let address = try Room.layout.get().nics[1]
         let name = try #require(try Room.snapshot()[address]?.netdevs.first?.name)
+        func port() throws -> RDMAPort? {
+            try Room.snapshot()[address]?.rdmaDevices.first { $0.name == "rxe0" }?.ports.first
+        }
         try Room.run("ip link set \(name) up")
         try await expectChange { try Room.run("rdma link add rxe0 type rxe netdev \(name)") }
-        let device = try #require(try Room.snapshot()[address]?.rdmaDevices.first { $0.name == "rxe0" })
-        #expect(device.ports.first?.netdev == name)
-        try checkNodes(device)
-        let watcher = try HostWatcher(log: Logger(label: "test"))
-        try await Task.sleep(for: .milliseconds(500))
-        var events = watcher.verbsEvents.makeAsyncIterator()
-        try Room.run("ip link set \(name) down")
-        var seen: [VerbsEvent] = []
-        while !seen.contains(where: { $0.device == "rxe0" && $0.kind == .portError }), let event = await events.next() { seen.append(event) }
-        #expect(seen.last?.device == "rxe0")
-        await end(watcher)
+        #expect(try await settles { try port()?.state == "ACTIVE" })
+        #expect(try port()?.netdev == name)
+        try await expectChange { try Room.run("ip link set \(name) down") }
+        #expect(try await settles { try port()?.state == "DOWN" })
         try await expectChange { try Room.run("rdma link del rxe0") }
         #expect(try Room.snapshot()[address]?.rdmaDevices.map(\.name) == ["mlx5_1"])
+    }
+
+    /// The driver of a NIC takes its time to find a signal.
+    private func settles(_ condition: () throws -> Bool) async throws -> Bool {
+        for _ in 0..<100 {
+            if try condition() { return true }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        return false
     }
 
     @Test(arguments: [

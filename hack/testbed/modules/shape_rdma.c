@@ -134,9 +134,12 @@ static void leave_ucontext(struct ib_ucontext *context)
 
 static struct ib_device_ops operations = {
 	.owner = THIS_MODULE,
-	/* A provider of rdma-core that opens any device of its number: software RDMA over Ethernet. */
-	.driver_id = RDMA_DRIVER_RXE,
-	.uverbs_abi_ver = 2,
+	/*
+	 * A provider of rdma-core that opens any device of its number: software iWARP. The kernel's own driver of
+	 * that number is not part of Debian's kernels, so the two cannot meet.
+	 */
+	.driver_id = RDMA_DRIVER_SIW,
+	.uverbs_abi_ver = 1,
 	.query_device = query_device,
 	.get_dev_fw_str = firmware,
 	.query_port = query_port,
