@@ -79,8 +79,13 @@ struct NetdevReader {
         var lower: [String: Int] = [:]
         var netdevs: [Owner?: [Netdev]] = [:]
         for entry in entries {
-            guard let folder = sysfs.folder(entry.folder) else { continue }
             var netdev = Netdev(name: entry.name)
+            netdev.isUplink = uplinks.contains(entry.name)
+            guard let folder = sysfs.folder(entry.folder) else {
+                // A capture can leave out what the link of the class leads to: the name is all there is.
+                netdevs[entry.owner, default: []].append(netdev)
+                continue
+            }
             netdev.index = folder.integer("ifindex", in: 0...Int(Int32.max)) ?? 0
             netdev.mac = folder.parse("address") { $0.firstLine.flatMap { HardwareAddress(parsing: $0) } }?.description
             netdev.mtu = folder.integer("mtu", in: 0...Int(Int32.max))
@@ -96,7 +101,6 @@ struct NetdevReader {
                 bytes.split(separator: UInt8(ascii: "\n")).lazy.compactMap { $0.dropping("DEVTYPE=") }.first
                     .map { String(decoding: $0, as: UTF8.self) } ?? ""
             }.flatMap { $0.isEmpty ? nil : $0 }
-            netdev.isUplink = uplinks.contains(entry.name)
             if netdev.index != 0 {
                 indices[netdev.name] = netdev.index
                 if let link = folder.integer("iflink"), link != netdev.index { lower[netdev.name] = link }

@@ -2,9 +2,11 @@
 
 import Discovery
 import Glibc
+import Hardware
 import Linux
 import Logging
 import Netlink
+import Synchronization
 import Testbed
 import Testing
 
@@ -85,6 +87,12 @@ struct EventFilterTests {
     }
 }
 
+private final class Flag: Sendable {
+    private let value = Mutex(false)
+    var isRaised: Bool { value.withLock { $0 } }
+    func raise() { value.withLock { $0 = true } }
+}
+
 private actor Counter {
     private(set) var count = 0
 
@@ -159,6 +167,54 @@ struct WatcherTests {
             }
         }
         #expect(seen.count >= 1 && seen.count <= seen.duration / 1000 + 2, "\(seen)")
+    }
+
+    @Test
+    func `what the kernel had to drop is a change, whatever the rest says`() throws {
+        let host = try NetworkNamespace.make()
+        let events = try host.run { () throws(SystemError) in try EventSocket.routing() }
+        try host.run(
+            { () throws(NetlinkError) in
+                let socket = try NetlinkSocket()
+                let index = try Self.addPair(socket, "pod0")
+                // Far more than a socket holds, and nobody reads.
+                for change in 0..<2000 { try socket.change(index, LinkChange(mtu: UInt32(1400 + change % 2)), "change pod0") }
+            }, entering: { NetlinkError("enter the namespace", $0) })
+        var datagrams = 0
+        let isChange = events.drain { _ in
+            datagrams += 1
+            return false
+        }
+        #expect(isChange && datagrams < 2000)
+        // Once told, all is as before.
+        #expect(!events.drain { _ in false })
+    }
+
+    @Test
+    func `a snapshot taken while interfaces come and go is whole`() throws {
+        let host = try NetworkNamespace.make()
+        let stop = Flag()
+        let done = Flag()
+        try host.run { () throws(SystemError) in
+            try KernelThread.start {
+                defer { done.raise() }
+                guard let socket = try? NetlinkSocket() else { return }
+                while !stop.isRaised {
+                    for number in 0..<20 { _ = try? Self.addPair(socket, "pod\(number)") }
+                    for link in (try? socket.links()) ?? [] where link.name.hasPrefix("pod") { try? socket.deleteLink(link.index) }
+                }
+            }
+        }
+        defer {
+            stop.raise()
+            while !done.isRaised { usleep(1000) }
+        }
+        for _ in 0..<100 {
+            let found = try host.run(
+                { () throws(NetlinkError) in try Discovery(root: .live()).snapshot() }, entering: { NetlinkError("enter", $0) })
+            let names = found.machine.virtualNetdevs.map(\.name)
+            #expect(Set(names).count == names.count)
+        }
     }
 
     @Test

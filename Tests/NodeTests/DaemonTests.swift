@@ -175,6 +175,38 @@ struct DaemonTests {
     }
 
     @Test
+    func `an interface in a pod keeps its device published as it was, by the next nearside-node too`() throws {
+        var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
+        for index in machine.functions.indices { machine.functions[index].rdmaDevices = [] }
+        let node = try TestNode(TestNode.Options(programs: Place.programs, machine: machine))
+        defer { node.removeAllPods() }
+        try node.startInjector()
+        try node.startNode()
+        #expect(try eventually { try !node.api.slices().isEmpty })
+        let published = try node.api.slices()
+        let device = try #require(published.flatMap { $0.spec.devices ?? [] }.first { $0.name == "pci-0000-0c-00-0" })
+        // What only the driver of the interface tells, and no record of an attachment.
+        #expect(device.attributes?["linkGbps"] == .int(10))
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(try interfaces(node, pod).contains("net1"))
+        for signal in [SIGTERM, SIGKILL] {
+            node.kill(node: signal)
+            try node.startNode()
+            // It has taken its snapshot before it answers.
+            let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "nothing") }
+            #expect(error != nil)
+            usleep(200_000)
+            #expect(try node.api.slices() == published)
+        }
+        try node.runtime?.stop(pod)
+        try unprepare(node, "a")
+        #expect(try eventually { try node.api.slices() == published })
+    }
+
+    @Test
     func `a pod that started while nearside-nri was away gets its interface at the next synchronisation`() throws {
         let node = try node()
         defer { node.removeAllPods() }
