@@ -192,7 +192,7 @@ let targets: [Target] = [
     // MARK: Programs
 
     .executableTarget(
-        name: "nearside", dependencies: ["Hardware", "Inspection", "Linux", "Publishing", argumentParser],
+        name: "nearside", dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "Publishing", argumentParser],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-demo",
@@ -218,7 +218,9 @@ let targets: [Target] = [
 
     .testTarget(
         name: "MachineTests",
-        dependencies: ["Addressing", "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "Testbed", "Topology", logging],
+        dependencies: [
+            "Addressing", "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "ResourceAPI", "Testbed", "Topology", logging,
+        ],
         exclude: ["Machines"], swiftSettings: strict),
     // In the virtual machine of hack/testbed/vm only.
     .testTarget(

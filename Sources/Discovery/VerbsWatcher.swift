@@ -13,7 +13,7 @@ final class VerbsWatcher {
     init(log: Logger) {
         self.log = log
         do throws(Verbs.Unavailable) { verbs = try Verbs() } catch {
-            log.info("\(error)")
+            log.notice("\(error)")
             verbs = nil
         }
         reopen()

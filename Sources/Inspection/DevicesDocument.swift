@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Discovery
+package import Discovery
 package import Hardware
 import Topology
 
@@ -13,6 +13,8 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         package var kind: Device.Kind
         package var vendorID: String?
         package var deviceID: String?
+        /// By pci.ids, for people: it depends on the version of a text file.
+        package var name: String?
         package var subsystemID: String?
         package var classID: String?
         package var driver: String?
@@ -40,12 +42,14 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         package var role: String
     }
 
-    package init(_ machine: Machine) {
+    /// - Parameter names: where names are looked up, which reads a large file; nil when they are not wanted.
+    package init(_ machine: Machine, names: PCINames? = nil) {
         let fabric = Fabric(machine)
         devices = machine.devices.map { device in
             let function = device.function
             return Entry(
                 address: device.address, kind: device.kind, vendorID: function?.vendor, deviceID: function?.device,
+                name: function.flatMap { names?.name(vendor: $0.vendor, device: $0.device) },
                 subsystemID: function?.subsystem, classID: function?.classCode, driver: function?.driver,
                 numaNode: device.numaNode, pcieRoot: function?.pcieRoot, bridges: function?.bridges.map(\.description) ?? [],
                 link: function?.link, maximalLink: function?.maximalLink,
@@ -62,19 +66,17 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         }
     }
 
-    /// A table for people. Names of devices are looked up only here.
-    package func table(_ machine: Machine) -> String {
-        let names = PCINames()
+    /// A table for people.
+    package var table: String {
         var table = TextTable([
             "ADDRESS", "KIND", "ROLE", "NUMA", "LINK", "Gb/s", "STATE", "INTERFACE", "RDMA", "DRIVER", "DEVICE",
         ])
         for entry in devices {
-            let name = names.name(vendor: entry.vendorID ?? "", device: entry.deviceID ?? "")
             let ids = entry.vendorID.map { "\($0):\(entry.deviceID ?? "")" } ?? entry.interfaces.first?.kind ?? "virtual"
             table.add([
                 entry.address, entry.kindText, entry.role, entry.numaNode.map(String.init) ?? "?", entry.linkText,
                 entry.rate.map { String(Int($0)) } ?? "-", entry.state, Self.list(entry.netdevs), Self.list(entry.rdmaDevices),
-                entry.driver ?? "-", name ?? ids,
+                entry.driver ?? "-", entry.name ?? ids,
             ])
         }
         return devices.isEmpty ? "no accelerators and no NICs\n" : table.text

@@ -137,6 +137,11 @@ package struct ClaimPlanner: Sendable {
             throw ClaimError("claim \(claim): request \(result.request): interface.name: \"\(name)\" is reserved or too long")
         }
         try refuseUnreachable(wish, netdev, result, claim)
+        if let mtu = wish.mtu, mtu < netdev.minimalMTU ?? 0 || mtu > netdev.maximalMTU ?? Int(UInt32.max) {
+            throw ClaimError(
+                "claim \(claim): request \(result.request): interface.mtu: \(mtu) is outside of what \(netdev.name) can have, \(netdev.minimalMTU ?? 0) to \(netdev.maximalMTU.map(String.init) ?? "any")"
+            )
+        }
         return InterfacePlan(
             hostName: netdev.name, name: name, mtu: wish.mtu, hardwareAddress: wish.hardwareAddress,
             addresses: wish.addresses,

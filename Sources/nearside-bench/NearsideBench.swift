@@ -26,6 +26,7 @@ struct NearsideBench {
         }
         try measureStart(rounds, &table)
         try SnapshotBench.measure(rounds * 5, &table)
+        try measureChanges(rounds, &table)
         try measurePairing(rounds, &table)
         for links in [1, 8] { try measureClaims(links, rounds, &table) }
         print(table.text)
@@ -68,6 +69,26 @@ struct NearsideBench {
                 }
             }
         }
+    }
+
+    /// From the change of an interface to the changed slice at the API server.
+    private static func measureChanges(_ rounds: Int, _ table: inout Table) throws {
+        let node = try node()
+        try node.startInjector()
+        try node.startNode()
+        guard try eventually({ try !node.api.slices().isEmpty }) else { return }
+        let devices = { try node.api.slices().flatMap { $0.spec.devices ?? [] } }
+        guard let name = try devices().compactMap({ $0.attributes?["ifName"] }).first, case .string(let interface) = name else { return }
+        var times: [Double] = []
+        for round in 0..<rounds {
+            let mtu = 1400 + round
+            let ended = try ChildProcess.run("/sbin/ip", ["link", "set", interface, "mtu", "\(mtu)"], in: node.host)
+            guard ended.status == 0 else { return print(ended.output) }
+            let start = Stopwatch.now()
+            _ = try eventually { try devices().contains { $0.attributes?["ifName"] == name && $0.attributes?["mtu"] == .int(Int64(mtu)) } }
+            times.append(Stopwatch.now() - start)
+        }
+        table.add("change of an interface -> slice at the API server", times, "ms")
     }
 
     private static func measurePairing(_ rounds: Int, _ table: inout Table) throws {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Discovery
 import Glibc
 import Hardware
 import Inspection
@@ -101,7 +102,7 @@ struct Devices: ParsableCommand {
 
     func run() throws {
         try Nearside.show(
-            source, text: { DevicesDocument($0).table($0) }, document: { DevicesDocument($0) })
+            source, text: { DevicesDocument($0, names: PCINames()).table }, document: { DevicesDocument($0, names: PCINames()) })
     }
 }
 

@@ -146,6 +146,29 @@ struct ClaimPlannerTests {
         }
     }
 
+    @Test(arguments: [(1279, false), (1280, true), (9216, true), (9217, false)])
+    func `an MTU that the interface cannot have is refused when preparing`(mtu: Int64, isRight: Bool) throws {
+        var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
+        for index in machine.functions.indices where !machine.functions[index].netdevs.isEmpty {
+            machine.functions[index].netdevs[0].minimalMTU = 1280
+            machine.functions[index].netdevs[0].maximalMTU = 9216
+        }
+        let planner = ClaimPlanner(
+            driver: Self.driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
+            gatePath: nil, gateSocket: "/run/nearside/nri.sock")
+        let config = AllocationConfig(
+            source: .fromClaim, requests: nil,
+            opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interface": .object(["mtu": .integer(mtu)])])))
+        let claim = Self.claim([("nic", Self.nic)], config: [config])
+        if isRight {
+            #expect(try planner.plan(claim, others: []).plan.devices.map(\.interface?.mtu) == [Int(mtu)])
+        } else {
+            let error = #expect(throws: ClaimError.self) { try planner.plan(claim, others: []) }
+            #expect(
+                error?.description == "claim ns/c: request nic: interface.mtu: \(mtu) is outside of what ib0 can have, 1280 to 9216")
+        }
+    }
+
     @Test
     func `configuration of other drivers is not ours to read`() throws {
         let config = AllocationConfig(
