@@ -11,14 +11,19 @@
     do {                                                                     \
         *(void **)&verbs->name = dlsym(verbs->library, #symbol);             \
         if (verbs->name == NULL) {                                           \
-            snprintf(reason, size, "libibverbs.so.1 has no %s", #symbol);    \
-            dlclose(verbs->library);                                         \
+            snprintf(reason, size, "%s has no %s", name_of_library, #symbol); \
+            CVerbs_close(verbs);                                             \
             return -1;                                                       \
         }                                                                    \
     } while (0)
 
-int CVerbs_open(struct CVerbs *verbs, char *reason, size_t size) {
-    verbs->library = dlopen("libibverbs.so.1", RTLD_NOW | RTLD_LOCAL);
+void CVerbs_close(struct CVerbs *verbs) {
+    if (verbs->library != NULL) dlclose(verbs->library);
+    verbs->library = NULL;
+}
+
+int CVerbs_open(struct CVerbs *verbs, const char *name_of_library, char *reason, size_t size) {
+    verbs->library = dlopen(name_of_library, RTLD_NOW | RTLD_LOCAL);
     if (verbs->library == NULL) {
         snprintf(reason, size, "%s", dlerror());
         return -1;

@@ -14,14 +14,15 @@ package final class Verbs {
         package var description: String
     }
 
-    package init() throws(Unavailable) {
+    /// - Parameter name: of the shared library, as the loader finds it.
+    package init(library name: String = "libibverbs.so.1") throws(Unavailable) {
         let reason = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer -> String? in
-            CVerbs_open(&library, buffer.baseAddress, buffer.count) == 0 ? nil : buffer.baseAddress.map { String(cString: $0) } ?? ""
+            CVerbs_open(&library, name, buffer.baseAddress, buffer.count) == 0 ? nil : buffer.baseAddress.map { String(cString: $0) } ?? ""
         }
         if let reason { throw Unavailable(description: "no verbs: \(reason)") }
     }
 
-    deinit { dlclose(library.library) }
+    deinit { CVerbs_close(&library) }
 
     /// Opens all hardware devices that may be opened. Those of another namespace are not listed; those whose
     /// node this process may not open come with the reason.

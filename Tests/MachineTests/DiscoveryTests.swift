@@ -90,6 +90,15 @@ struct DiscoveryTests {
         #expect(found.map(\.address.description) == ["0000:4f:00.0"])
     }
 
+    @Test(arguments: [
+        ("libno-such-library.so.1", "no verbs: libno-such-library.so.1: cannot open shared object file: No such file or directory"),
+        ("libm.so.6", "no verbs: libm.so.6 has no ibv_get_device_list"),
+    ])
+    func `a host without RDMA user space has no verbs, and says so`(library: String, message: String) {
+        let error = #expect(throws: Verbs.Unavailable.self) { try Verbs(library: library) }
+        #expect(error?.description == message)
+    }
+
     @Test
     func `this host is discovered`() throws {
         let machine = try Discovery(root: .live()).snapshot().machine

@@ -24,7 +24,10 @@ struct CVerbs {
 };
 
 /// 0 when the library is there with all that is needed; otherwise -1, and the reason in text.
-int CVerbs_open(struct CVerbs *verbs, char *reason, size_t size);
+int CVerbs_open(struct CVerbs *verbs, const char *name_of_library, char *reason, size_t size);
+
+/// Fine too when the library could not be opened.
+void CVerbs_close(struct CVerbs *verbs);
 
 /// The node GUID in the host's byte order.
 uint64_t CVerbs_guid(const struct CVerbs *verbs, struct ibv_device *device);
