@@ -22,11 +22,13 @@ struct NetdevReader {
         let socket = try NetlinkSocket()
         let links = try socket.links()
         let addresses = try socket.addresses()
+        let routes = try socket.routes()
+        // A kernel without them (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
+        let rules = soft { () throws(NetlinkError) in try socket.rules() } ?? []
         let uplinks = Uplinks.indices(
-            links: links, addresses: addresses, routes: try socket.routes(), rules: try socket.rules(),
-            nodeAddresses: nodeAddresses)
+            links: links, addresses: addresses, routes: routes, rules: rules, nodeAddresses: nodeAddresses)
         let owners = owners(of: links)
-        let speeds = owners.isEmpty ? [:] : try Ethtool()?.speeds() ?? [:]
+        let speeds = owners.isEmpty ? nil : soft { () throws(NetlinkError) in try Ethtool()?.speeds() } ?? nil
         let firmware = owners.isEmpty ? nil : try? FirmwareVersions()
         let names = Dictionary(links.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
         let addressesByLink = Dictionary(grouping: addresses, by: \.index)
@@ -39,7 +41,7 @@ struct NetdevReader {
                 .map(\.prefix.description)
             netdev.isUplink = uplinks.contains(link.index)
             if owner != nil {
-                netdev.speed = speeds[link.index]
+                netdev.speed = speeds?[link.index]
                 netdev.firmware = firmware?.version(of: link.name)
             }
             netdevs[owner, default: []].append(netdev)
@@ -53,6 +55,14 @@ struct NetdevReader {
             }
         }
         return netdevs
+    }
+
+    /// What the machine can do without: a refusal is a remark.
+    private func soft<Value>(_ body: () throws(NetlinkError) -> Value) -> Value? {
+        do throws(NetlinkError) { return try body() } catch {
+            sysfs.remark("\(error)")
+            return nil
+        }
     }
 
     /// The devices that interfaces belong to, by index. The kernel tells them with the interface; where it

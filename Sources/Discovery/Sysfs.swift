@@ -49,7 +49,8 @@ struct SysfsFolder: ~Copyable {
         self.sysfs = sysfs
     }
 
-    /// Reads a value by a closure that gives nil for nonsense.
+    /// Reads a value by a closure that gives nil for nonsense. The bytes are in the reader's one buffer: the
+    /// closure reads nothing else.
     func parse<Value>(_ name: String, _ body: (UnsafeRawBufferPointer) -> Value?) -> Value? {
         let count = handle.read(name, into: sysfs.buffer)
         guard count >= 0 else {

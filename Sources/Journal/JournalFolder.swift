@@ -8,6 +8,7 @@ package import Linux
 ///     plans/CLAIM-UID.json    written by nearside-node
 ///     states/CLAIM-UID.json   written by nearside-nri
 ///     nri.sock                served by nearside-nri
+///     machine.json            written and read by nearside-node alone: the devices as last published
 ///
 /// Each file has one writer and is replaced as a whole, so neither daemon ever waits for the other,
 /// and a reader sees all of a change or nothing of it.
@@ -17,6 +18,7 @@ package struct JournalFolder: Sendable {
     package init(_ path: String) { self.path = path }
 
     package var socket: String { "\(path)/nri.sock" }
+    package var machine: String { "\(path)/machine.json" }
 
     /// Makes the folders. They hold what the host looked like: for root alone.
     package func make() throws(SystemError) {

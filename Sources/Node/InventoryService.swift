@@ -35,8 +35,6 @@ actor InventoryService: Service {
         self.log = log
     }
 
-    private var knownFile: String { "\(journal.path)/machine.json" }
-
     func refresh() async throws {
         if known == nil { known = readKnown() }
         let (states, damaged) = journal.states()
@@ -70,9 +68,9 @@ actor InventoryService: Service {
 
     private func readKnown() -> Machine? {
         do throws(SystemError) {
-            let bytes = try Files.read(knownFile, limit: 64 << 20)
+            let bytes = try Files.read(journal.machine, limit: 64 << 20)
             do throws(MachineDescription.Malformed) { return try MachineDescription(json: bytes).machine } catch {
-                log.error("\(knownFile) is damaged and passed over: \(error)")
+                log.error("\(journal.machine) is damaged and passed over: \(error)")
             }
         } catch {
             if !error.isNotFound { log.error("\(error)") }
@@ -83,7 +81,7 @@ actor InventoryService: Service {
     private func remember(_ machine: Machine) {
         guard machine != known else { return }
         known = machine
-        do { try Files.replace(knownFile, with: MachineDescription(machine: machine).json(), mode: 0o600) } catch {
+        do { try Files.replace(journal.machine, with: MachineDescription(machine: machine).json(), mode: 0o600) } catch {
             log.error("what is published cannot be kept for the next start", metadata: ["error": "\(error)"])
         }
     }

@@ -21,9 +21,9 @@ enum SnapshotBench {
             report("a host with \(count) macvlans with addresses", snapshots, &table)
         }
         for count in [128, 256] {
-            try measure("a tree with \(count) VFs", virtualFunctions(count, withRDMA: false), rounds, &table)
+            try measureHost("a host with \(count) VFs", virtualFunctions(count, withRDMA: false), rounds, &table)
         }
-        try measure("a tree with 256 VFs with RDMA", virtualFunctions(256, withRDMA: true), rounds, &table)
+        try measureHost("a host with 256 VFs with RDMA", virtualFunctions(256, withRDMA: true), rounds, &table)
     }
 
     private struct Sample {
@@ -36,6 +36,21 @@ enum SnapshotBench {
         let folder = try ScratchFolder("tree", in: Files.exists("/dev/shm") ? "/dev/shm" : "/tmp")
         try TreeWriter.write(machine, to: folder.path)
         try measure(name, Discovery(root: .captured(at: folder.path)), rounds, &table)
+    }
+
+    /// As on a live host: the kernel's interfaces by netlink, macvlans that stand in for hardware, and all else
+    /// from a tree.
+    private static func measureHost(_ name: String, _ machine: Machine, _ rounds: Int, _ table: inout Table) throws {
+        let folder = try ScratchFolder("tree", in: Files.exists("/dev/shm") ? "/dev/shm" : "/tmp")
+        try TreeWriter.write(machine, to: folder.path)
+        let host = try NetworkNamespace.make()
+        let lines = machine.allNetdevs.map { "link add link wire0 name \($0.name) type macvlan\n" }
+        try Files.write(folder("make"), "link add wire0 type veth peer name wire1\n" + lines.joined())
+        guard try ChildProcess.run("/sbin/ip", ["-batch", folder("make")], in: host).status == 0 else { exit(1) }
+        let discovery = Discovery(root: .live(at: folder.path))
+        let samples = try host.run(
+            { () throws(NetlinkError) in try sample(discovery, rounds) }, entering: { NetlinkError("enter the namespace", $0) })
+        report(name, samples, &table)
     }
 
     private static func measure(_ name: String, _ discovery: Discovery, _ rounds: Int, _ table: inout Table) throws {
