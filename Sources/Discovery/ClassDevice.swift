@@ -78,6 +78,7 @@ extension Sysfs {
 
     /// Where the entry is a plain folder, its `device` link tells.
     func owner(of name: String, in folder: borrowing SysfsFolder) -> Owner? {
-        folder.withTarget(of: name, Owner.init(path:)) ?? folder.withTarget(of: "\(name)/device", Owner.init(path:)) ?? nil
+        if let owner = folder.withTarget(of: name, Owner.init(path:)) { return owner }
+        return folder.withTarget(of: "\(name)/device", Owner.init(path:)) ?? nil
     }
 }

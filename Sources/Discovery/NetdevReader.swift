@@ -68,12 +68,13 @@ struct NetdevReader {
     /// The devices that interfaces belong to, by index. The kernel tells them with the interface; where it
     /// does so for none (before 5.14), or names a device on another bus, sysfs does.
     private func owners(of links: [Link]) -> [Int32: Owner] {
+        guard let folder = sysfs.folder("sys/class/net") else { return [:] }
         var owners: [Int32: Owner] = [:]
         let isTold = links.contains { $0.parentDevice != nil }
         for link in links where !link.isLoopback {
             if link.parentBus == "pci", let function = link.parentDevice.flatMap({ PCIAddress(parsing: $0) }) {
                 owners[link.index] = Owner(function: function)
-            } else if link.parentDevice != nil || !isTold, let folder = sysfs.folder("sys/class/net") {
+            } else if link.parentDevice != nil || !isTold {
                 owners[link.index] = sysfs.owner(of: link.name, in: folder)
             }
         }
