@@ -118,16 +118,24 @@ package final class NetlinkSocket {
         }
     }
 
-    /// One datagram, whole: its length is asked for first.
+    /// Twice what the kernel puts into one datagram of a dump (af_netlink.c: 32 KiB at most, when the reader
+    /// has shown room for it). One object, without its virtual functions, has far less.
+    private static let datagramLimit = 1 << 16
+
+    /// One datagram, whole.
     private func receive() throws(SystemError) -> [UInt8] {
-        let size = try checked("receive from", "netlink socket") {
-            recv(descriptor.raw, nil, 0, Int32(MSG_PEEK | MSG_TRUNC))
+        var failure: SystemError?
+        let datagram = [UInt8](unsafeUninitializedCapacity: Self.datagramLimit) { buffer, count in
+            do throws(SystemError) {
+                let size = try checked("receive from", "netlink socket") {
+                    recv(descriptor.raw, buffer.baseAddress, buffer.count, Int32(MSG_TRUNC))
+                }
+                // Its end is lost, and half an answer is none.
+                if size > buffer.count { throw SystemError("receive \(size) bytes from", "netlink socket", code: EMSGSIZE) }
+                count = size
+            } catch { failure = error }
         }
-        var buffer = [UInt8](repeating: 0, count: max(size, 1))
-        let count = try checked("receive from", "netlink socket") {
-            buffer.withUnsafeMutableBytes { recv(descriptor.raw, $0.baseAddress, $0.count, 0) }
-        }
-        buffer.removeLast(buffer.count - count)
-        return buffer
+        if let failure { throw failure }
+        return datagram
     }
 }
