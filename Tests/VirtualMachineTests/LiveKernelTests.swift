@@ -159,20 +159,51 @@ struct LiveKernelTests {
         #expect(device.nodeGUID == (try Room.snapshot()[layout.nics[0]])?.rdmaDevices.first?.nodeGUID)
         let watcher = try HostWatcher(log: Logger(label: "test"))
         for (state, kind) in [(1, VerbsEvent.Kind.portError), (4, .portActive)] {
-            let event = await withThrowingTaskGroup(of: Void.self) { group in
-                // The watcher may not have opened the device yet: the port says it again.
-                group.addTask {
-                    while !Task.isCancelled {
-                        try Room.write("0 \(state)", to: "/sys/module/shape_rdma/parameters/port")
-                        try await Task.sleep(for: .milliseconds(500))
-                    }
-                }
-                defer { group.cancelAll() }
-                return await watcher.verbsEvents.first { $0.kind == kind }
-            }
+            let event = await event(of: kind, from: watcher) { try Room.write("0 \(state)", to: Self.port) }
             #expect(event?.device == "mlx5_0" && event?.port == 1, "\(String(describing: event))")
             #expect(try Room.snapshot()[layout.nics[0]]?.rdmaDevices.first?.ports.first?.state == (state == 1 ? "DOWN" : "ACTIVE"))
         }
+        await end(watcher)
+    }
+
+    private static let port = "/sys/module/shape_rdma/parameters/port"
+
+    /// The first event of a kind, while something is done again and again: the watcher may not have opened the
+    /// device yet.
+    private func event(
+        of kind: VerbsEvent.Kind, from watcher: HostWatcher, while work: @escaping @Sendable () throws -> Void
+    ) async -> VerbsEvent? {
+        await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    try work()
+                    try await Task.sleep(for: .milliseconds(500))
+                }
+            }
+            defer { group.cancelAll() }
+            return await watcher.verbsEvents.first { $0.kind == kind }
+        }
+    }
+
+    @Test
+    func `identifiers that change and devices that fail are told by libibverbs`() async throws {
+        let address = try Room.layout.get().nics[3]
+        let name = try #require(try Room.snapshot()[address]?.netdevs.first?.name)
+        let watcher = try HostWatcher(log: Logger(label: "test"))
+        try Room.run("ip link set \(name) up")
+        let change = await event(of: .gidChange, from: watcher) {
+            // An address of the interface is an identifier of the port.
+            try Room.run("ip address replace 198.51.100.7/24 dev \(name)")
+            try Room.run("ip address del 198.51.100.7/24 dev \(name)")
+        }
+        #expect(change?.device == "mlx5_3" && change?.port == 1, "\(String(describing: change))")
+        try Room.run("ip address replace 198.51.100.7/24 dev \(name)")
+        let gid = "0000:0000:0000:0000:0000:ffff:c633:6407"
+        #expect(try await settles { try Room.snapshot()[address]?.rdmaDevices[0].ports[0].gids.contains { $0.value == gid } == true })
+        try Room.run("ip address flush dev \(name)")
+        try Room.run("ip link set \(name) down")
+        let failure = await event(of: .deviceFatal, from: watcher) { try Room.write("3 0", to: Self.port) }
+        #expect(failure?.device == "mlx5_3" && failure?.port == nil, "\(String(describing: failure))")
         await end(watcher)
     }
 

@@ -6,7 +6,7 @@
  *   beside=0000:23:00.0   a RoCE device for the interface of the function, as mlx5's
  *
  * Writing "N 1" (down) or "N 4" (active) to the parameter "port" sets the state of the N-th device's port and
- * tells everybody who asked for events.
+ * tells everybody who asked for events; "N 0" says that the device has failed.
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>
@@ -216,9 +216,13 @@ static int set_port(const char *text, const struct kernel_param *parameter)
 
 	if (sscanf(text, "%u %u", &index, &state) != 2 || index >= count)
 		return -EINVAL;
-	shapes[index]->state = state;
 	event.device = &shapes[index]->ib;
-	event.event = state == IB_PORT_ACTIVE ? IB_EVENT_PORT_ACTIVE : IB_EVENT_PORT_ERR;
+	if (state == 0) {
+		event.event = IB_EVENT_DEVICE_FATAL;
+	} else {
+		shapes[index]->state = state;
+		event.event = state == IB_PORT_ACTIVE ? IB_EVENT_PORT_ACTIVE : IB_EVENT_PORT_ERR;
+	}
 	ib_dispatch_event(&event);
 	return 0;
 }
