@@ -14,11 +14,6 @@ package enum Files {
         }
     }
 
-    /// What one read gives: the whole of a file of sysfs or procfs that fits a page.
-    package static func readStart(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
-        try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK).read(atMost: limit)
-    }
-
     package static func readText(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> String {
         String(decoding: try read(path, limit: limit), as: UTF8.self)
     }
