@@ -48,7 +48,20 @@ struct PodNetworkTests {
         }
 
         /// The host in words; how much of a lifetime is left is not compared.
+        /// The state of the host, once it is at rest: the kernel does some of what follows a change (carrier,
+        /// link-local addresses) in its own time.
         func text() throws -> String {
+            var last = try currentText()
+            _ = try eventually(seconds: 2) {
+                usleep(20_000)
+                let now = try currentText()
+                defer { last = now }
+                return now == last
+            }
+            return last
+        }
+
+        private func currentText() throws -> String {
             try TestNode.describe(host).split(separator: "\n").map { line in
                 line.contains("valid_lft") && line.contains("sec") && !line.contains("forever") ? "       valid_lft SOME" : String(line)
             }.joined(separator: "\n")
