@@ -57,7 +57,6 @@ int CVerbs_query_port(
         .width = attributes.active_width,
         .speed = attributes.active_speed,
         .lid = attributes.lid,
-        .gid_entries = attributes.gid_tbl_len,
     };
     return 0;
 }

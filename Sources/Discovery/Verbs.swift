@@ -61,8 +61,7 @@ package final class Verbs {
         guard library.query_device(context, &attributes) == 0 else { return nil }
         let firmware = withUnsafeBytes(of: attributes.fw_ver) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         return VerbsAttributes(
-            firmware: firmware.isEmpty ? nil : firmware, ports: Int(attributes.phys_port_cnt), queuePairs: Int(attributes.max_qp),
-            memoryRegions: Int(attributes.max_mr))
+            firmware: firmware.isEmpty ? nil : firmware, ports: Int(attributes.phys_port_cnt), queuePairs: Int(attributes.max_qp))
     }
 
     fileprivate func port(_ number: UInt8, of context: UnsafeMutablePointer<ibv_context>) -> RDMAPort? {
@@ -97,7 +96,6 @@ package struct VerbsAttributes: Hashable, Sendable {
     package var firmware: String?
     package var ports: Int
     package var queuePairs: Int
-    package var memoryRegions: Int
 }
 
 /// A device that libibverbs lists; open if it may be.

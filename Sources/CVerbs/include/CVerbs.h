@@ -34,7 +34,7 @@ uint64_t CVerbs_guid(const struct CVerbs *verbs, struct ibv_device *device);
 
 /// State, link layer, width, speed and local identifier of a port; 0, or an errno.
 struct CVerbs_port {
-    int state, link_layer, width, speed, lid, gid_entries;
+    int state, link_layer, width, speed, lid;
 };
 int CVerbs_query_port(const struct CVerbs *verbs, struct ibv_context *context, uint8_t port, struct CVerbs_port *result);
 
