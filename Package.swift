@@ -105,8 +105,10 @@ let targets: [Target] = [
 
     // A machine as a value, and the catalog of known devices.
     .target(name: "Hardware", swiftSettings: strict),
-    // Paths, and the exact pairing of accelerators and NICs.
+    // Paths, roles, the exact pairing of accelerators and NICs, sets of pairs, and what bandwidth to expect.
     .target(name: "Topology", dependencies: ["Hardware"], swiftSettings: strict),
+    // Fleets of one machine type, filled with claims.
+    .target(name: "Simulation", dependencies: ["Hardware", "Topology"], swiftSettings: strict),
     // Types and limits of resource.k8s.io.
     .target(name: "ResourceAPI", swiftSettings: strict),
     // What users ask of a network device: decoding, merging, problems.
@@ -117,7 +119,7 @@ let targets: [Target] = [
     // A host or a captured tree, read into a machine.
     .target(
         name: "Discovery",
-        dependencies: ["Addressing", "CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", logging],
+        dependencies: ["Addressing", "CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "Topology", logging],
         swiftSettings: strict),
     // Plans and states of claims, as files: where the two daemons meet.
     .target(name: "Journal", dependencies: ["Addressing", "Linux", "Netlink"], swiftSettings: strict),
@@ -163,7 +165,7 @@ let targets: [Target] = [
         name: "Node",
         dependencies: [
             "Addressing", "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "Preparation",
-            "Publishing",
+            "Publishing", "Topology",
             httpClient, lifecycle, logging, nioCore, nioPosix, nioSSL, unixSignals,
         ], swiftSettings: strict),
     .target(
@@ -175,7 +177,7 @@ let targets: [Target] = [
     // Documents and pictures for people and scripts.
     .target(
         name: "Inspection",
-        dependencies: ["Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Topology"], swiftSettings: strict),
+        dependencies: ["Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology"], swiftSettings: strict),
 
     // The kubelet's side of gRPC through libgrpc, which is not our implementation.
     .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
@@ -192,11 +194,14 @@ let targets: [Target] = [
     // MARK: Programs
 
     .executableTarget(
-        name: "nearside", dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "Publishing", argumentParser],
+        name: "nearside",
+        dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "Publishing", "Simulation", "Topology", argumentParser],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-demo",
-        dependencies: ["Hardware", "Inspection", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Testbed", argumentParser],
+        dependencies: [
+            "Hardware", "Inspection", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Testbed", "Topology", argumentParser,
+        ],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-bench",
@@ -205,7 +210,7 @@ let targets: [Target] = [
     .executableTarget(
         name: "nearside-node",
         dependencies: [
-            "Discovery", "KubeletPlugin", "Kubernetes", "Node", "Publishing", "ResourceAPI", argumentParser, logging,
+            "Discovery", "KubeletPlugin", "Kubernetes", "Node", "Publishing", "ResourceAPI", "Topology", argumentParser, logging,
         ], swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-nri", dependencies: ["Injector", "Linux", argumentParser, logging],
@@ -219,9 +224,14 @@ let targets: [Target] = [
     .testTarget(
         name: "MachineTests",
         dependencies: [
-            "Addressing", "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "ResourceAPI", "Testbed", "Topology", logging,
+            "Addressing", "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "ResourceAPI", "Simulation", "Testbed", "Topology",
+            logging,
         ],
         exclude: ["Machines"], swiftSettings: strict),
+    .testTarget(
+        name: "TopologyTests",
+        dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "ResourceAPI", "Simulation", "Testbed", "Topology"],
+        exclude: ["Golden"], swiftSettings: strict),
     // In the virtual machine of hack/testbed/vm only.
     .testTarget(
         name: "VirtualMachineTests",
@@ -235,7 +245,7 @@ let targets: [Target] = [
         name: "ClaimTests",
         dependencies: [
             "Addressing", "CDI", "ClaimConfig", "Hardware", "Journal", "Linux", "Netlink", "Preparation", "Publishing",
-            "ResourceAPI", "Testbed",
+            "ResourceAPI", "Testbed", "Topology",
         ], swiftSettings: strict),
     .testTarget(
         name: "NodeTests",

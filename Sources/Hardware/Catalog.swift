@@ -41,9 +41,9 @@ package enum Catalog {
         Rule(
             vendor: "1da3", devices: ["1000", "1010", "1020", "1021", "1030", "1060", "1063"], classes: [],
             family: .gaudi),
-        // Inferentia 1 and 2, Trainium 1 and 2.
+        // Inferentia 1 and 2, Trainium 1 to 3.
         Rule(
-            vendor: "1d0f", devices: ["7064", "7065", "7066", "7067", "7164", "7264", "7364"], classes: [],
+            vendor: "1d0f", devices: ["7064", "7065", "7066", "7067", "7164", "7264", "7364", "7564", "7565"], classes: [],
             family: .neuron),
         Rule(
             vendor: "1ae0", devices: ["005e", "0056", "0062", "0063", "006f"], classes: [],
@@ -79,6 +79,24 @@ package enum Catalog {
     /// Can move data by RDMA: it has an RDMA device, is an InfiniBand controller, or is known to be one.
     package static func isRDMACapable(_ function: PCIFunction) -> Bool {
         !function.rdmaDevices.isEmpty || function.classCode.hasPrefix("0207") || isEFA(function) || isSlingshot(function)
+    }
+
+    /// Google's virtual NIC: no RDMA, and still what the GPUs of A3 machines talk over (GPUDirect-TCPX).
+    package static func isFastWithoutRDMA(_ function: PCIFunction) -> Bool {
+        function.vendor == "1ae0" && function.device == "0042"
+    }
+
+    /// The ConnectX InfiniBand functions through which software reaches the NVLink switches of an HGX B200 or
+    /// B300 board: they look like any other, but no workload may have them.
+    package static func isNVLinkManager(_ function: PCIFunction, on machine: Machine) -> Bool {
+        guard function.vendor == "15b3", function.classCode.hasPrefix("0207") else { return false }
+        return machine.functions.contains { $0.vendor == "10de" && ["2901", "2909", "290a", "3182"].contains($0.device) }
+    }
+
+    /// GPUs that hang on their processor by a coherent link instead of PCIe (Grace): what a NIC of their own
+    /// node sends reaches them at full rate.
+    package static func isCoherentlyAttached(_ function: PCIFunction) -> Bool {
+        function.vendor == "10de" && ["2342", "2348", "2941", "31a1", "31c2", "31c3"].contains(function.device)
     }
 
     /// Nodes that a device needs and others need too, by path.

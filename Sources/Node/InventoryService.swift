@@ -8,28 +8,31 @@ import Logging
 import Preparation
 import Publishing
 import ServiceLifecycle
+import Topology
 
 /// Takes a snapshot when something changed, and passes on what it means.
 actor InventoryService: Service {
     private let discovery: Discovery
     private let journal: JournalFolder
     private let policy: PublishingPolicy
+    private let topologyPolicy: TopologyPolicy
     private let publisher: SlicePublisher
     private let preparer: ClaimPreparer
     private let log: Logger
 
-    /// What was published last: tells of interfaces that are in pods now. Kept on disk too, so that a new
-    /// instance of this program publishes the same.
+    /// What was published last: tells of interfaces that are in pods now, and of devices that were lost. Kept
+    /// on disk too, so that a new instance of this program publishes the same.
     private var known: Machine?
     private var remarks: Set<String> = []
 
     init(
-        discovery: Discovery, journal: JournalFolder, policy: PublishingPolicy, publisher: SlicePublisher,
-        preparer: ClaimPreparer, log: Logger
+        discovery: Discovery, journal: JournalFolder, policy: PublishingPolicy, topologyPolicy: TopologyPolicy,
+        publisher: SlicePublisher, preparer: ClaimPreparer, log: Logger
     ) {
         self.discovery = discovery
         self.journal = journal
         self.policy = policy
+        self.topologyPolicy = topologyPolicy
         self.publisher = publisher
         self.preparer = preparer
         self.log = log
@@ -40,10 +43,11 @@ actor InventoryService: Service {
         let (states, damaged) = journal.states()
         for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
         let snapshot = try discovery.snapshot()
-        note(snapshot.remarks)
         let machine = snapshot.machine.including(states.flatMap(\.attachments), known: known)
-        remember(machine.published(by: policy))
-        let slices = SliceDevices(machine, policy)
+        let topology = MachineTopology(machine, policy: topologyPolicy, known: known)
+        note(snapshot.remarks + topology.remarks)
+        remember(topology.remembered(policy, known: known))
+        let slices = SliceDevices(topology, policy)
         let devices = machine.devices.filter(policy.publishes)
         await preparer.update(
             devices: Dictionary(devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))

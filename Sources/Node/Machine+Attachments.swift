@@ -5,6 +5,7 @@ import Hardware
 import Journal
 import Netlink
 import Publishing
+import Topology
 
 extension Machine {
     /// The machine with the interfaces that are in pods, or on their way, as they were on the host: a
@@ -53,15 +54,20 @@ extension Machine {
         }
         virtualNetdevs = (virtualNetdevs + [netdev]).sorted { $0.name < $1.name }
     }
+}
 
-    /// Only what the policy publishes: a machine to remember.
-    func published(by policy: PublishingPolicy) -> Machine {
-        let devices = devices.filter(policy.publishes)
-        let addresses = Set(devices.compactMap(\.function?.address))
+extension MachineTopology {
+    /// The machine to remember: what is published, what pairs, and of that also what is missing now.
+    func remembered(_ policy: PublishingPolicy, known: Machine?) -> Machine {
+        let devices = machine.devices.filter(policy.publishes)
+        var functions = Dictionary(members.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
+        for function in devices.compactMap(\.function) + (known?.missing(from: machine) ?? []) {
+            functions[function.address] = function
+        }
         let names = Set(devices.filter { $0.function == nil }.map(\.address))
         return Machine(
-            functions: functions.filter { addresses.contains($0.address) },
-            virtualNetdevs: virtualNetdevs.filter { names.contains($0.name) })
+            name: machine.name, numaNodes: machine.numaNodes, functions: functions.values.sorted { $0.address < $1.address },
+            virtualNetdevs: machine.virtualNetdevs.filter { names.contains($0.name) })
     }
 }
 

@@ -15,6 +15,7 @@ import NIOSSL
 import Preparation
 package import Publishing
 import ServiceLifecycle
+package import Topology
 import UnixSignals
 
 /// `nearside-node`: discovers, publishes and prepares. It holds the credentials and no capability.
@@ -22,6 +23,7 @@ package struct NodeDaemon: Sendable {
     package struct Options: Sendable {
         package var node: String
         package var policy: PublishingPolicy
+        package var topologyPolicy: TopologyPolicy
         package var endpoint: APIEndpoint
         package var discovery: Discovery
         package var journal: String
@@ -30,11 +32,12 @@ package struct NodeDaemon: Sendable {
         package var gatePath: String?
 
         package init(
-            node: String, policy: PublishingPolicy, endpoint: APIEndpoint, discovery: Discovery, journal: String,
-            cdi: String, kubelet: KubeletPlugin.Options, gatePath: String?
+            node: String, policy: PublishingPolicy, topologyPolicy: TopologyPolicy = TopologyPolicy(), endpoint: APIEndpoint,
+            discovery: Discovery, journal: String, cdi: String, kubelet: KubeletPlugin.Options, gatePath: String?
         ) {
             self.node = node
             self.policy = policy
+            self.topologyPolicy = topologyPolicy
             self.endpoint = endpoint
             self.discovery = discovery
             self.journal = journal
@@ -77,7 +80,8 @@ package struct NodeDaemon: Sendable {
         let publisher = SlicePublisher(
             client: resources, driver: options.policy.driver, node: options.node, log: log)
         let inventory = InventoryService(
-            discovery: options.discovery, journal: journal, policy: options.policy, publisher: publisher, preparer: preparer, log: log)
+            discovery: options.discovery, journal: journal, policy: options.policy, topologyPolicy: options.topologyPolicy,
+            publisher: publisher, preparer: preparer, log: log)
         // Devices are known before anybody can ask for one.
         try await inventory.refresh()
         var lifecycleLog = log

@@ -2,7 +2,7 @@
 
 package import Hardware
 package import ResourceAPI
-import Topology
+package import Topology
 
 extension Device {
     /// The device's name in slices: `pci-0000-8a-00-0`, or the interface name as a DNS label.
@@ -27,18 +27,12 @@ extension SubFunction {
 package struct SliceDevices: Sendable {
     package let devices: [SliceDevice]
 
-    package init(_ machine: Machine, _ policy: PublishingPolicy) {
-        let fabric = Fabric(machine)
-        let pairing = Pairing(machine)
-        var pairs: [String: Pair] = [:]
-        for pair in pairing.pairs {
-            for member in pair.accelerators + pair.nics { pairs[member.address] = pair }
-        }
-        let published = machine.devices.filter(policy.publishes)
+    package init(_ topology: MachineTopology, _ policy: PublishingPolicy) {
+        let published = topology.machine.devices.filter(policy.publishes)
         var names: Set<String> = []
         // Two interface names can become one label; the first keeps it.
         devices = published.filter { names.insert($0.sliceName).inserted }.map { device in
-            let attributes = DeviceAttributes(device, role: fabric.role(of: device), pair: pairs[device.address])
+            let attributes = DeviceAttributes(device, role: topology.role(of: device).role, pair: topology.pair(of: device))
             return SliceDevice(name: device.sliceName, attributes: attributes.values)
         }
     }

@@ -1,31 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Exact assignment of rows to columns.
-enum Assignment {
-    /// More than any sum of costs that can occur; an edge of this cost is not there.
-    static let forbidden = Int.max / 4
+/// Costs of giving each row a column, as one table.
+///
+/// Costs are compared one part after the other, from the left: they are packed into one number of 128 bits
+/// whose parts have room for sums over 1024 rows.
+package struct AssignmentTable {
+    private let rows: Int
+    private let columns: Int
+    private var costs: [Int128]
 
-    /// The column of each row so that the sum of costs is least: the Hungarian method with
-    /// potentials (Kuhn 1955, in the O(n² m) form by shortest augmenting paths). Rows must not outnumber columns.
-    static func minimalSum(rows: Int, columns: Int, cost: (Int, Int) -> Int) -> [Int] {
+    /// More than any sum of costs that are allowed.
+    package static let forbidden: Int128 = 1 << 114
+
+    /// - Parameter cost: of each row and column. Rows must not outnumber columns.
+    package init(rows: Int, columns: Int, cost: (Int, Int) -> Int128) {
         precondition(rows <= columns)
+        self.rows = rows
+        self.columns = columns
+        costs = []
+        costs.reserveCapacity(rows * columns)
+        for row in 0..<rows {
+            for column in 0..<columns { costs.append(cost(row, column)) }
+        }
+    }
+
+    /// The column of each row so that the sum of costs is least: the Hungarian method with potentials
+    /// (Kuhn 1955; shortest augmenting paths in O(rows² x columns), as in Jonker and Volgenant 1987).
+    package func solve() -> [Int] {
         // Row 0 and column 0 are sentinels.
-        var rowPotential = [Int](repeating: 0, count: rows + 1)
-        var columnPotential = [Int](repeating: 0, count: columns + 1)
+        var rowPotential = [Int128](repeating: 0, count: rows + 1)
+        var columnPotential = [Int128](repeating: 0, count: columns + 1)
         var rowOfColumn = [Int](repeating: 0, count: columns + 1)
         var previous = [Int](repeating: 0, count: columns + 1)
+        var slack = [Int128](repeating: .max, count: columns + 1)
+        var isVisited = [Bool](repeating: false, count: columns + 1)
         for row in stride(from: 1, through: rows, by: 1) {
             rowOfColumn[0] = row
+            for column in 0...columns {
+                slack[column] = .max
+                isVisited[column] = false
+            }
             var column = 0
-            var slack = [Int](repeating: .max, count: columns + 1)
-            var isVisited = [Bool](repeating: false, count: columns + 1)
             repeat {
                 isVisited[column] = true
                 let current = rowOfColumn[column]
-                var step = Int.max
+                let base = (current - 1) * columns - 1
+                let potential = rowPotential[current]
+                var step = Int128.max
                 var next = 0
                 for candidate in 1...columns where !isVisited[candidate] {
-                    let reduced = cost(current - 1, candidate - 1) - rowPotential[current] - columnPotential[candidate]
+                    let reduced = costs[base + candidate] - potential - columnPotential[candidate]
                     if reduced < slack[candidate] {
                         slack[candidate] = reduced
                         previous[candidate] = column
@@ -39,7 +63,7 @@ enum Assignment {
                     if isVisited[candidate] {
                         rowPotential[rowOfColumn[candidate]] += step
                         columnPotential[candidate] -= step
-                    } else {
+                    } else if candidate > 0 {
                         slack[candidate] -= step
                     }
                 }
@@ -57,48 +81,42 @@ enum Assignment {
         }
         return columnOfRow
     }
+}
 
-    /// The least bound under which every row still finds a column of its own: the bottleneck.
-    static func bottleneck(rows: Int, columns: Int, cost: (Int, Int) -> Int) -> Int {
-        var bounds = Set<Int>()
-        for row in 0..<rows {
-            for column in 0..<columns { bounds.insert(cost(row, column)) }
+/// The bottleneck of an assignment: how bad its worst edge has to be.
+enum Bottleneck {
+    /// The least bound under which `count` members of the left side, each with as many places as `capacity`
+    /// tells, find partners of their own on the right.
+    static func least(left: Int, capacity: Int, right: Int, cost: (Int, Int) -> Int) -> Int {
+        var costs: [Int] = []
+        costs.reserveCapacity(left * right)
+        for row in 0..<left {
+            for column in 0..<right { costs.append(cost(row, column)) }
         }
-        let sorted = bounds.sorted()
-        var low = 0
-        var high = sorted.count - 1
+        let bounds = Set(costs).sorted()
+        var (low, high) = (0, bounds.count - 1)
         while low < high {
             let middle = (low + high) / 2
-            if hasPerfectMatching(rows: rows, columns: columns, isAllowed: { cost($0, $1) <= sorted[middle] }) {
-                high = middle
-            } else {
-                low = middle + 1
-            }
+            if isComplete(left, capacity, right, costs, bounds[middle]) { high = middle } else { low = middle + 1 }
         }
-        return sorted.isEmpty ? 0 : sorted[low]
+        return bounds.isEmpty ? 0 : bounds[low]
     }
 
-    /// Kuhn's augmenting paths: whether every row finds a column.
-    private static func hasPerfectMatching(rows: Int, columns: Int, isAllowed: (Int, Int) -> Bool) -> Bool {
-        var rowOfColumn = [Int?](repeating: nil, count: columns)
-        func augment(_ row: Int, _ isVisited: inout [Bool]) -> Bool {
-            for column in 0..<columns where !isVisited[column] && isAllowed(row, column) {
-                isVisited[column] = true
-                guard let other = rowOfColumn[column] else {
-                    rowOfColumn[column] = row
-                    return true
-                }
-                if augment(other, &isVisited) {
-                    rowOfColumn[column] = row
+    /// Kuhn's augmenting paths, with a member of the left side entered once for each of its places.
+    private static func isComplete(_ left: Int, _ capacity: Int, _ right: Int, _ costs: [Int], _ bound: Int) -> Bool {
+        var owner = [Int](repeating: -1, count: right)
+        var seen = [Int](repeating: -1, count: right)
+        func augment(_ row: Int, _ round: Int) -> Bool {
+            for column in 0..<right where seen[column] != round && costs[row * right + column] <= bound {
+                seen[column] = round
+                if owner[column] < 0 || augment(owner[column], round) {
+                    owner[column] = row
                     return true
                 }
             }
             return false
         }
-        for row in 0..<rows {
-            var isVisited = [Bool](repeating: false, count: columns)
-            if !augment(row, &isVisited) { return false }
-        }
+        for place in 0..<left * capacity where !augment(place / capacity, place) { return false }
         return true
     }
 }

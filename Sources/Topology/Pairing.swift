@@ -2,16 +2,6 @@
 
 package import Hardware
 
-/// On what a pairing rests: how sure it is.
-package enum Basis: String, Sendable, Codable {
-    /// The PCI hierarchy puts the two together.
-    case pci
-    /// Only the NUMA node does.
-    case numa
-    /// Nothing does: the i-th accelerator has the i-th NIC.
-    case ordinal
-}
-
 /// The smallest balanced unit of accelerators and fabric NICs that belong together.
 package struct Pair: Hashable, Sendable {
     /// Position in the machine's own order, equal on every node of one machine type.
@@ -22,8 +12,12 @@ package struct Pair: Hashable, Sendable {
     package var basis: Basis
     /// The NUMA node of all members; nil when they differ or one is unknown.
     package var numaNode: Int?
+    /// Gb/s between the accelerators and the network; nil when no rate on the way is known
+    /// (``Bandwidth``).
+    package var gbps: Double?
 
     package var name: String { "pair-\(rail)" }
+    package var members: [Device] { accelerators + nics }
 }
 
 /// How an accelerator of a pair reaches a NIC of it.
@@ -31,139 +25,121 @@ package struct PairLink: Hashable, Sendable {
     package var accelerator: String
     package var nic: String
     package var path: Path
-    /// Gb/s that the two can exchange: the lower of the NIC's rate and the narrowest PCIe link; nil
-    /// when neither is known.
+    /// Gb/s that the two can exchange (``Bandwidth``); nil when no rate on the way is known.
     package var gbps: Double?
 }
 
-/// Which accelerator goes with which NICs.
-///
-/// Every accelerator gets an equal share of the fabric NICs, or, when there are more accelerators than
-/// NICs, every NIC an equal share of accelerators. Of all such pairings the one is taken whose worst
-/// path is the best possible, then whose sum is; among equals bus order decides. The solution is exact.
+/// Which accelerator goes with which NICs: see ``PairSolver`` for what makes a pairing the best.
 package struct Pairing: Sendable {
-    package var pairs: [Pair]
-    package var unpairedAccelerators: [Device]
-    package var unpairedNICs: [Device]
+    /// By rail.
+    package private(set) var pairs: [Pair]
+    package let unpairedAccelerators: [Device]
+    package let unpairedNICs: [Device]
 
-    package init(_ machine: Machine) {
-        let accelerators = machine.devices.filter { $0.kind == .accelerator && $0.function?.physicalFunction == nil }
-        self.init(machine, accelerators: accelerators, nics: Fabric(machine).nics)
-    }
-
-    package init(_ machine: Machine, accelerators: [Device], nics: [Device]) {
-        let accelerators = accelerators.filter { $0.function != nil }
-        let nics = nics.filter { $0.function != nil }
-        guard !accelerators.isEmpty, !nics.isEmpty else {
-            pairs = []
-            unpairedAccelerators = accelerators
-            unpairedNICs = nics
-            return
+    /// The pairing of some devices of a machine.
+    ///
+    /// - Parameters:
+    ///   - distances: those of a machine that has all the devices, and the missing ones.
+    ///   - missing: devices that the machine had and that may come back: their places stay theirs, so that
+    ///     the rails of the others do not move, and of equally good pairings the one is taken that changes
+    ///     the fewest.
+    package init(
+        accelerators: [Device], nics: [Device], distances: Distances, hint: Hint? = nil,
+        missing: (accelerators: [Device], nics: [Device]) = ([], [])
+    ) {
+        let accelerators = accelerators.filter { $0.function != nil }.inMachineOrder(hint: hint)
+        let nics = nics.filter { $0.function != nil }.inMachineOrder(hint: hint)
+        let used: [PairGroup]
+        let rails: [Int]
+        if missing.accelerators.isEmpty && missing.nics.isEmpty {
+            used = PairSolver(Self.table(accelerators, nics, distances)).groups()
+            rails = Array(used.indices)
+        } else {
+            (used, rails) = Self.repaired(accelerators, nics, distances, hint, missing)
         }
         let paths = accelerators.map { accelerator in
-            nics.map { nic in Self.path(accelerator, nic, on: machine) }
+            nics.map { distances.path(accelerator, $0) ?? Path(pathClass: .unknown, basis: .ordinal) }
         }
-        let groups =
-            accelerators.count <= nics.count
-            ? Self.shareNICs(accelerators.count, nics.count, paths)
-            : Self.shareAccelerators(accelerators.count, nics.count, paths)
         // Where there was a choice and every path is alike, the hierarchy has said nothing.
-        let distinguishes = Set(paths.joined().map(\.cost)).count > 1 || nics.count == 1
-        pairs = groups.enumerated().map { rail, group in
-            let members = group.accelerators.map { accelerators[$0] }
-            let partners = group.nics.map { nics[$0] }
-            let links = group.accelerators.flatMap { accelerator in
-                group.nics.map { nic in
-                    Self.link(accelerators[accelerator], nics[nic], paths[accelerator][nic])
-                }
+        let distinguishes = Set(paths.joined().map(\.distance)).count > 1 || nics.count == 1
+        pairs = zip(used, rails).map { group, rail in
+            Self.pair(group, rail, accelerators, nics, paths, distinguishes)
+        }
+        .sorted { $0.rail < $1.rail }
+        let taken = Set(used.flatMap(\.nics))
+        unpairedAccelerators = used.isEmpty ? accelerators : []
+        unpairedNICs = nics.indices.filter { !taken.contains($0) }.map { nics[$0] }
+    }
+
+    private static func table(_ accelerators: [Device], _ nics: [Device], _ distances: Distances) -> [[Distance]] {
+        let unknown = Path(pathClass: .unknown, basis: .ordinal).distance
+        return accelerators.map { accelerator in nics.map { distances.path(accelerator, $0)?.distance ?? unknown } }
+    }
+
+    /// The pairing of what is left: as that of the whole machine, with as few changes as a best one allows.
+    private static func repaired(
+        _ accelerators: [Device], _ nics: [Device], _ distances: Distances, _ hint: Hint?,
+        _ missing: (accelerators: [Device], nics: [Device])
+    ) -> ([PairGroup], rails: [Int]) {
+        guard !accelerators.isEmpty, !nics.isEmpty else { return ([], []) }
+        let allAccelerators = (accelerators + missing.accelerators.filter { $0.function != nil }).inMachineOrder(hint: hint)
+        let allNICs = (nics + missing.nics.filter { $0.function != nil }).inMachineOrder(hint: hint)
+        let whole = Pairing(accelerators: allAccelerators, nics: allNICs, distances: distances, hint: hint)
+        var pairOfMember: [String: Int] = [:]
+        for pair in whole.pairs {
+            for member in pair.members { pairOfMember[member.address] = pair.rail }
+        }
+        func places(_ some: [Device], _ all: [Device]) -> [Int] {
+            let places = Dictionary(all.enumerated().map { ($1.address, $0) }, uniquingKeysWith: { first, _ in first })
+            return some.map { places[$0.address] ?? 0 }
+        }
+        let share = whole.pairs.map(\.nics.count).max() ?? 0
+        let solver = PairSolver(
+            table(accelerators, nics, distances),
+            earlier: .init(
+                acceleratorPlaces: places(accelerators, allAccelerators), nicPlaces: places(nics, allNICs),
+                acceleratorCount: allAccelerators.count, nicCount: allNICs.count,
+                isKept: { accelerator, nic in
+                    pairOfMember[accelerators[accelerator].address].map { $0 == pairOfMember[nics[nic].address] } ?? false
+                },
+                share: share, worst: whole.pairs.flatMap(\.links).map(\.path.distance).max()))
+        let groups = solver.groups()
+        // A pair has the rail of the one it was: of its only NIC, or of its only accelerator.
+        var free = Set(0..<max(groups.count, whole.pairs.count))
+        var rails = [Int?](repeating: nil, count: groups.count)
+        for (index, group) in groups.enumerated() {
+            let member = group.nics.count == 1 ? nics[group.nics[0]] : accelerators[group.accelerators[0]]
+            if let rail = pairOfMember[member.address], free.remove(rail) != nil { rails[index] = rail }
+        }
+        var rest = free.sorted()[...]
+        return (groups, rails.map { $0 ?? rest.popFirst() ?? 0 })
+    }
+
+    private static func pair(
+        _ group: PairGroup, _ rail: Int, _ accelerators: [Device], _ nics: [Device], _ paths: [[Path]], _ distinguishes: Bool
+    ) -> Pair {
+        let members = group.accelerators.map { accelerators[$0] }
+        let partners = group.nics.map { nics[$0] }
+        let links = group.accelerators.flatMap { accelerator in
+            group.nics.map { nic in
+                let path = paths[accelerator][nic]
+                return PairLink(
+                    accelerator: accelerators[accelerator].address, nic: nics[nic].address, path: path,
+                    gbps: Bandwidth.gbps(path, accelerators[accelerator]))
             }
-            let nodes = Set((members + partners).map(\.numaNode))
-            return Pair(
-                rail: rail, accelerators: members, nics: partners, links: links,
-                basis: distinguishes ? Self.basis(of: links) : .ordinal,
-                numaNode: nodes.count == 1 ? nodes.first ?? nil : nil)
         }
-        let used = Set(groups.flatMap(\.nics))
-        unpairedAccelerators = []
-        unpairedNICs = nics.indices.filter { !used.contains($0) }.map { nics[$0] }
-    }
-
-    private struct Group {
-        var accelerators: [Int]
-        var nics: [Int]
-    }
-
-    /// At least as many NICs as accelerators: each accelerator has as many slots as its share.
-    private static func shareNICs(_ accelerators: Int, _ nics: Int, _ paths: [[Path]]) -> [Group] {
-        let share = nics / accelerators
-        let rows = accelerators * share
-        func cost(_ row: Int, _ nic: Int) -> Int { paths[row / share][nic].cost }
-        let bound = Assignment.bottleneck(rows: rows, columns: nics, cost: cost)
-        let weight = weigh(rows: rows, columns: nics, bound: bound, cost: cost)
-        let columns = Assignment.minimalSum(rows: rows, columns: nics, cost: weight)
-        return (0..<accelerators).map { accelerator in
-            Group(
-                accelerators: [accelerator],
-                nics: (0..<share).map { columns[accelerator * share + $0] }.sorted())
-        }
-    }
-
-    /// More accelerators than NICs: each NIC has as many slots as its share, and one more where the
-    /// division leaves a rest. The additional slots cost so much that only the rest takes one.
-    private static func shareAccelerators(_ accelerators: Int, _ nics: Int, _ paths: [[Path]]) -> [Group] {
-        let share = accelerators / nics
-        let mandatory = share * nics
-        let slots = mandatory + (accelerators % nics == 0 ? 0 : nics)
-        func nic(_ column: Int) -> Int { column < mandatory ? column / share : column - mandatory }
-        func cost(_ accelerator: Int, _ column: Int) -> Int { paths[accelerator][nic(column)].cost }
-        // All accelerators find a slot, and all mandatory slots an accelerator: where each is possible
-        // alone, both are possible together (Mendelsohn and Dulmage 1958).
-        let bound = max(
-            Assignment.bottleneck(rows: accelerators, columns: slots, cost: cost),
-            Assignment.bottleneck(rows: mandatory, columns: accelerators) { cost($1, $0) })
-        let weighed = weigh(rows: accelerators, columns: slots, bound: bound, cost: cost)
-        let surcharge = Assignment.forbidden / (2 * accelerators)
-        let columns = Assignment.minimalSum(rows: accelerators, columns: slots) { row, column in
-            weighed(row, column) + (column < mandatory ? 0 : surcharge)
-        }
-        return (0..<nics).map { index in
-            Group(accelerators: columns.indices.filter { nic(columns[$0]) == index }, nics: [index])
-        }.sorted { ($0.accelerators.first ?? .max) < ($1.accelerators.first ?? .max) }
-    }
-
-    /// The objective as one number for each edge: edges worse than the bottleneck are forbidden, then
-    /// the path counts, then how far the two are from standing at the same place of their rows.
-    private static func weigh(
-        rows: Int, columns: Int, bound: Int, cost: @escaping (Int, Int) -> Int
-    ) -> (Int, Int) -> Int {
-        // The squares of the offsets must not add up to one step of path cost.
-        let scale = columns * columns * columns + 1
-        return { row, column in
-            let cost = cost(row, column)
-            if cost > bound { return Assignment.forbidden / columns }
-            let offset = row * columns / rows - column
-            return cost * scale + offset * offset
-        }
-    }
-
-    private static func path(_ accelerator: Device, _ nic: Device, on machine: Machine) -> Path {
-        guard let left = accelerator.function, let right = nic.function else {
-            preconditionFailure("only PCI devices are paired")
-        }
-        return Path(left, right, on: machine)
-    }
-
-    private static func link(_ accelerator: Device, _ nic: Device, _ path: Path) -> PairLink {
-        let rate = nic.rdmaDevices.flatMap(\.ports).compactMap(\.rate).max()
-        return PairLink(
-            accelerator: accelerator.address, nic: nic.address, path: path,
-            gbps: [rate, path.gigabitsPerSecond].compactMap { $0 }.min())
+        let nodes = Set((members + partners).map(\.numaNode))
+        return Pair(
+            rail: rail, accelerators: members, nics: partners, links: links,
+            basis: distinguishes ? basis(of: links) : .ordinal, numaNode: nodes.count == 1 ? nodes.first ?? nil : nil,
+            gbps: Bandwidth.gbps(accelerators: members, nics: partners, links: links))
     }
 
     /// The weakest ground among the links.
     private static func basis(of links: [PairLink]) -> Basis {
-        let worst = links.map(\.path.pathClass.rawValue).max() ?? PathClass.unknown.rawValue
-        if worst <= PathClass.phb.rawValue { return .pci }
-        return worst == PathClass.node.rawValue ? .numa : .ordinal
+        let order: [Basis] = [.pci, .hint, .numa, .ordinal]
+        // That two devices are on different nodes is no ground for putting them together.
+        let grounds = links.map { $0.path.pathClass >= .sys ? Basis.ordinal : $0.path.basis }
+        return grounds.max { (order.firstIndex(of: $0) ?? 0) < (order.firstIndex(of: $1) ?? 0) } ?? .ordinal
     }
 }

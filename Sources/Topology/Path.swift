@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Hardware
-
 /// How two devices reach each other, nearest first: the classes of `nvidia-smi topo -m`.
-package enum PathClass: Int, Sendable, Codable, CaseIterable {
+package enum PathClass: Int, Sendable, Codable, CaseIterable, Comparable {
     /// Through at most one PCIe switch.
     case pix
     /// Through several PCIe switches, but no host bridge.
@@ -27,44 +25,71 @@ package enum PathClass: Int, Sendable, Codable, CaseIterable {
         case .unknown: "unknown"
         }
     }
+
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// The path between two devices of a machine, with what it was judged by.
+/// On what a path, or a pairing, rests: how sure it is.
+package enum Basis: String, Sendable, Codable {
+    /// The PCI hierarchy puts the two together.
+    case pci
+    /// The operator's or vendor's description of the machine does: the hypervisor hides the hierarchy.
+    case hint
+    /// Only the NUMA node does.
+    case numa
+    /// Nothing does: the i-th accelerator has the i-th NIC.
+    case ordinal
+}
+
+/// The path between two devices of a machine, with all it was judged by.
 package struct Path: Hashable, Sendable {
     package var pathClass: PathClass
+    /// What tells the class.
+    package var basis: Basis
     /// SLIT distance of the two NUMA nodes; 10 within one, nil when unknown.
     package var numaDistance: Int?
-    /// The narrowest PCIe link of the two ends in Gb/s; nil when neither tells.
-    package var gigabitsPerSecond: Double?
+    /// Gb/s of the narrowest PCIe link on the way, those of the two ends included; nil when none is known.
+    package var pcieGbps: Double?
+    /// Gb/s of the network port at one end; nil when neither end is a NIC, or its rate is not known.
+    package var portGbps: Double?
+    /// A switch that both are behind sends what they exchange up to the host bridge (ACS redirection).
+    package var isRedirected = false
+    /// The innermost bridge or host bridge that both are behind: `0000:45:00.0`, `pci0000:44`.
+    package var shared: String?
 
-    package init(_ left: PCIFunction, _ right: PCIFunction, on machine: Machine) {
-        if let first = left.numaNode, let second = right.numaNode {
-            numaDistance = first == second ? 10 : machine.numaDistance(first, second)
-        }
-        pathClass = Self.classify(left, right)
-        gigabitsPerSecond = [left.link, right.link].compactMap { $0?.gigabitsPerSecond }.min()
+    /// The narrowest place on the way in Gb/s.
+    package var narrowest: Double? { [pcieGbps, portGbps].compactMap { $0 }.min() }
+
+    package var distance: Distance {
+        Distance(
+            pathClass: pathClass,
+            // Across nodes of unknown distance is farther than any distance that is told; ACPI's table has
+            // 254 for its greatest (ACPI 6.5, section 5.2.17).
+            numa: min(numaDistance ?? (pathClass >= .sys ? 255 : 10), 255),
+            // What tells no rate is not preferred to what tells a good one.
+            narrowness: Distance.limit - min(narrowest.map { Int($0) } ?? 0, Distance.limit))
+    }
+}
+
+/// How far two devices are from each other: the path's class counts first, then the distance of the NUMA
+/// nodes, then how narrow the way is. Lower is nearer.
+package struct Distance: Hashable, Sendable, Comparable {
+    package var pathClass: PathClass
+    /// 10 to 255.
+    package var numa: Int
+    /// 0 for the widest way that is told apart, 4095 for an unknown one.
+    package var narrowness: Int
+
+    static let limit = 4095
+
+    package init(pathClass: PathClass, numa: Int = 10, narrowness: Int = 0) {
+        self.pathClass = pathClass
+        self.numa = numa
+        self.narrowness = narrowness
     }
 
-    private static func classify(_ left: PCIFunction, _ right: PCIFunction) -> PathClass {
-        let shared = zip(left.path, right.path).prefix { $0 == $1 }.count
-        // A description may tell the switches and not the host bridge above them.
-        let sharesHierarchy = left.path.prefix(shared).contains { $0.hasPrefix("pci") || PCIAddress(parsing: $0) != nil }
-        if sharesHierarchy {
-            let sharesBridge = left.path[..<shared].last.flatMap { PCIAddress(parsing: $0) } != nil
-            // Behind the last shared bridge, a device of the same switch has one port of its own; with
-            // more than that, other switches lie between.
-            let ports = max(left.path.count, right.path.count) - shared
-            return sharesBridge ? (ports <= 1 ? .pix : .pxb) : .phb
-        }
-        guard let first = left.numaNode, let second = right.numaNode else { return .unknown }
-        return first == second ? .node : .sys
-    }
+    /// The same order in one number.
+    var rank: Int { pathClass.rawValue << 20 | numa << 12 | narrowness }
 
-    /// One number to compare paths by: class first, then NUMA distance. Lower is nearer.
-    ///
-    /// The parts have room for sums over 256 pairs, so that sums compare in the same order.
-    package var cost: Int {
-        let distance = min(numaDistance ?? (pathClass == .sys ? 254 : 10), 254)
-        return pathClass.rawValue << 16 | distance
-    }
+    package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
 }

@@ -94,7 +94,7 @@ struct NearsideBench {
     private static func measurePairing(_ rounds: Int, _ table: inout Table) throws {
         for name in ["hgx-a100", "aws-p5"] {
             guard let machine = try MachineDescription.embedded(name)?.machine else { continue }
-            table.add("pairing of \(name)", (0..<rounds).map { _ in Stopwatch.milliseconds { _ = Pairing(machine) } }, "ms")
+            table.add("pairing of \(name)", (0..<rounds).map { _ in Stopwatch.milliseconds { _ = MachineTopology(machine) } }, "ms")
         }
     }
 

@@ -9,6 +9,7 @@ import Linux
 import NRIMessages
 import ResourceAPI
 import Testbed
+import Topology
 
 @main
 struct NearsideDemo: ParsableCommand {
@@ -23,7 +24,7 @@ struct NearsideDemo: ParsableCommand {
         guard let description = try MachineDescription.embedded("aws-p5") else { return }
         let machine = Self.withStandIns(description.machine)
         step("The machine: a p5.48xlarge with 8 GPUs and 32 EFA NICs (its description; the links are macvlan)")
-        show(PairsDocument(machine).text)
+        show(PairsDocument(MachineTopology(machine)).text)
         guard geteuid() == 0 else {
             note("The rest needs root: it makes network namespaces. Run it again as root to see the pod.")
             return

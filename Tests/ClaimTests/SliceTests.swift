@@ -4,6 +4,7 @@ import Hardware
 import Publishing
 import ResourceAPI
 import Testing
+import Topology
 
 struct SliceTests {
     private static let owner = SliceOwner(driver: "dra.nearside", node: "node-1", nodeUID: "n1")
@@ -27,7 +28,7 @@ struct SliceTests {
     @Test
     func `p5 is published whole, with its pairing`() throws {
         let machine = try #require(try MachineDescription.embedded("aws-p5")).machine
-        let all = SliceDevices(machine, PublishingPolicy(driver: "dra.nearside", owned: ["gpus"])).devices
+        let all = SliceDevices(MachineTopology(machine), PublishingPolicy(driver: "dra.nearside", owned: ["gpus"])).devices
         // 8 GPUs, 32 EFA, and 32 ENA less the uplink.
         #expect(all.count == 71)
         let gpu = try #require(all.first { $0.name == "pci-0000-53-00-0" }?.attributes)
@@ -46,7 +47,7 @@ struct SliceTests {
     @Test(arguments: MachineDescription.embeddedNames)
     func `every machine keeps to the limits of the API`(name: String) throws {
         let machine = try #require(try MachineDescription.embedded(name)).machine
-        for device in SliceDevices(machine, PublishingPolicy(driver: "dra.nearside", owned: ["gpus", "neurons"])).devices {
+        for device in SliceDevices(MachineTopology(machine), PublishingPolicy(driver: "dra.nearside", owned: ["gpus", "neurons"])).devices {
             #expect(device.name == Limits.label(device.name))
             #expect((device.attributes ?? [:]).count <= Limits.attributesPerDevice)
             for case .string(let text) in (device.attributes ?? [:]).values { #expect(text.utf8.count <= 64 && !text.isEmpty) }
@@ -56,7 +57,7 @@ struct SliceTests {
     @Test
     func `accelerators of others and uplinks are not published, and the NICs keep their pairing`() throws {
         let machine = try #require(try MachineDescription.embedded("aws-p4d")).machine
-        let all = SliceDevices(machine, PublishingPolicy(driver: "dra.nearside")).devices
+        let all = SliceDevices(MachineTopology(machine), PublishingPolicy(driver: "dra.nearside")).devices
         #expect(!all.contains { $0.attributes?["kind"] == .string("accelerator") })
         #expect(!all.contains { $0.attributes?["ifName"] == .string("ens32") })
         #expect(all.filter { $0.attributes?["pair"] != nil }.count == 4)

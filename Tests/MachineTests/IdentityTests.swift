@@ -6,6 +6,7 @@ import Inspection
 import Linux
 import Testbed
 import Testing
+import Topology
 
 /// A machine with every shape of device that hosts are known to have.
 enum Zoo {
@@ -262,7 +263,7 @@ struct IdentityTests {
             #expect(!text.contains(secret), "\(secret)")
         }
         #expect(masked.functions.map(\.address) == machine.functions.map(\.address))
-        #expect(PairsDocument(masked) == PairsDocument(machine))
+        #expect(PairsDocument(MachineTopology(masked)) == PairsDocument(MachineTopology(machine)))
         // The two ports of one switch stay of one switch.
         #expect(Set(masked.functions[1].netdevs.map(\.switchID)).count == 1)
         #expect(masked.allNetdevs.map(\.mac).compactMap { $0 }.allSatisfy { $0.count == 17 || $0.count == 59 })

@@ -4,6 +4,7 @@ import Discovery
 import Glibc
 import Hardware
 import Linux
+import Simulation
 import Testbed
 import Testing
 

@@ -38,7 +38,7 @@ struct LiveKernelTests {
     @Test
     func `each accelerator is paired with the NIC of its switch`() throws {
         let layout = try Room.layout.get()
-        let pairs = Pairing(try Room.snapshot()).pairs
+        let pairs = MachineTopology(try Room.snapshot()).pairing.pairs
         #expect(pairs.count == 4)
         for pair in pairs {
             #expect(pair.links.map(\.path.pathClass) == [.pix], "\(pair)")

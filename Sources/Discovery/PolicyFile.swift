@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Hardware
+import Linux
+package import Topology
+
+/// A topology policy as operators write it: `api/topology-policy.schema.json`.
+///
+///     {"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy",
+///      "roles": {"fabric": ["id=15b3:101e"], "storage": ["interface=store*"]},
+///      "hints": [{"machine": "Virtual Machine", "ncclTopology": "/etc/nearside/ndv5-topo.xml"},
+///                {"machine": "*", "groups": [["0001:00:00.0", "0101:00:00.0"]]}]}
+package enum PolicyFile {
+    /// A file that cannot be used: which, where in it, and why.
+    package struct Unusable: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    private struct Document: Decodable {
+        struct Hint: Decodable {
+            var machine: String?
+            var groups: [[PCIAddress]]?
+            var ncclTopology: String?
+        }
+
+        var apiVersion: String
+        var kind: String
+        var roles: [String: [String]]?
+        var hints: [Hint]?
+    }
+
+    /// Names a member of the policy that does not exist: a typing error must not pass for no policy at all.
+    private struct Keys: Decodable {
+        struct Name: CodingKey {
+            var stringValue: String
+            var intValue: Int? { nil }
+            init?(stringValue: String) { self.stringValue = stringValue }
+            init?(intValue: Int) { nil }
+        }
+
+        var names: [String]
+
+        init(from decoder: any Decoder) throws {
+            names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
+        }
+    }
+
+    private static let limit = 4 << 20
+
+    /// Reads a policy and the topology files it names.
+    package static func read(_ path: String) throws(Unusable) -> TopologyPolicy {
+        let data = Data(try bytes(path))
+        let document: Document
+        do {
+            let known = ["apiVersion", "kind", "roles", "hints"]
+            if let unknown = try JSONDecoder().decode(Keys.self, from: data).names.sorted().first(where: { !known.contains($0) }) {
+                throw Unusable(description: "\(path): \"\(unknown)\" is none of \(known.joined(separator: ", "))")
+            }
+            document = try JSONDecoder().decode(Document.self, from: data)
+        } catch let error as Unusable {
+            throw error
+        } catch let error as DecodingError {
+            throw Unusable(description: "\(path) is no topology policy: \(error.place)")
+        } catch {
+            throw Unusable(description: "\(path) is not JSON")
+        }
+        guard document.apiVersion == "nearside/v1alpha1", document.kind == "TopologyPolicy" else {
+            throw Unusable(
+                description: "\(path) is a \(document.kind) of \(document.apiVersion); wanted is a TopologyPolicy of nearside/v1alpha1")
+        }
+        var policy = TopologyPolicy()
+        for (name, selectors) in document.roles ?? [:] {
+            guard let role = Role(rawValue: name), [.fabric, .storage, .management].contains(role) else {
+                throw Unusable(description: "\(path): roles.\(name) is none of fabric, storage, management")
+            }
+            for text in selectors { policy.add(try selector(text, "\(path): roles.\(name)"), to: role) }
+        }
+        for (index, entry) in (document.hints ?? []).enumerated() {
+            let hint: Hint
+            switch (entry.groups, entry.ncclTopology) {
+            case (let groups?, nil): hint = Hint(source: path, groups: groups)
+            case (nil, let file?): hint = try self.hint(file)
+            default: throw Unusable(description: "\(path): hints[\(index)] needs one of groups and ncclTopology")
+            }
+            policy.hints.append(.init(machine: entry.machine ?? "*", hint: hint))
+        }
+        return policy
+    }
+
+    /// A NCCL topology file as a hint.
+    package static func hint(_ path: String) throws(Unusable) -> Hint {
+        let bytes = try bytes(path)
+        do throws(Hint.Malformed) { return try Hint(nccl: bytes, source: path) } catch {
+            throw Unusable(description: "\(error)")
+        }
+    }
+
+    /// A selector that somebody wrote at `place`.
+    package static func selector(_ text: String, _ place: String) throws(Unusable) -> Selector {
+        do throws(Selector.Malformed) { return try Selector(text) } catch { throw Unusable(description: "\(place): \(error)") }
+    }
+
+    /// The policy of a program's flags.
+    ///
+    /// - Parameters:
+    ///   - file: a policy file, or nil.
+    ///   - fabric: selectors of fabric NICs.
+    ///   - hint: a NCCL topology file for this machine.
+    package static func policy(file: String?, fabric: [String], hint: String?) throws(Unusable) -> TopologyPolicy {
+        var policy = try file.map { path throws(Unusable) in try read(path) } ?? TopologyPolicy()
+        for text in fabric { policy.add(try selector(text, "--fabric"), to: .fabric) }
+        if let hint { policy.hints.insert(.init(machine: "*", hint: try self.hint(hint)), at: 0) }
+        return policy
+    }
+
+    private static func bytes(_ path: String) throws(Unusable) -> [UInt8] {
+        do throws(SystemError) { return try Files.read(path, limit: limit) } catch { throw Unusable(description: "\(error)") }
+    }
+}
+
+extension TopologyPolicy {
+    fileprivate mutating func add(_ selector: Selector, to role: Role) { roles[role, default: []].append(selector) }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+
+/// What of a host, besides its devices, decides whether they reach their best.
+package struct HostFacts: Sendable {
+    /// Names of loaded kernel modules; nil when that is not known.
+    package var modules: Set<String>?
+    /// Whether NVIDIA's driver is the open one, which exports GPU memory as dma-buf; nil without the driver.
+    package var hasOpenNVIDIADriver: Bool?
+    /// Types of IOMMU groups by number: `DMA`, `DMA-FQ`, `identity`.
+    package var translation: [Int: String] = [:]
+    /// Bytes that a process that this one starts may lock; nil when there is no limit.
+    package var lockedMemory: UInt64?
+    package var hasNRISocket = false
+
+    package init() {}
+
+    /// - Parameter root: a live host; of a captured tree what its files tell.
+    package init(root: String, groups: Set<Int>, isLive: Bool) {
+        let prefix = root == "/" ? "" : root
+        if let text = try? Files.readText("\(prefix)/proc/modules") {
+            modules = Set(text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) })
+            // What is built in has a folder, and no line.
+            modules?.formUnion(Files.list("\(prefix)/sys/module"))
+        }
+        if let text = try? Files.readText("\(prefix)/proc/driver/nvidia/version") {
+            hasOpenNVIDIADriver = text.contains("Open Kernel Module")
+        }
+        for group in groups {
+            if let type = try? Files.readText("\(prefix)/sys/kernel/iommu_groups/\(group)/type") {
+                translation[group] = String(type.prefix { $0 != "\n" })
+            }
+        }
+        hasNRISocket = Files.exists("\(prefix)/var/run/nri/nri.sock") || Files.exists("\(prefix)/run/nri/nri.sock")
+        guard isLive, let limits = try? Files.readText("/proc/self/limits") else { return }
+        for line in limits.split(separator: "\n") where line.hasPrefix("Max locked memory") {
+            lockedMemory = line.split(separator: " ").dropFirst(3).first.flatMap { UInt64($0) }
+        }
+    }
+}

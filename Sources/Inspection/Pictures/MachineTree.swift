@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+import Topology
+
+/// The machine as every picture draws it: NUMA nodes, in them host bridges and switches, in those devices.
+struct MachineTree {
+    /// A box, with what is in it.
+    struct Branch {
+        enum Kind: Hashable {
+            case numaNode(Int?)
+            /// A host bridge or bridge, by its name in sysfs; several when each leads to the next only.
+            case bridges([String])
+            case device(Device)
+            /// Interfaces of no PCI function.
+            case virtual
+        }
+
+        var kind: Kind
+        var children: [Branch] = []
+
+        var devices: [Device] {
+            if case .device(let device) = kind { return [device] }
+            return children.flatMap(\.devices)
+        }
+    }
+
+    let topology: MachineTopology
+    let branches: [Branch]
+
+    /// - Parameter keeps: which devices the picture shows.
+    init(_ topology: MachineTopology, keeps: (Device) -> Bool = { _ in true }) {
+        self.topology = topology
+        var nodes: [Branch] = []
+        for device in topology.machine.devices where keeps(device) {
+            guard let function = device.function else {
+                Self.insert(device, at: [.virtual], into: &nodes)
+                continue
+            }
+            let node = function.numaNode ?? topology.hint?.places[function.address]?.numaNode
+            let way = function.path.filter { $0.hasPrefix("pci") || PCIAddress(parsing: $0) != nil }
+            Self.insert(device, at: [.numaNode(node)] + way.map { .bridges([$0]) }, into: &nodes)
+        }
+        branches = nodes.sorted { Self.order($0.kind) < Self.order($1.kind) }.map { node in
+            Branch(kind: node.kind, children: node.children.map(Self.fold))
+        }
+    }
+
+    private static func order(_ kind: Branch.Kind) -> Int {
+        switch kind {
+        case .numaNode(let node): node ?? Int.max - 1
+        default: .max
+        }
+    }
+
+    private static func insert(_ device: Device, at way: [Branch.Kind], into branches: inout [Branch]) {
+        guard let next = way.first else {
+            branches.append(Branch(kind: .device(device)))
+            return
+        }
+        let index = branches.firstIndex { $0.kind == next } ?? branches.endIndex
+        if index == branches.endIndex { branches.append(Branch(kind: next)) }
+        insert(device, at: Array(way.dropFirst()), into: &branches[index].children)
+    }
+
+    /// Bridges that lead to one place only are one box; a port with a single device is the device's own.
+    private static func fold(_ branch: Branch) -> Branch {
+        guard case .bridges(var names) = branch.kind else { return branch }
+        var children = branch.children
+        while children.count == 1, case .bridges(let inner) = children[0].kind {
+            names += inner
+            children = children[0].children
+        }
+        if children.count == 1, case .device = children[0].kind, !(names.first?.hasPrefix("pci") ?? false) { return children[0] }
+        return Branch(kind: .bridges(names), children: children.map(fold))
+    }
+}
+
+extension Device {
+    /// `GPU`, `Trainium`, `EFA`, `NIC`: one word for people.
+    var word: String {
+        switch family {
+        case .nvidia, .amd, .intel: "GPU"
+        case .neuron: function.map { ["7164", "7364", "7564", "7565"].contains($0.device) } == true ? "Trainium" : "Inferentia"
+        case .gaudi: "Gaudi"
+        case .tpu: "TPU"
+        case nil: function.map(Catalog.isEFA) == true ? "EFA" : function.map(Catalog.isSlingshot) == true ? "Slingshot" : "NIC"
+        }
+    }
+
+    /// What is wrong with the device, in a word or two; empty when nothing is.
+    func problems(in topology: MachineTopology) -> [String] {
+        var problems: [String] = []
+        if let function, function.isLinkDegraded, let link = function.link { problems.append("PCIe only \(link.text)") }
+        if topology.fabric.down.contains(where: { $0.address == address }) { problems.append("no link") }
+        if let pair = topology.pair(of: self) {
+            let own = pair.links.filter { $0.accelerator == address || $0.nic == address }.map(\.path)
+            if own.contains(where: \.isRedirected) { problems.append("ACS redirects") }
+            if kind == .accelerator, own.contains(where: { $0.pathClass == .sys }) { problems.append("NIC across sockets") }
+        } else if kind == .accelerator, topology.pairing.unpairedAccelerators.contains(where: { $0.address == address }) {
+            problems.append("no NIC")
+        }
+        return problems
+    }
+}
+
+extension PCILink {
+    /// `32 GT/s x16`
+    var text: String {
+        let rate = gigatransfers == gigatransfers.rounded() ? String(Int(gigatransfers)) : String(gigatransfers)
+        return "\(rate) GT/s x\(lanes)"
+    }
+}

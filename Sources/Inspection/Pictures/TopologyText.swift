@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+package import Topology
+
+/// The machine as a tree and a matrix of paths, for a terminal.
+package struct TopologyText {
+    private let topology: MachineTopology
+    private let terminal: Terminal
+
+    package init(_ topology: MachineTopology, terminal: Terminal) {
+        self.topology = topology
+        self.terminal = terminal
+    }
+
+    package var text: String {
+        var lines = [topology.machine.name ?? "this machine"]
+        lines += topology.remarks.map { "note: \($0)" }
+        draw(MachineTree(topology).branches, indent: "", into: &lines)
+        return lines.joined(separator: "\n") + "\n" + matrix
+    }
+
+    // MARK: Tree
+
+    private func draw(_ branches: [MachineTree.Branch], indent: String, into lines: inout [String]) {
+        let groups = grouped(branches)
+        for (index, group) in groups.enumerated() {
+            let isLast = index == groups.count - 1
+            lines.append(line(indent + (isLast ? "└─ " : "├─ "), group))
+            if group.count == 1 { draw(group[0].children, indent: indent + (isLast ? "   " : "│  "), into: &lines) }
+        }
+    }
+
+    /// Neighbours that would read alike are one line: the 32 plain interfaces of a p5 say nothing each.
+    private func grouped(_ branches: [MachineTree.Branch]) -> [[MachineTree.Branch]] {
+        var groups: [[MachineTree.Branch]] = []
+        for branch in branches {
+            if let last = groups.last?.first, let one = plain(last), let other = plain(branch), one == other {
+                groups[groups.count - 1].append(branch)
+            } else {
+                groups.append([branch])
+            }
+        }
+        return groups
+    }
+
+    /// What a device without a pair and without problems is; nil for all others.
+    private func plain(_ branch: MachineTree.Branch) -> String? {
+        guard case .device(let device) = branch.kind, topology.pair(of: device) == nil, device.problems(in: topology).isEmpty else {
+            return nil
+        }
+        return words(device).joined(separator: " ")
+    }
+
+    private func line(_ start: String, _ group: [MachineTree.Branch]) -> String {
+        switch group[0].kind {
+        case .numaNode(let node): return terminal.bold(start + (node.map { "NUMA node \($0)" } ?? "NUMA node unknown"))
+        case .virtual: return start + "virtual interfaces"
+        case .bridges(let names):
+            let links = names.compactMap { PCIAddress(parsing: $0) }.compactMap { topology.machine[$0]?.link?.text }
+            return terminal.cut(start + names.joined(separator: " / ") + (links.last.map { "  \($0)" } ?? ""))
+        case .device(let device):
+            guard group.count == 1 else {
+                let last = group[group.count - 1].devices.first?.address ?? ""
+                return terminal.cut("\(start)\(device.address) .. \(last)  \(group.count) x \(words(device).joined(separator: " "))")
+            }
+            let pair = topology.pair(of: device)
+            let problems = device.problems(in: topology)
+            let names = device.netdevs.map(\.name) + device.rdmaDevices.map(\.name)
+            var text = ([device.address] + words(device) + names).joined(separator: "  ")
+            if let pair { text += "  [\(pair.name)]" }
+            let shown = terminal.cut(start + text, keeping: problems.isEmpty ? 0 : problems.joined(separator: ", ").count + 3)
+            let coloured =
+                pair.map { terminal.colour(String(shown.dropFirst(start.count)), $0.rail) } ?? String(shown.dropFirst(start.count))
+            return start + coloured + (problems.isEmpty ? "" : terminal.alarm("  ! " + problems.joined(separator: ", ")))
+        }
+    }
+
+    /// What a device is, without its names.
+    private func words(_ device: Device) -> [String] {
+        var words = [device.word]
+        if let driverless = device.function, driverless.driver == nil, device.kind == .nic, device.netdevs.isEmpty,
+            device.rdmaDevices.isEmpty
+        {
+            words.append("\(driverless.vendor):\(driverless.device)")
+        }
+        let role = topology.role(of: device).role
+        if role != .compute, role != .fabric { words.append("(\(role.rawValue))") }
+        if let rate = device.portGbps, rate > 0 { words.append("\(Int(rate)) Gb/s") }
+        if device.kind == .accelerator, let link = device.function?.link { words.append(link.text) }
+        return words
+    }
+
+    // MARK: Matrix
+
+    /// Path classes of every accelerator and fabric NIC, as `nvidia-smi topo -m` shows them; a table as wide as
+    /// the terminal after another. NICs that stand alike with every accelerator are one column.
+    private var matrix: String {
+        let accelerators = topology.pairing.pairs.flatMap(\.accelerators) + topology.pairing.unpairedAccelerators
+        let nics = topology.pairing.pairs.flatMap(\.nics) + topology.pairing.unpairedNICs
+        guard !accelerators.isEmpty, !nics.isEmpty else { return "" }
+        func cell(_ accelerator: Device, _ nic: Device) -> String {
+            let own = topology.pair(of: accelerator)
+            let isPair = own != nil && own?.rail == topology.pair(of: nic)?.rail
+            return (topology.distances.path(accelerator, nic)?.pathClass.name ?? "-") + (isPair ? "*" : "")
+        }
+        var columns: [(head: String, cells: [String])] = []
+        for nic in nics {
+            let cells = accelerators.map { cell($0, nic) }
+            if let last = columns.indices.last, columns[last].cells == cells {
+                let first = columns[last].head.split(separator: "+")[0]
+                let more = (columns[last].head.split(separator: "+").dropFirst().first.flatMap { Int($0) } ?? 0) + 1
+                columns[last].head = "\(first)+\(more)"
+            } else {
+                columns.append((nic.address, cells))
+            }
+        }
+        let own = accelerators.map(\.address.count).max() ?? 0
+        var text = ""
+        while !columns.isEmpty {
+            var width = own
+            let fitting = columns.prefix { column in
+                width += 2 + max(column.head.count, 5)
+                return width <= terminal.width
+            }
+            let shown = columns.prefix(max(1, fitting.count))
+            columns.removeFirst(shown.count)
+            var table = TextTable([""] + shown.map(\.head))
+            for (row, accelerator) in accelerators.enumerated() { table.add([accelerator.address] + shown.map { $0.cells[row] }) }
+            text += "\n" + table.text
+        }
+        return text + "* the pair's own; +3: and the three NICs after it\n"
+    }
+}
+
+/// What the reader's terminal can show.
+package struct Terminal: Sendable {
+    /// Columns; no limit when the output is no terminal.
+    package var width: Int
+    package var hasColours: Bool
+
+    package init(width: Int = .max, hasColours: Bool = false) {
+        self.width = width
+        self.hasColours = hasColours
+    }
+
+    /// One of the six colours of every terminal that can be told from its background, by pair. Red is left out: it
+    /// is for problems.
+    func colour(_ text: String, _ number: Int) -> String {
+        hasColours ? "\u{1B}[\([32, 33, 34, 35, 36, 92, 94, 95, 96][number % 9])m\(text)\u{1B}[0m" : text
+    }
+
+    func alarm(_ text: String) -> String { hasColours ? "\u{1B}[1;31m\(text)\u{1B}[0m" : text }
+
+    func bold(_ text: String) -> String { hasColours ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+
+    /// At most as wide as the terminal, less what has to follow.
+    func cut(_ text: String, keeping: Int = 0) -> String {
+        let room = max(24, width - keeping)
+        return width == .max || text.count <= room ? text : text.prefix(room - 1) + "…"
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+package import Topology
+
+/// How claims ask for an accelerator and its NICs.
+package enum Wish: String, Sendable, CaseIterable, Codable {
+    /// Accelerators and NICs, and nothing that puts them together.
+    case unconstrained = "no constraint"
+    /// `matchAttribute: resource.kubernetes.io/pcieRoot` for each accelerator and its NICs.
+    case pcieRoot
+    /// `matchAttribute: resource.kubernetes.io/numaNode` for each.
+    case numaNode
+    /// `matchAttribute: dra.nearside/pair` for each.
+    case pair = "pair constraint"
+    /// `deviceClassName: pair.nearside`, or a set of as many pairs.
+    case pairDevices = "pair devices"
+}
+
+/// What claims ask for: so many accelerators, so often.
+package struct ClaimMix: Hashable, Sendable {
+    package struct Part: Hashable, Sendable {
+        package var accelerators: Int
+        package var weight: Int
+    }
+
+    package var parts: [Part]
+
+    /// A text that is no mix.
+    package struct Malformed: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// Reads `1:50,2:25,8:10`: sizes of claims, and how often each comes.
+    package init(_ text: String) throws(Malformed) {
+        parts = []
+        for piece in text.split(separator: ",") {
+            let numbers = piece.split(separator: ":").map { Int($0) }
+            guard (1...2).contains(numbers.count), let size = numbers[0], (1...64).contains(size),
+                let weight = numbers.count == 2 ? numbers[1] : 1, (1...1_000_000).contains(weight)
+            else { throw Malformed(description: "\"\(piece)\" is no size and weight such as 4:25; sizes go from 1 to 64") }
+            parts.append(Part(accelerators: size, weight: weight))
+        }
+        guard !parts.isEmpty else { throw Malformed(description: "a mix is a list such as 1:50,2:25,4:15,8:10") }
+    }
+}
+
+/// Many nodes of one machine type, filled with claims until none fits any more.
+///
+/// Claims come in a random order that is the same in every run. Each goes to the first node that has room, as the
+/// allocator of kube-scheduler finds it there: request by request, the first free device in published order that
+/// satisfies the constraints, going back where that leads nowhere. What others on the node need is not thought of.
+package struct Fleet: Sendable {
+    /// What became of the accelerators.
+    package struct Outcome: Hashable, Sendable, Codable {
+        package var wish: Wish
+        package var claims: Int
+        /// Of all accelerators of the fleet.
+        package var accelerators: Int
+        /// Given out with NICs as near as the machine can give it.
+        package var aligned: Int
+        /// Given out with farther ones.
+        package var misplaced: Int
+        /// Left over where no claim can have them, or given out without being asked for.
+        package var stranded: Int
+        /// What all allocations are worth, of what the fleet would be if every pair was given out whole.
+        package var bandwidth: Double
+
+        package init(wish: Wish, claims: Int, accelerators: Int, aligned: Int, misplaced: Int, stranded: Int, bandwidth: Double) {
+            self.wish = wish
+            self.claims = claims
+            self.accelerators = accelerators
+            self.aligned = aligned
+            self.misplaced = misplaced
+            self.stranded = stranded
+            self.bandwidth = bandwidth
+        }
+    }
+
+    package struct TooLarge: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    private let topology: MachineTopology
+    private let accelerators: [Device]
+    private let nics: [Device]
+    /// Accelerators and NICs of one pair.
+    private let shape: (accelerators: Int, nics: Int)
+    private let sets: [[Int]]
+    private let whole: Double
+
+    package init(_ topology: MachineTopology) throws(TooLarge) {
+        self.topology = topology
+        accelerators = topology.machine.devices.filter { $0.kind == .accelerator && topology.pair(of: $0) != nil }
+        nics = topology.fabric.nics
+        let name = topology.machine.name ?? "this machine"
+        guard !accelerators.isEmpty else { throw TooLarge(description: "\(name) has no pairs: there is nothing to give out together") }
+        guard accelerators.count <= 64, nics.count <= 64 else {
+            throw TooLarge(
+                description:
+                    "\(name) has \(accelerators.count) accelerators and \(nics.count) fabric NICs; at most 64 of each can be simulated")
+        }
+        let pairs = topology.pairing.pairs
+        shape = (pairs.map(\.accelerators.count).max() ?? 1, pairs.map(\.nics.count).min() ?? 1)
+        sets =
+            pairs.indices.map { [$0] }
+            + topology.sets.sets.map { set in
+                set.rails.compactMap { rail in pairs.firstIndex { $0.rail == rail } }
+            }
+        whole = Allocation(accelerators: accelerators, nics: pairs.flatMap(\.nics), of: topology).worth
+    }
+
+    // MARK: One node
+
+    private struct Node: Hashable {
+        var accelerators: UInt64
+        var nics: UInt64
+    }
+
+    private struct Grant: Hashable {
+        var accelerators: UInt64 = 0
+        var nics: UInt64 = 0
+        var asked = 0
+    }
+
+    /// Devices that a constraint takes together: by the value of an attribute, in published order.
+    private func groups(_ wish: Wish) -> [(accelerators: UInt64, nics: UInt64)] {
+        func value(_ device: Device) -> String? {
+            switch wish {
+            case .pcieRoot: device.function?.pcieRoot
+            case .numaNode: device.numaNode.map(String.init)
+            case .pair: topology.pair(of: device)?.name
+            case .unconstrained, .pairDevices: ""
+            }
+        }
+        var order: [String] = []
+        var groups: [String: (accelerators: UInt64, nics: UInt64)] = [:]
+        for (index, device) in accelerators.enumerated() {
+            guard let value = value(device) else { continue }
+            if groups[value] == nil { order.append(value) }
+            groups[value, default: (0, 0)].accelerators |= 1 << UInt64(index)
+        }
+        for (index, device) in nics.enumerated() {
+            guard let value = value(device) else { continue }
+            if groups[value] == nil { order.append(value) }
+            groups[value, default: (0, 0)].nics |= 1 << UInt64(index)
+        }
+        return order.compactMap { groups[$0] }
+    }
+
+    private static func first(_ count: Int, of mask: UInt64) -> UInt64? {
+        var rest = mask
+        var taken: UInt64 = 0
+        for _ in 0..<count {
+            guard rest != 0 else { return nil }
+            taken |= rest & (~rest + 1)
+            rest &= rest - 1
+        }
+        return taken
+    }
+
+    /// The units a claim is made of: whole pairs, and what is left of one.
+    private func units(_ size: Int) -> [(accelerators: Int, nics: Int)] {
+        var units = [(accelerators: Int, nics: Int)](repeating: shape, count: size / shape.accelerators)
+        if size % shape.accelerators > 0 { units.append((size % shape.accelerators, shape.nics)) }
+        return units
+    }
+
+    private func allocate(_ size: Int, _ wish: Wish, _ groups: [(accelerators: UInt64, nics: UInt64)], _ node: Node) -> Grant? {
+        if wish == .pairDevices { return allocatePairs(size, node) }
+        let units = units(size)
+        if wish == .unconstrained {
+            // Constraints couple nothing: all accelerators in order, and all NICs in order.
+            guard let some = Self.first(size, of: node.accelerators),
+                let others = Self.first(units.map(\.nics).reduce(0, +), of: node.nics)
+            else { return nil }
+            return Grant(accelerators: some, nics: others, asked: size)
+        }
+        // Which free devices were found to lead nowhere, by how many units were placed.
+        var dead: Set<[UInt64]> = []
+        func place(_ index: Int, _ node: Node, _ grant: Grant) -> Grant? {
+            if index == units.count { return grant }
+            let key = [UInt64(index), node.accelerators, node.nics]
+            guard !dead.contains(key) else { return nil }
+            for group in groups {
+                guard let some = Self.first(units[index].accelerators, of: node.accelerators & group.accelerators),
+                    let others = Self.first(units[index].nics, of: node.nics & group.nics)
+                else { continue }
+                let rest = Node(accelerators: node.accelerators & ~some, nics: node.nics & ~others)
+                let more = Grant(accelerators: grant.accelerators | some, nics: grant.nics | others, asked: size)
+                if let found = place(index + 1, rest, more) { return found }
+            }
+            dead.insert(key)
+            return nil
+        }
+        return place(0, node, Grant())
+    }
+
+    /// A set of as many pairs if there is one, otherwise one pair after the other.
+    private func allocatePairs(_ size: Int, _ node: Node) -> Grant? {
+        let pairs = topology.pairing.pairs
+        func grant(_ members: [Int]) -> Grant {
+            var grant = Grant(asked: size)
+            for member in members {
+                for device in pairs[member].accelerators {
+                    if let index = accelerators.firstIndex(where: { $0.address == device.address }) {
+                        grant.accelerators |= 1 << UInt64(index)
+                    }
+                }
+                for device in pairs[member].nics {
+                    if let index = nics.firstIndex(where: { $0.address == device.address }) { grant.nics |= 1 << UInt64(index) }
+                }
+            }
+            return grant
+        }
+        func isFree(_ grant: Grant) -> Bool {
+            grant.accelerators & node.accelerators == grant.accelerators && grant.nics & node.nics == grant.nics
+        }
+        let count = (size + shape.accelerators - 1) / shape.accelerators
+        let fitting = sets.filter { $0.count == count }.map(grant)
+        if !fitting.isEmpty { return fitting.first(where: isFree) }
+        let free = pairs.indices.filter { isFree(grant([$0])) }
+        return free.count < count ? nil : grant(Array(free.prefix(count)))
+    }
+
+    // MARK: The fleet
+
+    /// Fills a fleet of so many nodes.
+    package func fill(nodes count: Int, mix: ClaimMix, wish: Wish, seed: UInt64) -> Outcome {
+        let groups = groups(wish)
+        let full = Node(
+            accelerators: accelerators.count == 64 ? .max : 1 << UInt64(accelerators.count) - 1,
+            nics: nics.count == 64 ? .max : 1 << UInt64(nics.count) - 1)
+        var nodes = [Node](repeating: full, count: count)
+        var random = SplitMix(seed: seed)
+        var parts = mix.parts
+        // The first node that may still have room for a claim of a size: rooms only get smaller.
+        var next: [Int: Int] = [:]
+        var grants: [Grant: Int] = [:]
+        var known: [Node: [Int: Grant?]] = [:]
+        var claims = 0
+        while !parts.isEmpty {
+            let part = ClaimMix.pick(parts, &random)
+            var index = next[part.accelerators] ?? 0
+            var found: Grant?
+            while index < count {
+                let node = nodes[index]
+                let grant: Grant?
+                if let remembered = known[node]?[part.accelerators] {
+                    grant = remembered
+                } else {
+                    grant = allocate(part.accelerators, wish, groups, node)
+                    known[node, default: [:]][part.accelerators] = .some(grant)
+                }
+                if let grant {
+                    found = grant
+                    break
+                }
+                index += 1
+            }
+            next[part.accelerators] = index
+            guard let grant = found else {
+                parts.removeAll { $0.accelerators == part.accelerators }
+                continue
+            }
+            nodes[index].accelerators &= ~grant.accelerators
+            nodes[index].nics &= ~grant.nics
+            grants[grant, default: 0] += 1
+            claims += 1
+        }
+        var outcome = Outcome(
+            wish: wish, claims: claims, accelerators: count * accelerators.count, aligned: 0, misplaced: 0, stranded: 0, bandwidth: 0)
+        for (grant, times) in grants {
+            let allocation = Allocation(
+                accelerators: accelerators.indices.filter { grant.accelerators & 1 << UInt64($0) != 0 }.map { accelerators[$0] },
+                nics: nics.indices.filter { grant.nics & 1 << UInt64($0) != 0 }.map { nics[$0] }, of: topology)
+            let aligned = min(allocation.aligned, grant.asked)
+            outcome.aligned += aligned * times
+            outcome.misplaced += (grant.asked - aligned) * times
+            outcome.bandwidth += allocation.worth * Double(times)
+        }
+        outcome.stranded = outcome.accelerators - outcome.aligned - outcome.misplaced
+        outcome.bandwidth /= whole * Double(count)
+        return outcome
+    }
+}
+
+extension ClaimMix {
+    fileprivate static func pick(_ parts: [Part], _ random: inout SplitMix) -> Part {
+        var number = Int.random(in: 0..<parts.map(\.weight).reduce(0, +), using: &random)
+        for part in parts {
+            number -= part.weight
+            if number < 0 { return part }
+        }
+        return parts[parts.count - 1]
+    }
+}

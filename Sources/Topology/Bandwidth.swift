@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+
+/// What accelerators and the network can exchange, in Gb/s: enough to compare placements, not a promise.
+///
+///     flow(accelerator, NIC) = min(port rate, efficiency x narrowest PCIe link on the way) x share(path)
+///     pair                   = min(sum over NICs of their worst flow, efficiency x sum of the accelerators' links)
+///
+/// All constants are here. The shares come from what others published for aligned and unaligned placements;
+/// only their order is used for decisions, and it is that of the path classes:
+///
+/// | measured | aligned | unaligned | ratio |
+/// | --- | --- | --- | --- |
+/// | A4, 8 x B200, all_gather 8 GB: own NIC, any NIC (GB/s; arXiv 2506.23628) | 46.6 PIX | 29.2 mixed | 0.63 |
+/// | ND H100 v5, NIXL write 1 GiB: same, other NUMA node (GB/s; DRANET's site) | 39.1 | 27.5 SYS | 0.70 |
+/// | p4d, all_reduce: own root, any (GB/s; same) | 11.4 PHB | 6.0 mixed | 0.53 |
+/// | GB300 on Azure, all_reduce: same, other node (GB/s; same) | 56 | 25 SYS | 0.45 |
+/// | GB200 on OCI, all_reduce: same, other node (GB/s; same) | 46 | 25 SYS | 0.54 |
+/// | ND MI300X v5, 4 x 4: same, other node (GB/s; same) | 42.5 | 6.1 SYS | 0.14 |
+package enum Bandwidth {
+    /// Of what a link carries, what is left for data: 256 bytes of payload come with up to 26 bytes of header,
+    /// sequence number, checksum and framing (PCI Express Base, section 3.1 and 4.2).
+    package static let efficiency = 256.0 / 282.0
+
+    /// What a path leaves of the rate.
+    package static func share(_ path: Path, of accelerator: Device) -> Double {
+        switch path.pathClass {
+        // Peer to peer inside switches: nothing is lost.
+        case .pix, .pxb: 1
+        // Through one host bridge: no published pair of figures; between its neighbours.
+        case .phb: 0.9
+        // Between host bridges. With SYS at 0.53, A4's mixture (2 PIX, 2 NODE, 4 SYS) leaves 0.46 to 0.52 for
+        // NODE; the better one, and a little, so that it is above SYS. A coherently attached GPU loses nothing.
+        case .node: accelerator.function.map(Catalog.isCoherentlyAttached) == true ? 1 : 0.55
+        // The median of the measured ratios above.
+        case .sys: 0.53
+        case .unknown: 0.5
+        }
+    }
+
+    /// Gb/s of one accelerator and one NIC; nil when neither a port's nor a link's rate is known.
+    package static func gbps(_ path: Path, _ accelerator: Device) -> Double? {
+        guard let rate = [path.portGbps, path.pcieGbps.map { $0 * efficiency }].compactMap({ $0 }).min() else { return nil }
+        return rate * share(path, of: accelerator)
+    }
+
+    /// Gb/s of a group of accelerators with NICs of their own; nil when any flow is unknown.
+    package static func gbps(accelerators: [Device], nics: [Device], links: [PairLink]) -> Double? {
+        var sum = 0.0
+        for nic in nics {
+            let flows = links.filter { $0.nic == nic.address }.map(\.gbps)
+            guard let worst = flows.map({ $0 ?? -1 }).min(), worst >= 0 else { return nil }
+            sum += worst
+        }
+        let own = accelerators.map { $0.function?.link?.gigabitsPerSecond }
+        if own.allSatisfy({ $0 != nil }) { sum = min(sum, own.compactMap { $0 }.reduce(0, +) * efficiency) }
+        return sum
+    }
+}

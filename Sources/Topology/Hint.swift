@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+
+/// Where the functions of a machine are, as told by somebody other than the kernel: for machines whose
+/// hypervisor hides the PCI hierarchy.
+package struct Hint: Hashable, Sendable {
+    /// Where one function is.
+    package struct Place: Hashable, Sendable {
+        /// The switches above it, outermost first, by any names.
+        package var switches: [String]
+        package var numaNode: Int?
+
+        package init(switches: [String], numaNode: Int? = nil) {
+            self.switches = switches
+            self.numaNode = numaNode
+        }
+    }
+
+    /// Where the hint comes from: the name of a file.
+    package var source: String
+    package var places: [PCIAddress: Place]
+
+    package init(source: String, places: [PCIAddress: Place]) {
+        self.source = source
+        self.places = places
+    }
+
+    /// Groups of functions that belong together: each is one switch.
+    package init(source: String, groups: [[PCIAddress]]) {
+        self.source = source
+        places = [:]
+        for (index, group) in groups.enumerated() {
+            for address in group { places[address] = Place(switches: ["group \(index)"]) }
+        }
+    }
+
+    /// The class of a path by this hint; nil when it does not name both ends, or says nothing of the two.
+    func path(_ left: PCIAddress, _ right: PCIAddress) -> PathClass? {
+        guard let first = places[left], let second = places[right] else { return nil }
+        let shared = zip(first.switches, second.switches).prefix { $0 == $1 }.count
+        if shared > 0 {
+            return max(first.switches.count, second.switches.count) - shared <= 1 ? .pix : .pxb
+        }
+        guard let near = first.numaNode, let far = second.numaNode else { return nil }
+        return near == far ? .node : .sys
+    }
+
+    /// Why this hint cannot be about this machine; nil when nothing speaks against it.
+    ///
+    /// The kernel is believed where it shows a switch or a NUMA node: a hint for another machine type or
+    /// another numbering would do more harm than none.
+    package func contradiction(to machine: Machine) -> String? {
+        let devices = machine.devices.filter { $0.subFunction == nil }.compactMap { device in
+            device.function.flatMap { places[$0.address] == nil ? nil : $0 }
+        }
+        let named = places.keys.sorted().first.map { ", such as \($0)," } ?? ""
+        guard !devices.isEmpty else { return "none of its \(places.count) functions\(named) is an accelerator or a NIC of this machine" }
+        for function in devices {
+            if let told = places[function.address]?.numaNode, let seen = function.numaNode, told != seen {
+                return "it puts \(function.address) on NUMA node \(told), where the kernel shows it on node \(seen)"
+            }
+        }
+        let plain = Distances(machine)
+        for (index, left) in devices.enumerated() {
+            for right in devices[(index + 1)...] {
+                guard let first = places[left.address], let second = places[right.address] else { continue }
+                let isTogether = first.switches.first != nil && first.switches.first == second.switches.first
+                let path = plain.path(left.address, right.address)
+                if isTogether, let near = left.numaNode, let far = right.numaNode, near != far {
+                    return "it puts \(left.address) and \(right.address) behind one switch, "
+                        + "but the kernel shows them on NUMA nodes \(near) and \(far)"
+                }
+                // A switch that redirects is a switch all the same.
+                if !isTogether, path.pathClass <= .pxb || path.isRedirected, !first.switches.isEmpty || !second.switches.isEmpty {
+                    return "it puts \(left.address) and \(right.address) apart, "
+                        + "but the kernel shows both behind \(path.shared ?? "one switch")"
+                }
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+
+/// All that is worked out of a machine: what its devices are for, how far they are from each other, and which
+/// belong together. A value; computing it does no I/O.
+package struct MachineTopology: Sendable {
+    package let machine: Machine
+    package let distances: Distances
+    package let fabric: Fabric
+    package let pairing: Pairing
+    /// The hint in use, and why one was refused.
+    package let hint: Hint?
+    package let remarks: [String]
+    private let pairOfDevice: [String: Pair]
+    private let isBeyondShare: Set<String>
+
+    /// - Parameter known: the machine as it was when it had all its devices; nil when nothing is known of before.
+    package init(_ machine: Machine, policy: TopologyPolicy = TopologyPolicy(), known: Machine? = nil) {
+        self.machine = machine
+        let hint = policy.hint(for: machine)
+        let contradiction = hint.flatMap { $0.contradiction(to: machine) }
+        remarks = contradiction.map { ["the hint of \(hint?.source ?? "") is not used: \($0)"] } ?? []
+        let used = contradiction == nil ? hint : nil
+        self.hint = used
+        fabric = Fabric(machine, policy: policy)
+        let accelerators = Self.accelerators(machine)
+        var whole = machine
+        var missing: (accelerators: [Device], nics: [Device]) = ([], fabric.down)
+        if let known {
+            let gone = known.missing(from: machine)
+            let addresses = Set(gone.map(\.address))
+            func isGone(_ device: Device) -> Bool {
+                device.subFunction == nil && device.function.map { addresses.contains($0.address) } == true
+            }
+            missing.accelerators = Self.accelerators(known).filter(isGone)
+            missing.nics += Fabric(known, policy: policy).nics.filter(isGone)
+            whole.functions = (machine.functions + gone).sorted { $0.address < $1.address }
+        }
+        distances = Distances(whole, hint: used)
+        pairing = Pairing(accelerators: accelerators, nics: fabric.nics, distances: distances, hint: used, missing: missing)
+        var pairs: [String: Pair] = [:]
+        for pair in pairing.pairs {
+            for member in pair.members { pairs[member.address] = pair }
+        }
+        pairOfDevice = pairs
+        // A NIC that no share needs and that is farther from every accelerator than the others are from theirs.
+        let worst = pairing.pairs.flatMap(\.links).map(\.path.pathClass).max() ?? .unknown
+        let distances = distances
+        isBeyondShare = Set(
+            pairing.unpairedNICs.filter { nic in
+                !accelerators.isEmpty && accelerators.allSatisfy { (distances.path($0, nic)?.pathClass ?? .unknown) > worst }
+            }.map(\.address))
+    }
+
+    /// Accelerators, but none that is a part of another one here.
+    private static func accelerators(_ machine: Machine) -> [Device] {
+        machine.devices.filter { $0.kind == .accelerator && $0.function?.physicalFunction == nil }
+    }
+
+    /// What pairs with each other, or would: to be remembered for the time when a part of it is missing.
+    package var members: [PCIFunction] {
+        var functions: [PCIAddress: PCIFunction] = [:]
+        for device in Self.accelerators(machine) + fabric.nics + fabric.down {
+            guard let function = device.function else { continue }
+            functions[function.address] = function
+            for bridge in function.bridges { functions[bridge] = machine[bridge] }
+        }
+        return functions.values.sorted { $0.address < $1.address }
+    }
+
+    package func pair(of device: Device) -> Pair? { pairOfDevice[device.address] }
+
+    package func role(of device: Device) -> RoleReason {
+        if isBeyondShare.contains(device.address) {
+            return RoleReason(role: .storage, reason: "of the fabric's kind, but beyond every share and near no accelerator")
+        }
+        return fabric.role(of: device)
+    }
+
+    /// The sets of pairs; they are worked out when they are asked for.
+    package var sets: PairSets { PairSets(pairing.pairs, distances: distances) }
+}
+
+extension Machine {
+    /// The functions that another machine lacks. Virtual functions that are gone were removed on purpose, and
+    /// do not count.
+    package func missing(from machine: Machine) -> [PCIFunction] {
+        let addresses = Set(machine.functions.map(\.address))
+        return functions.filter { $0.physicalFunction == nil && !addresses.contains($0.address) }
+    }
+}

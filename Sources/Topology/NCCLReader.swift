@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+
+extension Hint {
+    /// A NCCL topology file that cannot be used: the line, and what is wrong there.
+    package struct Malformed: Error, Hashable, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// Reads a topology file of NCCL or RCCL, as vendors ship them: `cpu` elements with a `numaid`, in them
+    /// `pci` elements with a `busid`, bridges around what is behind them (nccl, src/graph/xml.cc).
+    ///
+    /// What the file says besides (speeds, GPUs, nets) is passed over.
+    package init(nccl bytes: some Collection<UInt8>, source: String) throws(Malformed) {
+        var scanner = MarkupScanner(bytes)
+        var places: [PCIAddress: Place] = [:]
+        // The open elements: name, and the bus id of a `pci` one.
+        var open: [(name: String, identity: String?)] = []
+        var numaNode: Int?
+        var hasRoot = false
+        func fail(_ text: String) -> Malformed { Malformed(description: "\(source) line \(scanner.line): \(text)") }
+        while let tag = try Self.next(&scanner, source) {
+            switch tag.kind {
+            case .end:
+                guard let last = open.popLast(), last.name == tag.name else { throw fail("</\(tag.name)> closes nothing that is open") }
+                if last.name == "cpu" { numaNode = nil }
+            case .start, .empty:
+                if open.isEmpty {
+                    guard tag.name == "system", !hasRoot else { throw fail("a topology is one <system>, not <\(tag.name)>") }
+                    hasRoot = true
+                }
+                var identity: String?
+                if tag.name == "cpu", tag.kind == .start {
+                    numaNode = tag.attributes["numaid"].flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 }
+                }
+                if tag.name == "pci" {
+                    guard let text = tag.attributes["busid"] else { throw fail("<pci> lacks its busid") }
+                    identity = text
+                    // Bridges and leaves look alike; what a bridge is named for is harmless.
+                    if let address = PCIAddress(parsing: text.lowercased()) {
+                        guard places[address] == nil else { throw fail("\(address) is there twice") }
+                        places[address] = Place(switches: open.compactMap(\.identity), numaNode: numaNode)
+                    }
+                }
+                if tag.kind == .start {
+                    guard open.count < 64 else { throw fail("more than 64 elements inside each other") }
+                    open.append((tag.name, identity))
+                }
+            }
+        }
+        guard open.isEmpty else { throw fail("<\(open.last?.name ?? "")> is never closed") }
+        guard hasRoot else { throw fail("there is no <system>") }
+        guard !places.isEmpty else { throw fail("it names no PCI function") }
+        self.init(source: source, places: places)
+    }
+
+    private static func next(_ scanner: inout MarkupScanner, _ source: String) throws(Malformed) -> MarkupScanner.Tag? {
+        do throws(MarkupScanner.Malformed) { return try scanner.next() } catch {
+            throw Malformed(description: "\(source) line \(scanner.line): \(error.description)")
+        }
+    }
+}
+
+/// Tags and attributes of XML, and nothing else of it: no text, no entities but the five that are predefined, no
+/// document types. NCCL itself reads its files with no more.
+struct MarkupScanner {
+    struct Tag: Hashable {
+        enum Kind { case start, end, empty }
+        var kind: Kind
+        var name: String
+        var attributes: [String: String] = [:]
+    }
+
+    struct Malformed: Error {
+        var description: String
+    }
+
+    private let bytes: [UInt8]
+    private var position = 0
+    private(set) var line = 1
+
+    init(_ bytes: some Collection<UInt8>) { self.bytes = Array(bytes) }
+
+    private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    private mutating func advance() {
+        if current == UInt8(ascii: "\n") { line += 1 }
+        position += 1
+    }
+
+    private func starts(with text: StaticString) -> Bool {
+        text.withUTF8Buffer { text in
+            position + text.count <= bytes.count && bytes[position..<position + text.count].elementsEqual(text)
+        }
+    }
+
+    private mutating func skip(past end: StaticString, _ what: String) throws(Malformed) {
+        while !starts(with: end) {
+            guard current != nil else { throw Malformed(description: "\(what) never ends") }
+            advance()
+        }
+        for _ in 0..<end.utf8CodeUnitCount { advance() }
+    }
+
+    private mutating func skipSpace() {
+        while let byte = current, byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d { advance() }
+    }
+
+    /// The next tag; nil at the end.
+    mutating func next() throws(Malformed) -> Tag? {
+        while let byte = current {
+            if byte != UInt8(ascii: "<") {
+                advance()
+            } else if starts(with: "<!--") {
+                try skip(past: "-->", "a comment")
+            } else if starts(with: "<?") {
+                try skip(past: "?>", "an instruction")
+            } else if starts(with: "<!") {
+                throw Malformed(description: "declarations are not read")
+            } else {
+                return try tag()
+            }
+        }
+        return nil
+    }
+
+    private mutating func tag() throws(Malformed) -> Tag {
+        advance()
+        if current == UInt8(ascii: "/") {
+            advance()
+            let name = try name()
+            skipSpace()
+            guard current == UInt8(ascii: ">") else { throw Malformed(description: "</\(name) has no >") }
+            advance()
+            return Tag(kind: .end, name: name)
+        }
+        var tag = Tag(kind: .start, name: try name())
+        while true {
+            skipSpace()
+            guard let byte = current else { throw Malformed(description: "<\(tag.name) never ends") }
+            if byte == UInt8(ascii: ">") {
+                advance()
+                return tag
+            }
+            if byte == UInt8(ascii: "/") {
+                advance()
+                guard current == UInt8(ascii: ">") else { throw Malformed(description: "<\(tag.name) has a / inside") }
+                advance()
+                tag.kind = .empty
+                return tag
+            }
+            let key = try name()
+            skipSpace()
+            guard current == UInt8(ascii: "=") else { throw Malformed(description: "\(key) of <\(tag.name)> has no value") }
+            advance()
+            skipSpace()
+            guard tag.attributes.updateValue(try value(), forKey: key) == nil else {
+                throw Malformed(description: "<\(tag.name)> has \(key) twice")
+            }
+        }
+    }
+
+    private mutating func name() throws(Malformed) -> String {
+        let start = position
+        while let byte = current, byte > 0x20, !#"<>/="'"#.utf8.contains(byte) { advance() }
+        guard position > start else { throw Malformed(description: "a name is missing") }
+        return String(decoding: bytes[start..<position], as: UTF8.self)
+    }
+
+    private mutating func value() throws(Malformed) -> String {
+        guard let quote = current, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") else {
+            throw Malformed(description: "a value without quotes")
+        }
+        advance()
+        let start = position
+        while let byte = current, byte != quote {
+            if byte == UInt8(ascii: "<") { throw Malformed(description: "a value never ends") }
+            advance()
+        }
+        guard current == quote else { throw Malformed(description: "a value never ends") }
+        var text = String(decoding: bytes[start..<position], as: UTF8.self)
+        advance()
+        for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")]
+        where text.contains("&") {
+            text = text.split(separator: entity, omittingEmptySubsequences: false).joined(separator: character)
+        }
+        return text
+    }
+}

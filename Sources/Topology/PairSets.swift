@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+
+/// Pairs that belong together: 2, 4, 8 ... of them.
+package struct PairSet: Hashable, Sendable {
+    /// Rails of its pairs, ascending.
+    package var rails: [Int]
+    package var name: String
+
+    /// `pairs-4-0`: its size and its number.
+    init(_ rails: [Int], number: Int) {
+        self.rails = rails.sorted()
+        name = "pairs-\(rails.count)-\(number)"
+    }
+}
+
+/// The pairs of a machine put together in halves: two pairs make a set of two, two of those a set of four. A set
+/// that is given out never leaves another one with a hole, and what is near stays together.
+///
+/// Near is, in this order: accelerators with links of their own to each other (XGMI, NeuronLink), where not all
+/// have them; the path between the accelerators; the path between the NICs; the order of rails. At every size
+/// the sets are those with the least sum (exact up to 16 members, by rails above).
+package struct PairSets: Sendable {
+    /// From the smallest size to the largest.
+    package let sets: [PairSet]
+
+    package init(_ pairs: [Pair], distances: Distances) {
+        var sets: [PairSet] = []
+        var units = pairs.sorted { $0.rail < $1.rail }.map { [$0] }
+        while units.count > 1 {
+            let count = units.count
+            var costs = [Int](repeating: 0, count: count * count)
+            for left in 0..<count {
+                for right in (left + 1)..<count {
+                    // What is equally near stays in order.
+                    costs[left * count + right] = Self.cost(units[left], units[right], distances) << 12 + (right - left)
+                }
+            }
+            let halves = count <= 16 ? Self.matching(count) { costs[$0 * count + $1] } : Self.inOrder(count)
+            units = halves.map { (units[$0.0] + units[$0.1]).sorted { $0.rail < $1.rail } }
+                .sorted { ($0.first?.rail ?? 0) < ($1.first?.rail ?? 0) }
+            sets += units.enumerated().map { PairSet($1.map(\.rail), number: $0) }
+        }
+        self.sets = sets
+    }
+
+    private static func cost(_ left: [Pair], _ right: [Pair], _ distances: Distances) -> Int {
+        var linked = 0
+        var accelerators = 0
+        var nics = 0
+        for first in left {
+            for second in right {
+                for one in first.accelerators {
+                    for other in second.accelerators {
+                        if areLinked(one, other) { linked += 1 }
+                        accelerators += distances.path(one, other)?.pathClass.rawValue ?? 0
+                    }
+                }
+                if let one = first.nics.first, let other = second.nics.first {
+                    nics += distances.path(one, other)?.pathClass.rawValue ?? 0
+                }
+            }
+        }
+        // Each part has room for the sum over eight sets of 16 accelerators of the worst class.
+        return (4095 - min(linked, 4095)) << 32 | accelerators << 16 | nics
+    }
+
+    private static func areLinked(_ left: Device, _ right: Device) -> Bool {
+        guard let first = left.function, let second = right.function else { return false }
+        if let hive = first.accelerator?.hive, hive == second.accelerator?.hive { return true }
+        return first.accelerator?.neighbours.contains(second.address) == true
+            || second.accelerator?.neighbours.contains(first.address) == true
+    }
+
+    private static func inOrder(_ count: Int) -> [(Int, Int)] { (0..<count / 2).map { ($0 * 2, $0 * 2 + 1) } }
+
+    /// The perfect matching of least cost, by dynamic programming over what is matched. Of an odd number one
+    /// stays over.
+    private static func matching(_ count: Int, _ cost: (Int, Int) -> Int) -> [(Int, Int)] {
+        let full = 1 << count
+        var best = [Int](repeating: .max, count: full)
+        var last = [(Int, Int)](repeating: (-1, -1), count: full)
+        best[0] = 0
+        for mask in 0..<full where best[mask] != .max {
+            guard let first = (0..<count).first(where: { mask & 1 << $0 == 0 }) else { continue }
+            if count % 2 == 1, mask.nonzeroBitCount % 2 == 0, best[mask] < best[mask | 1 << first] {
+                // The one that stays over.
+                best[mask | 1 << first] = best[mask]
+                last[mask | 1 << first] = (first, first)
+            }
+            for second in stride(from: first + 1, to: count, by: 1) where mask & 1 << second == 0 {
+                let next = mask | 1 << first | 1 << second
+                let sum = best[mask] + cost(first, second)
+                if sum < best[next] {
+                    best[next] = sum
+                    last[next] = (first, second)
+                }
+            }
+        }
+        var pairs: [(Int, Int)] = []
+        var mask = full - 1
+        while mask != 0 {
+            let (first, second) = last[mask]
+            guard first >= 0 else { break }
+            mask &= ~(1 << first)
+            if second != first {
+                mask &= ~(1 << second)
+                pairs.append((first, second))
+            }
+        }
+        return pairs.sorted { $0.0 < $1.0 }
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Who goes with whom, as indices of accelerators and NICs.
+package struct PairGroup: Hashable, Sendable {
+    package var accelerators: [Int]
+    package var nics: [Int]
+}
+
+/// The assignment itself, over plain numbers.
+///
+/// With at least as many NICs as accelerators each accelerator gets an equal share of NICs; otherwise each NIC
+/// an equal share of accelerators. Of all such assignments the one is taken with, in this order,
+/// 1. the least worst distance,
+/// 2. the least sum of distances, part by part,
+/// 3. the most edges of an earlier solution kept,
+/// 4. the least displacement of the two orders, squared: what is alike stays in order and together.
+/// The solution is exact.
+package struct PairSolver {
+    /// What was before a part of the machine was lost.
+    package struct Earlier {
+        /// Where the members stood, and how many there were.
+        package var acceleratorPlaces: [Int]
+        package var nicPlaces: [Int]
+        package var acceleratorCount: Int
+        package var nicCount: Int
+        package var isKept: (Int, Int) -> Bool
+        /// How many NICs an accelerator had at most, and the worst distance: what may be given still.
+        package var share: Int
+        package var worst: Distance?
+    }
+
+    /// Distances of accelerators (rows) to NICs, both in the machine's own order.
+    private let distances: [[Distance]]
+    private let earlier: Earlier?
+    private let accelerators: Int
+    private let nics: Int
+
+    /// - Parameter distances: of each accelerator to each NIC; there has to be at least one of each.
+    package init(_ distances: [[Distance]], earlier: Earlier? = nil) {
+        self.distances = distances
+        self.earlier = earlier
+        accelerators = distances.count
+        nics = distances.first?.count ?? 0
+    }
+
+    private func acceleratorPlace(_ index: Int) -> Int { earlier?.acceleratorPlaces[index] ?? index }
+    private func nicPlace(_ index: Int) -> Int { earlier?.nicPlaces[index] ?? index }
+    private var acceleratorCount: Int { earlier?.acceleratorCount ?? accelerators }
+    private var nicCount: Int { earlier?.nicCount ?? nics }
+
+    /// The groups; one for each accelerator, or, when there are more accelerators than NICs, for each NIC.
+    package func groups() -> [PairGroup] {
+        guard accelerators > 0, nics > 0 else { return [] }
+        return accelerators <= nics ? shareNICs() : shareAccelerators()
+    }
+
+    private func rank(_ accelerator: Int, _ nic: Int) -> Int { distances[accelerator][nic].rank }
+
+    /// The parts of an edge's cost, most important first. 10 bits on top of each are for the sum.
+    private func cost(_ accelerator: Int, _ nic: Int, displacement: Int) -> Int128 {
+        let distance = distances[accelerator][nic]
+        var cost = Int128(distance.pathClass.rawValue)
+        cost = cost << 18 | Int128(distance.numa)
+        cost = cost << 22 | Int128(distance.narrowness)
+        cost = cost << 11 | (earlier?.isKept(accelerator, nic) == true ? 0 : 1)
+        return cost << 34 | Int128(displacement * displacement)
+    }
+
+    /// More than any sum of ``cost(_:_:displacement:)``.
+    private static let surcharge: Int128 = 1 << 100
+
+    /// How far two positions of two orders of different length are apart, 4096 for the whole length.
+    private static func displacement(_ left: Int, of leftCount: Int, _ right: Int, of rightCount: Int) -> Int {
+        min(4095, abs(left * 4096 / max(1, leftCount) - right * 4096 / max(1, rightCount)))
+    }
+
+    // MARK: At least as many NICs as accelerators
+
+    private func shareNICs() -> [PairGroup] {
+        // More NICs for each only as long as that takes none across NUMA nodes, unless even the nearest are.
+        let nearest = Bottleneck.least(left: accelerators, capacity: 1, right: nics, cost: rank)
+        var share = nics / accelerators
+        var bound = nearest
+        while share > 1 {
+            bound = Bottleneck.least(left: accelerators, capacity: share, right: nics, cost: rank)
+            if bound >> 20 <= max(nearest >> 20, PathClass.node.rawValue) { break }
+            share -= 1
+        }
+        if share == 1 { bound = nearest }
+        // What the division leaves goes, one for each at most, to whom it is really near; and where NICs are
+        // missing, each keeps what it had.
+        let isVisible = bound >> 20 <= PathClass.phb.rawValue && distances.contains { $0.contains { $0.rank != bound } }
+        let optional = max(isVisible && nics > share * accelerators ? 1 : 0, (earlier?.share ?? 0) - share)
+        let limit = optional > 0 ? max(bound, earlier?.worst?.rank ?? 0) : bound
+        let places = share + optional
+        let mandatory = accelerators * share
+        let rows = accelerators * places
+        func owner(_ row: Int) -> Int { row < mandatory ? row / share : (row - mandatory) / optional }
+        func place(_ row: Int) -> Int { row < mandatory ? row % share : share + (row - mandatory) % optional }
+        let fullShare = max(1, nicCount / max(1, acceleratorCount))
+        let table = AssignmentTable(rows: rows, columns: nics + accelerators * optional) { row, column in
+            // An optional place may stay empty, if it has to.
+            guard column < nics else { return row < mandatory ? AssignmentTable.forbidden : Self.surcharge }
+            let accelerator = owner(row)
+            let rank = rank(accelerator, column)
+            if rank > (row < mandatory ? bound : limit) { return AssignmentTable.forbidden }
+            let displacement = Self.displacement(
+                acceleratorPlace(accelerator) * fullShare + min(place(row), fullShare - 1), of: acceleratorCount * fullShare,
+                nicPlace(column), of: nicCount)
+            return cost(accelerator, column, displacement: displacement)
+        }
+        var groups = (0..<accelerators).map { PairGroup(accelerators: [$0], nics: []) }
+        for (row, column) in table.solve().enumerated() where column < nics { groups[owner(row)].nics.append(column) }
+        for index in groups.indices { groups[index].nics.sort() }
+        return groups
+    }
+
+    // MARK: More accelerators than NICs
+
+    /// Each NIC has as many places as its share, and one more where the division leaves a rest; those cost so
+    /// much that only the rest takes one.
+    private func shareAccelerators() -> [PairGroup] {
+        let share = accelerators / nics
+        let mandatory = share * nics
+        let places = mandatory + (accelerators % nics == 0 ? 0 : nics)
+        func nic(_ column: Int) -> Int { column < mandatory ? column / share : column - mandatory }
+        // All accelerators find a place, and all mandatory places an accelerator: where each is possible
+        // alone, both are possible together (Mendelsohn and Dulmage 1958).
+        let bound = max(
+            Bottleneck.least(left: accelerators, capacity: 1, right: places) { rank($0, nic($1)) },
+            Bottleneck.least(left: nics, capacity: share, right: accelerators) { rank($1, $0) })
+        let table = AssignmentTable(rows: accelerators, columns: places) { row, column in
+            if rank(row, nic(column)) > bound { return AssignmentTable.forbidden }
+            let displacement = Self.displacement(
+                acceleratorPlace(row), of: acceleratorCount,
+                nicPlace(nic(column)) * acceleratorCount / max(1, nicCount) + (column < mandatory ? column % share : share - 1),
+                of: acceleratorCount)
+            return cost(row, nic(column), displacement: displacement) + (column < mandatory ? 0 : Self.surcharge)
+        }
+        var groups = (0..<nics).map { PairGroup(accelerators: [], nics: [$0]) }
+        for (row, column) in table.solve().enumerated() { groups[nic(column)].accelerators.append(row) }
+        return groups.sorted { ($0.accelerators.first ?? .max) < ($1.accelerators.first ?? .max) }
+    }
+}

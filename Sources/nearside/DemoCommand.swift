@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import Linux
+
+struct DemoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "The whole path on this machine: from devices to a pod with its NICs and back.",
+        discussion: """
+            Runs nearside-demo, which lies beside this program. Needs root for the pod's part.
+            Example: nearside demo --verbose
+            """)
+
+    @Flag(help: "Show what the daemons log.")
+    var verbose = false
+
+    func run() throws {
+        // A program of its own, so that this one carries no API server and no kubelet.
+        guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
+            throw Console.failure("the place of this program is not known: /proc is not mounted")
+        }
+        let path = own[..<slash] + "/nearside-demo"
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(String(path)), verbose ? strdup("--verbose") : nil, nil]
+        execv(String(path), &arguments)
+        throw Console.failure("\(SystemError("start", String(path)))")
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Discovery
+import Glibc
+import Hardware
+import Inspection
+import Linux
+import Topology
+
+/// Where a command's machine comes from, and what an operator knows of it.
+struct SourceOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("An embedded machine (--machine list) or a machine description.", valueName: "name|file"))
+    var machine: String?
+
+    @Option(help: ArgumentHelp("A captured tree with sys and proc.", valueName: "dir"))
+    var hostRoot: String?
+
+    @Option(help: ArgumentHelp("A topology policy: roles of NICs and hints (api/topology-policy.schema.json).", valueName: "file"))
+    var policy: String?
+
+    @Option(help: ArgumentHelp("NICs of the fabric, such as id=15b3:101e or interface=ib*; may be repeated.", valueName: "selector"))
+    var fabric: [String] = []
+
+    @Option(help: ArgumentHelp("A NCCL topology file that tells what the hypervisor hides.", valueName: "xml"))
+    var hint: String?
+
+    func validate() throws {
+        if machine != nil, hostRoot != nil { throw ValidationError("--machine and --host-root exclude each other") }
+    }
+
+    private var source: MachineSource {
+        if let machine { return .description(machine) }
+        if let hostRoot { return .tree(hostRoot) }
+        return .live
+    }
+
+    /// The machine, whatever it takes; what cannot be used ends the program.
+    func read() throws -> Machine {
+        if machine == "list" {
+            Console.print(MachineDescription.embeddedNames.joined(separator: "\n") + "\n")
+            throw ExitCode.success
+        }
+        do throws(MachineSource.Unusable) { return try source.read() } catch { throw Console.failure("\(error)") }
+    }
+
+    func readPolicy() throws -> TopologyPolicy {
+        do throws(PolicyFile.Unusable) { return try PolicyFile.policy(file: policy, fabric: fabric, hint: hint) } catch {
+            throw Console.failure("\(error)")
+        }
+    }
+
+    func readTopology() throws -> MachineTopology { MachineTopology(try read(), policy: try readPolicy()) }
+}
+
+/// The common forms of output.
+enum OutputForm: String, ExpressibleByArgument, CaseIterable {
+    case text, json, yaml
+}
+
+struct OutputOptions: ParsableArguments {
+    @Option(name: .shortAndLong, help: "text, json or yaml.")
+    var output = OutputForm.text
+
+    func show(text: String, document: some Encodable) throws {
+        switch output {
+        case .text: Console.print(text)
+        case .json: Console.print(try JSONOutput.text(document))
+        case .yaml: Console.print(try YAMLOutput.text(document))
+        }
+    }
+}
+
+/// What a person sees.
+enum Console {
+    static func print(_ text: String) { try? Descriptor(owning: dup(1)).write(all: [UInt8](text.utf8)) }
+
+    /// One line to standard error; to be thrown.
+    static func failure(_ text: String) -> ExitCode {
+        try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside: \(text)\n".utf8))
+        return ExitCode(1)
+    }
+
+    /// Colours on a terminal only, and not when NO_COLOR is set (no-color.org).
+    static var terminal: Terminal {
+        guard isatty(1) == 1 else { return Terminal() }
+        var size = winsize()
+        let width = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        let isPlain = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
+        let isDumb = getenv("TERM").map { String(cString: $0) == "dumb" } ?? true
+        return Terminal(width: width, hasColours: !isPlain && !isDumb)
+    }
+}
