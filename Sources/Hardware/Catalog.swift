@@ -93,6 +93,10 @@ package enum Catalog {
         return machine.functions.contains { $0.vendor == "10de" && ["2901", "2909", "290a", "3182"].contains($0.device) }
     }
 
+    /// Whether the PCIe link that a function shows is the one it has. The functions of AWS Nitro show 8 GT/s x16
+    /// whatever they are: 126 Gb/s, also where the instance type is sold with ports of 200 or 400.
+    package static func hasRealLink(_ function: PCIFunction) -> Bool { function.vendor != "1d0f" }
+
     /// GPUs that hang on their processor by a coherent link instead of PCIe (Grace): what a NIC of their own
     /// node sends reaches them at full rate.
     package static func isCoherentlyAttached(_ function: PCIFunction) -> Bool {

@@ -61,8 +61,6 @@ extension MachineDescription {
     package init(json: some Sequence<UInt8>) throws(Malformed) {
         do {
             self = try JSONDecoder().decode(MachineDescription.self, from: Data(json))
-        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
-            throw Malformed(description: "it is not JSON")
         } catch let error as DecodingError {
             throw Malformed(description: error.place)
         } catch {
@@ -107,6 +105,8 @@ extension DecodingError {
             return path(context) + "is no \(type)"
         case .valueNotFound(let type, let context):
             return path(context) + "is null, not a \(type)"
+        case .dataCorrupted(let context) where context.codingPath.isEmpty:
+            return "it is not JSON"
         case .dataCorrupted(let context):
             return path(context) + context.debugDescription
         @unknown default:

@@ -21,6 +21,8 @@ package enum Wish: String, Sendable, CaseIterable, Codable {
 package struct ClaimMix: Hashable, Sendable {
     package struct Part: Hashable, Sendable {
         package var accelerators: Int
+        /// Wants accelerators only, as pods of a single node do.
+        package var isAlone: Bool
         package var weight: Int
     }
 
@@ -31,21 +33,24 @@ package struct ClaimMix: Hashable, Sendable {
         package var description: String
     }
 
-    /// Reads `1:50,2:25,8:10`: sizes of claims, and how often each comes.
+    /// Reads `1:50,2:25,8:10,1a:15`: sizes of claims, and how often each comes; an `a` behind the size is for
+    /// accelerators alone, without NICs.
     package init(_ text: String) throws(Malformed) {
         parts = []
         for piece in text.split(separator: ",") {
-            let numbers = piece.split(separator: ":").map { Int($0) }
-            guard (1...2).contains(numbers.count), let size = numbers[0], (1...64).contains(size),
-                let weight = numbers.count == 2 ? numbers[1] : 1, (1...1_000_000).contains(weight)
-            else { throw Malformed(description: "\"\(piece)\" is no size and weight such as 4:25; sizes go from 1 to 64") }
-            parts.append(Part(accelerators: size, weight: weight))
+            let words = piece.split(separator: ":", omittingEmptySubsequences: false)
+            let isAlone = words[0].hasSuffix("a")
+            guard words.count <= 2, let size = Int(isAlone ? words[0].dropLast() : words[0]), (1...64).contains(size),
+                let weight = words.count == 2 ? Int(words[1]) : 1, (1...1_000_000).contains(weight)
+            else { throw Malformed(description: "\"\(piece)\" is no size and weight such as 4:25 or 1a:10; sizes go from 1 to 64") }
+            parts.append(Part(accelerators: size, isAlone: isAlone, weight: weight))
         }
-        guard !parts.isEmpty else { throw Malformed(description: "a mix is a list such as 1:50,2:25,4:15,8:10") }
+        guard !parts.isEmpty else { throw Malformed(description: "a mix is a list such as 1:40,2:20,4:15,8:10,1a:15") }
     }
 }
 
-/// Many nodes of one machine type, filled with claims until none fits any more.
+/// Many nodes of one machine type, filled with claims until none fits any more; then claims end at random, and
+/// others take their room.
 ///
 /// Claims come in a random order that is the same in every run. Each goes to the first node that has room, as the
 /// allocator of kube-scheduler finds it there: request by request, the first free device in published order that
@@ -59,6 +64,8 @@ package struct Fleet: Sendable {
         package var accelerators: Int
         /// Given out with NICs as near as the machine can give it.
         package var aligned: Int
+        /// Given out without NICs, as was asked.
+        package var alone: Int
         /// Given out with farther ones.
         package var misplaced: Int
         /// Left over where no claim can have them, or given out without being asked for.
@@ -66,11 +73,12 @@ package struct Fleet: Sendable {
         /// What all allocations are worth, of what the fleet would be if every pair was given out whole.
         package var bandwidth: Double
 
-        package init(wish: Wish, claims: Int, accelerators: Int, aligned: Int, misplaced: Int, stranded: Int, bandwidth: Double) {
+        package init(wish: Wish, claims: Int, accelerators: Int, aligned: Int, alone: Int, misplaced: Int, stranded: Int, bandwidth: Double) {
             self.wish = wish
             self.claims = claims
             self.accelerators = accelerators
             self.aligned = aligned
+            self.alone = alone
             self.misplaced = misplaced
             self.stranded = stranded
             self.bandwidth = bandwidth
@@ -166,7 +174,11 @@ package struct Fleet: Sendable {
         return units
     }
 
-    private func allocate(_ size: Int, _ wish: Wish, _ groups: [(accelerators: UInt64, nics: UInt64)], _ node: Node) -> Grant? {
+    private func allocate(
+        _ part: ClaimMix.Part, _ wish: Wish, _ groups: [(accelerators: UInt64, nics: UInt64)], _ node: Node
+    ) -> Grant? {
+        let size = part.accelerators
+        if part.isAlone { return Self.first(size, of: node.accelerators).map { Grant(accelerators: $0, nics: 0, asked: size) } }
         if wish == .pairDevices { return allocatePairs(size, node) }
         let units = units(size)
         if wish == .unconstrained {
@@ -225,52 +237,77 @@ package struct Fleet: Sendable {
 
     // MARK: The fleet
 
-    /// Fills a fleet of so many nodes.
-    package func fill(nodes count: Int, mix: ClaimMix, wish: Wish, seed: UInt64) -> Outcome {
+    /// What is given out, and what was found out of nodes on the way.
+    private struct State {
+        var nodes: [Node]
+        var claims: [(node: Int, grant: Grant)] = []
+        /// What a claim of a size gets on a node with just these devices free.
+        var known: [Node: [ClaimMix.Part: Grant?]] = [:]
+    }
+
+    /// Fills a fleet of so many nodes, and lets claims come and go.
+    ///
+    /// - Parameter turnover: how often every claim, on average, has ended and made room for others.
+    package func fill(nodes count: Int, mix: ClaimMix, wish: Wish, turnover: Int = 0, seed: UInt64) -> Outcome {
         let groups = groups(wish)
         let full = Node(
             accelerators: accelerators.count == 64 ? .max : 1 << UInt64(accelerators.count) - 1,
             nics: nics.count == 64 ? .max : 1 << UInt64(nics.count) - 1)
-        var nodes = [Node](repeating: full, count: count)
+        var state = State(nodes: [Node](repeating: full, count: count))
         var random = SplitMix(seed: seed)
-        var parts = mix.parts
-        // The first node that may still have room for a claim of a size: rooms only get smaller.
-        var next: [Int: Int] = [:]
-        var grants: [Grant: Int] = [:]
-        var known: [Node: [Int: Grant?]] = [:]
-        var claims = 0
-        while !parts.isEmpty {
-            let part = ClaimMix.pick(parts, &random)
-            var index = next[part.accelerators] ?? 0
-            var found: Grant?
-            while index < count {
-                let node = nodes[index]
-                let grant: Grant?
-                if let remembered = known[node]?[part.accelerators] {
-                    grant = remembered
-                } else {
-                    grant = allocate(part.accelerators, wish, groups, node)
-                    known[node, default: [:]][part.accelerators] = .some(grant)
+        func grant(_ part: ClaimMix.Part, on node: Int) -> Grant? {
+            let free = state.nodes[node]
+            if let remembered = state.known[free]?[part] { return remembered }
+            let grant = allocate(part, wish, groups, free)
+            state.known[free, default: [:]][part] = .some(grant)
+            return grant
+        }
+        /// Gives out claims until none fits on any of some nodes.
+        func fill(_ range: Range<Int>) {
+            var parts = mix.parts
+            // The first node that may still have room for a claim of a size: rooms only get smaller.
+            var next: [ClaimMix.Part: Int] = [:]
+            while !parts.isEmpty {
+                let part = ClaimMix.pick(parts, &random)
+                var index = next[part] ?? range.lowerBound
+                var found: Grant?
+                while index < range.upperBound {
+                    found = grant(part, on: index)
+                    if found != nil { break }
+                    index += 1
                 }
-                if let grant {
-                    found = grant
-                    break
+                next[part] = index
+                guard let found else {
+                    parts.removeAll { $0 == part }
+                    continue
                 }
-                index += 1
+                state.nodes[index].accelerators &= ~found.accelerators
+                state.nodes[index].nics &= ~found.nics
+                state.claims.append((index, found))
             }
-            next[part.accelerators] = index
-            guard let grant = found else {
-                parts.removeAll { $0.accelerators == part.accelerators }
+        }
+        fill(0..<count)
+        for _ in 0..<turnover * state.claims.count where !state.claims.isEmpty {
+            let ended = state.claims.swapRemove(at: Int.random(in: state.claims.indices, using: &random))
+            state.nodes[ended.node].accelerators |= ended.grant.accelerators
+            state.nodes[ended.node].nics |= ended.grant.nics
+            // Nothing fitted anywhere before; now something may here.
+            fill(ended.node..<ended.node + 1)
+        }
+        return outcome(wish, state, count)
+    }
+
+    private func outcome(_ wish: Wish, _ state: State, _ count: Int) -> Outcome {
+        var grants: [Grant: Int] = [:]
+        for claim in state.claims { grants[claim.grant, default: 0] += 1 }
+        var outcome = Outcome(
+            wish: wish, claims: state.claims.count, accelerators: count * accelerators.count, aligned: 0, alone: 0, misplaced: 0,
+            stranded: 0, bandwidth: 0)
+        for (grant, times) in grants {
+            guard grant.nics != 0 else {
+                outcome.alone += grant.asked * times
                 continue
             }
-            nodes[index].accelerators &= ~grant.accelerators
-            nodes[index].nics &= ~grant.nics
-            grants[grant, default: 0] += 1
-            claims += 1
-        }
-        var outcome = Outcome(
-            wish: wish, claims: claims, accelerators: count * accelerators.count, aligned: 0, misplaced: 0, stranded: 0, bandwidth: 0)
-        for (grant, times) in grants {
             let allocation = Allocation(
                 accelerators: accelerators.indices.filter { grant.accelerators & 1 << UInt64($0) != 0 }.map { accelerators[$0] },
                 nics: nics.indices.filter { grant.nics & 1 << UInt64($0) != 0 }.map { nics[$0] }, of: topology)
@@ -279,9 +316,17 @@ package struct Fleet: Sendable {
             outcome.misplaced += (grant.asked - aligned) * times
             outcome.bandwidth += allocation.worth * Double(times)
         }
-        outcome.stranded = outcome.accelerators - outcome.aligned - outcome.misplaced
+        outcome.stranded = outcome.accelerators - outcome.aligned - outcome.alone - outcome.misplaced
         outcome.bandwidth /= whole * Double(count)
         return outcome
+    }
+}
+
+extension Array {
+    /// Takes an element out without moving all that follow; the last one takes its place.
+    fileprivate mutating func swapRemove(at index: Int) -> Element {
+        swapAt(index, count - 1)
+        return removeLast()
     }
 }
 

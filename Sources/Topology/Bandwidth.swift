@@ -25,17 +25,19 @@ package enum Bandwidth {
 
     /// What a path leaves of the rate.
     package static func share(_ path: Path, of accelerator: Device) -> Double {
+        // On its own node a coherently attached GPU is reached over the processor's mesh, not over PCIe.
+        let isCoherent = accelerator.function.map(Catalog.isCoherentlyAttached) == true
         switch path.pathClass {
         // Peer to peer inside switches: nothing is lost.
-        case .pix, .pxb: 1
+        case .pix, .pxb: return 1
         // Through one host bridge: no published pair of figures; between its neighbours.
-        case .phb: 0.9
+        case .phb: return isCoherent ? 1 : 0.9
         // Between host bridges. With SYS at 0.53, A4's mixture (2 PIX, 2 NODE, 4 SYS) leaves 0.46 to 0.52 for
-        // NODE; the better one, and a little, so that it is above SYS. A coherently attached GPU loses nothing.
-        case .node: accelerator.function.map(Catalog.isCoherentlyAttached) == true ? 1 : 0.55
+        // NODE; the better one, and a little, so that it is above SYS.
+        case .node: return isCoherent ? 1 : 0.55
         // The median of the measured ratios above.
-        case .sys: 0.53
-        case .unknown: 0.5
+        case .sys: return 0.53
+        case .unknown: return 0.5
         }
     }
 
@@ -53,8 +55,8 @@ package enum Bandwidth {
             guard let worst = flows.map({ $0 ?? -1 }).min(), worst >= 0 else { return nil }
             sum += worst
         }
-        let own = accelerators.map { $0.function?.link?.gigabitsPerSecond }
-        if own.allSatisfy({ $0 != nil }) { sum = min(sum, own.compactMap { $0 }.reduce(0, +) * efficiency) }
+        let own = accelerators.compactMap(\.function).filter(Catalog.hasRealLink).compactMap { $0.link?.gigabitsPerSecond }
+        if own.count == accelerators.count { sum = min(sum, own.reduce(0, +) * efficiency) }
         return sum
     }
 }

@@ -55,7 +55,7 @@ package struct Distances: Sendable {
             }
             positions[function.address] = Position(
                 places: own, numaNode: function.numaNode ?? hint?.places[function.address]?.numaNode,
-                gbps: function.link?.gigabitsPerSecond)
+                gbps: Catalog.hasRealLink(function) ? function.link?.gigabitsPerSecond : nil)
         }
     }
 

@@ -22,6 +22,11 @@ package enum Role: String, Sendable, Codable {
 package struct RoleReason: Hashable, Sendable {
     package var role: Role
     package var reason: String
+
+    package init(role: Role, reason: String) {
+        self.role = role
+        self.reason = reason
+    }
 }
 
 /// Which NICs of a machine make up the fabric that accelerators talk over, and what the others are for.
@@ -51,7 +56,7 @@ package struct Fabric: Sendable {
                 case .virtual: " virtual functions"
                 case .sub: " sub-functions"
                 }
-            return "\(vendor):\(device)\(suffix)" + (linkLayer.map { " (\($0))" } ?? "")
+            return "\(vendor):\(device)\(suffix)" + (linkLayer == "Unspecified" ? "" : linkLayer.map { " (\($0))" } ?? "")
         }
     }
 
@@ -89,7 +94,7 @@ package struct Fabric: Sendable {
             }
             for nic in chosen.nics {
                 reasons[nic.address] = RoleReason(
-                    role: .fabric, reason: "one of \(chosen.nics.count) x \(chosen.name), the most numerous kind")
+                    role: .fabric, reason: "one of \(chosen.nics.count) x \(chosen.name), the kind with the most ports")
             }
             candidates = chosen.nics
         }

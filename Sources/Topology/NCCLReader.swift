@@ -163,9 +163,16 @@ struct MarkupScanner {
 
     private mutating func name() throws(Malformed) -> String {
         let start = position
-        while let byte = current, byte > 0x20, !#"<>/="'"#.utf8.contains(byte) { advance() }
+        while let byte = current, !Self.endsName(byte) { advance() }
         guard position > start else { throw Malformed(description: "a name is missing") }
         return String(decoding: bytes[start..<position], as: UTF8.self)
+    }
+
+    private static func endsName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0...0x20, UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: "\""), UInt8(ascii: "'"): true
+        default: false
+        }
     }
 
     private mutating func value() throws(Malformed) -> String {

@@ -34,7 +34,7 @@ package struct NCCLTopology: Sendable {
         for device in machine.devices where device.subFunction == nil {
             guard let function = device.function, topology.pair(of: device) != nil || members != nil else { continue }
             if let members, !members.contains(device.address) { continue }
-            let node = function.numaNode ?? topology.hint?.places[function.address]?.numaNode ?? 0
+            let node = node(of: device) ?? topology.pair(of: device).flatMap(commonNode) ?? 0
             let processor = processors[node] ?? Element("<cpu numaid=\"\(node)\">")
             processors[node] = processor
             var parent = processor
@@ -64,10 +64,22 @@ package struct NCCLTopology: Sendable {
         return (lines + ["</system>"]).joined(separator: "\n") + "\n"
     }
 
+    private func node(of device: Device) -> Int? {
+        device.numaNode ?? device.function.flatMap { topology.hint?.places[$0.address]?.numaNode }
+    }
+
+    /// The node that all members of a pair are on, as far as theirs are known; nil when they are on several.
+    private func commonNode(_ pair: Pair) -> Int? {
+        let nodes = Set(pair.members.compactMap(node))
+        return nodes.count > 1 ? nil : nodes.first ?? 0
+    }
+
     /// The bridges above a device, outermost first; those that the kernel does not show are made up of pairs.
     private func bridges(of device: Device) -> [(name: String, function: PCIFunction?)] {
         let seen = device.function?.bridges ?? []
-        if let pair = topology.pair(of: device), pair.links.contains(where: { $0.path.pathClass > .pxb || $0.path.basis == .hint }) {
+        if let pair = topology.pair(of: device), commonNode(pair) != nil,
+            pair.links.contains(where: { $0.path.pathClass > .pxb || $0.path.basis == .hint })
+        {
             // Bus addresses that no machine has: domain ffff, as the vendors' own files have them.
             let number = String(pair.rail % 256, radix: 16)
             return [("ffff:\(number.count < 2 ? "0" : "")\(number):00.0", nil)]

@@ -57,6 +57,11 @@ package struct Path: Hashable, Sendable {
     /// The innermost bridge or host bridge that both are behind: `0000:45:00.0`, `pci0000:44`.
     package var shared: String?
 
+    package init(pathClass: PathClass, basis: Basis) {
+        self.pathClass = pathClass
+        self.basis = basis
+    }
+
     /// The narrowest place on the way in Gb/s.
     package var narrowest: Double? { [pcieGbps, portGbps].compactMap { $0 }.min() }
 

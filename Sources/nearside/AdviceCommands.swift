@@ -106,8 +106,9 @@ struct SimulateCommand: ParsableCommand {
         commandName: "simulate",
         abstract: "What becomes of a fleet's accelerators, by how claims ask for them.",
         discussion: """
-            Fills nodes of one machine type with claims, the way kube-scheduler allocates, until none fits: with no
-            constraint, with matchAttribute on pcieRoot, numaNode and pair, and with pair devices.
+            Fills nodes of one machine type with claims, the way kube-scheduler allocates, until none fits; then claims
+            end at random and others come. With no constraint, with matchAttribute on pcieRoot, numaNode and pair,
+            and with pair devices.
             Examples:
               nearside simulate --machine aws-p4d --claims 1:50,2:25,4:15,8:10
               nearside simulate --machine all --nodes 5000 -o svg > chart.svg
@@ -119,11 +120,14 @@ struct SimulateCommand: ParsableCommand {
 
     @OptionGroup var source: SourceOptions
 
-    @Option(help: ArgumentHelp("Accelerators of a claim and how often it comes, with commas.", valueName: "size:weight,..."))
-    var claims = "1:50,2:25,4:15,8:10"
+    @Option(help: ArgumentHelp("Accelerators of a claim and how often it comes, with commas; 1a is one without NICs.", valueName: "size:weight,..."))
+    var claims = "1:40,2:20,4:15,8:10,1a:15"
 
     @Option(help: "How many nodes, 1 to 100000.")
     var nodes = 100
+
+    @Option(help: "How often each claim, on average, has ended and made room for others.")
+    var turnover = 3
 
     @Option(help: "Another number is another order of claims.")
     var seed: UInt64 = 1
@@ -133,6 +137,7 @@ struct SimulateCommand: ParsableCommand {
 
     func validate() throws {
         guard (1...100_000).contains(nodes) else { throw ValidationError("--nodes goes from 1 to 100000") }
+        guard (0...100).contains(turnover) else { throw ValidationError("--turnover goes from 0 to 100") }
     }
 
     func run() throws {
@@ -151,7 +156,7 @@ struct SimulateCommand: ParsableCommand {
             topologies = [(topology.machine.name ?? "this machine", topology)]
         }
         let document: SimulationDocument
-        do throws(Fleet.TooLarge) { document = try SimulationDocument(topologies, nodes: nodes, mix: mix, seed: seed) } catch {
+        do throws(Fleet.TooLarge) { document = try SimulationDocument(topologies, nodes: nodes, mix: mix, turnover: turnover, seed: seed) } catch {
             throw Console.failure("\(error)")
         }
         switch output {

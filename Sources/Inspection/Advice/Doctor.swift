@@ -144,11 +144,13 @@ package struct Doctor: Hashable, Sendable, Codable {
                 "only the NUMA node tells which NICs are near; inside a node they are paired in order",
                 "if the machine has PCIe switches that the hypervisor hides, give the vendor's NCCL topology file with --hint")
         }
-        let far = pairs.filter { pair in pair.links.contains { $0.path.pathClass == .sys } }
+        let far = pairs.flatMap(\.accelerators).filter { accelerator in
+            topology.pair(of: accelerator)?.links.contains { $0.accelerator == accelerator.address && $0.path.pathClass == .sys } == true
+        }
         if !far.isEmpty {
             add(
-                .problem, Self.list(far.map(\.name)), "accelerators reach their NICs across NUMA nodes only",
-                "there are not enough fabric NICs on their node; check that all are there and have a driver")
+                .problem, Self.list(far), "reach their NICs across NUMA nodes only",
+                "there are not enough fabric NICs on their node; check that all are there, and have a driver and a link")
         }
         let shares = Set(pairs.map { "\($0.accelerators.count)+\($0.nics.count)" })
         if shares.count > 1 {
@@ -245,6 +247,7 @@ package struct Doctor: Hashable, Sendable, Codable {
             text += "\(mark)  \(finding.object): \(finding.finding)\n         -> \(finding.advice)\n"
         }
         let problems = findings.count { $0.severity == .problem }
-        return text + "\(problems) problems, \(findings.count - problems) pieces of advice\n"
+        func count(_ number: Int, _ one: String, _ more: String) -> String { "\(number) \(number == 1 ? one : more)" }
+        return text + "\(count(problems, "problem", "problems")), \(count(findings.count - problems, "piece", "pieces")) of advice\n"
     }
 }

@@ -82,7 +82,12 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
                 entry.driver ?? "-", entry.name ?? ids,
             ])
         }
-        return devices.isEmpty ? "no accelerators and no NICs\n" : table.text
+        guard !devices.isEmpty else { return "no accelerators and no NICs\n" }
+        // What is not plain from the role alone.
+        let notable = devices.filter { ["storage", "management"].contains($0.role) || $0.role == "general" && $0.roleReason != "no RDMA" }
+        let reasons = Dictionary(grouping: notable) { "\($0.role): \($0.roleReason)" }
+        return table.text
+            + reasons.sorted { $0.key < $1.key }.map { "\($0.value.map(\.address).joined(separator: " ")) \($0.key)\n" }.joined()
     }
 
     private static func list(_ names: [String]) -> String { names.isEmpty ? "-" : names.joined(separator: ",") }

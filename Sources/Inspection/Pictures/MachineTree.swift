@@ -97,8 +97,6 @@ extension Device {
             let own = pair.links.filter { $0.accelerator == address || $0.nic == address }.map(\.path)
             if own.contains(where: \.isRedirected) { problems.append("ACS redirects") }
             if kind == .accelerator, own.contains(where: { $0.pathClass == .sys }) { problems.append("NIC across sockets") }
-        } else if kind == .accelerator, topology.pairing.unpairedAccelerators.contains(where: { $0.address == address }) {
-            problems.append("no NIC")
         }
         return problems
     }

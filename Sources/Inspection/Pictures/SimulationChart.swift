@@ -4,7 +4,7 @@ import Simulation
 
 /// `nearside simulate -o svg`: for each way of asking, what became of the accelerators, and the bandwidth.
 package enum SimulationChart {
-    private static let colours = (aligned: "#2b8a3e", misplaced: "#e08214", stranded: "#c9ced6")
+    private static let colours = (aligned: "#2b8a3e", alone: "#9dc3a6", misplaced: "#e08214", stranded: "#c9ced6")
 
     package static func text(_ document: SimulationDocument) -> String {
         var svg = SVG()
@@ -14,12 +14,12 @@ package enum SimulationChart {
         svg.text("What becomes of the accelerators of a fleet", margin, y, size: 18, fill: Palette.ink, face: .bold)
         y += 24
         var x = margin
-        for (name, colour) in [("aligned", colours.aligned), ("misplaced", colours.misplaced), ("stranded", colours.stranded)] {
+        for (name, colour) in [("aligned", colours.aligned), ("alone, as asked", colours.alone), ("misplaced", colours.misplaced), ("stranded", colours.stranded)] {
             svg.box(x, y - 10, 12, 12, fill: colour, line: colour, radius: 2)
             svg.text(name, x + 17, y, size: 11.5, fill: Palette.ink)
-            x += 100
+            x += name.count > 9 ? 140 : 100
         }
-        svg.text("at the right: bandwidth, of what whole pairs give", x, y, size: 11.5, fill: Palette.faint)
+        svg.text("right: bandwidth of whole pairs", x, y, size: 11.5, fill: Palette.faint)
         y += 20
         let groups = document.machines.count > 1 ? [("all machines", document.mean)] : []
         for (name, outcomes) in groups + document.machines.map({ ($0.machine, $0.outcomes) }) {
@@ -31,7 +31,7 @@ package enum SimulationChart {
                 var start = margin + left
                 let all = Double(max(1, outcome.accelerators))
                 for (count, colour, ink) in [
-                    (outcome.aligned, colours.aligned, "#ffffff"), (outcome.misplaced, colours.misplaced, "#ffffff"),
+                    (outcome.aligned, colours.aligned, "#ffffff"), (outcome.alone, colours.alone, Palette.ink), (outcome.misplaced, colours.misplaced, "#ffffff"),
                     (outcome.stranded, colours.stranded, Palette.ink),
                 ] where count > 0 {
                     let length = bar * Double(count) / all

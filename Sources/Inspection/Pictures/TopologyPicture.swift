@@ -212,10 +212,8 @@ package struct TopologyPicture {
     private mutating func draw(_ devices: [Device], _ x: Double, _ y: Double) {
         svg.box(x, y, Measure.tile.width, Measure.tile.height, fill: "#ffffff", line: "#cbd2d9")
         svg.text("\(devices.count) x \(devices[0].word)", x + 8, y + 16, size: 12, fill: Palette.faint, face: .bold)
-        svg.text(
-            topology.role(of: devices[0]).role.rawValue, x + Measure.tile.width - 8, y + 15, size: 9, fill: Palette.faint, anchor: "end")
-        svg.text(devices[0].address, x + 8, y + 30, size: 10, fill: Palette.faint, face: .fixed)
-        svg.text("to \(devices[devices.count - 1].address)", x + 8, y + 43, size: 9.5, fill: Palette.faint)
+        svg.text("\(devices[0].address) ..", x + 8, y + 30, size: 10, fill: Palette.faint, face: .fixed)
+        svg.text(topology.role(of: devices[0]).role.rawValue, x + 8, y + 43, size: 9.5, fill: Palette.faint)
     }
 
     /// Where the boxes do not show that two belong together, a line does.

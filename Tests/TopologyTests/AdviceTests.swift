@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+import Inspection
+import Testing
+import Topology
+
+/// `explain` and `doctor`.
+struct AdviceTests {
+    private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
+
+    private func explain(_ devices: [String], _ machine: String) throws -> Explanation {
+        try Explanation(devices: devices, of: MachineTopology(try embedded(machine)))
+    }
+
+    @Test
+    func `an allocation of whole pairs is the best there is`() throws {
+        let topology = MachineTopology(try embedded("aws-p4d"))
+        for pair in topology.pairing.pairs {
+            let explanation = try Explanation(devices: pair.members.map(\.address), of: topology)
+            #expect(explanation.isBest && explanation.share == 1)
+        }
+    }
+
+    @Test
+    func `a NIC of another root is told, with what would be better`() throws {
+        let explanation = try explain(["0000:10:1c.0", "0000:20:1b.0"], "aws-p4d")
+        #expect(!explanation.isBest)
+        #expect(explanation.entries[0].ownNICs == ["0000:10:1b.0"])
+        #expect(explanation.entries[0].path == "NODE" && explanation.entries[0].ownPath == "PHB")
+        #expect(explanation.share < 0.7)
+        #expect(explanation.bestAccelerators.count == 1 && explanation.bestNICs.count == 1)
+        #expect(explanation.text.contains("its own are 0000:10:1b.0"))
+        #expect(explanation.text.contains("61% of the best allocation"))
+    }
+
+    @Test
+    func `a claim names devices by their slices' names and by the vendors' drivers'`() throws {
+        let claim = """
+            {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": "a", "namespace": "b"},
+             "status": {"allocation": {"devices": {"results": [
+               {"request": "gpu", "driver": "gpu.nvidia.com", "pool": "n", "device": "gpu-1"},
+               {"request": "nic", "driver": "dra.nearside", "pool": "n", "device": "pci-0000-60-00-0"},
+               {"request": "cpu", "driver": "dra.cpu", "pool": "n", "device": "cpudev0"}]}}}}
+            """
+        let explanation = try Explanation(claim: Array(claim.utf8), of: MachineTopology(try embedded("aws-p5")))
+        #expect(explanation.entries.map(\.accelerator) == ["0000:64:00.0"])
+        #expect(explanation.entries[0].nics == ["0000:60:00.0"])
+        #expect(explanation.isBest)
+        #expect(explanation.remarks == ["dra.cpu's device cpudev0 is not found in p5.48xlarge"])
+    }
+
+    @Test(arguments: [
+        ("", "it is not JSON"), ("[]", "neither a ResourceClaim nor the status of one"), (#"{"metadata": {"name": "a"}}"#, "the claim a is not allocated"),
+        (#"{"allocation": {"devices": {"results": []}}}"#, "not allocated"),
+        (#"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "x"}]}}}"#, "none of the claim's devices is this machine's"),
+        (#"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "pci-0000-60-00-0"}]}}}"#, "has no accelerator"),
+    ])
+    func `what is no allocated claim is refused with what would be right`(text: String, error: String) throws {
+        let topology = MachineTopology(try embedded("aws-p5"))
+        let thrown = #expect(throws: Explanation.Unusable.self) { try Explanation(claim: Array(text.utf8), of: topology) }
+        #expect(thrown?.description.contains(error) == true, "\(thrown?.description ?? "")")
+    }
+
+    @Test
+    func `the best is at least as good as every allocation of one accelerator and one NIC`() throws {
+        for name in MachineDescription.embeddedNames {
+            let topology = MachineTopology(try embedded(name))
+            guard !topology.pairing.pairs.isEmpty else { continue }
+            let best = Allocation.best(accelerators: 1, nics: 1, of: topology).worth
+            for accelerator in topology.pairing.pairs.flatMap(\.accelerators) {
+                for nic in topology.fabric.nics { #expect(Allocation(accelerators: [accelerator], nics: [nic], of: topology).worth <= best + 0.001, "\(name)") }
+            }
+        }
+    }
+
+    // MARK: Doctor
+
+    private func findings(_ machine: Machine, _ host: HostFacts? = nil) -> [String] {
+        Doctor(MachineTopology(machine), host: host).findings.map { "\($0.severity.rawValue) \($0.object): \($0.finding)" }
+    }
+
+    @Test
+    func `a machine without faults is healthy`() throws {
+        for name in ["aws-p5", "aws-p4d", "aws-p6-b200", "hgx-a100", "oci-bm-gpu-h100", "aws-trn2"] {
+            let found = findings(try embedded(name))
+            #expect(found == [], "\(name)")
+        }
+    }
+
+    /// Each fault, made in a machine that has none, is found, and no other.
+    @Test(arguments: [
+        "its PCIe link runs at 16 GT/s x8, and could at 32 GT/s x16", "an idle GPU", "has no link", "its port runs at 100 Gb/s, others of its kind at 200",
+        "is not active", "no carrier", "the PCIe way to", "redirects", "NUMA node unknown", "the node's own traffic goes over it", "the pairs are unequal",
+    ])
+    func `every fault is found`(fault: String) throws {
+        var machine = try embedded("hgx-a100")
+        let nic = try #require(machine.functions.firstIndex { $0.vendor == "15b3" })
+        let gpu = try #require(machine.functions.firstIndex { $0.vendor == "10de" })
+        let full = PCILink(gigatransfers: 32, lanes: 16)
+        switch fault {
+        case let text where text.hasPrefix("its PCIe"):
+            machine.functions[nic].link = PCILink(gigatransfers: 16, lanes: 8)
+            machine.functions[nic].maximalLink = full
+        case "an idle GPU":
+            machine.functions[gpu].link = PCILink(gigatransfers: 16, lanes: 16)
+            machine.functions[gpu].maximalLink = full
+        case "has no link": machine.functions[nic].rdmaDevices[0].ports[0].state = "DOWN"
+        case let text where text.hasPrefix("its port"): machine.functions[nic].rdmaDevices[0].ports[0].rate = 100
+        case "is not active": machine.functions[nic].rdmaDevices[0].ports[0].state = "INIT"
+        case "no carrier":
+            machine.functions[nic].netdevs[0].hasCarrier = false
+            machine.functions[nic].netdevs[0].state = "lowerlayerdown"
+        case "the PCIe way to": machine.functions[nic].link = PCILink(gigatransfers: 8, lanes: 8)
+        case "redirects":
+            // A switch of its own for one pair, whose port redirects.
+            for index in [nic, gpu] {
+                let port = "0000:f1:0\(index == nic ? 0 : 1).0"
+                machine.functions[index].path = ["pci0000:f0", "0000:f0:00.0", port]
+            }
+            var bridge = PCIFunction(
+                address: PCIAddress(domain: 0, bus: 0xf1, device: 0, function: 0), vendor: "1000", device: "c030", classCode: "060400",
+                path: ["pci0000:f0", "0000:f0:00.0"])
+            bridge.acs = [.requestRedirect]
+            machine.functions.append(bridge)
+        case "NUMA node unknown":
+            machine.functions[nic].numaNode = nil
+        case "the node's own traffic goes over it": machine.functions[nic].netdevs[0].isUplink = true
+        default: machine.functions.remove(at: nic)
+        }
+        let doctor = Doctor(MachineTopology(machine), host: nil)
+        #expect(doctor.findings.contains { ($0.finding + $0.advice).contains(fault) }, "\(doctor.findings)")
+        #expect(doctor.findings.allSatisfy { !$0.advice.isEmpty })
+        #expect(doctor.text(Terminal()).contains("->"))
+    }
+
+    @Test
+    func `what the host lacks is found`() throws {
+        var machine = try embedded("hgx-a100")
+        for index in machine.functions.indices { machine.functions[index].iommuGroup = index }
+        machine.functions[0].driver = nil
+        var host = HostFacts()
+        host.modules = ["mlx5_core"]
+        host.lockedMemory = 8 << 20
+        host.translation = Dictionary(uniqueKeysWithValues: machine.functions.indices.map { ($0, "DMA-FQ") })
+        let found = findings(machine, host).joined(separator: "\n")
+        for part in ["problem ib_uverbs", "problem rdma_ucm", "problem GPUDirect", "advice IOMMU: 16 of", "advice limits: a process may lock 8192 KiB", "advice NRI", "has no driver"] {
+            #expect(found.contains(part), "\(part) in \(found)")
+        }
+        host.modules = ["ib_uverbs", "rdma_ucm", "nvidia_peermem", "mlx5_core", "mlx5_ib"]
+        host.lockedMemory = nil
+        host.translation = [:]
+        host.hasNRISocket = true
+        #expect(findings(try embedded("hgx-a100"), host) == [])
+    }
+
+    @Test
+    func `a hint that is refused is a problem`() throws {
+        let address = try #require(PCIAddress(parsing: "0000:01:00.0"))
+        let policy = TopologyPolicy(hints: [.init(machine: "*", hint: Hint(source: "f.xml", groups: [[address]]))])
+        let doctor = Doctor(MachineTopology(try embedded("hgx-a100"), policy: policy), host: nil)
+        #expect(doctor.hasProblems)
+        #expect(doctor.findings[0].finding.contains("the hint of f.xml is not used"))
+    }
+}

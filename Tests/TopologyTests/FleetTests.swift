@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+import Inspection
+import Simulation
+import Testing
+import Topology
+
+struct FleetTests {
+    private func fleet(_ name: String) throws -> Fleet { try Fleet(MachineTopology(try #require(try MachineDescription.embedded(name)).machine)) }
+
+    private func fill(_ name: String, _ mix: String, _ wish: Wish, turnover: Int = 0, nodes: Int = 10) throws -> Fleet.Outcome {
+        try fleet(name).fill(nodes: nodes, mix: try ClaimMix(mix), wish: wish, turnover: turnover, seed: 1)
+    }
+
+    @Test
+    func `single accelerators of a p4d take a NIC each, and leave the other accelerator of it without one`() throws {
+        for wish in [Wish.unconstrained, .pcieRoot, .numaNode, .pair, .pairDevices] {
+            let outcome = try fill("aws-p4d", "1", wish)
+            #expect(outcome.claims == 40, "\(wish)")
+            #expect(outcome.aligned + outcome.misplaced == 40 && outcome.stranded == 40)
+        }
+        // First fit takes accelerators 1 to 4, of which the second and fourth have NICs of other roots then.
+        let chance = try fill("aws-p4d", "1", .unconstrained)
+        #expect(chance.aligned == 10 && chance.misplaced == 30)
+        #expect(try fill("aws-p4d", "1", .pcieRoot).aligned == 40)
+        #expect(try fill("aws-p4d", "1", .pair).aligned == 40)
+    }
+
+    @Test
+    func `pcieRoot places nothing where accelerators and NICs have no root in common, and pairs do`() throws {
+        for name in ["azure-nd-a100-v4", "azure-nd-mi300x", "mi355x", "azure-nd-gb300"] {
+            let root = try fill(name, "1,2,4", .pcieRoot)
+            #expect(root.claims == 0 && root.stranded == root.accelerators, "\(name)")
+            let pair = try fill(name, "1,2,4", .pair)
+            #expect(pair.aligned == pair.accelerators && pair.bandwidth > 0.99, "\(name)")
+        }
+        #expect(try fill("azure-nd-a100-v4", "1,2,4", .numaNode).aligned == 80)
+        #expect(try fill("azure-nd-gb300", "1,2,4", .numaNode).claims == 0)
+    }
+
+    @Test
+    func `half of the NICs of a p6e-gb200 are on roots that have no accelerator`() throws {
+        // Four NICs for each accelerator cannot come from a root that has two.
+        #expect(try fill("aws-p6e-gb200", "1", .pcieRoot).claims == 0)
+        #expect(try fill("aws-p6e-gb200", "1", .pair).aligned == 40)
+    }
+
+    @Test
+    func `everything is accounted for, and whole pairs are always aligned`() throws {
+        for name in MachineDescription.embeddedNames {
+            guard let fleet = try? fleet(name) else { continue }
+            for wish in Wish.allCases {
+                let outcome = fleet.fill(nodes: 20, mix: try ClaimMix("1:40,2:20,4:15,8:10,1a:15"), wish: wish, turnover: 3, seed: 7)
+                #expect(outcome.aligned + outcome.alone + outcome.misplaced + outcome.stranded == outcome.accelerators, "\(name)")
+                #expect([outcome.aligned, outcome.alone, outcome.misplaced, outcome.stranded].allSatisfy { $0 >= 0 }, "\(name)")
+                #expect(outcome.bandwidth <= 1.0001, "\(name) \(wish)")
+                if wish == .pair || wish == .pairDevices { #expect(outcome.misplaced == 0, "\(name) \(wish)") }
+            }
+        }
+    }
+
+    @Test
+    func `the same seed gives the same, another one another order`() throws {
+        let mix = "1:3,2:2,4:1,1a:2"
+        #expect(try fill("aws-p4d", mix, .unconstrained, turnover: 5) == fill("aws-p4d", mix, .unconstrained, turnover: 5))
+        let fleet = try fleet("aws-p4d")
+        let outcomes = try (1...5).map { seed in fleet.fill(nodes: 10, mix: try ClaimMix(mix), wish: .unconstrained, turnover: 5, seed: UInt64(seed)) }
+        #expect(Set(outcomes).count > 1)
+    }
+
+    @Test
+    func `five thousand nodes are full in no time`() throws {
+        let outcome = try fill("aws-p5", "1:50,2:25,4:15,8:10", .pair, nodes: 5000)
+        #expect(outcome.aligned == 40_000)
+    }
+
+    @Test
+    func `machines without pairs say so`() throws {
+        let thrown = #expect(throws: Fleet.TooLarge.self) { try fleet("dgx-2") }
+        #expect(thrown?.description == "DGX-2 has no pairs: there is nothing to give out together")
+    }
+
+    @Test(arguments: ["", "x", "0", "65", "1:0", "1:x", "1:2:3", "-1", "a", "1b"])
+    func `what is no mix of claims is refused`(text: String) {
+        #expect(throws: ClaimMix.Malformed.self) { try ClaimMix(text) }
+    }
+}

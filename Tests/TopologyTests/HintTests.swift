@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Discovery
+import Hardware
+import Linux
+import Simulation
+import Testbed
+import Testing
+import Topology
+
+/// What the hypervisor hides, told by a vendor's file or a table.
+struct HintTests {
+    private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
+
+    /// A topology file in the vendors' form: two GPUs and two NICs behind each switch, pairs crossed against bus order.
+    private static let file = """
+        <?xml version="1.0"?>
+        <!-- made for this test -->
+        <system version="1">
+          <cpu numaid="0" affinity="000000ff" arch="x86_64">
+            <pci busid="ffff:ff:01.0" class="0x060400" link_speed="16 GT/s" link_width="16">
+              <pci busid="0003:00:00.0" class="0x030200"><gpu dev="0" sm="80"><nvlink target="0004:00:00.0" count="1"/></gpu></pci>
+              <pci busid="0104:00:00.0" class="0x020700"/>
+            </pci>
+            <pci busid='ffff:ff:02.0' class="0x060400">
+              <pci busid="0004:00:00.0" class="0x030200"/>
+              <pci busid="0103:00:00.0" class="0x020700"><nic><net name="a&amp;b" dev="0"/></nic></pci>
+            </pci>
+          </cpu>
+        </system>
+        """
+
+    private func policy(_ hint: Hint) -> TopologyPolicy { TopologyPolicy(hints: [.init(machine: "*", hint: hint)]) }
+
+    @Test
+    func `a topology file pairs what the hypervisor shows alike, and says that it did`() throws {
+        let hint = try Hint(nccl: Self.file.utf8, source: "ndv4.xml")
+        let topology = MachineTopology(try embedded("azure-nd-a100-v4"), policy: policy(hint))
+        #expect(topology.remarks == [])
+        #expect(topology.partners["0003:00:00.0"] == ["0104:00:00.0"])
+        #expect(topology.partners["0004:00:00.0"] == ["0103:00:00.0"])
+        let pair = try #require(topology.pairing.pairs.first)
+        #expect(pair.basis == .hint)
+        #expect(pair.links[0].path.pathClass == .pix)
+        // Of the others the file says nothing; they stay with what the kernel tells.
+        #expect(topology.pairing.pairs.last?.basis == .numa)
+    }
+
+    @Test
+    func `a table of groups does the same, for the machines it is for`() throws {
+        let groups = try [["0003:00:00.0", "0104:00:00.0"], ["0004:00:00.0", "0103:00:00.0"]].map { try $0.map { try #require(PCIAddress(parsing: $0)) } }
+        let hint = Hint(source: "policy.json", groups: groups)
+        let machine = try embedded("azure-nd-a100-v4")
+        for (pattern, isUsed) in [("Standard_ND96*", true), ("*", true), ("Standard_HB*", false)] {
+            let topology = MachineTopology(machine, policy: TopologyPolicy(hints: [.init(machine: pattern, hint: hint)]))
+            #expect((topology.partners["0003:00:00.0"] == ["0104:00:00.0"]) == isUsed)
+        }
+    }
+
+    @Test
+    func `a hint that contradicts what the kernel shows is refused with a reason`() throws {
+        func remark(_ machine: String, _ text: String) throws -> String {
+            let topology = MachineTopology(try embedded(machine), policy: policy(try Hint(nccl: text.utf8, source: "f.xml")))
+            #expect(topology.hint == nil)
+            #expect(topology.partners == MachineTopology(try embedded(machine)).partners)
+            return topology.remarks.joined()
+        }
+        #expect(try remark("azure-nd-a100-v4", Self.file.replacing("numaid=\"0\"", with: "numaid=\"3\"")).contains("on NUMA node 3, where the kernel shows it on node 0"))
+        #expect(try remark("azure-nd-a100-v4", Self.file.replacing("0104:00", with: "0101:00").replacing("<cpu numaid=\"0\"", with: "<cpu"))
+            .contains("behind one switch, but the kernel shows them on NUMA nodes"))
+        #expect(try remark("aws-p5", Self.file).contains("none of its 6 functions"))
+        let apart = """
+            <system><cpu numaid="0"><pci busid="ffff:ff:01.0"><pci busid="0000:53:00.0"/></pci>
+            <pci busid="ffff:ff:02.0"><pci busid="0000:4f:00.0"/></pci></cpu></system>
+            """
+        #expect(try remark("aws-p5", apart).contains("0000:4f:00.0 and 0000:53:00.0 apart, but the kernel shows both behind 0000:45:00.0"))
+    }
+
+    @Test(arguments: [
+        ("", "there is no <system>"), ("<system>", "<system> is never closed"), ("<graph/>", "a topology is one <system>, not <graph>"),
+        ("<system/><system/>", "a topology is one <system>"), ("<system></cpu>", "</cpu> closes nothing"),
+        ("<system>\n<pci/></system>", "line 2: <pci> lacks its busid"), ("<system><pci busid=\"x\"/></system>", "it names no PCI function"),
+        ("<system><pci busid=\"0000:01:00.0\"/><pci busid=\"0000:01:00.0\"/></system>", "0000:01:00.0 is there twice"),
+        ("<system a=1/>", "a value without quotes"), ("<system a=\"1/>", "never ends"), ("<system a=\"1\" a=\"2\"/>", "has a twice"),
+        ("<!DOCTYPE x><system/>", "declarations are not read"), ("<!-- <system/>", "a comment never ends"), ("<system", "<system never ends"),
+        (String(repeating: "<system>", count: 100), "more than 64 elements"),
+    ])
+    func `a damaged file is refused with line and reason`(text: String, error: String) {
+        let thrown = #expect(throws: Hint.Malformed.self) { try Hint(nccl: text.utf8, source: "f.xml") }
+        #expect(thrown?.description.contains(error) == true, "\(thrown?.description ?? "")")
+        #expect(thrown?.description.hasPrefix("f.xml line ") == true)
+    }
+
+    @Test
+    func `no damage to a file does harm`() {
+        var random = SplitMix(seed: 11)
+        let bytes = Array(Self.file.utf8)
+        for _ in 0..<3000 {
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 1...6, using: &random) {
+                let place = damaged.indices.randomElement(using: &random) ?? 0
+                switch Int.random(in: 0...3, using: &random) {
+                case 0: damaged[place] = UInt8.random(in: 0...255, using: &random)
+                case 1: damaged.remove(at: place)
+                case 2: damaged.insert(Array("<>\"'/=& \n".utf8).randomElement(using: &random) ?? 0, at: place)
+                default: damaged.removeSubrange(place...)
+                }
+                if damaged.isEmpty { break }
+            }
+            _ = try? Hint(nccl: damaged, source: "f.xml")
+        }
+    }
+
+    @Test
+    func `what is written for NCCL reads back as a hint that agrees with the machine and gives the same pairs`() throws {
+        for name in MachineDescription.embeddedNames {
+            let topology = MachineTopology(try embedded(name))
+            guard !topology.pairing.pairs.isEmpty else { continue }
+            let hint = try Hint(nccl: NCCLTopology(topology).text.utf8, source: name)
+            #expect(hint.contradiction(to: topology.machine) == nil, "\(name)")
+            #expect(MachineTopology(topology.machine, policy: policy(hint)).partners == topology.partners, "\(name)")
+        }
+    }
+
+    @Test
+    func `a policy file names roles and hints, and bad ones say what would be right`() throws {
+        let folder = try ScratchFolder()
+        try Files.write(folder("topo.xml"), Self.file)
+        try Files.write(
+            folder("policy.json"),
+            """
+            {"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"storage": ["id=15b3:1021"]},
+             "hints": [{"machine": "Standard_ND96*", "ncclTopology": "\(folder("topo.xml"))"}, {"groups": [["0000:01:00.0"]]}]}
+            """)
+        let policy = try PolicyFile.policy(file: folder("policy.json"), fabric: ["rdma=ib*"], hint: nil)
+        #expect(policy.hints.map(\.machine) == ["Standard_ND96*", "*"])
+        #expect(policy.roles == [.storage: [try Selector("id=15b3:1021")], .fabric: [try Selector("rdma=ib*")]])
+        for (text, error) in [
+            ("{}", "apiVersion: is missing"), ("x", "it is not JSON"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, "wanted is a TopologyPolicy"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "role": {}}"#, "\"role\" is none of apiVersion, kind, roles, hints"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"uplink": []}}"#, "roles.uplink is none of fabric, storage, management"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"fabric": ["x"]}}"#, "roles.fabric: \"x\" is no selector"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#, "hints[0] needs one of groups and ncclTopology"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"groups": [["x"]]}]}"#, "\"x\" is no PCI address"),
+        ] {
+            try Files.write(folder("bad.json"), text)
+            let thrown = #expect(throws: PolicyFile.Unusable.self) { try PolicyFile.read(folder("bad.json")) }
+            #expect(thrown?.description.contains(error) == true, "\(thrown?.description ?? "")")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Hardware
+import Inspection
+import Linux
+import Simulation
+import Testbed
+import Testing
+import Topology
+
+/// Pictures of every machine, and what a person sees in a terminal.
+struct PictureTests {
+    private func topology(_ name: String) throws -> MachineTopology { MachineTopology(try #require(try MachineDescription.embedded(name)).machine) }
+
+    /// Every element closed, every attribute quoted: as strict as a reader of SVG.
+    private func isWellFormed(_ text: String) -> Bool {
+        var open: [Substring] = []
+        var rest = text[...]
+        while let start = rest.firstIndex(of: "<") {
+            guard let end = rest[start...].firstIndex(of: ">") else { return false }
+            let tag = rest[rest.index(after: start)..<end]
+            rest = rest[rest.index(after: end)...]
+            if tag.hasPrefix("/") {
+                guard open.popLast() == tag.dropFirst() else { return false }
+            } else if !tag.hasSuffix("/") {
+                open.append(tag.prefix { $0 != " " })
+            }
+            guard tag.count(where: { $0 == "\"" }) % 2 == 0, !tag.contains("<") else { return false }
+        }
+        return open.isEmpty
+    }
+
+    @Test(arguments: MachineDescription.embeddedNames)
+    func `every embedded machine has a picture, a graph and a tree with all its devices`(name: String) throws {
+        let topology = try topology(name)
+        let svg = TopologyPicture(topology).text()
+        #expect(isWellFormed(svg))
+        let graph = TopologyGraph.text(topology)
+        let tree = TopologyText(topology, terminal: Terminal()).text
+        for member in topology.machine.devices where member.kind == .accelerator || topology.pair(of: member) != nil {
+            #expect(svg.contains(">\(member.address)</text>"))
+            #expect(graph.contains("\"\(member.address)\" [label="))
+            #expect(tree.contains(member.address))
+        }
+        #expect(graph.count(where: { $0 == "{" }) == graph.count(where: { $0 == "}" }))
+    }
+
+    @Test
+    func `names that people gave cannot break a picture`() throws {
+        var machine = try topology("mi300a").machine
+        machine.name = "a<b>&\"c\u{1}\\"
+        let svg = TopologyPicture(MachineTopology(machine)).text()
+        #expect(isWellFormed(svg))
+        #expect(svg.contains("a&lt;b&gt;&amp;&quot;c \\"))
+        #expect(TopologyGraph.text(MachineTopology(machine)).contains(#"label="a<b>&\"c"#))
+    }
+
+    @Test
+    func `a lost link is red in the picture and an alarm in the terminal`() throws {
+        var machine = try topology("hgx-a100").machine
+        let index = try #require(machine.functions.firstIndex { $0.vendor == "15b3" })
+        machine.functions[index].rdmaDevices[0].ports[0].state = "DOWN"
+        let sick = MachineTopology(machine)
+        #expect(TopologyPicture(sick).text().contains(">no link</text>"))
+        #expect(TopologyText(sick, terminal: Terminal(width: 120, hasColours: true)).text.contains("\u{1B}[1;31m  ! no link\u{1B}[0m"))
+        #expect(!TopologyText(sick, terminal: Terminal()).text.contains("\u{1B}"))
+    }
+
+    @Test(arguments: [60, 80, 120, 200])
+    func `no line is wider than the terminal`(width: Int) throws {
+        for name in MachineDescription.embeddedNames {
+            let text = TopologyText(try topology(name), terminal: Terminal(width: width)).text
+            for line in text.split(separator: "\n") { #expect(line.count <= width, "\(name)") }
+        }
+    }
+
+    @Test
+    func `the matrix folds NICs that stand alike`() throws {
+        let text = TopologyText(try topology("aws-p5"), terminal: Terminal(width: 100)).text
+        #expect(text.contains("0000:4f:00.0+3"))
+        #expect(text.contains("PIX*"))
+    }
+
+    @Test
+    func `a chart of a fleet is well-formed`() throws {
+        let document = try SimulationDocument(
+            ["aws-p4d", "azure-nd-a100-v4"].map { (name: $0, topology: try topology($0)) }, nodes: 5, mix: ClaimMix("1,2,4,1a"), turnover: 2, seed: 1)
+        #expect(isWellFormed(SimulationChart.text(document)))
+        #expect(document.mean.count == Wish.allCases.count)
+    }
+}
+
+/// The program itself: what it prints, and how it ends.
+struct CommandTests {
+    private func run(_ arguments: String...) throws -> (status: Int32, output: String) {
+        try ChildProcess.run("\(Place.programs)/nearside", arguments)
+    }
+
+    @Test(arguments: ["topology", "pairs", "devices", "slices", "explain", "doctor", "simulate", "capture", "demo"])
+    func `the help of every command shows an example`(command: String) throws {
+        let help = try run(command, "--help")
+        #expect(help.status == 0)
+        #expect(help.output.contains("Example"))
+        #expect(help.output.contains("nearside \(command)"))
+    }
+
+    @Test
+    func `what cannot be used is one line with what would be right, and its exit status`() throws {
+        let folder = try ScratchFolder()
+        try Files.write(folder("damaged.json"), "{\"apiVersion\": \"nearside/v1alpha1\", \"kind\": \"Machine\", \"functions\": [{}]}")
+        for (arguments, status, text) in [
+            (["pairs", "--machine", "p5"], Int32(1), "\"p5\" is neither a file nor an embedded machine; those are aws-g5, "),
+            (["pairs", "--machine", folder("damaged.json")], 1, "is no machine description: functions[0].address: is missing"),
+            (["topology", "--machine", "aws-p5", "--hint", folder("none.xml")], 1, "No such file"),
+            (["explain", folder("damaged.json"), "--machine", "aws-p5"], 1, "not allocated"),
+            (["explain", "--devices", "0000:ff:00.0", "--machine", "aws-p5"], 1, "there is no accelerator and no NIC \"0000:ff:00.0\" in p5.48xlarge"),
+            (["explain", "--devices", "0000:53:00.0,0000:93:00.0", "--machine", "aws-p5"], 2, "its own are 0000:4f:00.0"),
+            (["explain", "--devices", "0000:53:00.0,0000:4f:00.0", "--machine", "aws-p5"], 0, "100% of the best"),
+            (["doctor", "--machine", "aws-p5"], 0, "nothing found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
+            (["simulate", "--machine", "dgx-2"], 1, "has no pairs"), (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "no size and weight"),
+            (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "\"x\" is no selector"), (["explain"], 64, "either a CLAIM or --devices"),
+            (["pairs", "--machine", "list"], 0, "aws-trn2"),
+        ] {
+            let ended = try ChildProcess.run("\(Place.programs)/nearside", arguments)
+            #expect(ended.status == status, "\(arguments)")
+            #expect(ended.output.contains(text), "\(arguments): \(ended.output)")
+            if status == 1 { #expect(ended.output.split(separator: "\n").count == 1, "\(ended.output)") }
+        }
+    }
+
+    @Test
+    func `every form of every machine is printed`() throws {
+        for form in ["text", "json", "yaml", "svg", "dot", "nccl"] {
+            let ended = try run("topology", "--machine", "azure-nd-a100-v4", "-o", form)
+            #expect(ended.status == 0 && !ended.output.isEmpty && !ended.output.contains("\u{1B}"))
+        }
+        let json = try run("simulate", "--machine", "aws-p4d", "--nodes", "3", "-o", "json").output
+        #expect(try JSONSerialization.jsonObject(with: Data(json.utf8)) is [String: Any])
+    }
+}
