@@ -205,7 +205,7 @@ let targets: [Target] = [
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-bench",
-        dependencies: ["Discovery", "Hardware", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Testbed", "Topology"],
+        dependencies: ["Discovery", "Hardware", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Simulation", "Testbed", "Topology"],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-node",

@@ -28,7 +28,7 @@ package struct SliceDevices: Sendable {
     package let devices: [SliceDevice]
 
     package init(_ topology: MachineTopology, _ policy: PublishingPolicy) {
-        let published = topology.machine.devices.filter(policy.publishes)
+        let published = topology.devices.filter(policy.publishes)
         var names: Set<String> = []
         // Two interface names can become one label; the first keeps it.
         devices = published.filter { names.insert($0.sliceName).inserted }.map { device in
@@ -72,7 +72,7 @@ struct DeviceAttributes {
         set("deviceID", function.device)
         set("driver", function.driver)
         set("uuid", function.accelerator?.uuid)
-        if let link = function.link { values["pcieGbps"] = .int(Int64(link.gigabitsPerSecond)) }
+        if let link = function.link, Catalog.hasRealLink(function) { values["pcieGbps"] = .int(Int64(link.gigabitsPerSecond)) }
         values["isSriovVf"] = .bool(function.physicalFunction != nil)
         // The standard's form has four digits of domain; a longer address would be refused.
         if function.address.domain <= 0xffff {

@@ -73,7 +73,8 @@ package struct Fleet: Sendable {
         /// What all allocations are worth, of what the fleet would be if every pair was given out whole.
         package var bandwidth: Double
 
-        package init(wish: Wish, claims: Int, accelerators: Int, aligned: Int, alone: Int, misplaced: Int, stranded: Int, bandwidth: Double) {
+        package init(wish: Wish, claims: Int, accelerators: Int, aligned: Int, alone: Int, misplaced: Int, stranded: Int, bandwidth: Double)
+        {
             self.wish = wish
             self.claims = claims
             self.accelerators = accelerators
@@ -99,7 +100,7 @@ package struct Fleet: Sendable {
 
     package init(_ topology: MachineTopology) throws(TooLarge) {
         self.topology = topology
-        accelerators = topology.machine.devices.filter { $0.kind == .accelerator && topology.pair(of: $0) != nil }
+        accelerators = topology.devices.filter { $0.kind == .accelerator && topology.pair(of: $0) != nil }
         nics = topology.fabric.nics
         let name = topology.machine.name ?? "this machine"
         guard !accelerators.isEmpty else { throw TooLarge(description: "\(name) has no pairs: there is nothing to give out together") }

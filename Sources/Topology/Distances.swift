@@ -18,6 +18,7 @@ package struct Distances: Sendable {
     }
 
     private struct Position {
+        var address: PCIAddress
         /// Outermost first.
         var places: [Int]
         var numaNode: Int?
@@ -54,75 +55,93 @@ package struct Distances: Sendable {
                         gbps: bridge?.link?.gigabitsPerSecond, redirects: bridge?.acs?.redirects ?? false))
             }
             positions[function.address] = Position(
-                places: own, numaNode: function.numaNode ?? hint?.places[function.address]?.numaNode,
+                address: function.address, places: own, numaNode: function.numaNode ?? hint?.places[function.address]?.numaNode,
                 gbps: Catalog.hasRealLink(function) ? function.link?.gigabitsPerSecond : nil)
+        }
+    }
+
+    /// The paths of some devices to others, row by row. Each device is looked up once.
+    package func paths(_ rows: [Device], _ columns: [Device]) -> [[Path]] {
+        let others = columns.map { (device: $0, position: position($0), rate: $0.portGbps) }
+        return rows.map { row in
+            let own = position(row)
+            let rate = row.portGbps
+            return others.map { other in
+                guard let own, let position = other.position else { return Path(pathClass: .unknown, basis: .ordinal) }
+                var path = path(own, position)
+                path.portGbps = [rate, other.rate].compactMap { $0 }.min()
+                return path
+            }
         }
     }
 
     /// The path between two devices; nil when one of them is not on PCI.
     package func path(_ left: Device, _ right: Device) -> Path? {
-        guard let first = left.function?.address, let second = right.function?.address else { return nil }
-        var path = path(first, second)
-        path.portGbps = [left, right].compactMap(\.portGbps).min()
-        return path
+        left.function == nil || right.function == nil ? nil : paths([left], [right])[0][0]
     }
 
     /// The path between two functions, by their addresses.
     package func path(_ left: PCIAddress, _ right: PCIAddress) -> Path {
-        guard let first = positions[left], let second = positions[right] else {
-            return Path(pathClass: .unknown, basis: .ordinal)
-        }
+        guard let first = positions[left], let second = positions[right] else { return Path(pathClass: .unknown, basis: .ordinal) }
+        return path(first, second)
+    }
+
+    private func position(_ device: Device) -> Position? { device.function.flatMap { positions[$0.address] } }
+
+    private func path(_ left: Position, _ right: Position) -> Path {
         var shared = 0
-        var innermost: Place?
-        while shared < first.places.count, shared < second.places.count, first.places[shared] == second.places[shared] {
-            let place = places[first.places[shared]]
+        var innermost: Int?
+        while shared < left.places.count, shared < right.places.count, left.places[shared] == right.places[shared] {
             // A description may tell the switches and not the host bridge above them.
-            if place.isHierarchy { innermost = place }
+            if places[left.places[shared]].isHierarchy { innermost = left.places[shared] }
             shared += 1
         }
-        var path = judge(first, second, shared: shared, innermost: innermost)
-        if path.pathClass > .pxb, let hint, let other = hint.path(left, right) {
+        var path = Path(pathClass: .unknown, basis: .ordinal)
+        let narrowest = min(narrowest(left, from: shared), narrowest(right, from: shared))
+        path.pcieGbps = narrowest == .infinity ? nil : narrowest
+        judge(&path, left, right, shared: shared, innermost: innermost)
+        if path.pathClass > .pxb, let hint, let other = hint.path(left.address, right.address) {
             path.pathClass = other
             path.basis = .hint
             path.shared = nil
         }
-        if let first = first.numaNode, let second = second.numaNode {
+        if let first = left.numaNode, let second = right.numaNode {
             path.numaDistance = first == second ? 10 : machine.numaDistance(first, second)
         }
         return path
     }
 
-    private func judge(_ left: Position, _ right: Position, shared: Int, innermost: Place?) -> Path {
-        var path = Path(pathClass: .unknown, basis: .ordinal)
-        var narrowest = Double.infinity
-        for position in [left, right] {
-            if let own = position.gbps { narrowest = min(narrowest, own) }
-            for place in position.places[shared...] {
-                if let gbps = places[place].gbps { narrowest = min(narrowest, gbps) }
+    private func narrowest(_ position: Position, from shared: Int) -> Double {
+        var narrowest = position.gbps ?? .infinity
+        for place in position.places[shared...] {
+            if let gbps = places[place].gbps { narrowest = min(narrowest, gbps) }
+        }
+        return narrowest
+    }
+
+    /// Whether the first port below what both share redirects: a request of one device to another turns around where
+    /// both ways meet, and there the port it came through decides whether it may (PCI Express Base, ACS P2P
+    /// Request Redirect).
+    private func redirects(_ position: Position, at shared: Int) -> Bool {
+        position.places.count > shared && places[position.places[shared]].redirects
+    }
+
+    private func judge(_ path: inout Path, _ left: Position, _ right: Position, shared: Int, innermost: Int?) {
+        guard let innermost else {
+            if let first = left.numaNode, let second = right.numaNode {
+                path.pathClass = first == second ? .node : .sys
+                path.basis = .numa
             }
+            return
         }
-        path.pcieGbps = narrowest == .infinity ? nil : narrowest
-        if let innermost {
-            path.shared = innermost.name
-            path.basis = .pci
-            path.pathClass = .phb
-            guard innermost.isBridge else { return path }
-            // A request of one device to another turns around where both ways meet. There the port it came
-            // through decides whether it may (PCI Express Base, ACS P2P Request Redirect).
-            path.isRedirected = [left, right].contains { position in
-                position.places.count > shared && places[position.places[shared]].redirects
-            }
-            guard !path.isRedirected else { return path }
-            // Behind the last shared bridge, a device of the same switch has one port of its own; with
-            // more than that, other switches lie between.
-            path.pathClass = max(left.places.count, right.places.count) - shared <= 1 ? .pix : .pxb
-            return path
-        }
-        if let first = left.numaNode, let second = right.numaNode {
-            path.pathClass = first == second ? .node : .sys
-            path.basis = .numa
-        }
-        return path
+        path.shared = places[innermost].name
+        path.basis = .pci
+        path.pathClass = .phb
+        guard places[innermost].isBridge else { return }
+        path.isRedirected = redirects(left, at: shared) || redirects(right, at: shared)
+        // Behind the last shared bridge, a device of the same switch has one port of its own; with more than
+        // that, other switches lie between.
+        if !path.isRedirected { path.pathClass = max(left.places.count, right.places.count) - shared <= 1 ? .pix : .pxb }
     }
 }
 

@@ -61,7 +61,12 @@ package struct Fabric: Sendable {
     }
 
     package init(_ machine: Machine, policy: TopologyPolicy = TopologyPolicy()) {
-        let nics = machine.devices.filter { $0.kind == .nic }
+        self.init(machine, devices: machine.devices, policy: policy)
+    }
+
+    /// - Parameter devices: those of the machine.
+    init(_ machine: Machine, devices: [Device], policy: TopologyPolicy) {
+        let nics = devices.filter { $0.kind == .nic }
         var reasons: [String: RoleReason] = [:]
         var candidates: [Device] = []
         let parents = Set(machine.functions.compactMap(\.physicalFunction))

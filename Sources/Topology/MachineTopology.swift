@@ -6,6 +6,8 @@ package import Hardware
 /// belong together. A value; computing it does no I/O.
 package struct MachineTopology: Sendable {
     package let machine: Machine
+    /// Those of the machine, in order.
+    package let devices: [Device]
     package let distances: Distances
     package let fabric: Fabric
     package let pairing: Pairing
@@ -23,8 +25,9 @@ package struct MachineTopology: Sendable {
         remarks = contradiction.map { ["the hint of \(hint?.source ?? "") is not used: \($0)"] } ?? []
         let used = contradiction == nil ? hint : nil
         self.hint = used
-        fabric = Fabric(machine, policy: policy)
-        let accelerators = Self.accelerators(machine)
+        devices = machine.devices
+        fabric = Fabric(machine, devices: devices, policy: policy)
+        let accelerators = Self.accelerators(devices)
         var whole = machine
         var missing: (accelerators: [Device], nics: [Device]) = ([], fabric.down)
         if let known {
@@ -33,7 +36,7 @@ package struct MachineTopology: Sendable {
             func isGone(_ device: Device) -> Bool {
                 device.subFunction == nil && device.function.map { addresses.contains($0.address) } == true
             }
-            missing.accelerators = Self.accelerators(known).filter(isGone)
+            missing.accelerators = Self.accelerators(known.devices).filter(isGone)
             missing.nics += Fabric(known, policy: policy).nics.filter(isGone)
             whole.functions = (machine.functions + gone).sorted { $0.address < $1.address }
         }
@@ -54,14 +57,14 @@ package struct MachineTopology: Sendable {
     }
 
     /// Accelerators, but none that is a part of another one here.
-    private static func accelerators(_ machine: Machine) -> [Device] {
-        machine.devices.filter { $0.kind == .accelerator && $0.function?.physicalFunction == nil }
+    private static func accelerators(_ devices: [Device]) -> [Device] {
+        devices.filter { $0.kind == .accelerator && $0.function?.physicalFunction == nil }
     }
 
     /// What pairs with each other, or would: to be remembered for the time when a part of it is missing.
     package var members: [PCIFunction] {
         var functions: [PCIAddress: PCIFunction] = [:]
-        for device in Self.accelerators(machine) + fabric.nics + fabric.down {
+        for device in Self.accelerators(devices) + fabric.nics + fabric.down {
             guard let function = device.function else { continue }
             functions[function.address] = function
             for bridge in function.bridges { functions[bridge] = machine[bridge] }

@@ -49,16 +49,14 @@ package struct Pairing: Sendable {
     ) {
         let accelerators = accelerators.filter { $0.function != nil }.inMachineOrder(hint: hint)
         let nics = nics.filter { $0.function != nil }.inMachineOrder(hint: hint)
+        let paths = distances.paths(accelerators, nics)
         let used: [PairGroup]
         let rails: [Int]
         if missing.accelerators.isEmpty && missing.nics.isEmpty {
-            used = PairSolver(Self.table(accelerators, nics, distances)).groups()
+            used = PairSolver(paths.map { $0.map(\.distance) }).groups()
             rails = Array(used.indices)
         } else {
-            (used, rails) = Self.repaired(accelerators, nics, distances, hint, missing)
-        }
-        let paths = accelerators.map { accelerator in
-            nics.map { distances.path(accelerator, $0) ?? Path(pathClass: .unknown, basis: .ordinal) }
+            (used, rails) = Self.repaired(accelerators, nics, paths, distances, hint, missing)
         }
         // Where there was a choice and every path is alike, the hierarchy has said nothing.
         let distinguishes = Set(paths.joined().map(\.distance)).count > 1 || nics.count == 1
@@ -71,14 +69,9 @@ package struct Pairing: Sendable {
         unpairedNICs = nics.indices.filter { !taken.contains($0) }.map { nics[$0] }
     }
 
-    private static func table(_ accelerators: [Device], _ nics: [Device], _ distances: Distances) -> [[Distance]] {
-        let unknown = Path(pathClass: .unknown, basis: .ordinal).distance
-        return accelerators.map { accelerator in nics.map { distances.path(accelerator, $0)?.distance ?? unknown } }
-    }
-
     /// The pairing of what is left: as that of the whole machine, with as few changes as a best one allows.
     private static func repaired(
-        _ accelerators: [Device], _ nics: [Device], _ distances: Distances, _ hint: Hint?,
+        _ accelerators: [Device], _ nics: [Device], _ paths: [[Path]], _ distances: Distances, _ hint: Hint?,
         _ missing: (accelerators: [Device], nics: [Device])
     ) -> ([PairGroup], rails: [Int]) {
         guard !accelerators.isEmpty, !nics.isEmpty else { return ([], []) }
@@ -95,7 +88,7 @@ package struct Pairing: Sendable {
         }
         let share = whole.pairs.map(\.nics.count).max() ?? 0
         let solver = PairSolver(
-            table(accelerators, nics, distances),
+            paths.map { $0.map(\.distance) },
             earlier: .init(
                 acceleratorPlaces: places(accelerators, allAccelerators), nicPlaces: places(nics, allNICs),
                 acceleratorCount: allAccelerators.count, nicCount: allNICs.count,

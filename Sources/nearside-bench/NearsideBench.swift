@@ -14,12 +14,16 @@ import Topology
 @main
 struct NearsideBench {
     static func main() throws {
+        let rounds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 10 : 10
+        var table = Table()
+        if CommandLine.arguments.dropFirst(2).first == "topology" {
+            try TopologyBench.measure(rounds, &table)
+            return print(table.text)
+        }
         guard Place.canUseNamespaces else {
             print("nearside-bench: \(Place.rootReason)")
             exit(1)
         }
-        let rounds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 10 : 10
-        var table = Table()
         if CommandLine.arguments.dropFirst(2).first == "snapshots" {
             try SnapshotBench.measure(rounds, &table)
             return print(table.text)
@@ -27,7 +31,7 @@ struct NearsideBench {
         try measureStart(rounds, &table)
         try SnapshotBench.measure(rounds * 5, &table)
         try measureChanges(rounds, &table)
-        try measurePairing(rounds, &table)
+        try TopologyBench.measure(rounds, &table)
         for links in [1, 8] { try measureClaims(links, rounds, &table) }
         print(table.text)
     }
@@ -89,13 +93,6 @@ struct NearsideBench {
             times.append(Stopwatch.now() - start)
         }
         table.add("change of an interface -> slice at the API server", times, "ms")
-    }
-
-    private static func measurePairing(_ rounds: Int, _ table: inout Table) throws {
-        for name in ["hgx-a100", "aws-p5"] {
-            guard let machine = try MachineDescription.embedded(name)?.machine else { continue }
-            table.add("pairing of \(name)", (0..<rounds).map { _ in Stopwatch.milliseconds { _ = MachineTopology(machine) } }, "ms")
-        }
     }
 
     private static func measureClaims(_ links: Int, _ rounds: Int, _ table: inout Table) throws {

@@ -9,6 +9,7 @@ import Logging
 import Node
 import Publishing
 import ResourceAPI
+import Topology
 
 @main
 struct NearsideNode: AsyncParsableCommand {
@@ -30,6 +31,15 @@ struct NearsideNode: AsyncParsableCommand {
 
     @Option(help: "Prefixes of virtual interfaces that pods may be given, with commas.")
     var virtualNics = ""
+
+    @Option(help: "A topology policy: roles of NICs and hints (api/topology-policy.schema.json).")
+    var topologyPolicy: String?
+
+    @Option(help: "NICs of the fabric, such as id=15b3:101e or interface=ib*; may be repeated.")
+    var fabric: [String] = []
+
+    @Option(help: "A NCCL topology file that tells what the hypervisor hides.")
+    var topologyHint: String?
 
     @Option(help: "Addresses of this node, with commas: their interfaces are never given away.")
     var nodeAddresses = ""
@@ -69,6 +79,13 @@ struct NearsideNode: AsyncParsableCommand {
             throw ValidationError("--log-level does not know \"\(logLevel)\"")
         }
         _ = try ownedFamilies(own)
+        _ = try readTopologyPolicy()
+    }
+
+    private func readTopologyPolicy() throws -> TopologyPolicy {
+        do throws(PolicyFile.Unusable) { return try PolicyFile.policy(file: topologyPolicy, fabric: fabric, hint: topologyHint) } catch {
+            throw ValidationError("\(error)")
+        }
     }
 
     func run() async throws {
@@ -86,7 +103,7 @@ struct NearsideNode: AsyncParsableCommand {
         let policy = PublishingPolicy(driver: driver, owned: try ownedFamilies(own), virtualNICs: list(virtualNics))
         try await NodeDaemon(
             .init(
-                node: nodeName, policy: policy, endpoint: endpoint,
+                node: nodeName, policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: endpoint,
                 discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
                 journal: journal, cdi: cdi,
                 kubelet: .init(

@@ -120,7 +120,9 @@ struct SimulateCommand: ParsableCommand {
 
     @OptionGroup var source: SourceOptions
 
-    @Option(help: ArgumentHelp("Accelerators of a claim and how often it comes, with commas; 1a is one without NICs.", valueName: "size:weight,..."))
+    @Option(
+        help: ArgumentHelp(
+            "Accelerators of a claim and how often it comes, with commas; 1a is one without NICs.", valueName: "size:weight,..."))
     var claims = "1:40,2:20,4:15,8:10,1a:15"
 
     @Option(help: "How many nodes, 1 to 100000.")
@@ -156,7 +158,9 @@ struct SimulateCommand: ParsableCommand {
             topologies = [(topology.machine.name ?? "this machine", topology)]
         }
         let document: SimulationDocument
-        do throws(Fleet.TooLarge) { document = try SimulationDocument(topologies, nodes: nodes, mix: mix, turnover: turnover, seed: seed) } catch {
+        do throws(Fleet.TooLarge) {
+            document = try SimulationDocument(topologies, nodes: nodes, mix: mix, turnover: turnover, seed: seed)
+        } catch {
             throw Console.failure("\(error)")
         }
         switch output {

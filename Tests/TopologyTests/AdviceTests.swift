@@ -51,10 +51,17 @@ struct AdviceTests {
     }
 
     @Test(arguments: [
-        ("", "it is not JSON"), ("[]", "neither a ResourceClaim nor the status of one"), (#"{"metadata": {"name": "a"}}"#, "the claim a is not allocated"),
+        ("", "it is not JSON"), ("[]", "neither a ResourceClaim nor the status of one"),
+        (#"{"metadata": {"name": "a"}}"#, "the claim a is not allocated"),
         (#"{"allocation": {"devices": {"results": []}}}"#, "not allocated"),
-        (#"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "x"}]}}}"#, "none of the claim's devices is this machine's"),
-        (#"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "pci-0000-60-00-0"}]}}}"#, "has no accelerator"),
+        (
+            #"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "x"}]}}}"#,
+            "none of the claim's devices is this machine's"
+        ),
+        (
+            #"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "pci-0000-60-00-0"}]}}}"#,
+            "has no accelerator"
+        ),
     ])
     func `what is no allocated claim is refused with what would be right`(text: String, error: String) throws {
         let topology = MachineTopology(try embedded("aws-p5"))
@@ -69,7 +76,9 @@ struct AdviceTests {
             guard !topology.pairing.pairs.isEmpty else { continue }
             let best = Allocation.best(accelerators: 1, nics: 1, of: topology).worth
             for accelerator in topology.pairing.pairs.flatMap(\.accelerators) {
-                for nic in topology.fabric.nics { #expect(Allocation(accelerators: [accelerator], nics: [nic], of: topology).worth <= best + 0.001, "\(name)") }
+                for nic in topology.fabric.nics {
+                    #expect(Allocation(accelerators: [accelerator], nics: [nic], of: topology).worth <= best + 0.001, "\(name)")
+                }
             }
         }
     }
@@ -90,8 +99,10 @@ struct AdviceTests {
 
     /// Each fault, made in a machine that has none, is found, and no other.
     @Test(arguments: [
-        "its PCIe link runs at 16 GT/s x8, and could at 32 GT/s x16", "an idle GPU", "has no link", "its port runs at 100 Gb/s, others of its kind at 200",
-        "is not active", "no carrier", "the PCIe way to", "redirects", "NUMA node unknown", "the node's own traffic goes over it", "the pairs are unequal",
+        "its PCIe link runs at 16 GT/s x8, and could at 32 GT/s x16", "an idle GPU", "has no link",
+        "its port runs at 100 Gb/s, others of its kind at 200",
+        "is not active", "no carrier", "the PCIe way to", "redirects", "NUMA node unknown", "the node's own traffic goes over it",
+        "the pairs are unequal",
     ])
     func `every fault is found`(fault: String) throws {
         var machine = try embedded("hgx-a100")
@@ -144,7 +155,10 @@ struct AdviceTests {
         host.lockedMemory = 8 << 20
         host.translation = Dictionary(uniqueKeysWithValues: machine.functions.indices.map { ($0, "DMA-FQ") })
         let found = findings(machine, host).joined(separator: "\n")
-        for part in ["problem ib_uverbs", "problem rdma_ucm", "problem GPUDirect", "advice IOMMU: 16 of", "advice limits: a process may lock 8192 KiB", "advice NRI", "has no driver"] {
+        for part in [
+            "problem ib_uverbs", "problem rdma_ucm", "problem GPUDirect", "advice IOMMU: 16 of",
+            "advice limits: a process may lock 8192 KiB", "advice NRI", "has no driver",
+        ] {
             #expect(found.contains(part), "\(part) in \(found)")
         }
         host.modules = ["ib_uverbs", "rdma_ucm", "nvidia_peermem", "mlx5_core", "mlx5_ib"]

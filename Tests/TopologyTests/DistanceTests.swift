@@ -17,7 +17,8 @@ struct DistanceTests {
         let upstream = ["pci0000:00", "0000:00:01.0", "0000:01:00.0"]
         var functions = [
             bridge(0, 1, ["pci0000:00"]), bridge(1, 0, ["pci0000:00", "0000:00:01.0"]), bridge(2, 0, upstream), bridge(2, 1, upstream),
-            bridge(2, 2, upstream), RandomMachine.gpu(0x10, upstream + ["0000:02:00.0"], 0), RandomMachine.gpu(0x20, upstream + ["0000:02:01.0"], 0),
+            bridge(2, 2, upstream), RandomMachine.gpu(0x10, upstream + ["0000:02:00.0"], 0),
+            RandomMachine.gpu(0x20, upstream + ["0000:02:01.0"], 0),
             RandomMachine.nic(0x30, upstream + ["0000:02:02.0"], 0),
         ]
         for index in functions.indices { functions[index].link = PCILink(gigatransfers: 32, lanes: 16) }

@@ -7,7 +7,9 @@ import Testing
 import Topology
 
 struct FleetTests {
-    private func fleet(_ name: String) throws -> Fleet { try Fleet(MachineTopology(try #require(try MachineDescription.embedded(name)).machine)) }
+    private func fleet(_ name: String) throws -> Fleet {
+        try Fleet(MachineTopology(try #require(try MachineDescription.embedded(name)).machine))
+    }
 
     private func fill(_ name: String, _ mix: String, _ wish: Wish, turnover: Int = 0, nodes: Int = 10) throws -> Fleet.Outcome {
         try fleet(name).fill(nodes: nodes, mix: try ClaimMix(mix), wish: wish, turnover: turnover, seed: 1)
@@ -65,7 +67,9 @@ struct FleetTests {
         let mix = "1:3,2:2,4:1,1a:2"
         #expect(try fill("aws-p4d", mix, .unconstrained, turnover: 5) == fill("aws-p4d", mix, .unconstrained, turnover: 5))
         let fleet = try fleet("aws-p4d")
-        let outcomes = try (1...5).map { seed in fleet.fill(nodes: 10, mix: try ClaimMix(mix), wish: .unconstrained, turnover: 5, seed: UInt64(seed)) }
+        let outcomes = try (1...5).map { seed in
+            fleet.fill(nodes: 10, mix: try ClaimMix(mix), wish: .unconstrained, turnover: 5, seed: UInt64(seed))
+        }
         #expect(Set(outcomes).count > 1)
     }
 

@@ -12,7 +12,8 @@ import Topology
 struct GoldenTests {
     /// Embedded machines, and those that are described beside the tests of discovery.
     static let machines: [String] =
-        MachineDescription.embeddedNames + Files.list("\(Place.project)/Tests/MachineTests/Machines").map { String($0.dropLast(5)) }.sorted()
+        MachineDescription.embeddedNames
+        + Files.list("\(Place.project)/Tests/MachineTests/Machines").map { String($0.dropLast(5)) }.sorted()
 
     private static func topology(_ name: String) throws -> MachineTopology {
         if let embedded = try MachineDescription.embedded(name) { return MachineTopology(embedded.machine) }
@@ -37,11 +38,14 @@ struct GoldenTests {
             for pair in topology.pairing.pairs {
                 let paths = PathClass.allCases.filter { name in pair.links.contains { $0.path.pathClass == name } }.map(\.name)
                 text += "\(pair.name) \(pair.basis.rawValue) \(paths.joined(separator: ",")) \(pair.gbps.map { String(Int($0)) } ?? "?"): "
-                text += "\(pair.accelerators.map(\.address).joined(separator: " ")) with \(pair.nics.map(\.address).joined(separator: " "))\n"
+                text +=
+                    "\(pair.accelerators.map(\.address).joined(separator: " ")) with \(pair.nics.map(\.address).joined(separator: " "))\n"
             }
             for set in topology.sets.sets { text += "\(set.name) \(set.rails.map(String.init).joined(separator: " "))\n" }
             let nics = topology.machine.devices.filter { $0.kind == .nic }
-            for (role, devices) in Dictionary(grouping: nics, by: { topology.role(of: $0) }).sorted(by: { ($0.key.role.rawValue, $0.key.reason) < ($1.key.role.rawValue, $1.key.reason) }) {
+            for (role, devices) in Dictionary(grouping: nics, by: { topology.role(of: $0) }).sorted(by: {
+                ($0.key.role.rawValue, $0.key.reason) < ($1.key.role.rawValue, $1.key.reason)
+            }) {
                 text += "\(role.role.rawValue) x \(devices.count): \(role.reason)\n"
             }
         }
@@ -54,13 +58,24 @@ struct GoldenTests {
         for (line, other) in zip(found, golden) where line != other { Issue.record("found \(line), wanted \(other)") }
     }
 
+    @Test(arguments: ["aws-p5", "aws-p6e-gb200"])
+    func `the pictures in the documentation are what the program draws`(name: String) throws {
+        let path = "\(Place.project)/docs/pictures/\(name).svg"
+        let picture = TopologyPicture(try Self.topology(name)).text()
+        if getenv("NEARSIDE_GOLDEN").map({ String(cString: $0) }) == "write" { try Files.write(path, picture) }
+        let isSame = try Files.readText(path) == picture
+        #expect(isSame)
+    }
+
     @Test(arguments: machines)
     func `another method finds no better worst distance and no better sum`(name: String) throws {
         let topology = try Self.topology(name)
         let accelerators = topology.pairing.pairs.flatMap(\.accelerators)
         let nics = topology.fabric.nics
         guard !accelerators.isEmpty else { return }
-        let table = accelerators.map { accelerator in nics.map { topology.distances.path(accelerator, $0)?.distance ?? Distance(pathClass: .unknown) } }
+        let table = accelerators.map { accelerator in
+            nics.map { topology.distances.path(accelerator, $0)?.distance ?? Distance(pathClass: .unknown) }
+        }
         let share = topology.pairing.pairs.map { max($0.nics.count, $0.accelerators.count) }.max() ?? 1
         let best = try #require(CheapestFlow.best(table, share: share))
         #expect(topology.distancesOfPairs.max() == best.worst)

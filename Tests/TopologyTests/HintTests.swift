@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Discovery
+import Foundation
 import Hardware
 import Linux
+import ResourceAPI
 import Simulation
 import Testbed
 import Testing
@@ -48,7 +50,9 @@ struct HintTests {
 
     @Test
     func `a table of groups does the same, for the machines it is for`() throws {
-        let groups = try [["0003:00:00.0", "0104:00:00.0"], ["0004:00:00.0", "0103:00:00.0"]].map { try $0.map { try #require(PCIAddress(parsing: $0)) } }
+        let groups = try [["0003:00:00.0", "0104:00:00.0"], ["0004:00:00.0", "0103:00:00.0"]].map {
+            try $0.map { try #require(PCIAddress(parsing: $0)) }
+        }
         let hint = Hint(source: "policy.json", groups: groups)
         let machine = try embedded("azure-nd-a100-v4")
         for (pattern, isUsed) in [("Standard_ND96*", true), ("*", true), ("Standard_HB*", false)] {
@@ -65,9 +69,12 @@ struct HintTests {
             #expect(topology.partners == MachineTopology(try embedded(machine)).partners)
             return topology.remarks.joined()
         }
-        #expect(try remark("azure-nd-a100-v4", Self.file.replacing("numaid=\"0\"", with: "numaid=\"3\"")).contains("on NUMA node 3, where the kernel shows it on node 0"))
-        #expect(try remark("azure-nd-a100-v4", Self.file.replacing("0104:00", with: "0101:00").replacing("<cpu numaid=\"0\"", with: "<cpu"))
-            .contains("behind one switch, but the kernel shows them on NUMA nodes"))
+        #expect(
+            try remark("azure-nd-a100-v4", Self.file.replacing("numaid=\"0\"", with: "numaid=\"3\"")).contains(
+                "on NUMA node 3, where the kernel shows it on node 0"))
+        #expect(
+            try remark("azure-nd-a100-v4", Self.file.replacing("0104:00", with: "0101:00").replacing("<cpu numaid=\"0\"", with: "<cpu"))
+                .contains("behind one switch, but the kernel shows them on NUMA nodes"))
         #expect(try remark("aws-p5", Self.file).contains("none of its 6 functions"))
         let apart = """
             <system><cpu numaid="0"><pci busid="ffff:ff:01.0"><pci busid="0000:53:00.0"/></pci>
@@ -82,7 +89,8 @@ struct HintTests {
         ("<system>\n<pci/></system>", "line 2: <pci> lacks its busid"), ("<system><pci busid=\"x\"/></system>", "it names no PCI function"),
         ("<system><pci busid=\"0000:01:00.0\"/><pci busid=\"0000:01:00.0\"/></system>", "0000:01:00.0 is there twice"),
         ("<system a=1/>", "a value without quotes"), ("<system a=\"1/>", "never ends"), ("<system a=\"1\" a=\"2\"/>", "has a twice"),
-        ("<!DOCTYPE x><system/>", "declarations are not read"), ("<!-- <system/>", "a comment never ends"), ("<system", "<system never ends"),
+        ("<!DOCTYPE x><system/>", "declarations are not read"), ("<!-- <system/>", "a comment never ends"),
+        ("<system", "<system never ends"),
         (String(repeating: "<system>", count: 100), "more than 64 elements"),
     ])
     func `a damaged file is refused with line and reason`(text: String, error: String) {
@@ -138,15 +146,55 @@ struct HintTests {
         for (text, error) in [
             ("{}", "apiVersion: is missing"), ("x", "it is not JSON"),
             (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, "wanted is a TopologyPolicy"),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "role": {}}"#, "\"role\" is none of apiVersion, kind, roles, hints"),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"uplink": []}}"#, "roles.uplink is none of fabric, storage, management"),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"fabric": ["x"]}}"#, "roles.fabric: \"x\" is no selector"),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#, "hints[0] needs one of groups and ncclTopology"),
+            (
+                #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "role": {}}"#,
+                "\"role\" is none of apiVersion, kind, roles, hints"
+            ),
+            (
+                #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"uplink": []}}"#,
+                "roles.uplink is none of fabric, storage, management"
+            ),
+            (
+                #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"fabric": ["x"]}}"#,
+                "roles.fabric: \"x\" is no selector"
+            ),
+            (
+                #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#,
+                "hints[0] needs one of groups and ncclTopology"
+            ),
             (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"groups": [["x"]]}]}"#, "\"x\" is no PCI address"),
         ] {
             try Files.write(folder("bad.json"), text)
             let thrown = #expect(throws: PolicyFile.Unusable.self) { try PolicyFile.read(folder("bad.json")) }
             #expect(thrown?.description.contains(error) == true, "\(thrown?.description ?? "")")
         }
+    }
+}
+
+/// `api/topology-policy.schema.json` against what is read.
+struct PolicySchemaTests {
+    private func members(_ value: JSONValue?) -> [String] {
+        guard case .object(let members)? = value else { return [] }
+        return members.keys.sorted()
+    }
+
+    @Test
+    func `the schema of policies has what is read, and nothing else`() throws {
+        let schema = try JSONDecoder().decode(
+            JSONValue.self, from: Data(try Files.read("\(Place.project)/api/topology-policy.schema.json")))
+        #expect(members(schema["properties"]) == ["apiVersion", "hints", "kind", "roles"])
+        #expect(members(schema["properties"]?["hints"]?["items"]?["properties"]) == ["groups", "machine", "ncclTopology"])
+        let roles = members(schema["properties"]?["roles"]?["properties"])
+        let folder = try ScratchFolder()
+        for role in roles {
+            for key in Selector.Key.allCases {
+                try Files.write(
+                    folder("policy.json"),
+                    #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"\#(role)": ["\#(key.rawValue)=a*,id=b"]}}"#)
+                #expect(try PolicyFile.read(folder("policy.json")).roles.count == 1)
+            }
+        }
+        guard case .string(let pattern)? = schema["$defs"]?["selectors"]?["items"]?["pattern"] else { return #expect(Bool(false)) }
+        for key in Selector.Key.allCases { #expect(pattern.contains(key.rawValue)) }
     }
 }

@@ -11,7 +11,9 @@ import Topology
 
 /// Pictures of every machine, and what a person sees in a terminal.
 struct PictureTests {
-    private func topology(_ name: String) throws -> MachineTopology { MachineTopology(try #require(try MachineDescription.embedded(name)).machine) }
+    private func topology(_ name: String) throws -> MachineTopology {
+        MachineTopology(try #require(try MachineDescription.embedded(name)).machine)
+    }
 
     /// Every element closed, every attribute quoted: as strict as a reader of SVG.
     private func isWellFormed(_ text: String) -> Bool {
@@ -85,7 +87,8 @@ struct PictureTests {
     @Test
     func `a chart of a fleet is well-formed`() throws {
         let document = try SimulationDocument(
-            ["aws-p4d", "azure-nd-a100-v4"].map { (name: $0, topology: try topology($0)) }, nodes: 5, mix: ClaimMix("1,2,4,1a"), turnover: 2, seed: 1)
+            ["aws-p4d", "azure-nd-a100-v4"].map { (name: $0, topology: try topology($0)) }, nodes: 5, mix: ClaimMix("1,2,4,1a"),
+            turnover: 2, seed: 1)
         #expect(isWellFormed(SimulationChart.text(document)))
         #expect(document.mean.count == Wish.allCases.count)
     }
@@ -114,12 +117,17 @@ struct CommandTests {
             (["pairs", "--machine", folder("damaged.json")], 1, "is no machine description: functions[0].address: is missing"),
             (["topology", "--machine", "aws-p5", "--hint", folder("none.xml")], 1, "No such file"),
             (["explain", folder("damaged.json"), "--machine", "aws-p5"], 1, "not allocated"),
-            (["explain", "--devices", "0000:ff:00.0", "--machine", "aws-p5"], 1, "there is no accelerator and no NIC \"0000:ff:00.0\" in p5.48xlarge"),
+            (
+                ["explain", "--devices", "0000:ff:00.0", "--machine", "aws-p5"], 1,
+                "there is no accelerator and no NIC \"0000:ff:00.0\" in p5.48xlarge"
+            ),
             (["explain", "--devices", "0000:53:00.0,0000:93:00.0", "--machine", "aws-p5"], 2, "its own are 0000:4f:00.0"),
             (["explain", "--devices", "0000:53:00.0,0000:4f:00.0", "--machine", "aws-p5"], 0, "100% of the best"),
             (["doctor", "--machine", "aws-p5"], 0, "nothing found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
-            (["simulate", "--machine", "dgx-2"], 1, "has no pairs"), (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "no size and weight"),
-            (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "\"x\" is no selector"), (["explain"], 64, "either a CLAIM or --devices"),
+            (["simulate", "--machine", "dgx-2"], 1, "has no pairs"),
+            (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "no size and weight"),
+            (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "\"x\" is no selector"),
+            (["explain"], 64, "either a CLAIM or --devices"),
             (["pairs", "--machine", "list"], 0, "aws-trn2"),
         ] {
             let ended = try ChildProcess.run("\(Place.programs)/nearside", arguments)

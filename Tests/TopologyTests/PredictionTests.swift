@@ -47,7 +47,8 @@ struct PredictionTests {
 
     private func worth(_ addresses: [String], _ topology: MachineTopology) throws -> Double {
         let devices = try addresses.map { address in try #require(topology.machine.devices.first { $0.address == address }) }
-        return Allocation(accelerators: devices.filter { $0.kind == .accelerator }, nics: devices.filter { $0.kind == .nic }, of: topology).worth
+        return Allocation(accelerators: devices.filter { $0.kind == .accelerator }, nics: devices.filter { $0.kind == .nic }, of: topology)
+            .worth
     }
 
     @Test(arguments: published)
@@ -72,7 +73,8 @@ struct PredictionTests {
 
     @Test(arguments: [
         // 4 x 100 of a Gen 5 link; 2 x 200 of one; the port of a NIC that two share.
-        ("aws-p5", 400.0), ("aws-p5en", 360), ("aws-p4d", 90), ("aws-p6-b200", 400), ("aws-trn2", 200), ("hgx-a100", 200), ("oci-bm-gpu-h100", 360),
+        ("aws-p5", 400.0), ("aws-p5en", 360), ("aws-p4d", 90), ("aws-p6-b200", 400), ("aws-trn2", 200), ("hgx-a100", 200),
+        ("oci-bm-gpu-h100", 360),
     ])
     func `a pair is as fast as its ports, its links and its path allow`(machine: String, gbps: Double) throws {
         let topology = MachineTopology(try #require(try MachineDescription.embedded(machine)).machine)

@@ -9,7 +9,9 @@ struct RoleTests {
     private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
 
     private func roles(_ topology: MachineTopology) -> [Role: [String]] {
-        Dictionary(grouping: topology.machine.devices.filter { $0.kind == .nic }) { topology.role(of: $0).role }.mapValues { $0.map(\.address) }
+        Dictionary(grouping: topology.machine.devices.filter { $0.kind == .nic }) { topology.role(of: $0).role }.mapValues {
+            $0.map(\.address)
+        }
     }
 
     @Test
@@ -30,7 +32,8 @@ struct RoleTests {
                 nic.address.function = function
                 nic.classCode = "020000"
                 nic.rdmaDevices = [
-                    RDMADevice(name: "storage\(bus)\(function)", ports: [RDMAPort(number: 1, state: "ACTIVE", linkLayer: "Ethernet", rate: 360)])
+                    RDMADevice(
+                        name: "storage\(bus)\(function)", ports: [RDMAPort(number: 1, state: "ACTIVE", linkLayer: "Ethernet", rate: 360)])
                 ]
                 machine.functions.append(nic)
             }
@@ -44,7 +47,8 @@ struct RoleTests {
         let topology = MachineTopology(try dgx())
         let roles = roles(topology)
         #expect(roles[.storage] == ["0000:18:00.0", "0000:18:00.1", "0000:9a:00.0", "0000:9a:00.1"])
-        #expect(topology.pairing.pairs.allSatisfy { $0.accelerators.count == 1 && $0.nics.count == 1 && $0.links[0].path.pathClass <= .pxb })
+        #expect(
+            topology.pairing.pairs.allSatisfy { $0.accelerators.count == 1 && $0.nics.count == 1 && $0.links[0].path.pathClass <= .pxb })
         let storage = try #require(topology.machine.devices.first { $0.address == "0000:18:00.0" })
         #expect(topology.role(of: storage).reason.contains("near no accelerator"))
     }
@@ -119,7 +123,9 @@ struct RoleTests {
     func `without any RDMA, Google's NICs are the fabric, and plain Ethernet is not`() throws {
         #expect(MachineTopology(try embedded("gcp-a3-highgpu-8g")).pairing.pairs.map(\.nics.count) == [1, 1, 1, 1])
         var machine = RandomMachine.flat(accelerators: 2, nics: 2)
-        for index in machine.functions.indices where machine.functions[index].vendor == "15b3" { machine.functions[index].classCode = "020000" }
+        for index in machine.functions.indices where machine.functions[index].vendor == "15b3" {
+            machine.functions[index].classCode = "020000"
+        }
         #expect(Fabric(machine).nics.isEmpty)
     }
 
@@ -136,7 +142,8 @@ struct RoleTests {
     }
 
     @Test(arguments: [
-        ("", "lacks its KEY=PATTERN"), ("id", "lacks its KEY=PATTERN"), ("id=", "lacks its KEY=PATTERN"), ("id=1,", "lacks its KEY=PATTERN"),
+        ("", "lacks its KEY=PATTERN"), ("id", "lacks its KEY=PATTERN"), ("id=", "lacks its KEY=PATTERN"),
+        ("id=1,", "lacks its KEY=PATTERN"),
         ("colour=red", "\"colour\" is none of address, id, driver, interface, rdma, node"),
     ])
     func `what is no selector is refused with what would be right`(text: String, error: String) {
@@ -145,7 +152,8 @@ struct RoleTests {
     }
 
     @Test(arguments: [
-        ("mlx5_*", "mlx5_0", true), ("*", "", true), ("m?x*0", "mlx5_0", true), ("*a*b*", "xaxxb", true), ("*a*b", "xaxxbx", false), ("", "a", false),
+        ("mlx5_*", "mlx5_0", true), ("*", "", true), ("m?x*0", "mlx5_0", true), ("*a*b*", "xaxxb", true), ("*a*b", "xaxxbx", false),
+        ("", "a", false),
         ("?", "", false), ("**", "abc", true), ("a*a*a*a*a*a*a*a*b", String(repeating: "a", count: 4000), false),
     ])
     func `patterns match as in a shell`(pattern: String, text: String, matches: Bool) throws {

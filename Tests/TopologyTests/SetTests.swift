@@ -31,7 +31,9 @@ struct SetTests {
             let first = try #require(machine.functions.firstIndex { $0.address.description == left })
             machine.functions[first].accelerator = AcceleratorFacts(neighbours: [try #require(PCIAddress(parsing: right))])
         }
-        for (near, far) in [("0011", "0051"), ("0021", "0061"), ("0031", "0071"), ("0041", "0081")] { try link("\(near):00:00.0", "\(far):00:00.0") }
+        for (near, far) in [("0011", "0051"), ("0021", "0061"), ("0031", "0071"), ("0041", "0081")] {
+            try link("\(near):00:00.0", "\(far):00:00.0")
+        }
         #expect(sets(machine).prefix(4) == [[0, 4], [1, 5], [2, 6], [3, 7]])
         for index in machine.functions.indices where machine.functions[index].vendor == "1002" {
             machine.functions[index].accelerator = AcceleratorFacts(hive: "1")
@@ -58,7 +60,8 @@ struct SetTests {
             let pairs = topology.pairing.pairs
             guard pairs.count % 2 == 0, pairs.allSatisfy({ $0.accelerators.count == 1 }) else { continue }
             func cost(_ left: Int, _ right: Int) -> [Int] {
-                let accelerators = topology.distances.path(pairs[left].accelerators[0], pairs[right].accelerators[0])?.pathClass.rawValue ?? 0
+                let accelerators =
+                    topology.distances.path(pairs[left].accelerators[0], pairs[right].accelerators[0])?.pathClass.rawValue ?? 0
                 let nics = topology.distances.path(pairs[left].nics[0], pairs[right].nics[0])?.pathClass.rawValue ?? 0
                 return [accelerators, nics]
             }
@@ -68,7 +71,9 @@ struct SetTests {
                     zip(cost(first, second), least(rest.filter { $0 != first && $0 != second })).map(+)
                 }.min { $0.lexicographicallyPrecedes($1) } ?? [0, 0]
             }
-            let found = topology.sets.sets.filter { $0.rails.count == 2 }.map { cost($0.rails[0], $0.rails[1]) }.reduce([0, 0]) { zip($0, $1).map(+) }
+            let found = topology.sets.sets.filter { $0.rails.count == 2 }.map { cost($0.rails[0], $0.rails[1]) }.reduce([0, 0]) {
+                zip($0, $1).map(+)
+            }
             #expect(found == least(Array(pairs.indices)))
         }
     }
@@ -101,7 +106,10 @@ struct SetTests {
         let first = try #require(second.min())
         let change: (UInt8) -> UInt8 = { $0 &- first }
         let other = MachineTopology(renumbered(machine, by: change))
-        let rails = Dictionary(uniqueKeysWithValues: other.pairing.pairs.flatMap { pair in pair.members.compactMap { member in member.function.map { ($0.address, pair.rail) } } })
+        let rails = Dictionary(
+            uniqueKeysWithValues: other.pairing.pairs.flatMap { pair in
+                pair.members.compactMap { member in member.function.map { ($0.address, pair.rail) } }
+            })
         for pair in MachineTopology(machine).pairing.pairs {
             for member in pair.members.compactMap(\.function) {
                 var address = member.address
@@ -140,7 +148,10 @@ struct SetTests {
             let grows = (before.fabric.nics.count + 1) / before.partners.count > before.fabric.nics.count / before.partners.count
             if !grows { #expect(after.distancesOfPairs.max() == worst) }
             for (accelerator, nics) in before.partners where !grows { #expect(after.partners[accelerator]?.count ?? 0 >= nics.count) }
-            if !grows { #expect(after.distancesOfPairs.sorted().prefix(before.distancesOfPairs.count).elementsEqual(before.distancesOfPairs.sorted())) }
+            if !grows {
+                #expect(
+                    after.distancesOfPairs.sorted().prefix(before.distancesOfPairs.count).elementsEqual(before.distancesOfPairs.sorted()))
+            }
         }
     }
 

@@ -118,7 +118,7 @@ package struct Doctor: Hashable, Sendable, Codable {
                 add(.problem, nic.address, "no carrier on \(nic.netdevs.first?.name ?? "")", "check cable, transceiver and switch port")
             }
         }
-        let uplinks = topology.machine.devices.filter { $0.isUplink && $0.isRDMACapable && $0.function != nil }
+        let uplinks = topology.devices.filter { $0.isUplink && $0.isRDMACapable && $0.function != nil }
         for nic in uplinks where nics.contains(where: { $0.function?.device == nic.function?.device }) {
             add(
                 .advice, nic.address, "of the fabric's kind, but the node's own traffic goes over it: it is never given out",
@@ -176,7 +176,7 @@ package struct Doctor: Hashable, Sendable, Codable {
     ]
 
     private mutating func checkDrivers(_ topology: MachineTopology, _ host: HostFacts?) {
-        for device in topology.machine.devices where device.function?.physicalFunction == nil {
+        for device in topology.devices where device.function?.physicalFunction == nil {
             guard let function = device.function, device.subFunction == nil else { continue }
             if function.driver == nil, host != nil {
                 let wanted =

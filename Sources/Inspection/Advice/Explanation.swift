@@ -93,7 +93,8 @@ package struct Explanation: Hashable, Sendable, Codable {
             }
         }
         guard let results = claim.status?.allocation?.devices.results, !results.isEmpty else {
-            throw Unusable(description: "\(claim.metadata.name.map { "the claim \($0)" } ?? "the claim") is not allocated: its status has no devices")
+            throw Unusable(
+                description: "\(claim.metadata.name.map { "the claim \($0)" } ?? "the claim") is not allocated: its status has no devices")
         }
         var names: [String] = []
         var remarks: [String] = []

@@ -15,14 +15,18 @@ package struct SimulationDocument: Sendable, Codable {
     package var machines: [Entry]
 
     /// Fills a fleet of each machine, once for each way of asking.
-    package init(_ topologies: [(name: String, topology: MachineTopology)], nodes: Int, mix: ClaimMix, turnover: Int, seed: UInt64) throws(Fleet.TooLarge)
+    package init(_ topologies: [(name: String, topology: MachineTopology)], nodes: Int, mix: ClaimMix, turnover: Int, seed: UInt64)
+        throws(Fleet.TooLarge)
     {
         self.nodes = nodes
         self.turnover = turnover
         machines = []
         for (name, topology) in topologies {
             let fleet = try Fleet(topology)
-            machines.append(Entry(machine: name, outcomes: Wish.allCases.map { fleet.fill(nodes: nodes, mix: mix, wish: $0, turnover: turnover, seed: seed) }))
+            machines.append(
+                Entry(
+                    machine: name,
+                    outcomes: Wish.allCases.map { fleet.fill(nodes: nodes, mix: mix, wish: $0, turnover: turnover, seed: seed) }))
         }
     }
 
@@ -32,7 +36,8 @@ package struct SimulationDocument: Sendable, Codable {
             var table = TextTable(["ASKED WITH", "CLAIMS", "ALIGNED", "ALONE", "MISPLACED", "STRANDED", "BANDWIDTH"])
             for outcome in entry.outcomes {
                 table.add([
-                    outcome.wish.rawValue, String(outcome.claims), percent(outcome.aligned, outcome), percent(outcome.alone, outcome), percent(outcome.misplaced, outcome),
+                    outcome.wish.rawValue, String(outcome.claims), percent(outcome.aligned, outcome), percent(outcome.alone, outcome),
+                    percent(outcome.misplaced, outcome),
                     percent(outcome.stranded, outcome), "\(Int((outcome.bandwidth * 100).rounded()))%",
                 ])
             }
@@ -44,7 +49,8 @@ package struct SimulationDocument: Sendable, Codable {
             var table = TextTable(["ALL MACHINES", "ALIGNED", "ALONE", "MISPLACED", "STRANDED", "BANDWIDTH"])
             for outcome in mean {
                 table.add([
-                    outcome.wish.rawValue, percent(outcome.aligned, outcome), percent(outcome.alone, outcome), percent(outcome.misplaced, outcome),
+                    outcome.wish.rawValue, percent(outcome.aligned, outcome), percent(outcome.alone, outcome),
+                    percent(outcome.misplaced, outcome),
                     percent(outcome.stranded, outcome), "\(Int((outcome.bandwidth * 100).rounded()))%",
                 ])
             }
@@ -60,7 +66,8 @@ package struct SimulationDocument: Sendable, Codable {
             let accelerators = all.map(\.accelerators).reduce(0, +)
             return Fleet.Outcome(
                 wish: wish, claims: all.map(\.claims).reduce(0, +), accelerators: accelerators,
-                aligned: all.map(\.aligned).reduce(0, +), alone: all.map(\.alone).reduce(0, +), misplaced: all.map(\.misplaced).reduce(0, +),
+                aligned: all.map(\.aligned).reduce(0, +), alone: all.map(\.alone).reduce(0, +),
+                misplaced: all.map(\.misplaced).reduce(0, +),
                 stranded: all.map(\.stranded).reduce(0, +),
                 bandwidth: all.reduce(0) { $0 + $1.bandwidth * Double($1.accelerators) } / Double(max(1, accelerators)))
         }

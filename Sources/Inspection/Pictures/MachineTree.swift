@@ -32,7 +32,7 @@ struct MachineTree {
     init(_ topology: MachineTopology, keeps: (Device) -> Bool = { _ in true }) {
         self.topology = topology
         var nodes: [Branch] = []
-        for device in topology.machine.devices where keeps(device) {
+        for device in topology.devices where keeps(device) {
             guard let function = device.function else {
                 Self.insert(device, at: [.virtual], into: &nodes)
                 continue

@@ -14,7 +14,10 @@ package enum SimulationChart {
         svg.text("What becomes of the accelerators of a fleet", margin, y, size: 18, fill: Palette.ink, face: .bold)
         y += 24
         var x = margin
-        for (name, colour) in [("aligned", colours.aligned), ("alone, as asked", colours.alone), ("misplaced", colours.misplaced), ("stranded", colours.stranded)] {
+        for (name, colour) in [
+            ("aligned", colours.aligned), ("alone, as asked", colours.alone), ("misplaced", colours.misplaced),
+            ("stranded", colours.stranded),
+        ] {
             svg.box(x, y - 10, 12, 12, fill: colour, line: colour, radius: 2)
             svg.text(name, x + 17, y, size: 11.5, fill: Palette.ink)
             x += name.count > 9 ? 140 : 100
@@ -31,7 +34,8 @@ package enum SimulationChart {
                 var start = margin + left
                 let all = Double(max(1, outcome.accelerators))
                 for (count, colour, ink) in [
-                    (outcome.aligned, colours.aligned, "#ffffff"), (outcome.alone, colours.alone, Palette.ink), (outcome.misplaced, colours.misplaced, "#ffffff"),
+                    (outcome.aligned, colours.aligned, "#ffffff"), (outcome.alone, colours.alone, Palette.ink),
+                    (outcome.misplaced, colours.misplaced, "#ffffff"),
                     (outcome.stranded, colours.stranded, Palette.ink),
                 ] where count > 0 {
                     let length = bar * Double(count) / all

@@ -155,7 +155,7 @@ package struct TopologyPicture {
 
     private var summary: String {
         let pairs = topology.pairing.pairs
-        let accelerators = topology.machine.devices.filter { $0.kind == .accelerator }
+        let accelerators = topology.devices.filter { $0.kind == .accelerator }
         guard !pairs.isEmpty else {
             return "\(accelerators.count) accelerators, \(topology.fabric.nics.count) fabric NICs, no pairs"
         }
