@@ -86,7 +86,8 @@ package struct Fleet: Sendable {
         }
     }
 
-    package struct TooLarge: Error, CustomStringConvertible {
+    /// A machine or a mix of claims that cannot be simulated, and why.
+    package struct Impossible: Error, CustomStringConvertible {
         package var description: String
     }
 
@@ -98,14 +99,14 @@ package struct Fleet: Sendable {
     private let sets: [[Int]]
     private let whole: Double
 
-    package init(_ topology: MachineTopology) throws(TooLarge) {
+    package init(_ topology: MachineTopology) throws(Impossible) {
         self.topology = topology
         accelerators = topology.devices.filter { $0.kind == .accelerator && topology.pair(of: $0) != nil }
         nics = topology.fabric.nics
         let name = topology.machine.name ?? "this machine"
-        guard !accelerators.isEmpty else { throw TooLarge(description: "\(name) has no pairs: there is nothing to give out together") }
+        guard !accelerators.isEmpty else { throw Impossible(description: "\(name) has no pairs: there is nothing to give out together") }
         guard accelerators.count <= 64, nics.count <= 64 else {
-            throw TooLarge(
+            throw Impossible(
                 description:
                     "\(name) has \(accelerators.count) accelerators and \(nics.count) fabric NICs; at most 64 of each can be simulated")
         }
@@ -117,6 +118,14 @@ package struct Fleet: Sendable {
                 set.rails.compactMap { rail in pairs.firstIndex { $0.rail == rail } }
             }
         whole = Allocation(accelerators: accelerators, nics: pairs.flatMap(\.nics), of: topology).worth
+    }
+
+    /// Why no node can hold some claim of a mix; nil when all fit on an empty one.
+    package func obstacle(to mix: ClaimMix) -> Impossible? {
+        guard let part = mix.parts.first(where: { $0.accelerators > accelerators.count }) else { return nil }
+        return Impossible(
+            description: "no node can hold a claim for \(part.accelerators) accelerators: \(topology.machine.name ?? "this machine") has "
+                + "\(accelerators.count)")
     }
 
     // MARK: One node

@@ -29,6 +29,8 @@ package final class TestNode {
         /// Prefixes of virtual interfaces that are published.
         package var virtualNICs = ""
         package var dialect = RuntimePeer.Dialect.stateChange
+        /// A topology policy for nearside-node, as JSON.
+        package var topologyPolicy: String?
 
         package init(programs: String, machine: Machine) {
             self.programs = programs
@@ -56,6 +58,7 @@ package final class TestNode {
         scratch = try ScratchFolder("near", in: options.folder)
         host = try NetworkNamespace.make()
         try TreeWriter.write(options.machine, to: scratch("host"))
+        if let policy = options.topologyPolicy { try Files.write(scratch("policy.json"), policy) }
         for folder in ["plugins_registry", "plugins", "cdi", "journal"] { try Files.makeFolder(scratch(folder)) }
         let machine = options.machine
         try host.run { () throws(SystemError) in
@@ -166,7 +169,8 @@ package final class TestNode {
                 options.virtualNICs, "--host-root", scratch("host"),
                 "--journal", scratch("journal"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path, "--gate",
                 "\(options.programs)/nearside-gate", "--api-server", api.url, "--log-level", "debug",
-            ] + (options.isSecure ? ["--ca-file", scratch("ca.crt"), "--token-file", scratch("token")] : []), log: "node.log")
+            ] + (options.isSecure ? ["--ca-file", scratch("ca.crt"), "--token-file", scratch("token")] : [])
+                + (options.topologyPolicy == nil ? [] : ["--topology-policy", scratch("policy.json")]), log: "node.log")
         let socket = scratch("plugins_registry/\(options.driver)-reg.sock")
         guard eventually(seconds: 10, { (try? UnixSocket.connect(socket)) != nil }) else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)

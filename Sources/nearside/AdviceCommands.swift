@@ -122,8 +122,8 @@ struct SimulateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Accelerators of a claim and how often it comes, with commas; 1a is one without NICs.", valueName: "size:weight,..."))
-    var claims = "1:40,2:20,4:15,8:10,1a:15"
+            "Accelerators of a claim and how often it comes, with commas; 1a is one without NICs. Default: 1:40,2:20,4:15,8:10,1a:15, as far as it fits.", valueName: "size:weight,..."))
+    var claims: String?
 
     @Option(help: "How many nodes, 1 to 100000.")
     var nodes = 100
@@ -143,8 +143,10 @@ struct SimulateCommand: ParsableCommand {
     }
 
     func run() throws {
-        let mix: ClaimMix
-        do throws(ClaimMix.Malformed) { mix = try ClaimMix(claims) } catch { throw ValidationError("--claims: \(error)") }
+        var mix: ClaimMix
+        do throws(ClaimMix.Malformed) { mix = try ClaimMix(claims ?? "1:40,2:20,4:15,8:10,1a:15") } catch {
+            throw ValidationError("--claims: \(error)")
+        }
         var topologies: [(name: String, topology: MachineTopology)] = []
         if source.machine == "all" {
             let policy = try source.readPolicy()
@@ -156,9 +158,10 @@ struct SimulateCommand: ParsableCommand {
         } else {
             let topology = try source.readTopology()
             topologies = [(topology.machine.name ?? "this machine", topology)]
+            if claims == nil { mix.parts.removeAll { $0.accelerators > topology.devices.count { $0.kind == .accelerator } } }
         }
         let document: SimulationDocument
-        do throws(Fleet.TooLarge) {
+        do throws(Fleet.Impossible) {
             document = try SimulationDocument(topologies, nodes: nodes, mix: mix, turnover: turnover, seed: seed)
         } catch {
             throw Console.failure("\(error)")

@@ -206,6 +206,52 @@ struct DaemonTests {
         #expect(try eventually { try node.api.slices() == published })
     }
 
+    /// Pair, rail and basis of each published device.
+    private func pairs(_ node: TestNode) throws -> [String: [DeviceAttribute?]] {
+        let devices = try node.api.slices().flatMap { $0.spec.devices ?? [] }
+        return Dictionary(uniqueKeysWithValues: devices.map { device in (device.name, ["pair", "rail", "pairBasis"].map { device.attributes?[$0] }) })
+    }
+
+    @Test
+    func `a hint is published as the basis, and a lost accelerator leaves the others their pairs and rails`() throws {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("azure-nd-a100-v4")).machine)
+        options.topologyPolicy = """
+            {"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [
+              {"machine": "Other*", "groups": [["0003:00:00.0", "0103:00:00.0"], ["0004:00:00.0", "0104:00:00.0"]]},
+              {"groups": [["0003:00:00.0", "0104:00:00.0"], ["0004:00:00.0", "0103:00:00.0"]]}]}
+            """
+        let node = try TestNode(options)
+        try node.startNode()
+        #expect(try eventually { try pairs(node).count == 16 })
+        let whole = try pairs(node)
+        #expect(whole["pci-0003-00-00-0"] == [.string("pair-0"), .int(0), .string("hint")])
+        #expect(whole["pci-0003-00-00-0"] == whole["pci-0104-00-00-0"])
+        #expect(whole["pci-000e-00-00-0"] == [.string("pair-5"), .int(5), .string("numa")])
+
+        // The GPU falls off the bus; a change of an interface has the devices looked at again.
+        let link = node.scratch("host/sys/bus/pci/devices/0004:00:00.0")
+        func look(mtu: Int) throws {
+            #expect(try ChildProcess.run("/sbin/ip", ["link", "set", "ib7", "mtu", "\(mtu)"], in: node.host).status == 0)
+        }
+        #expect(rename(link, node.scratch("lost")) == 0)
+        try look(mtu: 1400)
+        #expect(try eventually { try pairs(node).count == 15 })
+        for round in 0..<2 {
+            let rest = try pairs(node)
+            #expect(rest["pci-0103-00-00-0"] == [nil, nil, nil])
+            for (name, pair) in whole where name != "pci-0004-00-00-0" && name != "pci-0103-00-00-0" { #expect(rest[name] == pair, "\(name)") }
+            guard round == 0 else { break }
+            // The next nearside-node knows of it from the journal's folder.
+            node.kill(node: SIGKILL)
+            try node.startNode()
+            usleep(300_000)
+        }
+        #expect(rename(node.scratch("lost"), link) == 0)
+        try look(mtu: 1500)
+        #expect(try eventually { try pairs(node) == whole })
+    }
+
     @Test
     func `a pod that started while nearside-nri was away gets its interface at the next synchronisation`() throws {
         let node = try node()

@@ -81,7 +81,7 @@ struct FleetTests {
 
     @Test
     func `machines without pairs say so`() throws {
-        let thrown = #expect(throws: Fleet.TooLarge.self) { try fleet("dgx-2") }
+        let thrown = #expect(throws: Fleet.Impossible.self) { try fleet("dgx-2") }
         #expect(thrown?.description == "DGX-2 has no pairs: there is nothing to give out together")
     }
 

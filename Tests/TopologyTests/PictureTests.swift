@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Glibc
 import Hardware
 import Inspection
 import Linux
@@ -126,6 +127,8 @@ struct CommandTests {
             (["doctor", "--machine", "aws-p5"], 0, "nothing found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
             (["simulate", "--machine", "dgx-2"], 1, "has no pairs"),
             (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "no size and weight"),
+            (["simulate", "--machine", "aws-p5", "--claims", "4,16"], 1, "no node can hold a claim for 16 accelerators: p5.48xlarge has 8"),
+            (["simulate", "--machine", "aws-p6e-gb200"], 0, "pair devices"), (["simulate", "--machine", "all", "--nodes", "2"], 0, "ALL MACHINES"),
             (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "\"x\" is no selector"),
             (["explain"], 64, "either a CLAIM or --devices"),
             (["pairs", "--machine", "list"], 0, "aws-trn2"),
@@ -135,6 +138,34 @@ struct CommandTests {
             #expect(ended.output.contains(text), "\(arguments): \(ended.output)")
             if status == 1 { #expect(ended.output.split(separator: "\n").count == 1, "\(ended.output)") }
         }
+    }
+
+    @Test
+    func `a live claim is asked of kubectl, and its failures are told`() throws {
+        // What kubectl prints is what matters here, and that its end is waited for: a script stands in for it.
+        let folder = try ScratchFolder()
+        try Files.write(
+            folder("kubectl"),
+            """
+            #!/bin/sh
+            [ "$*" = "get resourceclaim -n default mine -o json" ] || { echo "not found: $*" >&2; exit 1; }
+            # More than a pipe holds.
+            head -c 200000 /dev/zero | tr '\\0' ' '
+            echo '{"metadata": {"name": "mine"}, "status": {"allocation": {"devices": {"results": ['
+            echo '{"request": "a", "driver": "d", "pool": "p", "device": "pci-0000-53-00-0"},'
+            echo '{"request": "b", "driver": "d", "pool": "p", "device": "pci-0000-4f-00-0"}]}}}}'
+            """)
+        chmod(folder("kubectl"), 0o755)
+        func explain(_ claim: String, path: String) throws -> (status: Int32, output: String) {
+            try ChildProcess.run("/usr/bin/env", ["PATH=\(path)", "\(Place.programs)/nearside", "explain", claim, "--machine", "aws-p5"])
+        }
+        let path = "\(folder.path):/usr/bin:/bin"
+        let found = try explain("default/mine", path: path)
+        #expect(found.status == 0 && found.output.contains("100% of the best"), "\(found.output)")
+        let missing = try explain("default/other", path: path)
+        #expect(missing.status == 1 && missing.output.contains("kubectl did not get the claim default/other"))
+        let none = try explain("default/mine", path: "/nowhere")
+        #expect(none.status == 1 && none.output.contains("kubectl cannot be asked for a claim of that name: cannot start kubectl"), "\(none.output)")
     }
 
     @Test

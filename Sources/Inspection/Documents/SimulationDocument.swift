@@ -16,13 +16,15 @@ package struct SimulationDocument: Sendable, Codable {
 
     /// Fills a fleet of each machine, once for each way of asking.
     package init(_ topologies: [(name: String, topology: MachineTopology)], nodes: Int, mix: ClaimMix, turnover: Int, seed: UInt64)
-        throws(Fleet.TooLarge)
+        throws(Fleet.Impossible)
     {
         self.nodes = nodes
         self.turnover = turnover
         machines = []
         for (name, topology) in topologies {
             let fleet = try Fleet(topology)
+            // Over many machine types some are too small for some claims.
+            if topologies.count == 1, let obstacle = fleet.obstacle(to: mix) { throw obstacle }
             machines.append(
                 Entry(
                     machine: name,
