@@ -12,9 +12,10 @@ package struct PairGroup: Hashable, Sendable {
 /// an equal share of accelerators. Of all such assignments the one is taken with, in this order,
 /// 1. the least worst distance,
 /// 2. the least sum of distances, part by part,
-/// 3. the most edges of an earlier solution kept,
-/// 4. the least displacement of the two orders, squared: what is alike stays in order and together.
-/// The solution is exact.
+/// 3. the fewest groups over several NUMA nodes (``Wholeness``: by exchanges, where the sum leaves a choice),
+/// 4. the most edges of an earlier solution kept,
+/// 5. the least displacement of the two orders, squared: what is alike stays in order and together.
+/// The solution is exact in all that is a sum.
 package struct PairSolver {
     /// What was before a part of the machine was lost.
     package struct Earlier {
@@ -32,12 +33,18 @@ package struct PairSolver {
     /// Distances of accelerators (rows) to NICs, both in the machine's own order.
     private let distances: [[Distance]]
     private let earlier: Earlier?
+    private let nodes: (accelerators: [Int?], nics: [Int?])?
     private let accelerators: Int
     private let nics: Int
 
-    /// - Parameter distances: of each accelerator to each NIC; there has to be at least one of each.
-    package init(_ distances: [[Distance]], earlier: Earlier? = nil) {
+    /// - Parameters:
+    ///   - distances: of each accelerator to each NIC; there has to be at least one of each.
+    ///   - nodes: NUMA nodes of both, where groups are to be of one node if they can.
+    package init(
+        _ distances: [[Distance]], nodes: (accelerators: [Int?], nics: [Int?])? = nil, earlier: Earlier? = nil
+    ) {
         self.distances = distances
+        self.nodes = nodes
         self.earlier = earlier
         accelerators = distances.count
         nics = distances.first?.count ?? 0
@@ -58,12 +65,15 @@ package struct PairSolver {
 
     /// The parts of an edge's cost, most important first. 10 bits on top of each are for the sum.
     private func cost(_ accelerator: Int, _ nic: Int, displacement: Int) -> Int128 {
-        let distance = distances[accelerator][nic]
-        var cost = Int128(distance.pathClass.rawValue)
-        cost = cost << 18 | Int128(distance.numa)
-        cost = cost << 22 | Int128(distance.narrowness)
-        cost = cost << 11 | (earlier?.isKept(accelerator, nic) == true ? 0 : 1)
+        let cost = distanceCost(distances[accelerator][nic]) << 11 | Int128(moves(accelerator, nic))
         return cost << 34 | Int128(displacement * displacement)
+    }
+
+    /// 1 for an edge that an earlier solution did not have.
+    private func moves(_ accelerator: Int, _ nic: Int) -> Int { earlier.map { $0.isKept(accelerator, nic) ? 0 : 1 } ?? 0 }
+
+    private func distanceCost(_ distance: Distance) -> Int128 {
+        (Int128(distance.pathClass.rawValue) << 18 | Int128(distance.numa)) << 22 | Int128(distance.narrowness)
     }
 
     /// More than any sum of ``cost(_:_:displacement:)``.
@@ -109,10 +119,29 @@ package struct PairSolver {
                 nicPlace(column), of: nicCount)
             return cost(accelerator, column, displacement: displacement)
         }
-        var groups = (0..<accelerators).map { PairGroup(accelerators: [$0], nics: []) }
-        for (row, column) in table.solve().enumerated() where column < nics { groups[owner(row)].nics.append(column) }
-        for index in groups.indices { groups[index].nics.sort() }
-        return groups
+        var shares = [[Int]](repeating: [], count: accelerators)
+        for (row, column) in table.solve().enumerated() where column < nics { shares[owner(row)].append(column) }
+        shares = whole(shares, of: nics, sizes: share...share + optional, nodes?.accelerators, nodes?.nics) { accelerator, nic in
+            let rank = rank(accelerator, nic)
+            return rank <= limit ? distanceCost(distances[accelerator][nic]) : nil
+        } moves: {
+            moves($0, $1)
+        }
+        return shares.enumerated().map { PairGroup(accelerators: [$0], nics: $1.sorted()) }
+    }
+
+    /// Groups of one NUMA node, as far as distances allow.
+    private func whole(
+        _ groups: [[Int]], of count: Int, sizes: ClosedRange<Int>, _ owners: [Int?]?, _ members: [Int?]?,
+        distance: @escaping (Int, Int) -> Int128?, moves: @escaping (Int, Int) -> Int
+    ) -> [[Int]] {
+        guard let owners, let members else { return groups }
+        let placed = Set(groups.joined())
+        var wholeness = Wholeness(
+            groups: groups, rest: (0..<count).filter { !placed.contains($0) }, sizes: sizes, owners: owners, members: members,
+            distance: distance, moves: moves)
+        wholeness.improve()
+        return wholeness.groups
     }
 
     // MARK: More accelerators than NICs
@@ -137,8 +166,16 @@ package struct PairSolver {
                 of: acceleratorCount)
             return cost(row, nic(column), displacement: displacement) + (column < mandatory ? 0 : Self.surcharge)
         }
-        var groups = (0..<nics).map { PairGroup(accelerators: [], nics: [$0]) }
-        for (row, column) in table.solve().enumerated() { groups[nic(column)].accelerators.append(row) }
-        return groups.sorted { ($0.accelerators.first ?? .max) < ($1.accelerators.first ?? .max) }
+        var shares = [[Int]](repeating: [], count: nics)
+        for (row, column) in table.solve().enumerated() { shares[nic(column)].append(row) }
+        let sizes = share...(accelerators % nics == 0 ? share : share + 1)
+        shares = whole(shares, of: accelerators, sizes: sizes, nodes?.nics, nodes?.accelerators) { nic, accelerator in
+            rank(accelerator, nic) <= bound ? distanceCost(distances[accelerator][nic]) : nil
+        } moves: {
+            moves($1, $0)
+        }
+        return shares.enumerated().map { PairGroup(accelerators: $1.sorted(), nics: [$0]) }.sorted {
+            ($0.accelerators.first ?? .max) < ($1.accelerators.first ?? .max)
+        }
     }
 }

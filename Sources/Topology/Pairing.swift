@@ -53,7 +53,7 @@ package struct Pairing: Sendable {
         let used: [PairGroup]
         let rails: [Int]
         if missing.accelerators.isEmpty && missing.nics.isEmpty {
-            used = PairSolver(paths.map { $0.map(\.distance) }).groups()
+            used = PairSolver(paths.map { $0.map(\.distance) }, nodes: (accelerators.map(\.numaNode), nics.map(\.numaNode))).groups()
             rails = Array(used.indices)
         } else {
             (used, rails) = Self.repaired(accelerators, nics, paths, distances, hint, missing)
@@ -88,7 +88,7 @@ package struct Pairing: Sendable {
         }
         let share = whole.pairs.map(\.nics.count).max() ?? 0
         let solver = PairSolver(
-            paths.map { $0.map(\.distance) },
+            paths.map { $0.map(\.distance) }, nodes: (accelerators.map(\.numaNode), nics.map(\.numaNode)),
             earlier: .init(
                 acceleratorPlaces: places(accelerators, allAccelerators), nicPlaces: places(nics, allNICs),
                 acceleratorCount: allAccelerators.count, nicCount: allNICs.count,

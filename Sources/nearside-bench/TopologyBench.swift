@@ -28,6 +28,17 @@ enum TopologyBench {
             table.add("assignment of \(rows) x \(columns), random distances", measured, "ms")
             if rows == columns { medians.append((rows, measured.sorted()[measured.count / 2])) }
         }
+        // Where NUMA nodes are all there is, and they do not come out even.
+        for (rows, columns) in [(8, 12), (8, 64), (64, 64)] {
+            var random = SplitMix(seed: 2)
+            let left = (0..<rows).map { _ in Int.random(in: 0...3, using: &random) }
+            let right = (0..<columns).map { _ in Int.random(in: 0...3, using: &random) }
+            let distances = left.map { node in right.map { Distance(pathClass: $0 == node ? .node : .sys, numa: $0 == node ? 10 : 21) } }
+            let nodes = (accelerators: left.map { Optional($0) }, nics: right.map { Optional($0) })
+            table.add(
+                "assignment of \(rows) x \(columns) on four NUMA nodes", times(rounds) { _ = PairSolver(distances, nodes: nodes).groups() },
+                "ms")
+        }
         for (smaller, larger) in zip(medians, medians.dropFirst()) {
             table.add("growth from \(smaller.size) to \(larger.size) (cubic is 8)", [larger.time / smaller.time], "times")
         }

@@ -122,7 +122,8 @@ struct SimulateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Accelerators of a claim and how often it comes, with commas; 1a is one without NICs. Default: 1:40,2:20,4:15,8:10,1a:15, as far as it fits.", valueName: "size:weight,..."))
+            "Accelerators of a claim and how often it comes, with commas; 1a is one without NICs. Default: 1:40,2:20,4:15,8:10,1a:15, as far as it fits.",
+            valueName: "size:weight,..."))
     var claims: String?
 
     @Option(help: "How many nodes, 1 to 100000.")

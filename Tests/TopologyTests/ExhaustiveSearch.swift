@@ -7,7 +7,7 @@ struct ExhaustiveSearch {
     /// Sums, part by part, in the order of importance.
     struct Value: Hashable, Comparable {
         var placed = 0
-        var parts = [0, 0, 0, 0]
+        var parts = [0, 0, 0, 0, 0]
 
         /// More NICs placed are better; then less of each part.
         static func < (left: Self, right: Self) -> Bool {
@@ -16,13 +16,19 @@ struct ExhaustiveSearch {
     }
 
     let distances: [[Distance]]
-    var isKept: (Int, Int) -> Bool = { _, _ in true }
+    let isKept: (Int, Int) -> Bool
+    /// Whether a group of one of the fewer and several of the others is on several NUMA nodes.
+    let isMixed: (Int, [Int]) -> Bool
     private var accelerators: Int { distances.count }
     private var nics: Int { distances.first?.count ?? 0 }
 
-    init(_ distances: [[Distance]], isKept: @escaping (Int, Int) -> Bool = { _, _ in true }) {
+    init(
+        _ distances: [[Distance]], isKept: @escaping (Int, Int) -> Bool = { _, _ in true },
+        isMixed: @escaping (Int, [Int]) -> Bool = { _, _ in false }
+    ) {
         self.distances = distances
         self.isKept = isKept
+        self.isMixed = isMixed
     }
 
     /// The worst distance that has to be, and the best sums with it.
@@ -64,9 +70,10 @@ struct ExhaustiveSearch {
                             sum.parts[0] += distance.pathClass.rawValue
                             sum.parts[1] += distance.numa
                             sum.parts[2] += distance.narrowness
-                            sum.parts[3] += isKept(row, column) ? 0 : 1
+                            sum.parts[4] += isKept(row, column) ? 0 : 1
                         }
                         guard isAllowed else { continue }
+                        if isMixed(row, (0..<columns).filter { subset & 1 << $0 != 0 }) { sum.parts[3] += 1 }
                         if next[mask | subset].map({ sum < $0 }) ?? true { next[mask | subset] = sum }
                     }
                 }

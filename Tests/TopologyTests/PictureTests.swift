@@ -127,8 +127,12 @@ struct CommandTests {
             (["doctor", "--machine", "aws-p5"], 0, "nothing found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
             (["simulate", "--machine", "dgx-2"], 1, "has no pairs"),
             (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "no size and weight"),
-            (["simulate", "--machine", "aws-p5", "--claims", "4,16"], 1, "no node can hold a claim for 16 accelerators: p5.48xlarge has 8"),
-            (["simulate", "--machine", "aws-p6e-gb200"], 0, "pair devices"), (["simulate", "--machine", "all", "--nodes", "2"], 0, "ALL MACHINES"),
+            (
+                ["simulate", "--machine", "aws-p5", "--claims", "4,16"], 1,
+                "no node can hold a claim for 16 accelerators: p5.48xlarge has 8"
+            ),
+            (["simulate", "--machine", "aws-p6e-gb200"], 0, "pair devices"),
+            (["simulate", "--machine", "all", "--nodes", "2"], 0, "ALL MACHINES"),
             (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "\"x\" is no selector"),
             (["explain"], 64, "either a CLAIM or --devices"),
             (["pairs", "--machine", "list"], 0, "aws-trn2"),
@@ -165,7 +169,9 @@ struct CommandTests {
         let missing = try explain("default/other", path: path)
         #expect(missing.status == 1 && missing.output.contains("kubectl did not get the claim default/other"))
         let none = try explain("default/mine", path: "/nowhere")
-        #expect(none.status == 1 && none.output.contains("kubectl cannot be asked for a claim of that name: cannot start kubectl"), "\(none.output)")
+        #expect(
+            none.status == 1 && none.output.contains("kubectl cannot be asked for a claim of that name: cannot start kubectl"),
+            "\(none.output)")
     }
 
     @Test

@@ -30,7 +30,7 @@ enum RandomMachine {
     static func nodes(accelerators: [Int], nics: [Int]) -> Machine {
         func path(_ bus: Int) -> [String] { ["VMBUS:00", "guid-\(bus)", "pci00\(bus):00"] }
         return Machine(
-            numaNodes: sockets,
+            numaNodes: (0..<4).map { node in NUMANode(id: node, distances: (0..<4).map { $0 == node ? 10 : 21 }) },
             functions: accelerators.enumerated().map { gpu(UInt8(16 + $0), path(16 + $0), $1) }
                 + nics.enumerated().map { nic(UInt8(128 + $0), path(128 + $0), $1) })
     }

@@ -98,15 +98,44 @@ struct SolverTests {
                 let isKept: (Int, Int) -> Bool = { whole.partners[accelerators[$0].address]?.contains(nics[$1].address) == true }
                 let edges = repaired.pairing.pairs.flatMap { pair in pair.links.map { ($0.accelerator, $0.nic) } }
                 let moved = edges.count { whole.partners[$0.0]?.contains($0.1) != true }
-                let best = try #require(ExhaustiveSearch(table, isKept: isKept).best())
+                let (left, right) = (accelerators.map(\.numaNode), nics.map(\.numaNode))
+                let isTurned = accelerators.count > nics.count
+                let isMixed: (Int, [Int]) -> Bool = { one, others in
+                    others.contains { isTurned ? left[$0] != right[one] : right[$0] != left[one] }
+                }
+                let best = try #require(ExhaustiveSearch(table, isKept: isKept, isMixed: isMixed).best())
                 // A machine that lost a NIC may give fewer to one than to others, which exhaustive search does not
                 // know; where it gives as many, it moves no more.
                 if edges.count == best.value.placed, repaired.distancesOfPairs.max() == best.worst {
-                    #expect(moved <= best.value.parts[3])
+                    #expect(moved <= best.value.parts[4])
                 }
                 #expect(repaired.distancesOfPairs.max().map { $0 <= max(best.worst, whole.distancesOfPairs.max() ?? best.worst) } == true)
                 #expect(MachineTopology(machine, known: rest).partners == whole.partners)
             }
+        }
+    }
+
+    @Test
+    func `pairs are as whole as NUMA nodes allow`() throws {
+        var random = SplitMix(seed: 31)
+        for _ in 0..<150 {
+            let accelerators = (0..<Int.random(in: 1...7, using: &random)).map { _ in Int.random(in: 0...2, using: &random) }
+            let nics = (0..<Int.random(in: 1...7, using: &random)).map { _ in Int.random(in: 0...2, using: &random) }
+            let machine = RandomMachine.nodes(accelerators: accelerators, nics: nics)
+            let topology = MachineTopology(machine)
+            let devices = machine.devices.filter { $0.kind == .accelerator }
+            let table = devices.map { accelerator in
+                topology.fabric.nics.map { topology.distances.path(accelerator, $0)?.distance ?? Distance(pathClass: .unknown) }
+            }
+            let isTurned = accelerators.count > nics.count
+            let search = ExhaustiveSearch(
+                table,
+                isMixed: { one, others in
+                    Set([isTurned ? nics[one] : accelerators[one]] + others.map { isTurned ? accelerators[$0] : nics[$0] }).count > 1
+                })
+            let best = try #require(search.best())
+            let mixed = topology.pairing.pairs.count { Set($0.members.map(\.numaNode)).count > 1 }
+            #expect(mixed <= best.value.parts[3], "\(accelerators) with \(nics)")
         }
     }
 

@@ -58,6 +58,9 @@ package struct Explanation: Hashable, Sendable, Codable {
         guard !accelerators.isEmpty else {
             throw Unusable(description: "the allocation has no accelerator: there is nothing that a NIC could be near to")
         }
+        guard !nics.isEmpty else {
+            throw Unusable(description: "the allocation has no NIC: there is nothing that could be near to its accelerators")
+        }
         let allocation = Allocation(accelerators: accelerators, nics: nics, of: topology)
         let best = Allocation.best(accelerators: accelerators.count, nics: nics.count, of: topology)
         entries = accelerators.map { accelerator in
@@ -75,7 +78,7 @@ package struct Explanation: Hashable, Sendable, Codable {
         spareNICs = allocation.pairing.unpairedNICs.map(\.address)
         gbps = allocation.gbps
         bestGbps = best.gbps
-        share = best.worth > 0 ? min(1, allocation.worth / best.worth) : nics.isEmpty ? 1 : 0
+        share = best.worth > 0 ? min(1, allocation.worth / best.worth) : 0
         bestAccelerators = best.pairing.pairs.flatMap(\.accelerators).map(\.address)
         bestNICs = best.pairing.pairs.flatMap(\.nics).map(\.address)
         self.remarks = remarks + topology.remarks
