@@ -88,6 +88,9 @@ extension Device {
         }
     }
 
+    /// The PCIe link it runs at, if what it shows can be believed.
+    var realLink: PCILink? { function.flatMap { Catalog.hasRealLink($0) ? $0.link : nil } }
+
     /// What is wrong with the device, in a word or two; empty when nothing is.
     func problems(in topology: MachineTopology) -> [String] {
         var problems: [String] = []

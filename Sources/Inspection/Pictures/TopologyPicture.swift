@@ -204,7 +204,7 @@ package struct TopologyPicture {
                 topology.role(of: device).role.rawValue, x + Measure.tile.width - 8, y + 15, size: 9, fill: Palette.faint, anchor: "end")
         }
         svg.text(device.address, x + 8, y + 30, size: 10, fill: Palette.ink, face: .fixed)
-        let rate = device.portGbps.map { "\(Int($0)) Gb/s" } ?? device.function?.link?.text ?? device.netdevs.first?.name ?? ""
+        let rate = device.portGbps.map { "\(Int($0)) Gb/s" } ?? device.realLink?.text ?? device.netdevs.first?.name ?? ""
         let note = problems.isEmpty ? rate : problems.joined(separator: ", ")
         svg.text(String(note.prefix(22)), x + 8, y + 43, size: 9.5, fill: problems.isEmpty ? Palette.faint : Palette.alarm)
     }

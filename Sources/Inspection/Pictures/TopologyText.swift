@@ -87,7 +87,7 @@ package struct TopologyText {
         let role = topology.role(of: device).role
         if role != .compute, role != .fabric { words.append("(\(role.rawValue))") }
         if let rate = device.portGbps, rate > 0 { words.append("\(Int(rate)) Gb/s") }
-        if device.kind == .accelerator, let link = device.function?.link { words.append(link.text) }
+        if device.kind == .accelerator, let link = device.realLink { words.append(link.text) }
         return words
     }
 
@@ -99,6 +99,9 @@ package struct TopologyText {
         let accelerators = topology.pairing.pairs.flatMap(\.accelerators) + topology.pairing.unpairedAccelerators
         let nics = topology.pairing.pairs.flatMap(\.nics) + topology.pairing.unpairedNICs
         guard !accelerators.isEmpty, !nics.isEmpty else { return "" }
+        // A domain that all share says nothing, and takes room.
+        let isPlain = (accelerators + nics).allSatisfy { $0.address.hasPrefix("0000:") }
+        func short(_ address: String) -> String { isPlain ? String(address.dropFirst(5)) : address }
         func cell(_ accelerator: Device, _ nic: Device) -> String {
             let own = topology.pair(of: accelerator)
             let isPair = own != nil && own?.rail == topology.pair(of: nic)?.rail
@@ -112,10 +115,11 @@ package struct TopologyText {
                 let more = (columns[last].head.split(separator: "+").dropFirst().first.flatMap { Int($0) } ?? 0) + 1
                 columns[last].head = "\(first)+\(more)"
             } else {
-                columns.append((nic.address, cells))
+                columns.append((short(nic.address), cells))
             }
         }
-        let own = accelerators.map(\.address.count).max() ?? 0
+        let own = accelerators.map { short($0.address).count }.max() ?? 0
+        let isFolded = columns.contains { $0.head.contains("+") }
         var text = ""
         while !columns.isEmpty {
             var width = own
@@ -126,10 +130,11 @@ package struct TopologyText {
             let shown = columns.prefix(max(1, fitting.count))
             columns.removeFirst(shown.count)
             var table = TextTable([""] + shown.map(\.head))
-            for (row, accelerator) in accelerators.enumerated() { table.add([accelerator.address] + shown.map { $0.cells[row] }) }
+            for (row, accelerator) in accelerators.enumerated() { table.add([short(accelerator.address)] + shown.map { $0.cells[row] }) }
             text += "\n" + table.text
         }
-        return text + "* the pair's own; +3: and the three NICs after it\n"
+        let notes = ["* the pair's own", isFolded ? "+3 and the three NICs after it" : "", isPlain ? "all in PCI domain 0000" : ""]
+        return text + notes.filter { !$0.isEmpty }.map { $0 + "\n" }.joined()
     }
 }
 
