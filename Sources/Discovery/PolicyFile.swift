@@ -22,15 +22,36 @@ package enum PolicyFile {
             var machine: String?
             var groups: [[PCIAddress]]?
             var ncclTopology: String?
+
+            private enum CodingKeys: String, CodingKey, CaseIterable { case machine, groups, ncclTopology }
+
+            init(from decoder: any Decoder) throws {
+                try Keys(from: decoder).check(CodingKeys.allCases.map(\.rawValue), decoder)
+                let values = try decoder.container(keyedBy: CodingKeys.self)
+                machine = try values.decodeIfPresent(String.self, forKey: .machine)
+                groups = try values.decodeIfPresent([[PCIAddress]].self, forKey: .groups)
+                ncclTopology = try values.decodeIfPresent(String.self, forKey: .ncclTopology)
+            }
         }
 
         var apiVersion: String
         var kind: String
         var roles: [String: [String]]?
         var hints: [Hint]?
+
+        private enum CodingKeys: String, CodingKey, CaseIterable { case apiVersion, kind, roles, hints }
+
+        init(from decoder: any Decoder) throws {
+            try Keys(from: decoder).check(CodingKeys.allCases.map(\.rawValue), decoder)
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            apiVersion = try values.decode(String.self, forKey: .apiVersion)
+            kind = try values.decode(String.self, forKey: .kind)
+            roles = try values.decodeIfPresent([String: [String]].self, forKey: .roles)
+            hints = try values.decodeIfPresent([Hint].self, forKey: .hints)
+        }
     }
 
-    /// Names a member of the policy that does not exist: a typing error must not pass for no policy at all.
+    /// The members of an object: one that does not exist is a typing error, and must not pass for none at all.
     private struct Keys: Decodable {
         struct Name: CodingKey {
             var stringValue: String
@@ -44,6 +65,12 @@ package enum PolicyFile {
         init(from decoder: any Decoder) throws {
             names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
         }
+
+        func check(_ known: [String], _ decoder: any Decoder) throws {
+            guard let unknown = names.sorted().first(where: { !known.contains($0) }), let key = Name(stringValue: unknown) else { return }
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath + [key], debugDescription: "is none of \(known.joined(separator: ", "))"))
+        }
     }
 
     private static let limit = 4 << 20
@@ -53,13 +80,7 @@ package enum PolicyFile {
         let data = Data(try bytes(path))
         let document: Document
         do {
-            let known = ["apiVersion", "kind", "roles", "hints"]
-            if let unknown = try JSONDecoder().decode(Keys.self, from: data).names.sorted().first(where: { !known.contains($0) }) {
-                throw Unusable(description: "\(path): \"\(unknown)\" is none of \(known.joined(separator: ", "))")
-            }
             document = try JSONDecoder().decode(Document.self, from: data)
-        } catch let error as Unusable {
-            throw error
         } catch let error as DecodingError {
             throw Unusable(description: "\(path) is no topology policy: \(error.place)")
         } catch {

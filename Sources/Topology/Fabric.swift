@@ -128,14 +128,12 @@ package struct Fabric: Sendable {
         var kinds: [(kind: Kind, rate: Double?, nics: [Device])] = []
         for (kind, nics) in Dictionary(grouping: candidates, by: kind) {
             // Ports that came up slow are still the fabric's; as many as half of the others are a network of
-            // their own.
-            let rates = Dictionary(grouping: nics) { $0.portGbps ?? 0 }.mapValues(\.count)
-            let most = rates.max { ($0.value, $0.key) < ($1.value, $1.key) } ?? (0, 0)
-            for (rate, count) in rates where rate == most.key || rate > 0 && count * 2 >= most.value {
-                kinds.append((kind, rate, nics.filter { ($0.portGbps ?? 0) == rate }))
-            }
-            let rest = nics.filter { nic in !kinds.contains { $0.kind == kind && $0.rate == nic.portGbps ?? 0 } }
-            if let index = kinds.firstIndex(where: { $0.kind == kind && $0.rate == most.key }) { kinds[index].nics += rest }
+            // their own. A port without a link tells the slowest rate there is, and has no say.
+            let rates = Dictionary(grouping: nics.compactMap(activeRate), by: { $0 }).mapValues(\.count)
+            let most = rates.max { ($0.value, $0.key) < ($1.value, $1.key) }
+            let others = rates.filter { $0.key != most?.key && $0.value * 2 >= most?.value ?? 0 }
+            for rate in others.keys { kinds.append((kind, rate, nics.filter { activeRate($0) == rate })) }
+            kinds.append((kind, most?.key, nics.filter { activeRate($0).map { others[$0] == nil } ?? true }))
         }
         func ports(_ nics: [Device]) -> Int { Set(nics.map { $0.function?.physicalFunction ?? $0.function?.address }).count }
         let best = kinds.max { left, right in
@@ -145,6 +143,10 @@ package struct Fabric: Sendable {
                 < (ports(right.nics), right.rate ?? 0, left.kind.part.rawValue, first)
         }
         return (best?.kind.text ?? "", best?.nics ?? [])
+    }
+
+    private static func activeRate(_ nic: Device) -> Double? {
+        nic.rdmaDevices.flatMap(\.ports).contains { $0.state != "DOWN" } ? nic.portGbps : nil
     }
 
     /// What an RDMA NIC beside the fabric is for.

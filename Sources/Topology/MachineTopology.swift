@@ -37,7 +37,8 @@ package struct MachineTopology: Sendable {
                 device.subFunction == nil && device.function.map { addresses.contains($0.address) } == true
             }
             missing.accelerators = Self.accelerators(known.devices).filter(isGone)
-            missing.nics += Fabric(known, policy: policy).nics.filter(isGone)
+            let before = Fabric(known, policy: policy)
+            missing.nics += (before.nics + before.down).filter(isGone)
             whole.functions = (machine.functions + gone).sorted { $0.address < $1.address }
         }
         distances = Distances(whole, hint: used)

@@ -122,8 +122,8 @@ package struct PairSolver {
         var shares = [[Int]](repeating: [], count: accelerators)
         for (row, column) in table.solve().enumerated() where column < nics { shares[owner(row)].append(column) }
         shares = whole(shares, of: nics, sizes: share...share + optional, nodes?.accelerators, nodes?.nics) { accelerator, nic in
-            let rank = rank(accelerator, nic)
-            return rank <= limit ? distanceCost(distances[accelerator][nic]) : nil
+            // What is farther was so before, and stays where it is.
+            rank(accelerator, nic) <= bound ? distanceCost(distances[accelerator][nic]) : nil
         } moves: {
             moves($0, $1)
         }

@@ -52,6 +52,8 @@ struct KnownMachineTests {
         Expected("capture-domain-32-bits", functions: 9, accelerators: 0, nics: 1, rdma: 0, numa: 0),
         Expected("capture-2-sockets-mlx4-mic", functions: 137, accelerators: 0, nics: 6, rdma: 1, numa: 44),
         Expected("capture-4-nodes-qib", functions: 37, accelerators: 0, nics: 5, rdma: 1, numa: 1),
+        Expected("dell-xe9680-mi300x", functions: 12, accelerators: 8, nics: 4, rdma: 4, numa: 12),
+        Expected("oci-bm-gpu-gb200", functions: 12, accelerators: 4, nics: 8, rdma: 8, numa: 12),
         Expected("intel-2n-mlx4-mic", functions: 4, accelerators: 0, nics: 3, rdma: 1, numa: 4),
         Expected("intel-2n-pci", functions: 7, accelerators: 3, nics: 3, rdma: 1, numa: 7),
         Expected("intel-2n-wholeio", functions: 7, accelerators: 3, nics: 3, rdma: 1, numa: 7),

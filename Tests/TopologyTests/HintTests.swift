@@ -148,7 +148,7 @@ struct HintTests {
             (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, "wanted is a TopologyPolicy"),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "role": {}}"#,
-                "\"role\" is none of apiVersion, kind, roles, hints"
+                "role: is none of apiVersion, kind, roles, hints"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"uplink": []}}"#,
@@ -157,6 +157,10 @@ struct HintTests {
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"fabric": ["x"]}}"#,
                 "roles.fabric: \"x\" is no selector"
+            ),
+            (
+                #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"machin": "x", "groups": []}]}"#,
+                "hints[0].machin: is none of machine, groups, ncclTopology"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#,

@@ -120,6 +120,18 @@ struct RoleTests {
     }
 
     @Test
+    func `half of the fabric without a link is still the fabric`() throws {
+        var machine = try embedded("hgx-a100")
+        for (count, index) in machine.functions.indices.filter({ machine.functions[$0].vendor == "15b3" }).enumerated() where count % 2 == 0
+        {
+            machine.functions[index].rdmaDevices[0].ports[0].state = "DOWN"
+            machine.functions[index].rdmaDevices[0].ports[0].rate = 10
+        }
+        let fabric = Fabric(machine)
+        #expect(fabric.nics.count == 4 && fabric.down.count == 4)
+    }
+
+    @Test
     func `without any RDMA, Google's NICs are the fabric, and plain Ethernet is not`() throws {
         #expect(MachineTopology(try embedded("gcp-a3-highgpu-8g")).pairing.pairs.map(\.nics.count) == [1, 1, 1, 1])
         var machine = RandomMachine.flat(accelerators: 2, nics: 2)

@@ -149,6 +149,17 @@ struct SolverTests {
     }
 
     @Test
+    func `a NIC whose link went down before it was lost keeps its place`() throws {
+        var machine = try #require(try MachineDescription.embedded("azure-nd-a100-v4")).machine
+        let whole = MachineTopology(machine)
+        let index = try #require(machine.functions.firstIndex { $0.address.description == "0101:00:00.0" })
+        machine.functions[index].rdmaDevices[0].ports[0].state = "DOWN"
+        let rest = MachineTopology(machine.without(machine.functions[index].address), known: machine)
+        #expect(rest.pairing.pairs.map(\.rail) == [0, 1, 3, 4, 5, 6, 7])
+        for (accelerator, nics) in rest.partners where accelerator != "0001:00:00.0" { #expect(whole.partners[accelerator] == nics) }
+    }
+
+    @Test
     func `it is fast enough to be run on every change, also for machines that nobody has built yet`() {
         // The bars themselves are measured by hack/bench; here it has to end at all, and well.
         var random = SplitMix(seed: 3)

@@ -133,7 +133,7 @@ package struct TopologyText {
             for (row, accelerator) in accelerators.enumerated() { table.add([short(accelerator.address)] + shown.map { $0.cells[row] }) }
             text += "\n" + table.text
         }
-        let notes = ["* the pair's own", isFolded ? "+3 and the three NICs after it" : "", isPlain ? "all in PCI domain 0000" : ""]
+        let notes = ["* the pair's own", isFolded ? "+3: with the three NICs after it" : "", isPlain ? "all in PCI domain 0000" : ""]
         return text + notes.filter { !$0.isEmpty }.map { $0 + "\n" }.joined()
     }
 }
