@@ -13,13 +13,15 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "An allocation against the best that the machine could have given.",
         discussion: """
-            CLAIM is a file with a ResourceClaim as JSON, - for standard input, or namespace/name, which asks
-            kubectl for the claim. The machine is this one, unless --machine or --host-root says otherwise.
+            CLAIM is a file with a ResourceClaim as JSON, - for standard input,
+            or namespace/name, for which kubectl is asked. The machine is this
+            one, unless --machine or --host-root says otherwise.
             Examples:
               nearside explain default/training-0
-              kubectl get resourceclaim training-0 -o json | nearside explain - --machine aws-p5
-              nearside explain --devices 0000:53:00.0,0000:60:00.0 --machine aws-p5
-            Exit status: 0 it is the best, 2 a better one is possible, 1 the claim or the machine cannot be read.
+              nearside explain claim.json --machine aws-p5
+              nearside explain --devices 0000:53:00.0,ens5 --machine aws-p5
+            Exit status: 0 it is the best; 2 a better one is possible; 1 the
+            claim or the machine cannot be read.
             """)
 
     @Argument(help: "A file, - or namespace/name.")
@@ -79,10 +81,14 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "What keeps this machine from its best, and what to do.",
         discussion: """
-            Looks at PCIe links, access control, NUMA nodes, ports, pairs, drivers, kernel modules and limits. Best as
-            root: without it, access control of switches is not readable.
-            Examples: nearside doctor; nearside doctor --machine capture.json -o json
-            Exit status: 0 no problem, 2 a problem was found, 1 the machine cannot be read.
+            Looks at PCIe links, access control, NUMA nodes, ports, pairs,
+            drivers, kernel modules and limits. Best as root: without it, access
+            control of switches is not readable.
+            Examples:
+              nearside doctor
+              nearside doctor --machine capture.json -o json
+            Exit status: 0 no problem; 2 a problem was found; 1 the machine
+            cannot be read.
             """)
 
     @OptionGroup var source: SourceOptions
@@ -106,9 +112,10 @@ struct SimulateCommand: ParsableCommand {
         commandName: "simulate",
         abstract: "What becomes of a fleet's accelerators, by how claims ask for them.",
         discussion: """
-            Fills nodes of one machine type with claims, the way kube-scheduler allocates, until none fits; then claims
-            end at random and others come. With no constraint, with matchAttribute on pcieRoot, numaNode and pair,
-            and with pair devices.
+            Fills nodes of one machine type with claims, the way kube-scheduler
+            allocates, until none fits; then claims end at random and others
+            come. With no constraint, with matchAttribute on pcieRoot, numaNode
+            and pair, and with pair devices.
             Examples:
               nearside simulate --machine aws-p4d --claims 1:50,2:25,4:15,8:10
               nearside simulate --machine all --nodes 5000 -o svg > chart.svg

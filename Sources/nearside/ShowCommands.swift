@@ -12,7 +12,8 @@ struct TopologyCommand: ParsableCommand {
         commandName: "topology",
         abstract: "The machine as a tree and a matrix of paths, or as a picture.",
         discussion: """
-            Path classes: PIX one PCIe switch, PXB several, PHB one host bridge, NODE one NUMA node, SYS across nodes.
+            Path classes: PIX one PCIe switch, PXB several, PHB one host bridge,
+            NODE one NUMA node, SYS across nodes.
             Examples:
               nearside topology --machine hgx-a100
               nearside topology -o svg > machine.svg
@@ -108,9 +109,9 @@ struct CaptureCommand: ParsableCommand {
         commandName: "capture",
         abstract: "A description of the machine, for --machine FILE and for reports of errors.",
         discussion: """
-            Serial numbers, hardware and network addresses, GUIDs and names people gave are replaced by
-            stand-ins; the topology stays the same.
-            Example: nearside capture > machine.json && nearside pairs --machine machine.json
+            Serial numbers, hardware and network addresses, GUIDs and names that
+            people gave are replaced by stand-ins; the topology stays the same.
+            Example: nearside capture > machine.json
             """)
 
     @OptionGroup var source: SourceOptions
