@@ -53,16 +53,19 @@ package struct DevicePlan: Hashable, Sendable, Codable {
     package var device: String
     /// The request it was allocated for, with a sub-request if there is one.
     package var request: String
+    /// The pair or set that was allocated, if the device is a member of one.
+    package var group: String?
     package var cdiDeviceIDs: [String]
     /// Nil for a device without a netdev.
     package var interface: InterfacePlan?
 
     package init(
-        pool: String, device: String, request: String, cdiDeviceIDs: [String], interface: InterfacePlan?
+        pool: String, device: String, request: String, group: String? = nil, cdiDeviceIDs: [String], interface: InterfacePlan?
     ) {
         self.pool = pool
         self.device = device
         self.request = request
+        self.group = group
         self.cdiDeviceIDs = cdiDeviceIDs
         self.interface = interface
     }

@@ -45,6 +45,7 @@ package struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isNotFound: Bool { status == 404 }
     package var isConflict: Bool { status == 409 }
     package var isGone: Bool { status == 410 }
+    package var isInvalid: Bool { status == 422 }
 
     /// No answer, too many requests, or trouble on the server's side.
     var isWorthRetrying: Bool { reason == "Unreachable" || status == 429 || status >= 500 }

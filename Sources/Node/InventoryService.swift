@@ -50,8 +50,9 @@ actor InventoryService: Service {
         let slices = SliceDevices(topology, policy)
         let devices = machine.devices.filter(policy.publishes)
         await preparer.update(
-            devices: Dictionary(devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
-        await publisher.publish(slices.devices)
+            devices: Dictionary(devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
+            groups: slices.pairs?.members ?? [:])
+        await publisher.publish(slices)
         log.debug("snapshot", metadata: ["devices": "\(slices.devices.count)"])
     }
 

@@ -19,14 +19,17 @@ package struct ClaimPlanner: Sendable {
     package var driver: String
     /// Devices of this node by their name in slices.
     package var devices: [String: Device]
+    /// Names of the members' devices, by that of a pair or set of pairs.
+    package var groups: [String: [String]]
     /// The hook that holds containers back, as the host sees it; nil to do without.
     package var gatePath: String?
     /// The socket it asks, as the host sees it.
     package var gateSocket: String
 
-    package init(driver: String, devices: [String: Device], gatePath: String?, gateSocket: String) {
+    package init(driver: String, devices: [String: Device], groups: [String: [String]] = [:], gatePath: String?, gateSocket: String) {
         self.driver = driver
         self.devices = devices
+        self.groups = groups
         self.gatePath = gatePath
         self.gateSocket = gateSocket
     }
@@ -40,14 +43,27 @@ package struct ClaimPlanner: Sendable {
     /// Names in a pod that are not ours to give: the loopback, and the pod network's interface.
     private static let reservedNames = ["lo", "eth0"]
 
-    /// - Parameter others: the plans of all other claims on this node.
+    /// - Parameter others: the plans of all claims on this node, that of this one too if there is one.
     package func plan(_ claim: ResourceClaim, others: [ClaimPlan]) throws(ClaimError) -> Outcome {
         let identity = ClaimIdentity(
             namespace: claim.metadata.namespace ?? "", name: claim.metadata.name ?? "", uid: claim.metadata.uid ?? "")
         guard let allocation = claim.status?.allocation else {
             throw ClaimError("claim \(identity) is not allocated")
         }
-        let results = (allocation.devices.results ?? []).filter { $0.driver == driver }
+        let allocated = (allocation.devices.results ?? []).filter { $0.driver == driver }
+        // A pair is all its members, each as if it had been allocated for the same request. What a pair is can change when
+        // a device is lost; a claim that has its members keeps them.
+        let existing = others.first { $0.claim.uid == identity.uid }
+        let members = allocated.flatMap { result in
+            let kept = (existing?.devices ?? []).filter { $0.group == result.device && $0.pool == result.pool }.map(\.device)
+            let names = kept.isEmpty ? groups[result.device] : kept
+            return (names ?? [result.device]).map { (name: $0, group: names == nil ? nil : result.device, result) }
+        }
+        let results = members.map { member in
+            var result = member.2
+            result.device = member.name
+            return result
+        }
         let pods = (claim.status?.reservedFor ?? []).filter { $0.resource == "pods" }.map(\.uid)
         let wishes = try wishes(results, allocation.devices.config ?? [], identity)
         var planned: [DevicePlan] = []
@@ -55,11 +71,13 @@ package struct ClaimPlanner: Sendable {
             let device = try device(result, identity)
             try refuseHeld(result, identity, others)
             let interface = try interface(
-                for: device, result, wishes[index], isOneOf: results.indices.filter { wishes[$0] == wishes[index] }, index,
+                for: device, result, wishes[index],
+                isOneOf: results.indices.filter { wishes[$0] == wishes[index] && hasInterface(results[$0]) }, index,
                 identity)
             planned.append(
                 DevicePlan(
-                    pool: result.pool, device: result.device, request: result.request, cdiDeviceIDs: [], interface: interface))
+                    pool: result.pool, device: result.device, request: result.request, group: members[index].group, cdiDeviceIDs: [],
+                    interface: interface))
         }
         try refuseDoubleNames(planned, pods, identity, others)
         let spec = spec(planned, identity)
@@ -69,6 +87,10 @@ package struct ClaimPlanner: Sendable {
             }
         }
         return Outcome(plan: ClaimPlan(claim: identity, pods: pods, devices: planned), spec: spec)
+    }
+
+    private func hasInterface(_ result: AllocatedDevice) -> Bool {
+        devices[result.device].map { $0.kind == .nic && !$0.netdevs.isEmpty } ?? false
     }
 
     private func device(_ result: AllocatedDevice, _ claim: ClaimIdentity) throws(ClaimError) -> Device {

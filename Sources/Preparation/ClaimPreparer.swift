@@ -42,6 +42,7 @@ package actor ClaimPreparer {
     private let specs: SpecFolder
     private let log: Logger
     private var devices: [String: Device] = [:]
+    private var groups: [String: [String]] = [:]
 
     package init(
         _ options: Options, resources: ResourceClient, journal: JournalFolder, specs: SpecFolder, log: Logger
@@ -54,7 +55,10 @@ package actor ClaimPreparer {
     }
 
     /// The devices of this node by their name in slices, from the latest snapshot.
-    package func update(devices: [String: Device]) { self.devices = devices }
+    package func update(devices: [String: Device], groups: [String: [String]]) {
+        self.devices = devices
+        self.groups = groups
+    }
 
     // MARK: Prepare
 
@@ -80,11 +84,23 @@ package actor ClaimPreparer {
             if let spec = outcome.spec { try specs.write(spec, named: specName(identity.uid)) }
         } catch { throw ClaimError("claim \(identity): \(error)") }
         log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(outcome.plan.devices.count)"])
-        return outcome.plan.devices.map { device in
-            PreparedDevice(
-                requests: [String(device.request.prefix { $0 != "/" })], pool: device.pool, device: device.device,
-                cdiDeviceIDs: device.cdiDeviceIDs)
+        return Self.prepared(outcome.plan)
+    }
+
+    /// One answer for each device that was allocated; a pair's has what all its members need.
+    private static func prepared(_ plan: ClaimPlan) -> [PreparedDevice] {
+        var answers: [PreparedDevice] = []
+        for device in plan.devices {
+            let request = String(device.request.prefix { $0 != "/" })
+            let name = device.group ?? device.device
+            if let index = answers.firstIndex(where: { $0.device == name && $0.pool == device.pool && $0.requests == [request] }) {
+                answers[index].cdiDeviceIDs += device.cdiDeviceIDs
+            } else {
+                answers.append(
+                    PreparedDevice(requests: [request], pool: device.pool, device: name, cdiDeviceIDs: device.cdiDeviceIDs))
+            }
         }
+        return answers
     }
 
     /// What is to be done for the claim as things are now, and what was planned for it before.
@@ -96,7 +112,7 @@ package actor ClaimPreparer {
             throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
         }
         let planner = ClaimPlanner(
-            driver: options.driver, devices: devices, gatePath: options.gatePath, gateSocket: journal.socket)
+            driver: options.driver, devices: devices, groups: groups, gatePath: options.gatePath, gateSocket: journal.socket)
         return (try planner.plan(claim, others: plans), existing)
     }
 

@@ -26,16 +26,41 @@ extension SubFunction {
 /// The devices of a machine as a slice carries them. Pure.
 package struct SliceDevices: Sendable {
     package let devices: [SliceDevice]
+    /// Pairs and sets of them; nil when there are none.
+    package let pairs: PairDevices?
+    private let consumption: [String: [CounterConsumption]]
 
     package init(_ topology: MachineTopology, _ policy: PublishingPolicy) {
         let published = topology.devices.filter(policy.publishes)
         var names: Set<String> = []
         // Two interface names can become one label; the first keeps it.
-        devices = published.filter { names.insert($0.sliceName).inserted }.map { device in
+        let entries = published.filter { names.insert($0.sliceName).inserted }
+        let pairs = PairDevices(topology, published: entries)
+        self.pairs = pairs
+        devices = entries.map { device in
             let attributes = DeviceAttributes(device, role: topology.role(of: device).role, pair: topology.pair(of: device))
             return SliceDevice(name: device.sliceName, attributes: attributes.values)
         }
+        consumption = Dictionary(
+            entries.compactMap { device in pairs?.consumption(of: device).map { (device.sliceName, $0) } },
+            uniquingKeysWith: { first, _ in first })
     }
+
+    /// All that is published where the cluster knows counters.
+    package var withPairs: SliceContents {
+        guard let pairs else { return withoutPairs }
+        let singles = devices.map { device in
+            var device = device
+            device.consumesCounters = consumption[device.name]
+            return device
+        }
+        // Pairs have a name of their own; an interface that is called so keeps it.
+        let taken = Set(singles.map(\.name))
+        return SliceContents(devices: singles + pairs.devices.filter { !taken.contains($0.name) }, counterSets: pairs.counterSets)
+    }
+
+    /// What is published elsewhere: pairs then are a constraint on the attribute.
+    package var withoutPairs: SliceContents { SliceContents(devices: devices) }
 }
 
 /// The attributes of one device, as `api/attributes.md` lists them.

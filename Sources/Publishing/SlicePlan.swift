@@ -28,12 +28,8 @@ package struct SlicePlan: Hashable, Sendable {
 
     package var isEmpty: Bool { deletions.isEmpty && updates.isEmpty && creations.isEmpty }
 
-    package init(wished devices: [SliceDevice], stored: [ResourceSlice], owner: SliceOwner) {
-        // An empty pool is published too: it says that the driver is there and has nothing.
-        var chunks: [[SliceDevice]] = stride(from: 0, to: devices.count, by: Limits.devicesPerSlice).map {
-            Array(devices[$0..<min($0 + Limits.devicesPerSlice, devices.count)])
-        }
-        if chunks.isEmpty { chunks = [[]] }
+    package init(wished: SliceContents, stored: [ResourceSlice], owner: SliceOwner) {
+        let chunks = wished.parts
 
         let highest = stored.map(\.spec.pool.generation).max()
         var kept: [Int: ResourceSlice] = [:]
@@ -49,7 +45,7 @@ package struct SlicePlan: Hashable, Sendable {
         }
         let isChanged = chunks.indices.filter { index in
             guard let slice = kept[index] else { return false }
-            return (slice.spec.devices ?? []) != chunks[index]
+            return Self.part(of: slice) != chunks[index]
                 || slice.spec.pool.resourceSliceCount != Int64(chunks.count)
         }
         let isNew = chunks.indices.filter { kept[$0] == nil }
@@ -60,9 +56,9 @@ package struct SlicePlan: Hashable, Sendable {
                 driver: owner.driver,
                 pool: ResourcePool(
                     name: owner.node, generation: generation, resourceSliceCount: Int64(chunks.count)),
-                nodeName: owner.node, devices: chunks[index])
+                nodeName: owner.node, devices: chunks[index].devices, sharedCounters: chunks[index].counterSets)
             if var slice = kept[index] {
-                if slice.spec.pool != spec.pool || (slice.spec.devices ?? []) != chunks[index] {
+                if slice.spec.pool != spec.pool || Self.part(of: slice) != chunks[index] {
                     slice.spec = spec
                     updates.append(slice)
                 }
@@ -71,6 +67,12 @@ package struct SlicePlan: Hashable, Sendable {
                     ResourceSlice(metadata: Self.metadata(index, count: chunks.count, owner: owner), spec: spec))
             }
         }
+    }
+
+    /// What a slice holds; the server leaves out lists that are empty.
+    private static func part(of slice: ResourceSlice) -> SliceContents.Part {
+        let counters = slice.spec.sharedCounters.flatMap { $0.isEmpty ? nil : $0 }
+        return SliceContents.Part(devices: counters == nil ? slice.spec.devices ?? [] : nil, counterSets: counters)
     }
 
     private static func metadata(_ index: Int, count: Int, owner: SliceOwner) -> Metadata {

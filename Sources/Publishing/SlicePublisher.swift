@@ -2,7 +2,7 @@
 
 package import Kubernetes
 package import Logging
-package import ResourceAPI
+import ResourceAPI
 
 /// Keeps the slices at the API server as they are wished.
 ///
@@ -18,7 +18,9 @@ package actor SlicePublisher {
     private let node: String
     private let log: Logger
 
-    private var wished: [SliceDevice]?
+    private var wished: SliceDevices?
+    /// Whether the server keeps counters: without them pairs could be given out twice, and are not published.
+    private var knowsCounters = true
     private var stored: [String: ResourceSlice] = [:]
     private var owner: SliceOwner?
     /// The resource version that the watch has come to.
@@ -38,8 +40,8 @@ package actor SlicePublisher {
     }
 
     /// What is to be published from now on.
-    package func publish(_ devices: [SliceDevice]) {
-        guard devices != wished else { return }
+    package func publish(_ devices: SliceDevices) {
+        guard devices.withPairs != wished?.withPairs else { return }
         wished = devices
         wake.yield()
     }
@@ -51,6 +53,9 @@ package actor SlicePublisher {
             group.addTask { try await self.write() }
         }
     }
+
+    /// What the server is to hold.
+    private var contents: SliceContents? { wished.map { knowsCounters ? $0.withPairs : $0.withoutPairs } }
 
     // MARK: Writing
 
@@ -76,21 +81,50 @@ package actor SlicePublisher {
     }
 
     private func synchronize() async throws {
-        guard let wished, let owner else { return }
-        let plan = SlicePlan(wished: wished, stored: Array(stored.values), owner: owner)
+        guard let contents, let owner else { return }
+        let plan = SlicePlan(wished: contents, stored: Array(stored.values), owner: owner)
         guard !plan.isEmpty else { return }
         for slice in plan.deletions {
             try await client.delete(slice)
             forget(slice)
         }
-        for slice in plan.updates { remember(try await client.replace(slice)) }
-        for slice in plan.creations { remember(try await client.create(slice)) }
+        for slice in plan.updates where try await !write(slice, isNew: false) { return }
+        for slice in plan.creations where try await !write(slice, isNew: true) { return }
         log.info(
             "slices written",
             metadata: [
-                "devices": "\(wished.count)", "deleted": "\(plan.deletions.count)",
+                "devices": "\(contents.devices.count)", "deleted": "\(plan.deletions.count)",
                 "updated": "\(plan.updates.count)", "created": "\(plan.creations.count)",
             ])
+    }
+
+    /// Writes a slice; false when that showed that the server does not know counters, which it either drops or refuses. Then
+    /// all is to be written anew without them: as counters are written first, no pair was ever published.
+    private func write(_ slice: ResourceSlice, isNew: Bool) async throws -> Bool {
+        let answer: ResourceSlice
+        do throws(APIError) {
+            answer = isNew ? try await client.create(slice) : try await client.replace(slice)
+        } catch {
+            guard error.isInvalid, slice.spec.sharedCounters != nil else { throw error }
+            doWithoutCounters("\(error)")
+            return false
+        }
+        remember(answer)
+        let isLost =
+            slice.spec.sharedCounters != nil && answer.spec.sharedCounters?.isEmpty ?? true
+            || (slice.spec.devices ?? []).contains { $0.consumesCounters != nil }
+                && !(answer.spec.devices ?? []).contains { $0.consumesCounters != nil }
+        guard isLost, knowsCounters else { return true }
+        doWithoutCounters("it drops them")
+        return false
+    }
+
+    private func doWithoutCounters(_ reason: String) {
+        knowsCounters = false
+        log.warning(
+            "the cluster does not know shared counters (feature gate DRAPartitionableDevices): pairs are no devices there; matchAttribute on \(driver)/pair works",
+            metadata: ["reason": "\(reason)"])
+        wake.yield()
     }
 
     // MARK: Following
@@ -153,7 +187,7 @@ package actor SlicePublisher {
             if let known = stored[name], !Self.isNewer(slice, than: known) { return }
             stored[name] = slice
         }
-        guard let wished, let owner, !SlicePlan(wished: wished, stored: Array(stored.values), owner: owner).isEmpty
+        guard let contents, let owner, !SlicePlan(wished: contents, stored: Array(stored.values), owner: owner).isEmpty
         else { return }
         try? await Task.sleep(for: Self.settling)
         wake.yield()

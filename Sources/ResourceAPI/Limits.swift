@@ -6,6 +6,9 @@
 /// process without having gone through here.
 package enum Limits {
     package static let devicesPerSlice = 128
+    /// In a slice in which any device has counters.
+    package static let devicesWithCountersPerSlice = 64
+    package static let countersPerSet = 32
     package static let attributesPerDevice = 32
     package static let attributeBytes = 64
     package static let deviceNameBytes = 63

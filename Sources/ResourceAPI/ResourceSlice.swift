@@ -19,13 +19,18 @@ package struct ResourceSliceSpec: Hashable, Sendable, Codable {
     package var driver: String
     package var pool: ResourcePool
     package var nodeName: String?
+    /// Devices or counters, never both (KEP-4815).
     package var devices: [SliceDevice]?
+    package var sharedCounters: [CounterSet]?
 
-    package init(driver: String, pool: ResourcePool, nodeName: String?, devices: [SliceDevice]) {
+    package init(
+        driver: String, pool: ResourcePool, nodeName: String?, devices: [SliceDevice]?, sharedCounters: [CounterSet]? = nil
+    ) {
         self.driver = driver
         self.pool = pool
         self.nodeName = nodeName
         self.devices = devices
+        self.sharedCounters = sharedCounters
     }
 }
 
@@ -47,10 +52,42 @@ package struct ResourcePool: Hashable, Sendable, Codable {
 package struct SliceDevice: Hashable, Sendable, Codable {
     package var name: String
     package var attributes: [String: DeviceAttribute]?
+    /// What the device takes of counters that it shares with others.
+    package var consumesCounters: [CounterConsumption]?
 
-    package init(name: String, attributes: [String: DeviceAttribute]) {
+    package init(name: String, attributes: [String: DeviceAttribute], consumesCounters: [CounterConsumption]? = nil) {
         self.name = name
         self.attributes = attributes
+        self.consumesCounters = consumesCounters
+    }
+}
+
+/// Amounts that devices of one pool draw on together, by DNS label.
+package struct CounterSet: Hashable, Sendable, Codable {
+    package var name: String
+    package var counters: [String: Counter]
+
+    package init(name: String, counters: [String: Counter]) {
+        self.name = name
+        self.counters = counters
+    }
+}
+
+/// An amount: a Kubernetes quantity.
+package struct Counter: Hashable, Sendable, Codable {
+    package var value: String
+
+    package init(value: String) { self.value = value }
+}
+
+/// What a device takes of the counters of one set.
+package struct CounterConsumption: Hashable, Sendable, Codable {
+    package var counterSet: String
+    package var counters: [String: Counter]
+
+    package init(counterSet: String, counters: [String: Counter]) {
+        self.counterSet = counterSet
+        self.counters = counters
     }
 }
 

@@ -119,6 +119,18 @@ package final class APIServer: Sendable {
     /// Method and path of all requests so far.
     package var requests: [String] { state.withLock { $0.requests } }
 
+    /// Whether all slices of the newest generation are there, as a scheduler wants it before it looks at any.
+    package func hasWholePool() throws -> Bool {
+        let slices = try slices()
+        let generation = slices.map(\.spec.pool.generation).max()
+        let newest = slices.filter { $0.spec.pool.generation == generation }
+        return !newest.isEmpty && newest.allSatisfy { $0.spec.pool.resourceSliceCount == Int64(newest.count) }
+            && newest.count == slices.count
+    }
+
+    /// From now on as a server without the feature gate DRAPartitionableDevices.
+    package func dropCounters() { state.withLock { $0.store.dropsCounters = true } }
+
     package func inject(_ fault: Fault) { state.withLock { $0.faults.append(fault) } }
 
     /// Ends all watches, as a load balancer does.

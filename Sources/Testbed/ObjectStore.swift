@@ -24,7 +24,20 @@ package struct ObjectStore: Sendable {
     package private(set) var version = 1
     private var nextUID = 1
 
+    /// As a server without the feature gate DRAPartitionableDevices.
+    package var dropsCounters = false
+
     package init() {}
+
+    private func array(_ value: JSONValue?) -> [JSONValue] {
+        if case .array(let elements)? = value { return elements }
+        return []
+    }
+
+    private func count(_ value: JSONValue?) -> Int {
+        if case .object(let members)? = value { return members.count }
+        return 0
+    }
 
     package func list(_ collection: String) -> [JSONValue] {
         (objects[collection] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
@@ -38,6 +51,7 @@ package struct ObjectStore: Sendable {
     }
 
     package mutating func create(_ collection: String, _ object: JSONValue) throws(Refusal) -> JSONValue {
+        let object = dropping(object)
         try validate(collection, object)
         guard case .object(var members) = object, case .object(var metadata) = members["metadata"] ?? .object([:]) else {
             throw Refusal(code: 400, reason: "BadRequest", message: "the body is no object")
@@ -61,6 +75,7 @@ package struct ObjectStore: Sendable {
     package mutating func replace(
         _ collection: String, _ name: String, _ object: JSONValue
     ) throws(Refusal) -> JSONValue {
+        let object = dropping(object)
         try validate(collection, object)
         let known = try get(collection, name)
         guard case .object(let members) = object else {
@@ -103,6 +118,22 @@ package struct ObjectStore: Sendable {
         return .object(members)
     }
 
+    /// What a server without the feature gate of partitionable devices makes of a slice.
+    private func dropping(_ object: JSONValue) -> JSONValue {
+        guard dropsCounters, case .object(var members) = object, case .object(var spec) = members["spec"] else { return object }
+        spec["sharedCounters"] = nil
+        if case .array(let devices) = spec["devices"] {
+            spec["devices"] = .array(
+                devices.map { device in
+                    guard case .object(var fields) = device else { return device }
+                    fields["consumesCounters"] = nil
+                    return .object(fields)
+                })
+        }
+        members["spec"] = .object(spec)
+        return .object(members)
+    }
+
     /// The limits that a slice is refused for as a whole.
     private func validate(_ collection: String, _ object: JSONValue) throws(Refusal) {
         guard collection == "resourceslices" else { return }
@@ -111,6 +142,20 @@ package struct ObjectStore: Sendable {
         }
         guard case .array(let devices) = object["spec"]?["devices"] ?? .array([]) else {
             try refuse("spec.devices: Invalid value")
+        }
+        if object["spec"]?["sharedCounters"] != nil, object["spec"]?["devices"] != nil {
+            try refuse("spec: Invalid value: only one of devices and sharedCounters may be set")
+        }
+        for set in array(object["spec"]?["sharedCounters"]) where count(set["counters"]) > 32 {
+            try refuse("spec.sharedCounters.counters: Too many: must have at most 32 items")
+        }
+        let consumers = devices.filter { $0["consumesCounters"] != nil }
+        if !consumers.isEmpty, devices.count > 64 { try refuse("spec.devices: Too many: \(devices.count): must have at most 64 items") }
+        for consumer in consumers {
+            let used = array(consumer["consumesCounters"])
+            if used.isEmpty || used.count > 2 || used.contains(where: { !(1...32).contains(count($0["counters"])) }) {
+                try refuse("spec.devices.consumesCounters: Invalid value")
+            }
         }
         if devices.count > 128 { try refuse("spec.devices: Too many: \(devices.count): must have at most 128 items") }
         var names: Set<String> = []

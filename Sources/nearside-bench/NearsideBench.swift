@@ -54,7 +54,7 @@ struct NearsideBench {
             let start = Stopwatch.now()
             try node.startNode()
             registered.append(Stopwatch.now() - start)
-            _ = try eventually { try !node.api.slices().isEmpty }
+            _ = try eventually { try node.api.hasWholePool() }
             published.append(Stopwatch.now() - start)
         }
         table.add("start -> NRI ready", ready, "ms")
@@ -80,7 +80,7 @@ struct NearsideBench {
         let node = try node()
         try node.startInjector()
         try node.startNode()
-        guard try eventually({ try !node.api.slices().isEmpty }) else { return }
+        guard try eventually({ try node.api.hasWholePool() }) else { return }
         let devices = { try node.api.slices().flatMap { $0.spec.devices ?? [] } }
         guard let name = try devices().compactMap({ $0.attributes?["ifName"] }).first, case .string(let interface) = name else { return }
         var times: [Double] = []
@@ -100,7 +100,7 @@ struct NearsideBench {
         defer { node.removeAllPods() }
         try node.startInjector()
         try node.startNode()
-        guard try eventually({ try !node.api.slices().isEmpty }) else { return }
+        guard try eventually({ try node.api.hasWholePool() }) else { return }
         let nics = try node.api.slices().flatMap { $0.spec.devices ?? [] }.filter { $0.attributes?["kind"] == .string("nic") }
         var prepare: [Double] = []
         var run: [Double] = []

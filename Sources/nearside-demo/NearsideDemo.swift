@@ -47,7 +47,7 @@ struct NearsideDemo: ParsableCommand {
         step("nearside-node (credentials, no capability) registers with the kubelet and publishes")
         try node.startNode()
         note("driver \(node.kubelet?.info.name ?? ""), services \(node.kubelet?.info.supportedVersions.joined(separator: ", ") ?? "")")
-        guard try eventually({ try !node.api.slices().isEmpty }) else { throw ExitCode(1) }
+        guard try eventually({ try node.api.hasWholePool() }) else { throw ExitCode(1) }
         try showSlice(node)
 
         step("The scheduler gives a claim pair-3: one GPU and its four NICs")

@@ -44,6 +44,28 @@ struct ClaimPlannerTests {
     private static let gpu = "pci-0000-07-00-0"
 
     @Test
+    func `a pair device is all its members, and stays that when pairs change`() throws {
+        var planner = try Self.planner()
+        planner.groups = ["pair-2": [Self.gpu, Self.nic], "pairs-2-1": [Self.gpu, Self.nic, "pci-0000-0f-00-0", Self.secondNIC]]
+        let claim = Self.claim([("pair", "pair-2")], config: [Self.config(.fromClaim, "net1")])
+        let outcome = try planner.plan(claim, others: [])
+        #expect(outcome.plan.devices.map(\.device) == [Self.gpu, Self.nic])
+        #expect(outcome.plan.devices.map(\.group) == ["pair-2", "pair-2"])
+        // One interface is not numbered, whatever else the pair has.
+        #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
+        #expect(outcome.spec?.devices.count == 2)
+        planner.groups["pair-2"] = [Self.gpu, Self.secondNIC]
+        #expect(try planner.plan(claim, others: [outcome.plan]) == outcome)
+        #expect(try planner.plan(claim, others: []) != outcome)
+        // Several interfaces are.
+        let set = try planner.plan(Self.claim([("set", "pairs-2-1")], config: [Self.config(.fromClaim, "net")], uid: "u2"), others: [])
+        #expect(set.plan.devices.compactMap(\.interface?.name) == ["net0", "net1"])
+        // A member is held, by whatever name it was given out.
+        #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("nic", Self.nic)], uid: "u3"), others: [outcome.plan]) }
+        #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("set", "pairs-2-1")], uid: "u4"), others: [outcome.plan]) }
+    }
+
+    @Test
     func `a pair gives the pod its interface, its nodes and the gate`() throws {
         let outcome = try Self.planner().plan(
             Self.claim([("gpu", Self.gpu), ("nic", Self.nic)], config: [Self.config(.fromClaim, "net1", requests: ["nic"])]), others: [])

@@ -9,8 +9,8 @@ import Topology
 struct SliceTests {
     private static let owner = SliceOwner(driver: "dra.nearside", node: "node-1", nodeUID: "n1")
 
-    private static func devices(_ count: Int, value: Int = 0) -> [SliceDevice] {
-        (0..<count).map { SliceDevice(name: "dev-\($0)", attributes: ["x": .int(Int64(value))]) }
+    private static func devices(_ count: Int, value: Int = 0) -> SliceContents {
+        SliceContents(devices: (0..<count).map { SliceDevice(name: "dev-\($0)", attributes: ["x": .int(Int64(value))]) })
     }
 
     /// What the API server would hold after the plan.
@@ -101,7 +101,7 @@ struct SliceTests {
     func `one changed slice keeps the generation, several or a new one raise it everywhere`() {
         let stored = Self.applied(SlicePlan(wished: Self.devices(200), stored: [], owner: Self.owner), to: [])
         var one = Self.devices(200)
-        one[150].attributes?["x"] = .int(9)
+        one.devices[150].attributes?["x"] = .int(9)
         let small = SlicePlan(wished: one, stored: stored, owner: Self.owner)
         #expect(small.updates.count == 1)
         #expect(small.updates.first?.spec.pool.generation == 1)
@@ -124,6 +124,49 @@ struct SliceTests {
                 #expect(Set(after.map(\.spec.pool.generation)).count == 1)
             }
         }
+    }
+
+    @Test
+    func `a member is drawn on by its own device, its pair and the sets with that pair, and by nothing else`() throws {
+        for (name, own) in [("aws-p5", "gpus"), ("aws-p4d", "gpus"), ("aws-trn2", "neurons"), ("aws-p6e-gb200", "gpus")] {
+            let topology = MachineTopology(try #require(try MachineDescription.embedded(name)).machine)
+            let slices = SliceDevices(topology, PublishingPolicy(driver: "dra.nearside", owned: [own]))
+            let contents = slices.withPairs
+            #expect(contents.counterSets.map(\.name) == ["accelerators", "nics"])
+            let counters = Dictionary(uniqueKeysWithValues: contents.counterSets.map { ($0.name, Set($0.counters.keys)) })
+            var users: [String: [String]] = [:]
+            for device in contents.devices {
+                for used in device.consumesCounters ?? [] {
+                    #expect(Set(used.counters.keys).isSubset(of: counters[used.counterSet] ?? []))
+                    for (counter, amount) in used.counters {
+                        #expect(amount.value == "1")
+                        users[counter, default: []].append(device.name)
+                    }
+                }
+            }
+            for pair in topology.pairing.pairs {
+                let sets = topology.sets.sets.filter { $0.rails.contains(pair.rail) }.map(\.name)
+                for member in pair.members { #expect(users[member.sliceName] == [member.sliceName, pair.name] + sets, "\(name)") }
+            }
+            #expect(users.count == topology.pairing.pairs.flatMap(\.members).count)
+            // Counters first and in a slice of their own; at most 64 devices beside them.
+            let plan = SlicePlan(wished: contents, stored: [], owner: Self.owner)
+            #expect(plan.creations[0].spec.devices == nil && plan.creations[0].spec.sharedCounters?.count == 2)
+            #expect(plan.creations.dropFirst().allSatisfy { $0.spec.sharedCounters == nil && ($0.spec.devices?.count ?? 0) <= 64 })
+            let stored = Self.applied(plan, to: [])
+            #expect(SlicePlan(wished: contents, stored: stored, owner: Self.owner).isEmpty)
+            // And back, for a cluster that turns out not to know counters.
+            let after = Self.applied(SlicePlan(wished: slices.withoutPairs, stored: stored, owner: Self.owner), to: stored)
+            #expect(after.allSatisfy { $0.spec.sharedCounters == nil })
+            #expect(after.flatMap { $0.spec.devices ?? [] } == slices.devices)
+        }
+    }
+
+    @Test
+    func `without owning the accelerators there are no pair devices, and virtual functions beyond counters do without`() throws {
+        let topology = MachineTopology(try #require(try MachineDescription.embedded("aws-p5")).machine)
+        let slices = SliceDevices(topology, PublishingPolicy(driver: "dra.nearside"))
+        #expect(slices.pairs == nil && slices.withPairs == slices.withoutPairs)
     }
 
     @Test

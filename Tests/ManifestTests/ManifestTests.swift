@@ -112,7 +112,8 @@ struct ManifestTests {
         let classes = try objects("deviceclasses.yaml")
         #expect(
             classes.compactMap { at($0, "metadata.name") as? String } == [
-                "nic.nearside", "rdma.nearside", "efa.nearside", "accelerator.nearside",
+                "nic.nearside", "rdma.nearside", "efa.nearside", "accelerator.nearside", "pair.nearside", "pairs-2.nearside",
+                "pairs-4.nearside", "pairs-8.nearside",
             ])
         for entry in classes {
             let expression = try #require(at(entry, "spec.selectors.0.cel.expression") as? String)
@@ -126,7 +127,7 @@ struct ManifestTests {
         }
     }
 
-    @Test(arguments: ["nic", "accelerator-with-nic", "gpu-with-efas", "vendor-gpu-with-nic", "rail"])
+    @Test(arguments: ["nic", "accelerator-with-nic", "gpu-with-efas", "vendor-gpu-with-nic", "rail", "pairs"])
     func `every template names classes that are there, and configuration that decodes`(name: String) throws {
         let known = try objects("deviceclasses.yaml").compactMap { at($0, "metadata.name") as? String } + ["gpu.nvidia.com"]
         let claim = try #require(try objects("claims/\(name).yaml").first)

@@ -182,7 +182,7 @@ struct DaemonTests {
         defer { node.removeAllPods() }
         try node.startInjector()
         try node.startNode()
-        #expect(try eventually { try !node.api.slices().isEmpty })
+        #expect(try eventually { try node.api.hasWholePool() })
         let published = try node.api.slices()
         let device = try #require(published.flatMap { $0.spec.devices ?? [] }.first { $0.name == "pci-0000-0c-00-0" })
         // What only the driver of the interface tells, and no record of an attachment.
@@ -206,9 +206,54 @@ struct DaemonTests {
         #expect(try eventually { try node.api.slices() == published })
     }
 
+    @Test
+    func `a claim for a pair gets all its members, and nobody else gets one of them`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        try node.startInjector()
+        try node.startNode()
+        #expect(try eventually { try node.api.hasWholePool() })
+        let all = try node.api.slices().flatMap { $0.spec.devices ?? [] }
+        #expect(all.count { $0.attributes?["kind"] == .string("pair") } == 8)
+        let before = try TestNode.describe(node.host)
+        // The pair of the NIC that the other tests use.
+        let rail = try #require(all.first { $0.name == Self.nic }?.attributes?["pair"])
+        guard case .string(let name) = rail else { return }
+        try addClaim(node, "pair", devices: [name])
+        let prepared = try prepare(node, "pair")
+        #expect(prepared.map(\.deviceName) == [name])
+        #expect(prepared.first?.cdiDeviceIds.count == 2)
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(try interfaces(node, pod).contains("net1"))
+        try addClaim(node, "nic", pod: "pod-2")
+        let refused = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "nic") }
+        #expect("\(String(describing: refused))".contains("still held by claim default/pair"))
+        try node.runtime?.stop(pod)
+        try unprepare(node, "pair")
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `a cluster that does not know counters gets no pair devices, one warning, and no writes after that`() throws {
+        let node = try node()
+        node.api.dropCounters()
+        try node.startNode()
+        #expect(try eventually { try node.api.slices().flatMap { $0.spec.devices ?? [] }.count == 16 })
+        usleep(1_500_000)
+        let settled = try node.api.slices()
+        #expect(settled.count == 1 && settled[0].spec.sharedCounters == nil)
+        #expect(
+            settled.flatMap { $0.spec.devices ?? [] }.allSatisfy { $0.consumesCounters == nil && $0.attributes?["kind"] != .string("pair") }
+        )
+        #expect(node.log("node.log").split(separator: "\n").count { $0.contains("does not know shared counters") } == 1)
+        usleep(500_000)
+        #expect(try node.api.slices() == settled)
+    }
+
     /// Pair, rail and basis of each published device.
     private func pairs(_ node: TestNode) throws -> [String: [DeviceAttribute?]] {
-        let devices = try node.api.slices().flatMap { $0.spec.devices ?? [] }
+        let devices = try node.api.slices().flatMap { $0.spec.devices ?? [] }.filter { $0.name.hasPrefix("pci-") }
         return Dictionary(
             uniqueKeysWithValues: devices.map { device in (device.name, ["pair", "rail", "pairBasis"].map { device.attributes?[$0] }) })
     }

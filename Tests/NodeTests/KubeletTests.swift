@@ -124,12 +124,16 @@ struct KubeletTests {
     func `slices that somebody deletes come back, and then it is quiet`() throws {
         let node = try node()
         try node.startNode()
-        #expect(try eventually { try node.api.slices().count == 1 })
-        let first = try #require(try node.api.slices().first)
+        #expect(try eventually { try node.api.hasWholePool() })
+        let published = try node.api.slices()
+        let first = try #require(published.first)
         #expect(first.metadata.ownerReferences?.first?.uid == "node-uid-testnode")
         #expect(first.spec.nodeName == "testnode")
         try node.api.deleteAllSlices()
-        #expect(try eventually { try node.api.slices().first?.spec.devices == first.spec.devices })
+        let devices = { (slices: [ResourceSlice]) in
+            slices.map { [$0.spec.devices.map { $0.map(\.name) } ?? [], $0.spec.sharedCounters.map { $0.map(\.name) } ?? []] }
+        }
+        #expect(try eventually { try node.api.hasWholePool() && devices(node.api.slices()) == devices(published) })
         let requests = node.api.requests.count
         usleep(1_500_000)
         #expect(node.api.requests.count == requests, "no change, no request")
@@ -142,11 +146,11 @@ struct KubeletTests {
         node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 409))
         node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 429))
         try node.startNode()
-        #expect(try eventually(seconds: 20) { try node.api.slices().count == 1 })
+        #expect(try eventually(seconds: 20) { try node.api.hasWholePool() })
         node.api.cutWatches()
         node.api.inject(.init("GET", "/apis/resource.k8s.io/v1/resourceslices", code: 410))
         try node.api.deleteAllSlices()
-        #expect(try eventually(seconds: 20) { try node.api.slices().count == 1 }, "\(node.log("node.log"))")
+        #expect(try eventually(seconds: 20) { try node.api.hasWholePool() }, "\(node.log("node.log"))")
     }
 
     @Test
@@ -160,7 +164,7 @@ struct KubeletTests {
         #expect(eventually { node.log("node.log").contains("401 Unauthorized") }, "\(node.log("node.log"))")
         #expect(try node.api.slices().isEmpty)
         try Files.write(node.scratch("token"), "secret-of-the-testbed\n")
-        #expect(try eventually(seconds: 20) { try node.api.slices().count == 1 }, "\(node.log("node.log"))")
+        #expect(try eventually(seconds: 20) { try node.api.hasWholePool() }, "\(node.log("node.log"))")
         #expect(!node.log("node.log").contains("secret-of-the-testbed"), "a token is never printed")
         node.kill(node: SIGTERM)
         // Another authority: no request gets through.

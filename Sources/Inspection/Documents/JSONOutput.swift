@@ -21,7 +21,7 @@ package enum SlicesDocument {
     ) -> ObjectList<ResourceSlice> {
         let policy = PublishingPolicy(driver: driver, owned: owned, virtualNICs: virtualNICs)
         let plan = SlicePlan(
-            wished: SliceDevices(topology, policy).devices, stored: [],
+            wished: SliceDevices(topology, policy).withPairs, stored: [],
             owner: SliceOwner(driver: driver, node: node, nodeUID: ""))
         let slices = plan.creations.map { slice in
             var slice = slice
@@ -36,9 +36,14 @@ package enum SlicesDocument {
         var lines = ""
         for slice in list.items {
             let devices = slice.spec.devices ?? []
-            lines += "\(slice.metadata.generateName ?? "")*  pool \(slice.spec.pool.name)  \(devices.count) devices\n"
+            let what = slice.spec.sharedCounters.map { "\($0.count) counter sets" } ?? "\(devices.count) devices"
+            lines += "\(slice.metadata.generateName ?? "")*  pool \(slice.spec.pool.name)  \(what)\n"
+            for set in slice.spec.sharedCounters ?? [] { lines += "  \(set.name): \(set.counters.keys.sorted().joined(separator: " "))\n" }
             for device in devices {
                 lines += "  \(device.name)\n"
+                for used in device.consumesCounters ?? [] {
+                    lines += "    draws on \(used.counterSet): \(used.counters.keys.sorted().joined(separator: " "))\n"
+                }
                 for (name, value) in (device.attributes ?? [:]).sorted(by: { $0.key < $1.key }) {
                     lines += "    \(name)=\(value.text)\n"
                 }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+package import ResourceAPI
+package import Topology
+
+/// Pairs, and sets of them, as devices of their own (KEP-4815, partitionable devices): a claim for
+/// `pair.nearside` gets all members at once.
+///
+/// Every accelerator and every NIC has one counter of one, and whatever holds it draws on it: its own device, its
+/// pair, and each set with that pair. So the scheduler can never give out a member twice.
+package struct PairDevices: Sendable {
+    /// Pairs by rail, then sets by size.
+    package let devices: [SliceDevice]
+    package let counterSets: [CounterSet]
+    /// Names of the members' devices, by that of the pair or set.
+    package let members: [String: [String]]
+
+    /// What the counter sets are called.
+    private enum Sets {
+        static let accelerators = "accelerators"
+        static let nics = "nics"
+    }
+
+    /// Nil when there is nothing to put together: no pair whose members are all published, or more of them than
+    /// counters can be had.
+    ///
+    /// - Parameter published: the devices that have an entry of their own.
+    package init?(_ topology: MachineTopology, published: [Device]) {
+        let names = Dictionary(published.map { ($0.address, $0.sliceName) }, uniquingKeysWith: { first, _ in first })
+        let pairs = topology.pairing.pairs.filter { pair in pair.members.allSatisfy { names[$0.address] != nil } }
+        let accelerators = pairs.flatMap(\.accelerators).compactMap { names[$0.address] }
+        let nics = pairs.flatMap(\.nics).compactMap { names[$0.address] }
+        guard !pairs.isEmpty, accelerators.count <= Limits.countersPerSet, nics.count <= Limits.countersPerSet else { return nil }
+        counterSets = [
+            CounterSet(name: Sets.accelerators, counters: Self.ones(accelerators)), CounterSet(name: Sets.nics, counters: Self.ones(nics)),
+        ]
+        var devices: [SliceDevice] = []
+        var members: [String: [String]] = [:]
+        func add(_ name: String, _ some: [Pair], _ attributes: [String: DeviceAttribute]) {
+            let own = (accelerators: some.flatMap(\.accelerators), nics: some.flatMap(\.nics))
+            let used = (own.accelerators.compactMap { names[$0.address] }, own.nics.compactMap { names[$0.address] })
+            members[name] = used.0 + used.1
+            devices.append(
+                SliceDevice(
+                    name: name, attributes: Self.attributes(some).merging(attributes) { $1 },
+                    consumesCounters: Self.consumption(accelerators: used.0, nics: used.1)))
+        }
+        for pair in pairs { add(pair.name, [pair], ["kind": .string("pair"), "rail": .int(Int64(pair.rail))]) }
+        for set in topology.sets.sets {
+            let some = pairs.filter { set.rails.contains($0.rail) }
+            guard some.count == set.rails.count else { continue }
+            add(set.name, some, ["kind": .string("pairs")])
+        }
+        self.devices = devices
+        self.members = members
+    }
+
+    /// What a single device draws on; nil for one that is in no pair.
+    package func consumption(of device: Device) -> [CounterConsumption]? {
+        let name = device.sliceName
+        switch device.kind {
+        case .accelerator:
+            return counterSets[0].counters[name] == nil ? nil : Self.consumption(accelerators: [name], nics: [])
+        case .nic: return counterSets[1].counters[name] == nil ? nil : Self.consumption(accelerators: [], nics: [name])
+        }
+    }
+
+    private static func ones(_ names: [String]) -> [String: Counter] {
+        Dictionary(names.map { ($0, Counter(value: "1")) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private static func consumption(accelerators: [String], nics: [String]) -> [CounterConsumption] {
+        [(Sets.accelerators, accelerators), (Sets.nics, nics)].filter { !$0.1.isEmpty }
+            .map { CounterConsumption(counterSet: $0.0, counters: ones($0.1)) }
+    }
+
+    private static func attributes(_ pairs: [Pair]) -> [String: DeviceAttribute] {
+        var values: [String: DeviceAttribute] = [
+            "pairs": .int(Int64(pairs.count)), "accelerators": .int(Int64(pairs.map(\.accelerators.count).reduce(0, +))),
+            "nics": .int(Int64(pairs.map(\.nics.count).reduce(0, +))),
+        ]
+        let links = pairs.flatMap(\.links)
+        if let worst = links.map(\.path.pathClass).max() { values["path"] = .string(worst.name) }
+        let bases = Set(pairs.map(\.basis))
+        if bases.count == 1, let basis = bases.first { values["pairBasis"] = .string(basis.rawValue) }
+        let nodes = Set(pairs.map(\.numaNode))
+        if nodes.count == 1, let node = nodes.first, let node {
+            values["numaNode"] = .int(Int64(node))
+            values["resource.kubernetes.io/numaNode"] = .int(Int64(node))
+        }
+        let rates = pairs.compactMap(\.gbps)
+        if rates.count == pairs.count { values["gbps"] = .int(Int64(rates.reduce(0, +))) }
+        return values
+    }
+}
