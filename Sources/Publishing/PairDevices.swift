@@ -37,7 +37,10 @@ package struct PairDevices: Sendable {
         ]
         var devices: [SliceDevice] = []
         var members: [String: [String]] = [:]
+        let taken = Set(names.values)
         func add(_ name: String, _ some: [Pair], _ attributes: [String: DeviceAttribute]) {
+            // An interface can be called so, and was there first.
+            guard !taken.contains(name) else { return }
             let own = (accelerators: some.flatMap(\.accelerators), nics: some.flatMap(\.nics))
             let used = (own.accelerators.compactMap { names[$0.address] }, own.nics.compactMap { names[$0.address] })
             members[name] = used.0 + used.1

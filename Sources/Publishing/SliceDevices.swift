@@ -54,9 +54,7 @@ package struct SliceDevices: Sendable {
             device.consumesCounters = consumption[device.name]
             return device
         }
-        // Pairs have a name of their own; an interface that is called so keeps it.
-        let taken = Set(singles.map(\.name))
-        return SliceContents(devices: singles + pairs.devices.filter { !taken.contains($0.name) }, counterSets: pairs.counterSets)
+        return SliceContents(devices: singles + pairs.devices, counterSets: pairs.counterSets)
     }
 
     /// What is published elsewhere: pairs then are a constraint on the attribute.

@@ -163,10 +163,31 @@ struct SliceTests {
     }
 
     @Test
-    func `without owning the accelerators there are no pair devices, and virtual functions beyond counters do without`() throws {
+    func `without owning the accelerators there are no pair devices, nor for more members than a set has counters`() throws {
         let topology = MachineTopology(try #require(try MachineDescription.embedded("aws-p5")).machine)
         let slices = SliceDevices(topology, PublishingPolicy(driver: "dra.nearside"))
         #expect(slices.pairs == nil && slices.withPairs == slices.withoutPairs)
+        var large = Machine()
+        for index in 0..<33 {
+            for (vendor, device, code) in [("10de", "2330", "030200"), ("15b3", "1021", "020700")] {
+                let address = PCIAddress(domain: UInt32(index), bus: vendor == "10de" ? 1 : 2, device: 0, function: 0)
+                large.functions.append(
+                    PCIFunction(address: address, vendor: vendor, device: device, classCode: code, path: ["pci:\(index)"]))
+            }
+        }
+        let many = SliceDevices(MachineTopology(large), PublishingPolicy(driver: "dra.nearside", owned: ["gpus"]))
+        #expect(many.devices.count == 66 && many.pairs == nil)
+    }
+
+    @Test
+    func `an interface that is called as a pair would be keeps its name, and stays one device`() throws {
+        var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
+        machine.virtualNetdevs = [Netdev(name: "pair-0")]
+        let policy = PublishingPolicy(driver: "dra.nearside", owned: ["gpus"], virtualNICs: ["pair"])
+        let slices = SliceDevices(MachineTopology(machine), policy)
+        let named = slices.withPairs.devices.filter { $0.name == "pair-0" }
+        #expect(named.map { $0.attributes?["kind"] } == [.string("nic")])
+        #expect(slices.pairs?.members["pair-0"] == nil && slices.pairs?.members["pair-1"]?.count == 2)
     }
 
     @Test
