@@ -96,6 +96,9 @@ extension Device {
         var problems: [String] = []
         if let function, function.isLinkDegraded, let link = function.link { problems.append("PCIe only \(link.text)") }
         if topology.fabric.down.contains(where: { $0.address == address }) { problems.append("no link") }
+        if let rate = portGbps, rate < topology.fabric.nics.compactMap(\.portGbps).max() ?? 0, topology.pair(of: self) != nil {
+            problems.append("only \(Int(rate)) Gb/s")
+        }
         if let pair = topology.pair(of: self) {
             let own = pair.links.filter { $0.accelerator == address || $0.nic == address }.map(\.path)
             if own.contains(where: \.isRedirected) { problems.append("ACS redirects") }

@@ -162,7 +162,8 @@ package struct TopologyPicture {
         func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
         let shapes = Set(pairs.map { "\($0.accelerators.count)+\($0.nics.count)" }).sorted().joined(separator: ", ")
         let rates = pairs.compactMap(\.gbps)
-        let rate = rates.count == pairs.count ? rates.min().map { ", \(Int($0)) Gb/s each" } ?? "" : ""
+        let range = Set([rates.min(), rates.max()].compactMap { $0.map { Int($0) } }).sorted().map(String.init)
+        let rate = rates.count == pairs.count ? ", \(range.joined(separator: " to ")) Gb/s each" : ""
         return "\(count(accelerators.count, "accelerator")) and \(count(topology.fabric.nics.count, "fabric NIC")) in "
             + "\(count(pairs.count, "pair")) of \(shapes)\(rate)"
     }
