@@ -19,6 +19,8 @@ package struct JournalFolder: Sendable {
 
     package var socket: String { "\(path)/nri.sock" }
     package var machine: String { "\(path)/machine.json" }
+    /// There while the cluster is known not to take shared counters, so that the next start does not try again.
+    package var withoutCounters: String { "\(path)/without-counters" }
 
     /// Makes the folders. They hold what the host looked like: for root alone.
     package func make() throws(SystemError) {

@@ -78,7 +78,13 @@ package struct NodeDaemon: Sendable {
             .init(driver: options.policy.driver, gatePath: options.gatePath), resources: resources, journal: journal,
             specs: SpecFolder(options.cdi), log: log)
         let publisher = SlicePublisher(
-            client: resources, driver: options.policy.driver, node: options.node, log: log)
+            client: resources, driver: options.policy.driver, node: options.node,
+            knowsCounters: !Files.exists(journal.withoutCounters),
+            keep: { [log] knows in
+                do throws(SystemError) {
+                    if knows { try Files.remove(journal.withoutCounters) } else { try Files.write(journal.withoutCounters, "") }
+                } catch { log.warning("what the cluster takes is not kept for the next start", metadata: ["error": "\(error)"]) }
+            }, log: log)
         let inventory = InventoryService(
             discovery: options.discovery, journal: journal, policy: options.policy, topologyPolicy: options.topologyPolicy,
             publisher: publisher, preparer: preparer, log: log)

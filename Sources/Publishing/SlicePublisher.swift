@@ -20,7 +20,8 @@ package actor SlicePublisher {
 
     private var wished: SliceDevices?
     /// Whether the server keeps counters: without them pairs could be given out twice, and are not published.
-    private var knowsCounters = true
+    private var knowsCounters: Bool
+    private let keep: @Sendable (Bool) -> Void
     private var stored: [String: ResourceSlice] = [:]
     private var owner: SliceOwner?
     /// The resource version that the watch has come to.
@@ -31,8 +32,16 @@ package actor SlicePublisher {
     /// How long changes by others are let pile up before they are put right.
     private static let settling = Duration.milliseconds(500)
 
-    package init(client: ResourceClient, driver: String, node: String, log: Logger) {
+    /// - Parameters:
+    ///   - knowsCounters: what an earlier instance found out.
+    ///   - keep: where it is kept for the next one.
+    package init(
+        client: ResourceClient, driver: String, node: String, knowsCounters: Bool = true,
+        keep: @escaping @Sendable (_ knowsCounters: Bool) -> Void = { _ in }, log: Logger
+    ) {
         self.client = client
+        self.knowsCounters = knowsCounters
+        self.keep = keep
         self.driver = driver
         self.node = node
         self.log = log
@@ -121,6 +130,7 @@ package actor SlicePublisher {
 
     private func doWithoutCounters(_ reason: String) {
         knowsCounters = false
+        keep(false)
         log.warning(
             "the cluster does not know shared counters (feature gate DRAPartitionableDevices): pairs are no devices there; matchAttribute on \(driver)/pair works",
             metadata: ["reason": "\(reason)"])
@@ -183,6 +193,12 @@ package actor SlicePublisher {
             // A deletion of an object that was since made anew under the same name is old news.
             guard let known = stored[name], known.metadata.uid == slice.metadata.uid else { return }
             stored[name] = nil
+            // The kubelet deletes all when it starts, as it does with every new version: what the cluster takes may be
+            // another thing since.
+            if stored.isEmpty, !knowsCounters {
+                knowsCounters = true
+                keep(true)
+            }
         } else {
             if let known = stored[name], !Self.isNewer(slice, than: known) { return }
             stored[name] = slice

@@ -249,6 +249,18 @@ struct DaemonTests {
         #expect(node.log("node.log").split(separator: "\n").count { $0.contains("does not know shared counters") } == 1)
         usleep(500_000)
         #expect(try node.api.slices() == settled)
+        // The next instance knows it from the journal's folder, and writes nothing.
+        func writes() -> Int { node.api.requests.count { $0.hasPrefix("POST") || $0.hasPrefix("PUT") || $0.hasPrefix("DELETE") } }
+        let before = writes()
+        node.kill(node: SIGKILL)
+        try node.startNode()
+        usleep(700_000)
+        #expect(try node.api.slices() == settled)
+        #expect(writes() == before)
+        // When the kubelet has deleted all, the cluster is asked again.
+        try node.api.deleteAllSlices()
+        #expect(try eventually { try node.api.slices().flatMap { $0.spec.devices ?? [] }.count == 16 })
+        #expect(eventually { node.log("node.log").split(separator: "\n").count { $0.contains("does not know shared counters") } == 2 })
     }
 
     /// Pair, rail and basis of each published device.
