@@ -7,8 +7,28 @@ package struct PCILink: Hashable, Sendable, Codable {
     package var lanes: Int
 
     package init(gigatransfers: Double, lanes: Int) {
-        self.gigatransfers = gigatransfers
-        self.lanes = lanes
+        // What no link can have counts nothing; it is not to break what calculates with it.
+        self.gigatransfers = Self.rates.contains(gigatransfers) ? gigatransfers : 0
+        self.lanes = Self.widths.contains(lanes) ? lanes : 0
+    }
+
+    private static let rates = 0.0...1000
+    private static let widths = 0...64
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        gigatransfers = try values.decode(Double.self, forKey: .gigatransfers)
+        lanes = try values.decode(Int.self, forKey: .lanes)
+        guard Self.rates.contains(gigatransfers) else {
+            throw DecodingError.dataCorruptedError(forKey: .gigatransfers, in: values, debugDescription: "is no rate in GT/s, 0 to 1000")
+        }
+        guard Self.widths.contains(lanes) else {
+            throw DecodingError.dataCorruptedError(forKey: .lanes, in: values, debugDescription: "is no number of lanes, 0 to 64")
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case gigatransfers, lanes
     }
 
     /// What the link carries in Gb/s after its line code: 8b/10b up to 5 GT/s, 128b/130b up to

@@ -62,8 +62,14 @@ package struct RDMAPort: Hashable, Sendable, Codable {
     package var state: String?
     /// `Ethernet`, `InfiniBand`, or `Unspecified` for EFA.
     package var linkLayer: String?
-    /// Gb/s.
-    package var rate: Double?
+    /// Gb/s. What no port can have is not told at all.
+    package var rate: Double? {
+        didSet { rate = Self.plausible(rate) }
+    }
+
+    /// Far above any port, and far below what no integer holds.
+    private static func plausible(_ rate: Double?) -> Double? { rate.flatMap { (0...1_000_000).contains($0) ? $0 : nil } }
+
     /// Local identifier, of InfiniBand ports that a subnet manager has reached.
     package var lid: Int?
     /// The interface behind the port (RoCE, iWARP).
@@ -74,7 +80,7 @@ package struct RDMAPort: Hashable, Sendable, Codable {
         self.number = number
         self.state = state
         self.linkLayer = linkLayer
-        self.rate = rate
+        self.rate = Self.plausible(rate)
         gids = []
     }
 
@@ -88,6 +94,9 @@ package struct RDMAPort: Hashable, Sendable, Codable {
         state = try values.decodeIfPresent(String.self, forKey: .state)
         linkLayer = try values.decodeIfPresent(String.self, forKey: .linkLayer)
         rate = try values.decodeIfPresent(Double.self, forKey: .rate)
+        guard rate == Self.plausible(rate) else {
+            throw DecodingError.dataCorruptedError(forKey: .rate, in: values, debugDescription: "is no rate in Gb/s, 0 to 1000000")
+        }
         lid = try values.decodeIfPresent(Int.self, forKey: .lid)
         netdev = try values.decodeIfPresent(String.self, forKey: .netdev)
         gids = try values.list(.gids)

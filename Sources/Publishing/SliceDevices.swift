@@ -28,7 +28,10 @@ package struct SliceDevices: Sendable {
     package let devices: [SliceDevice]
     /// Pairs and sets of them; nil when there are none.
     package let pairs: PairDevices?
-    private let consumption: [String: [CounterConsumption]]
+    /// All that is published where the cluster knows counters.
+    package let withPairs: SliceContents
+    /// What is published elsewhere: pairs then are a constraint on the attribute.
+    package var withoutPairs: SliceContents { SliceContents(devices: devices) }
 
     package init(_ topology: MachineTopology, _ policy: PublishingPolicy) {
         let published = topology.devices.filter(policy.publishes)
@@ -41,24 +44,15 @@ package struct SliceDevices: Sendable {
             let attributes = DeviceAttributes(device, role: topology.role(of: device).role, pair: topology.pair(of: device))
             return SliceDevice(name: device.sliceName, attributes: attributes.values)
         }
-        consumption = Dictionary(
-            entries.compactMap { device in pairs?.consumption(of: device).map { (device.sliceName, $0) } },
-            uniquingKeysWith: { first, _ in first })
-    }
-
-    /// All that is published where the cluster knows counters.
-    package var withPairs: SliceContents {
-        guard let pairs else { return withoutPairs }
-        let singles = devices.map { device in
-            var device = device
-            device.consumesCounters = consumption[device.name]
-            return device
+        guard let pairs else {
+            withPairs = SliceContents(devices: devices)
+            return
         }
-        return SliceContents(devices: singles + pairs.devices, counterSets: pairs.counterSets)
+        let singles = zip(entries, devices).map { entry, device in
+            SliceDevice(name: device.name, attributes: device.attributes ?? [:], consumesCounters: pairs.consumption(of: entry))
+        }
+        withPairs = SliceContents(devices: singles + pairs.devices, counterSets: pairs.counterSets)
     }
-
-    /// What is published elsewhere: pairs then are a constraint on the attribute.
-    package var withoutPairs: SliceContents { SliceContents(devices: devices) }
 }
 
 /// The attributes of one device, as `api/attributes.md` lists them.

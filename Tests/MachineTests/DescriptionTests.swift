@@ -6,6 +6,29 @@ import Testbed
 import Testing
 
 struct DescriptionTests {
+    @Test(arguments: [
+        (#""rdmaDevices": [{"name": "a", "ports": [{"number": 1, "rate": 1e300}]}]"#, "rate: is no rate in Gb/s"),
+        (#""link": {"gigatransfers": 1e300, "lanes": 16}"#, "gigatransfers: is no rate in GT/s"),
+        (#""link": {"gigatransfers": 16, "lanes": 4611686018427387904}"#, "lanes: is no number of lanes"),
+    ])
+    func `a number that no hardware has is refused, not calculated with`(member: String, error: String) {
+        let text = """
+            {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "functions": [
+             {"address": "0000:02:00.0", "vendor": "15b3", "device": "1021", "class": "020700", \(member)}]}
+            """
+        let thrown = #expect(throws: MachineDescription.Malformed.self) { try MachineDescription(json: text.utf8) }
+        #expect(thrown?.description.contains(error) == true, "\(thrown?.description ?? "")")
+    }
+
+    @Test
+    func `what sysfs cannot mean is not known`() {
+        #expect(PCILink(gigatransfers: .infinity, lanes: 16).gigabitsPerSecond == 0)
+        var port = RDMAPort(number: 1, rate: .nan)
+        #expect(port.rate == nil)
+        port.rate = 1e300
+        #expect(port.rate == nil)
+    }
+
     @Test(arguments: MachineDescription.embeddedNames)
     func `a machine laid out as a tree is discovered as the same machine`(name: String) throws {
         let description = try #require(try MachineDescription.embedded(name))

@@ -28,11 +28,10 @@ struct MachineTree {
     let topology: MachineTopology
     let branches: [Branch]
 
-    /// - Parameter keeps: which devices the picture shows.
-    init(_ topology: MachineTopology, keeps: (Device) -> Bool = { _ in true }) {
+    init(_ topology: MachineTopology) {
         self.topology = topology
         var nodes: [Branch] = []
-        for device in topology.devices where keeps(device) {
+        for device in topology.devices {
             guard let function = device.function else {
                 Self.insert(device, at: [.virtual], into: &nodes)
                 continue

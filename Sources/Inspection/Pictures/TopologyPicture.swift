@@ -10,7 +10,7 @@ package struct TopologyPicture {
     private var svg = SVG()
     /// Where each device was drawn: the middle of its upper edge, and the box it is in.
     private var anchors: [String: (x: Double, y: Double, box: Int)] = [:]
-    private var boxes = 0
+    private var containers = 0
 
     private enum Measure {
         static let tile = (width: 124.0, height: 50.0)
@@ -123,7 +123,6 @@ package struct TopologyPicture {
 
     private mutating func draw() -> String {
         let tree = MachineTree(topology)
-        // Containers that hold few devices are narrow, so that several stand side by side.
         let nodes = tree.branches.map { box($0, width: Measure.node, depth: 0) }
         var rows: [[Box]] = []
         for (index, box) in nodes.enumerated() {
@@ -175,8 +174,8 @@ package struct TopologyPicture {
             if tiles { draw(device, x, y) } else { anchors[device.address] = (x + Measure.tile.width / 2, y, inside) }
         case .several(let devices): if tiles { draw(devices, x, y) }
         case .container(let title, let detail, let depth, let children, let width, let height):
-            boxes += 1
-            let own = boxes
+            containers += 1
+            let own = containers
             if tiles {
                 svg.text(title, x + Measure.padding, y + 18, size: depth == 0 ? 13 : 11.5, fill: Palette.ink, face: .bold)
                 if !detail.isEmpty { svg.text(detail, x + Measure.padding, y + 32, size: 10, fill: Palette.faint) }

@@ -149,7 +149,7 @@ package struct Terminal: Sendable {
         self.hasColours = hasColours
     }
 
-    /// One of the six colours of every terminal that can be told from its background, by pair. Red is left out: it
+    /// A colour that can be told from the background of most terminals, by pair. Red is left out: it
     /// is for problems.
     func colour(_ text: String, _ number: Int) -> String {
         hasColours ? "\u{1B}[\([32, 33, 34, 35, 36, 92, 94, 95, 96][number % 9])m\(text)\u{1B}[0m" : text

@@ -16,7 +16,7 @@ struct MachineOrder: Comparable {
         key = [numaNode.map { UInt64(clamping: $0) } ?? .max - 1, root]
         key += function.bridges.map { UInt64($0.device) << 3 | UInt64($0.function) }
         key.append(UInt64(function.address.device) << 3 | UInt64(function.address.function))
-        key.append(UInt64(device.subFunction?.number ?? -1 + 1))
+        key.append(UInt64(clamping: device.subFunction?.number ?? 0))
     }
 
     /// `pci0000:44` as domain and bus.
