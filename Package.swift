@@ -44,6 +44,7 @@ let selfContained: [LinkerSetting] =
 
 let dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto.git", "3.12.3"..<"5.0.0"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
@@ -60,6 +61,7 @@ let dependencies: [Package.Dependency] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -134,13 +136,13 @@ let targets: [Target] = [
 
     // Client of the API server.
     .target(
-        name: "Kubernetes", dependencies: ["ResourceAPI", httpClient, nioCore, nioHTTP], swiftSettings: strict),
+        name: "Kubernetes", dependencies: ["ResourceAPI", httpClient, nioCore, nioHTTP, nioSSL], swiftSettings: strict),
 
     // MARK: What the daemons do
 
     // A machine and its pairing -> slices, and keeping them so at the API server.
     .target(
-        name: "Publishing", dependencies: ["Hardware", "Kubernetes", "ResourceAPI", "Topology", logging],
+        name: "Publishing", dependencies: ["Hardware", "Kubernetes", "ResourceAPI", "Topology", crypto, logging],
         swiftSettings: strict),
     // A claim -> plan, CDI specification and journal; and back.
     .target(
@@ -156,7 +158,7 @@ let targets: [Target] = [
     .target(
         name: "KubeletPlugin",
         dependencies: [
-            "Journal", "KubeletAPI", "Linux", "Preparation", grpc, grpcTransport, lifecycle, logging, nioPosix, protobuf,
+            "Journal", "KubeletAPI", "Linux", "Preparation", crypto, grpc, grpcTransport, lifecycle, logging, nioPosix, protobuf,
         ], swiftSettings: strict),
 
     // MARK: Daemons
@@ -165,8 +167,8 @@ let targets: [Target] = [
         name: "Node",
         dependencies: [
             "Addressing", "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "Preparation",
-            "Publishing", "Topology",
-            httpClient, lifecycle, logging, nioCore, nioPosix, nioSSL, unixSignals,
+            "Publishing", "ResourceAPI", "Topology",
+            httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix, unixSignals,
         ], swiftSettings: strict),
     .target(
         name: "Injector",
@@ -195,7 +197,9 @@ let targets: [Target] = [
 
     .executableTarget(
         name: "nearside",
-        dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "Publishing", "Simulation", "Topology", argumentParser],
+        dependencies: [
+            "Discovery", "Hardware", "Inspection", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology", argumentParser,
+        ],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-demo",
@@ -205,12 +209,16 @@ let targets: [Target] = [
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-bench",
-        dependencies: ["Discovery", "Hardware", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Simulation", "Testbed", "Topology"],
+        dependencies: [
+            "Discovery", "Hardware", "KubeletAPI", "Kubernetes", "Linux", "NRIMessages", "Publishing", "ResourceAPI", "Simulation",
+            "Testbed",
+            "Topology", httpClient, logging,
+        ],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-node",
         dependencies: [
-            "Discovery", "KubeletPlugin", "Kubernetes", "Node", "Publishing", "ResourceAPI", "Topology", argumentParser, logging,
+            "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "Node", "Publishing", "ResourceAPI", "Topology", argumentParser, logging,
         ], swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-nri", dependencies: ["Injector", "Linux", argumentParser, logging],
@@ -250,8 +258,14 @@ let targets: [Target] = [
     .testTarget(
         name: "NodeTests",
         dependencies: [
-            "Addressing", "Hardware", "InjectorSocket", "Journal", "KubeletAPI", "Kubernetes", "Linux", "NRIMessages",
-            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "TTRPC", "Testbed", httpClient, nioPosix,
+            "Addressing", "Hardware", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin", "Linux", "NRIMessages",
+            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "TTRPC", "Testbed", grpcTransport,
+        ], swiftSettings: strict),
+    .testTarget(
+        name: "PublishingTests",
+        dependencies: [
+            "Hardware", "Inspection", "Kubernetes", "Linux", "Publishing", "ResourceAPI", "Testbed", "Topology", httpClient, logging,
+            nioPosix,
         ], swiftSettings: strict),
     .testTarget(
         name: "ManifestTests", dependencies: ["ClaimConfig", "ResourceAPI", "Testbed", yams], swiftSettings: strict),

@@ -31,6 +31,21 @@ void CGRPC_close(void *channel) {
     grpc_shutdown();
 }
 
+/// Copies a message out of its buffer, which is given up.
+static void take(struct CGRPC_Reply *reply, grpc_byte_buffer *message) {
+    if (message == NULL) return;
+    grpc_byte_buffer_reader reader;
+    if (grpc_byte_buffer_reader_init(&reader, message)) {
+        grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
+        reply->count = GRPC_SLICE_LENGTH(all);
+        reply->bytes = malloc(reply->count > 0 ? reply->count : 1);
+        if (reply->bytes != NULL) memcpy(reply->bytes, GRPC_SLICE_START_PTR(all), reply->count);
+        grpc_slice_unref(all);
+        grpc_byte_buffer_reader_destroy(&reader);
+    }
+    grpc_byte_buffer_destroy(message);
+}
+
 struct CGRPC_Reply CGRPC_call(
     void *channel, const char *method, const uint8_t *bytes, size_t count, int64_t timeout_milliseconds) {
     struct CGRPC_Reply reply = {0};
@@ -70,18 +85,7 @@ struct CGRPC_Reply CGRPC_call(
 
     reply.status = status;
     reply.details = grpc_slice_to_c_string(details);
-    if (response != NULL) {
-        grpc_byte_buffer_reader reader;
-        if (grpc_byte_buffer_reader_init(&reader, response)) {
-            grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
-            reply.count = GRPC_SLICE_LENGTH(all);
-            reply.bytes = malloc(reply.count > 0 ? reply.count : 1);
-            if (reply.bytes != NULL) memcpy(reply.bytes, GRPC_SLICE_START_PTR(all), reply.count);
-            grpc_slice_unref(all);
-            grpc_byte_buffer_reader_destroy(&reader);
-        }
-        grpc_byte_buffer_destroy(response);
-    }
+    take(&reply, response);
     grpc_byte_buffer_destroy(request);
     grpc_slice_unref(data);
     grpc_slice_unref(path);
@@ -99,4 +103,74 @@ void CGRPC_free(struct CGRPC_Reply *reply) {
     free(reply->bytes);
     reply->details = NULL;
     reply->bytes = NULL;
+}
+
+struct stream {
+    grpc_call *call;
+    grpc_completion_queue *queue;
+    grpc_metadata_array initial;
+    grpc_byte_buffer *message;
+    int isWaiting;
+};
+
+void *CGRPC_stream(void *channel, const char *method, const uint8_t *bytes, size_t count) {
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL) return NULL;
+    stream->queue = grpc_completion_queue_create_for_pluck(NULL);
+    grpc_slice path = grpc_slice_from_copied_string(method);
+    stream->call = grpc_channel_create_call(
+        channel, NULL, GRPC_PROPAGATE_DEFAULTS, stream->queue, path, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    grpc_slice_unref(path);
+    grpc_metadata_array_init(&stream->initial);
+    grpc_slice data = grpc_slice_from_copied_buffer((const char *)bytes, count);
+    grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&data, 1);
+    grpc_op ops[4];
+    memset(ops, 0, sizeof ops);
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[1].op = GRPC_OP_SEND_MESSAGE;
+    ops[1].data.send_message.send_message = request;
+    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[3].data.recv_initial_metadata.recv_initial_metadata = &stream->initial;
+    if (grpc_call_start_batch(stream->call, ops, 4, stream, NULL) == GRPC_CALL_OK)
+        grpc_completion_queue_pluck(stream->queue, stream, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    grpc_byte_buffer_destroy(request);
+    grpc_slice_unref(data);
+    return stream;
+}
+
+struct CGRPC_Reply CGRPC_next(void *opaque, int64_t timeout_milliseconds) {
+    struct stream *stream = opaque;
+    struct CGRPC_Reply reply = {.status = GRPC_STATUS_DEADLINE_EXCEEDED};
+    if (!stream->isWaiting) {
+        grpc_op op;
+        memset(&op, 0, sizeof op);
+        op.op = GRPC_OP_RECV_MESSAGE;
+        op.data.recv_message.recv_message = &stream->message;
+        if (grpc_call_start_batch(stream->call, &op, 1, &stream->message, NULL) != GRPC_CALL_OK) return reply;
+        stream->isWaiting = 1;
+    }
+    gpr_timespec end = gpr_time_add(
+        gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_milliseconds, GPR_TIMESPAN));
+    grpc_event event = grpc_completion_queue_pluck(stream->queue, &stream->message, end, NULL);
+    if (event.type != GRPC_OP_COMPLETE) return reply;
+    stream->isWaiting = 0;
+    reply.status = stream->message == NULL ? GRPC_STATUS_UNAVAILABLE : GRPC_STATUS_OK;
+    take(&reply, stream->message);
+    stream->message = NULL;
+    return reply;
+}
+
+void CGRPC_end(void *opaque) {
+    struct stream *stream = opaque;
+    grpc_call_cancel(stream->call, NULL);
+    if (stream->isWaiting) {
+        grpc_completion_queue_pluck(stream->queue, &stream->message, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        if (stream->message != NULL) grpc_byte_buffer_destroy(stream->message);
+    }
+    grpc_metadata_array_destroy(&stream->initial);
+    grpc_call_unref(stream->call);
+    grpc_completion_queue_shutdown(stream->queue);
+    grpc_completion_queue_destroy(stream->queue);
+    free(stream);
 }

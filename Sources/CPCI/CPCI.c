@@ -65,3 +65,10 @@ int CPCI_name(struct pci_access *access, char *buffer, int size, int vendor, int
         access, buffer, size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS, vendor, device);
     return name != NULL && name[0] != 0;
 }
+
+int CPCI_part_name(struct pci_access *access, char *buffer, int size, int vendor, int device) {
+    if (setjmp(failure) != 0) return 0;
+    int what = device < 0 ? PCI_LOOKUP_VENDOR : PCI_LOOKUP_DEVICE;
+    char *name = pci_lookup_name(access, buffer, size, what | PCI_LOOKUP_NO_NUMBERS, vendor, device);
+    return name != NULL && name[0] != 0;
+}

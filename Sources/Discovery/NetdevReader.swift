@@ -102,6 +102,8 @@ struct NetdevReader {
             netdev.mtu = folder.integer("mtu", in: 0...Int(Int32.max))
             netdev.state = folder.text("operstate")
             netdev.hasCarrier = folder.integer("carrier", in: 0...1).map { $0 == 1 }
+            netdev.isEnabled = folder.parse("flags") { $0.firstLine.flatMap { UInt32($0.dropFirst(2), radix: 16) } }.map { $0 & 1 == 1 }
+            netdev.encapsulation = folder.integer("type", in: 0...Int(UInt16.max)).flatMap { Netdev.encapsulations[$0] }
             // A driver that does not know says -1 or 4294967295.
             netdev.speed = folder.integer("speed", in: -1...Int(UInt32.max)).flatMap { (1..<100_000_000).contains($0) ? $0 : nil }
             netdev.port = folder.integer("dev_port", in: 0...Int(UInt16.max)).flatMap { $0 == 0 ? nil : $0 }
@@ -149,6 +151,8 @@ extension Netdev {
         minimalMTU = link.minimalMTU.map { Int($0) }
         maximalMTU = link.maximalMTU.map { Int($0) }
         hasCarrier = link.hasCarrier
+        isEnabled = link.isUp
+        encapsulation = Netdev.encapsulations[Int(link.type)]
         portName = link.portName
         switchID = link.switchID
         alias = link.alias

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CPCI
+package import Hardware
 
 /// Names of devices for people, from libpci and the distribution's pci.ids.
 ///
@@ -18,11 +19,26 @@ package final class PCINames {
 
     /// `NVIDIA Corporation GH100 [H100 SXM5 80GB]`; nil when the database does not know the ids.
     package func name(vendor: String, device: String) -> String? {
-        guard let access, let vendor = Int32(vendor, radix: 16), let device = Int32(device, radix: 16) else {
-            return nil
+        guard let vendor = Int32(vendor, radix: 16), let device = Int32(device, radix: 16) else { return nil }
+        return text { CPCI_name($0, &$1, Int32($1.count), vendor, device) }
+    }
+
+    /// Adds the names that a machine's functions have and the table lacks.
+    package func complete(_ table: inout PCINameTable, for machine: Machine) {
+        for function in machine.functions where !function.isBridge {
+            guard let vendor = Int32(function.vendor, radix: 16), let device = Int32(function.device, radix: 16) else { continue }
+            if table.vendors[function.vendor] == nil {
+                table.vendors[function.vendor] = text { CPCI_part_name($0, &$1, Int32($1.count), vendor, -1) }
+            }
+            let key = "\(function.vendor):\(function.device)"
+            if table.devices[key] == nil { table.devices[key] = text { CPCI_part_name($0, &$1, Int32($1.count), vendor, device) } }
         }
+    }
+
+    private func text(_ look: (UnsafeMutablePointer<pci_access>, inout [CChar]) -> Int32) -> String? {
+        guard let access else { return nil }
         var buffer = [CChar](repeating: 0, count: 256)
-        guard CPCI_name(access, &buffer, Int32(buffer.count), vendor, device) != 0 else { return nil }
+        guard look(access, &buffer) != 0 else { return nil }
         return buffer.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } }
     }
 }

@@ -11,6 +11,8 @@ extension MachineTree {
         file("\(folder)/mtu", netdev.mtu)
         if let state = netdev.state { file("\(folder)/operstate", state) }
         file("\(folder)/carrier", netdev.hasCarrier.map { $0 ? 1 : 0 })
+        if let isEnabled = netdev.isEnabled { file("\(folder)/flags", isEnabled ? "0x1003" : "0x1002") }
+        file("\(folder)/type", Netdev.encapsulations.first { $0.value == netdev.encapsulation }?.key)
         file("\(folder)/speed", netdev.speed)
         file("\(folder)/dev_port", netdev.port)
         if let name = netdev.portName { file("\(folder)/phys_port_name", name) }

@@ -16,8 +16,12 @@ package struct Netdev: Hashable, Sendable, Codable {
     package var maximalMTU: Int?
     /// RFC 2863 state as the kernel prints it: `up`, `down`, `unknown`, ...
     package var state: String?
+    /// Whether somebody has switched it on (IFF_UP): one that is off has no carrier, and nothing is wrong with it.
+    package var isEnabled: Bool?
     /// Whether the physical layer has a signal.
     package var hasCarrier: Bool?
+    /// What its frames are: `ether`, `infiniband`, `none` (if_arp.h, ARPHRD).
+    package var encapsulation: String?
     /// Mb/s; nil when the driver does not say.
     package var speed: Int?
     /// Version of the device's firmware as its driver tells it.
@@ -57,6 +61,8 @@ package struct Netdev: Hashable, Sendable, Codable {
 
     private enum CodingKeys: String, CodingKey {
         case name, index, mac, permanentMAC, mtu, minimalMTU, maximalMTU, state
+        case isEnabled = "enabled"
+        case encapsulation
         case hasCarrier = "carrier"
         case speed, firmware, kind, lower, port, portName, switchID, alias, alternativeNames, addresses
         case isUplink = "uplink"
@@ -72,6 +78,8 @@ package struct Netdev: Hashable, Sendable, Codable {
         minimalMTU = try values.decodeIfPresent(Int.self, forKey: .minimalMTU)
         maximalMTU = try values.decodeIfPresent(Int.self, forKey: .maximalMTU)
         state = try values.decodeIfPresent(String.self, forKey: .state)
+        isEnabled = try values.decodeIfPresent(Bool.self, forKey: .isEnabled)
+        encapsulation = try values.decodeIfPresent(String.self, forKey: .encapsulation)
         hasCarrier = try values.decodeIfPresent(Bool.self, forKey: .hasCarrier)
         speed = try values.decodeIfPresent(Int.self, forKey: .speed)
         firmware = try values.decodeIfPresent(String.self, forKey: .firmware)
@@ -96,6 +104,8 @@ package struct Netdev: Hashable, Sendable, Codable {
         try values.encodeIfPresent(minimalMTU, forKey: .minimalMTU)
         try values.encodeIfPresent(maximalMTU, forKey: .maximalMTU)
         try values.encodeIfPresent(state, forKey: .state)
+        try values.encodeIfPresent(isEnabled, forKey: .isEnabled)
+        try values.encodeIfPresent(encapsulation, forKey: .encapsulation)
         try values.encodeIfPresent(hasCarrier, forKey: .hasCarrier)
         try values.encodeIfPresent(speed, forKey: .speed)
         try values.encodeIfPresent(firmware, forKey: .firmware)
@@ -112,6 +122,9 @@ package struct Netdev: Hashable, Sendable, Codable {
 }
 
 extension Netdev {
+    /// Kinds of frames by their number (linux/if_arp.h), as `ip link` calls them.
+    package static let encapsulations: [Int: String] = [1: "ether", 32: "infiniband", 512: "ppp", 519: "rawip", 768: "ipip", 65534: "none"]
+
     /// Whose other end a representor is: what the host's switch sees of a function it gave away.
     package enum Represented: Hashable, Sendable {
         case virtualFunction(Int)

@@ -55,17 +55,21 @@ package struct DevicePlan: Hashable, Sendable, Codable {
     package var request: String
     /// The pair or set that was allocated, if the device is a member of one.
     package var group: String?
+    /// Which allocation of a device that several claims have.
+    package var shareID: String?
     package var cdiDeviceIDs: [String]
     /// Nil for a device without a netdev.
     package var interface: InterfacePlan?
 
     package init(
-        pool: String, device: String, request: String, group: String? = nil, cdiDeviceIDs: [String], interface: InterfacePlan?
+        pool: String, device: String, request: String, group: String? = nil, shareID: String? = nil, cdiDeviceIDs: [String],
+        interface: InterfacePlan?
     ) {
         self.pool = pool
         self.device = device
         self.request = request
         self.group = group
+        self.shareID = shareID
         self.cdiDeviceIDs = cdiDeviceIDs
         self.interface = interface
     }

@@ -9,6 +9,7 @@ package import Linux
 ///     states/CLAIM-UID.json   written by nearside-nri
 ///     nri.sock                served by nearside-nri
 ///     machine.json            written and read by nearside-node alone: the devices as last published
+///     cluster.json            likewise: what the cluster was found to lack
 ///
 /// Each file has one writer and is replaced as a whole, so neither daemon ever waits for the other,
 /// and a reader sees all of a change or nothing of it.
@@ -19,8 +20,7 @@ package struct JournalFolder: Sendable {
 
     package var socket: String { "\(path)/nri.sock" }
     package var machine: String { "\(path)/machine.json" }
-    /// There while the cluster is known not to take shared counters, so that the next start does not try again.
-    package var withoutCounters: String { "\(path)/without-counters" }
+    package var cluster: String { "\(path)/cluster.json" }
 
     /// Makes the folders. They hold what the host looked like: for root alone.
     package func make() throws(SystemError) {

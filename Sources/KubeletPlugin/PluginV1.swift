@@ -47,5 +47,6 @@ extension DRAV1Device {
         poolName = device.pool
         deviceName = device.device
         cdiDeviceIds = device.cdiDeviceIDs
+        if let share = device.shareID { shareID = share }
     }
 }

@@ -6,14 +6,22 @@ import Logging
 
 /// Tells the kubelet who we are and hears whether it took us.
 struct Registration: RegistrationRegistration.SimpleServiceProtocol {
+    /// What the kubelet did.
+    enum Occasion: Sendable {
+        case asked
+        case accepted
+        case refused(String)
+    }
+
     let driver: String
     let endpoint: String
-    let log: Logger
+    let tell: AsyncStream<Occasion>.Continuation
 
     /// Names of services as the kubelet knows them, newest first: it takes the first that it knows.
-    static let supported = ["v1.DRAPlugin", "v1beta1.DRAPlugin"]
+    static let supported = ["v1.DRAPlugin", "v1beta1.DRAPlugin", "v1.DRAResourceHealth", "v1alpha1.DRAResourceHealth"]
 
     func getInfo(request: RegistrationInfoRequest, context: ServerContext) async throws -> RegistrationPluginInfo {
+        tell.yield(.asked)
         var info = RegistrationPluginInfo()
         info.type = "DRAPlugin"
         info.name = driver
@@ -25,11 +33,7 @@ struct Registration: RegistrationRegistration.SimpleServiceProtocol {
     func notifyRegistrationStatus(
         request: RegistrationRegistrationStatus, context: ServerContext
     ) async throws -> RegistrationRegistrationStatusResponse {
-        if request.pluginRegistered {
-            log.notice("registered with the kubelet")
-        } else {
-            log.error("the kubelet refused the registration", metadata: ["error": "\(request.error)"])
-        }
+        tell.yield(request.pluginRegistered ? .accepted : .refused(request.error))
         return RegistrationRegistrationStatusResponse()
     }
 }

@@ -10,32 +10,58 @@ package import ResourceAPI
 ///
 /// It has no throttle of its own. The server says when it wants less (429 with Retry-After), and that
 /// is heeded; failures are tried again with growing, jittered pauses, so that thousands of nodes that
-/// start at once do not come back at once.
+/// start at once do not come back at once. How many connections there can be at a time is the HTTP client's
+/// business (``APIEndpoint/configuration(limit:)``).
 package struct APIClient: Sendable {
     private let endpoint: APIEndpoint
     private let http: HTTPClient
+    private let observe: @Sendable (_ method: String, _ status: Int) -> Void
+    private let attemptTimeout: TimeAmount
 
-    /// How long one attempt may take.
-    private static let attemptTimeout = TimeAmount.seconds(10)
-    private static let attempts = 5
+    /// For how long a call is tried again when its caller does not say: one that tries again itself says what is wrong, too.
+    private static let patience = Duration.seconds(5)
+    /// An answer is refused beyond this: nothing that we ask for comes near it.
+    private static let answerBytes = 64 << 20
 
-    package init(endpoint: APIEndpoint, http: HTTPClient) {
+    /// - Parameters:
+    ///   - attemptSeconds: how long one attempt may take.
+    ///   - observe: hears of every attempt; the status is 0 when there was no answer.
+    package init(
+        endpoint: APIEndpoint, http: HTTPClient, attemptSeconds: Int = 10,
+        observe: @escaping @Sendable (_ method: String, _ status: Int) -> Void = { _, _ in }
+    ) {
         self.endpoint = endpoint
         self.http = http
+        self.observe = observe
+        attemptTimeout = .seconds(Int64(attemptSeconds))
     }
 
     // MARK: Calls
 
-    package func get<Object: Decodable>(_ path: String) async throws(APIError) -> Object {
-        try decode(await send("GET", path), path)
+    package func get<Object: Decodable>(_ path: String, patience: Duration? = nil) async throws(APIError) -> Object {
+        try decode(await send("GET", path, patience: patience), path)
     }
 
-    package func create<Object: Codable>(_ object: Object, _ path: String) async throws(APIError) -> Object {
-        try decode(await send("POST", path, body: try encode(object, path)), path)
+    package func create<Object: Codable>(
+        _ object: Object, _ path: String, as version: ResourceAPIVersion = .v1
+    ) async throws(APIError) -> Object {
+        try decode(await send("POST", path, body: try encode(object, path, version)), path)
     }
 
-    package func replace<Object: Codable>(_ object: Object, _ path: String) async throws(APIError) -> Object {
-        try decode(await send("PUT", path, body: try encode(object, path)), path)
+    package func replace<Object: Codable>(
+        _ object: Object, _ path: String, as version: ResourceAPIVersion = .v1
+    ) async throws(APIError) -> Object {
+        try decode(await send("PUT", path, body: try encode(object, path, version)), path)
+    }
+
+    /// Server-side apply: the fields in `patch` become this manager's, and those it had and are not in it go.
+    package func apply<Object: Decodable>(
+        _ patch: some Encodable, _ path: String, manager: String, as version: ResourceAPIVersion = .v1
+    ) async throws(APIError) -> Object {
+        try decode(
+            await send(
+                "PATCH", "\(path)?fieldManager=\(manager)&force=true", body: try encode(patch, path, version),
+                type: "application/apply-patch+yaml"), path)
     }
 
     /// Deletes exactly that object in exactly that version.
@@ -46,70 +72,82 @@ package struct APIClient: Sendable {
             var preconditions: Metadata
         }
         let only = Metadata(uid: metadata.uid, resourceVersion: metadata.resourceVersion)
-        _ = try await send("DELETE", path, body: try encode(Options(preconditions: only), path))
+        _ = try await send("DELETE", path, body: try encode(Options(preconditions: only), path, .v1))
     }
 
     // MARK: One request
 
-    /// Sends a request, again while that makes sense. Throws what the server said last.
+    /// Sends a request, and again for as long as that makes sense and its caller has patience. Throws what the server said last.
     private func send(
-        _ method: String, _ path: String, body: [UInt8]? = nil
+        _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json", patience: Duration? = nil
     ) async throws(APIError) -> [UInt8] {
+        let end = ContinuousClock.now + (patience ?? Self.patience)
         var attempt = 0
         while true {
             attempt += 1
             let error: APIError
             do throws(APIError) {
-                return try await sendOnce(method, path, body: body)
+                return try await sendOnce(method, path, body: body, type: type)
             } catch let failure { error = failure }
-            guard error.isWorthRetrying, attempt < Self.attempts, !Task.isCancelled else { throw error }
-            let pause = error.retryAfter ?? Backoff.pause(attempt: attempt)
+            let pause = error.retryAfter.map(Backoff.pause(asked:)) ?? Backoff.pause(attempt: attempt)
+            // Whoever called knows better what to do with a pause that is longer than it can wait.
+            // What was to be made may have been, though the answer did not come: that is the caller's to find out.
+            let isSafe = method != "POST" || error.status == 429
+            guard error.isWorthRetrying, isSafe, ContinuousClock.now + pause < end, !Task.isCancelled else { throw error }
             do { try await Task.sleep(for: pause) } catch { throw .cancelled(method, path) }
         }
     }
 
     private func sendOnce(
-        _ method: String, _ path: String, body: [UInt8]?
+        _ method: String, _ path: String, body: [UInt8]?, type: String
     ) async throws(APIError) -> [UInt8] {
         let response: HTTPClientResponse
         let content: ByteBuffer
         do {
             response = try await http.execute(
-                try request(method, path, body: body), timeout: Self.attemptTimeout)
-            content = try await response.body.collect(upTo: 64 << 20)
+                try request(method, path, body: body, type: type), timeout: attemptTimeout)
+            content = try await response.body.collect(upTo: Self.answerBytes)
         } catch {
+            observe(method, 0)
+            if let error = error as? APIError { throw error }
             throw APIError(method, path, status: 0, reason: "Unreachable", message: "\(endpoint.url): \(error)")
         }
+        observe(method, Int(response.status.code))
         let bytes = Array(content.readableBytesView)
-        guard (200..<300).contains(response.status.code) else {
-            throw APIError(
-                method, path, status: Int(response.status.code), body: bytes,
-                retryAfter: response.headers.first(name: "Retry-After").flatMap { Int($0) })
-        }
+        guard (200..<300).contains(response.status.code) else { throw failure(method, path, response, bytes) }
         return bytes
     }
 
+    /// Retry-After is in seconds here; the form with a date is a proxy's, and passed over.
+    private func failure(_ method: String, _ path: String, _ response: HTTPClientResponse, _ body: [UInt8]) -> APIError {
+        let seconds = response.headers.first(name: "Retry-After").flatMap { Int($0) }
+        return APIError(
+            method, path, status: Int(response.status.code), body: body,
+            retryAfter: seconds.flatMap { (1...86_400).contains($0) ? .seconds($0) : nil })
+    }
+
     private func request(
-        _ method: String, _ path: String, body: [UInt8]?
+        _ method: String, _ path: String, body: [UInt8]?, type: String = "application/json"
     ) throws(APIError) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: endpoint.url + path)
         request.method = HTTPMethod(rawValue: method)
         request.headers.add(name: "Accept", value: "application/json")
         request.headers.add(name: "User-Agent", value: "nearside")
-        if let token = try endpoint.token() {
+        if let token = try endpoint.bearerToken() {
             request.headers.add(name: "Authorization", value: "Bearer \(token)")
         }
         if let body {
-            request.headers.add(name: "Content-Type", value: "application/json")
+            request.headers.add(name: "Content-Type", value: type)
             request.body = .bytes(ByteBuffer(bytes: body))
         }
         return request
     }
 
-    private func encode(_ object: some Encodable, _ path: String) throws(APIError) -> [UInt8] {
+    private func encode(_ object: some Encodable, _ path: String, _ version: ResourceAPIVersion) throws(APIError) -> [UInt8] {
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.withoutEscapingSlashes]
+            if let key = CodingUserInfoKey.resourceAPIVersion { encoder.userInfo[key] = version }
             return [UInt8](try encoder.encode(object))
         } catch { throw APIError("encode for", path, status: 0, reason: "Unencodable", message: "\(error)") }
     }
@@ -130,31 +168,31 @@ package struct APIClient: Sendable {
         _ body: @Sendable (WatchEvent<Object>) async throws -> Void
     ) async throws {
         let joint = path.contains("?") ? "&" : "?"
-        let timeout = Int.random(in: 300...600)
+        // Not all nodes at one moment. A connection that died silently is noticed earlier: a server sends a bookmark every
+        // minute or so, and HTTPClient gives up one that says nothing for eleven.
+        let timeout = Int.random(in: 1800...3600)
         let full = path + "\(joint)watch=true&allowWatchBookmarks=true&resourceVersion=\(version)&timeoutSeconds=\(timeout)"
         // The deadline is the server's; ours only ends a connection that died silently.
         let response = try await http.execute(
             try request("GET", full, body: nil), timeout: .seconds(Int64(timeout) + 30))
+        observe("WATCH", Int(response.status.code))
         guard response.status == .ok else {
             let bytes = try await response.body.collect(upTo: 1 << 20)
-            throw APIError("WATCH", path, status: Int(response.status.code), body: Array(bytes.readableBytesView))
+            throw failure("WATCH", path, response, Array(bytes.readableBytesView))
         }
         var line: [UInt8] = []
         for try await part in response.body {
-            line += part.readableBytesView
-            while let end = line.firstIndex(of: UInt8(ascii: "\n")) {
-                let bytes = Data(line[..<end])
-                line.removeSubrange(...end)
-                if !bytes.isEmpty { try await body(try WatchEvent<Object>(bytes, path)) }
+            var rest = part.readableBytesView[...]
+            while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                line += rest[..<end]
+                rest = rest[(end + 1)...]
+                if !line.isEmpty { try await body(try WatchEvent<Object>(Data(line), path)) }
+                line = []
+            }
+            line += rest
+            guard line.count <= Self.answerBytes else {
+                throw APIError("WATCH", path, status: 0, reason: "TooLong", message: "an event of more than \(Self.answerBytes) bytes")
             }
         }
-    }
-}
-
-/// Pauses between attempts: exponential, with full jitter above a floor.
-package enum Backoff {
-    package static func pause(attempt: Int, longest: Duration = .seconds(30)) -> Duration {
-        let ceiling = min(Duration.milliseconds(100 * (1 << min(attempt, 16))), longest)
-        return .milliseconds(50) + ceiling * Double.random(in: 0...1)
     }
 }

@@ -1,53 +1,116 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ResourceAPI
+import Synchronization
 
-/// The objects of resource.k8s.io that a node driver reads and writes.
-package struct ResourceClient: Sendable {
+/// The objects of resource.k8s.io that a node driver reads and writes, in whatever version the server has of them: v1, or
+/// else v1beta2 or v1beta1. Which one is found out when the server does not know a path, at the start or after it was changed.
+package final class ResourceClient: Sendable {
     private let api: APIClient
-    private static let group = "/apis/resource.k8s.io/v1"
+    private let version = Mutex(ResourceAPIVersion.v1)
 
     package init(_ api: APIClient) { self.api = api }
+
+    /// The version in use.
+    package var served: ResourceAPIVersion { version.withLock { $0 } }
 
     package func node(_ name: String) async throws(APIError) -> NodeObject {
         try await api.get("/api/v1/nodes/\(name)")
     }
 
-    package func claim(_ name: String, namespace: String) async throws(APIError) -> ResourceClaim {
-        try await api.get("\(Self.group)/namespaces/\(namespace)/resourceclaims/\(name)")
+    /// - Parameter patience: for how long it is tried again.
+    package func claim(_ name: String, namespace: String, patience: Duration) async throws(APIError) -> ResourceClaim {
+        try await inServedVersion { version throws(APIError) in
+            try await self.api.get("\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)", patience: patience)
+        }
+    }
+
+    /// Makes `devices` what the claim's status says of the devices of this driver: entries that are not in it go.
+    package func apply(_ devices: [AllocatedDeviceStatus], to claim: Metadata, driver: String) async throws(APIError) {
+        let _: ResourceClaim = try await inServedVersion { version throws(APIError) in
+            let patch = DeviceStatusPatch(claim, devices: devices, version: version)
+            let path = "\(Self.base(version))/namespaces/\(claim.namespace ?? "")/resourceclaims/\(claim.name ?? "")/status"
+            return try await self.api.apply(patch, path, manager: driver, as: version)
+        }
+    }
+
+    package func post(_ event: Event) async throws(APIError) {
+        _ = try await api.create(event, "/api/v1/namespaces/\(event.metadata.namespace ?? "default")/events")
     }
 
     // MARK: Slices of one driver on one node
 
-    private static func selection(_ driver: String, _ node: String) -> String {
-        "\(group)/resourceslices?fieldSelector=spec.driver%3D\(driver)%2Cspec.nodeName%3D\(node)"
+    private static func base(_ version: ResourceAPIVersion) -> String { "/apis/\(version.groupVersion)" }
+
+    private static func selection(_ driver: String, _ node: String, _ version: ResourceAPIVersion) -> String {
+        "\(base(version))/resourceslices?fieldSelector=spec.driver%3D\(driver)%2Cspec.nodeName%3D\(node)"
     }
 
     package func slices(driver: String, node: String) async throws(APIError) -> ObjectList<ResourceSlice> {
-        try await api.get(Self.selection(driver, node))
+        try await inServedVersion { version throws(APIError) in try await self.api.get(Self.selection(driver, node, version)) }
     }
 
     package func watchSlices(
-        driver: String, node: String, from version: String,
+        driver: String, node: String, from resourceVersion: String,
         _ body: @Sendable (WatchEvent<ResourceSlice>) async throws -> Void
     ) async throws {
-        try await api.watch(ResourceSlice.self, Self.selection(driver, node), from: version, body)
+        try await api.watch(ResourceSlice.self, Self.selection(driver, node, served), from: resourceVersion, body)
     }
 
     package func create(_ slice: ResourceSlice) async throws(APIError) -> ResourceSlice {
-        try await api.create(slice, "\(Self.group)/resourceslices")
+        try await inServedVersion { version throws(APIError) in
+            try await self.api.create(Self.slice(slice, version), "\(Self.base(version))/resourceslices", as: version)
+        }
     }
 
     package func replace(_ slice: ResourceSlice) async throws(APIError) -> ResourceSlice {
-        try await api.replace(slice, "\(Self.group)/resourceslices/\(slice.metadata.name ?? "")")
+        try await inServedVersion { version throws(APIError) in
+            let path = "\(Self.base(version))/resourceslices/\(slice.metadata.name ?? "")"
+            return try await self.api.replace(Self.slice(slice, version), path, as: version)
+        }
+    }
+
+    private static func slice(_ slice: ResourceSlice, _ version: ResourceAPIVersion) -> ResourceSlice {
+        var slice = slice
+        slice.apiVersion = version.groupVersion
+        return slice
     }
 
     /// Fine when it is gone already.
     package func delete(_ slice: ResourceSlice) async throws(APIError) {
         do throws(APIError) {
-            try await api.delete("\(Self.group)/resourceslices/\(slice.metadata.name ?? "")", slice.metadata)
+            try await inServedVersion { version throws(APIError) in
+                try await self.api.delete("\(Self.base(version))/resourceslices/\(slice.metadata.name ?? "")", slice.metadata)
+            }
         } catch {
             if !error.isNotFound { throw error }
         }
+    }
+
+    // MARK: Versions
+
+    private func inServedVersion<Value>(
+        _ body: (ResourceAPIVersion) async throws(APIError) -> Value
+    ) async throws(APIError) -> Value {
+        let tried = served
+        do throws(APIError) { return try await body(tried) } catch {
+            guard error.isUnknownPath, let other = try await newestServed(), other != tried else { throw error }
+            version.withLock { $0 = other }
+            return try await body(other)
+        }
+    }
+
+    /// What the server says it has of the group (meta/v1 APIGroup); nil when it has none of what we know.
+    private func newestServed() async throws(APIError) -> ResourceAPIVersion? {
+        struct Group: Decodable {
+            struct Version: Decodable { var version: String }
+            var versions: [Version]
+        }
+        let group: Group
+        do throws(APIError) { group = try await api.get("/apis/\(ResourceAPIVersion.group)") } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+        return ResourceAPIVersion.allCases.first { version in group.versions.contains { $0.version == version.rawValue } }
     }
 }

@@ -86,3 +86,10 @@ package struct FileIdentity: Hashable, Sendable, Codable {
         self.inode = inode
     }
 }
+
+/// A file, and when its entry was last changed: another file never has both.
+package struct FileStamp: Hashable, Sendable {
+    package var file: FileIdentity
+    package var seconds: Int
+    package var nanoseconds: Int
+}

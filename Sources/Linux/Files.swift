@@ -18,6 +18,16 @@ package enum Files {
         String(decoding: try read(path, limit: limit), as: UTF8.self)
     }
 
+    /// What is at the path, a link followed. The number of a file that was removed goes to the next one that is made, so the
+    /// time of its last change belongs to it.
+    package static func stamp(_ path: String) throws(SystemError) -> FileStamp {
+        var status = stat()
+        try checked("look at", path) { stat(path, &status) }
+        return FileStamp(
+            file: FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), seconds: Int(status.st_ctim.tv_sec),
+            nanoseconds: Int(status.st_ctim.tv_nsec))
+    }
+
     package static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0
     }

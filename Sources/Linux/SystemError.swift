@@ -26,6 +26,8 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
     }
 
     package var isNotFound: Bool { code == ENOENT }
+    /// Nobody listens there.
+    package var isRefused: Bool { code == ECONNREFUSED }
 }
 
 /// Calls again as long as a signal interrupts; throws what is left.

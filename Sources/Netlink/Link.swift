@@ -8,6 +8,8 @@ import Glibc
 package struct Link: Hashable, Sendable {
     package var index: Int32
     package var name = ""
+    /// What its frames are: ARPHRD_ETHER is 1, ARPHRD_INFINIBAND 32 (linux/if_arp.h).
+    package var type: UInt16
     package var flags: UInt32
     package var address: HardwareAddress?
     package var mtu: UInt32 = 0
@@ -49,10 +51,12 @@ package struct Link: Hashable, Sendable {
     /// Reads RTM_NEWLINK or RTM_DELLINK: struct ifinfomsg and IFLA attributes (linux/if_link.h).
     package init?(_ message: Message) {
         var reader = ByteReader(message.payload)
-        guard reader.skip(4), let index = reader.integer(Int32.self), let flags = reader.integer(UInt32.self),
+        guard reader.skip(2), let type = reader.integer(UInt16.self), let index = reader.integer(Int32.self),
+            let flags = reader.integer(UInt32.self),
             reader.skip(4), let rest = reader.take(reader.remaining)
         else { return nil }
         self.index = index
+        self.type = type
         self.flags = flags
         state = Self.states[0]
         var link = self

@@ -3,66 +3,148 @@
 import Discovery
 import Hardware
 import Journal
+import KubeletPlugin
 import Linux
 import Logging
 import Preparation
 import Publishing
+import ResourceAPI
 import ServiceLifecycle
 import Topology
 
 /// Takes a snapshot when something changed, and passes on what it means.
 actor InventoryService: Service {
+    struct Options {
+        var node: String
+        var policy: PublishingPolicy
+        var topologyPolicy: TopologyPolicy
+    }
+
+    private let options: Options
     private let discovery: Discovery
     private let journal: JournalFolder
-    private let policy: PublishingPolicy
-    private let topologyPolicy: TopologyPolicy
     private let publisher: SlicePublisher
     private let preparer: ClaimPreparer
+    private let board: HealthBoard
+    private let events: EventService
     private let log: Logger
+    private let names = PCINames()
 
     /// What was published last: tells of interfaces that are in pods now, and of devices that were lost. Kept
     /// on disk too, so that a new instance of this program publishes the same.
     private var known: Machine?
     private var remarks: Set<String> = []
+    private var damper = LinkDamper()
+    private var health: HealthReport?
+    private var nameTable = PCINameTable()
+    private(set) var statistics = InventoryStatistics()
+    /// When links are to be looked at again, and the earliest of that.
+    private var armed: ContinuousClock.Instant?
+    private let alarms: AsyncStream<ContinuousClock.Instant>
+    private let alarm: AsyncStream<ContinuousClock.Instant>.Continuation
 
     init(
-        discovery: Discovery, journal: JournalFolder, policy: PublishingPolicy, topologyPolicy: TopologyPolicy,
-        publisher: SlicePublisher, preparer: ClaimPreparer, log: Logger
+        _ options: Options, discovery: Discovery, journal: JournalFolder, publisher: SlicePublisher, preparer: ClaimPreparer,
+        board: HealthBoard, events: EventService, log: Logger
     ) {
+        self.options = options
         self.discovery = discovery
         self.journal = journal
-        self.policy = policy
-        self.topologyPolicy = topologyPolicy
         self.publisher = publisher
         self.preparer = preparer
+        self.board = board
+        self.events = events
         self.log = log
+        (alarms, alarm) = AsyncStream.makeStream()
     }
 
     func refresh() async throws {
+        let policy = options.policy
         if known == nil { known = readKnown() }
         let (states, damaged) = journal.states()
         for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
+        let plans = journal.plans().plans
+        let attachments = states.flatMap(\.attachments)
         let snapshot = try discovery.snapshot()
-        let machine = snapshot.machine.including(states.flatMap(\.attachments), known: known)
-        let topology = MachineTopology(machine, policy: topologyPolicy, known: known)
-        note(snapshot.remarks + topology.remarks)
+        let seen = snapshot.machine.including(attachments, known: known)
+        let (machine, next) = damper.damped(seen, inPods: Set(attachments.map(\.device)), at: .now)
+        if let next, armed.map({ next < $0 }) ?? true {
+            armed = next
+            alarm.yield(next)
+        }
+        let topology = MachineTopology(machine, policy: options.topologyPolicy, known: known)
+        let held = Set(plans.flatMap(\.devices).flatMap { [$0.device] + ($0.group.map { [$0] } ?? []) })
+        let report = HealthReport(machine, policy, held: held, known: known)
+        names.complete(&nameTable, for: machine)
+        let slices = SliceDevices(topology, policy, health: report, names: nameTable)
+        note(snapshot.remarks + topology.remarks + slices.remarks)
         remember(topology.remembered(policy, known: known))
-        let slices = SliceDevices(topology, policy)
         let devices = machine.devices.filter(policy.publishes)
         await preparer.update(
             devices: Dictionary(devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
             groups: slices.pairs?.members ?? [:])
         await publisher.publish(slices)
-        log.debug("snapshot", metadata: ["devices": "\(slices.devices.count)"])
+        board.post(report.conditions(slices, held: held, pool: options.node))
+        tell(report)
+        statistics.snapshots += 1
+        statistics.pairs = topology.pairing.pairs.count
+        statistics.claims = plans.count
+        statistics.troubles = Dictionary(report.findings.values.flatMap { $0 }.map { ($0.trouble, 1) }, uniquingKeysWith: +)
+        log.debug("snapshot", metadata: ["devices": "\(slices.whole.devices.count)"])
     }
 
     func run() async throws {
-        let watcher = try HostWatcher(virtualPrefixes: policy.virtualNICs, log: log)
-        for await _ in watcher.changes.cancelOnGracefulShutdown() {
-            do { try await refresh() } catch {
-                log.error("the devices cannot be read; the last known ones stay published", metadata: ["error": "\(error)"])
+        let watcher = try HostWatcher(virtualPrefixes: options.policy.virtualNICs, log: log)
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { for await _ in watcher.changes { await self.look() } }
+                group.addTask { await self.watchClock() }
+                await group.waitForAll()
             }
         }
+    }
+
+    private func look() async {
+        do { try await refresh() } catch {
+            log.error("the devices cannot be read; the last known ones stay published", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Looks again when a link has been steady for long enough: nothing announces that.
+    private func watchClock() async {
+        await withDiscardingTaskGroup { group in
+            for await due in alarms {
+                group.addTask {
+                    guard (try? await Task.sleep(until: due + .milliseconds(10), clock: .continuous)) != nil else { return }
+                    await self.ring(due)
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func ring(_ due: ContinuousClock.Instant) async {
+        if armed == due { armed = nil }
+        await look()
+    }
+
+    /// Says what began and what ended.
+    private func tell(_ report: HealthReport) {
+        for change in report.changes(since: health ?? HealthReport()) {
+            let text = "\(change.device): \(change.finding.message)"
+            if change.began {
+                log.warning(
+                    "trouble",
+                    metadata: [
+                        "device": "\(change.device)", "trouble": "\(change.finding.trouble.rawValue)", "what": "\(change.finding.message)",
+                    ])
+                events.tell(.warning, change.finding.trouble.began, text)
+            } else {
+                log.notice("trouble is over", metadata: ["device": "\(change.device)", "trouble": "\(change.finding.trouble.rawValue)"])
+                events.tell(.normal, change.finding.trouble.ended, "\(change.device): \(change.finding.trouble.rawValue) is over")
+            }
+        }
+        health = report
     }
 
     /// Says once what is wrong, and again when it has been right in between.

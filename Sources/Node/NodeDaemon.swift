@@ -11,7 +11,6 @@ import Linux
 package import Logging
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Preparation
 package import Publishing
 import ServiceLifecycle
@@ -30,10 +29,13 @@ package struct NodeDaemon: Sendable {
         package var cdi: String
         package var kubelet: KubeletPlugin.Options
         package var gatePath: String?
+        /// Nil for none.
+        package var metrics: MetricsAddress?
 
         package init(
             node: String, policy: PublishingPolicy, topologyPolicy: TopologyPolicy = TopologyPolicy(), endpoint: APIEndpoint,
-            discovery: Discovery, journal: String, cdi: String, kubelet: KubeletPlugin.Options, gatePath: String?
+            discovery: Discovery, journal: String, cdi: String, kubelet: KubeletPlugin.Options, gatePath: String?,
+            metrics: MetricsAddress? = nil
         ) {
             self.node = node
             self.policy = policy
@@ -44,6 +46,7 @@ package struct NodeDaemon: Sendable {
             self.cdi = cdi
             self.kubelet = kubelet
             self.gatePath = gatePath
+            self.metrics = metrics
         }
     }
 
@@ -59,52 +62,43 @@ package struct NodeDaemon: Sendable {
     package func run() async throws {
         // The whole of this daemon waits most of the time: one thread does for all sockets.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        var configuration = HTTPClient.Configuration()
-        configuration.timeout.connect = .seconds(5)
-        // APIClient tries again by itself, and says why it has to.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        // A watch that the server has not ended by now is one whose connection died silently.
-        configuration.timeout.read = .minutes(11)
-        if let file = options.endpoint.caFile {
-            var tls = TLSConfiguration.makeClientConfiguration()
-            tls.trustRoots = .file(file)
-            configuration.tlsConfiguration = tls
-        }
-        let http = HTTPClient(eventLoopGroup: group, configuration: configuration)
+        let http = HTTPClient(eventLoopGroup: group, configuration: try options.endpoint.configuration())
         let journal = JournalFolder(options.journal)
         try journal.make()
-        let resources = ResourceClient(APIClient(endpoint: options.endpoint, http: http))
+        try Files.makeFolder(options.kubelet.data, mode: 0o750)
+        let requests = RequestCounts()
+        let resources = ResourceClient(APIClient(endpoint: options.endpoint, http: http, observe: requests.note))
+        let driver = options.policy.driver
         let preparer = ClaimPreparer(
-            .init(driver: options.policy.driver, gatePath: options.gatePath), resources: resources, journal: journal,
-            specs: SpecFolder(options.cdi), log: log)
+            .init(driver: driver, gatePath: options.gatePath, lockPath: "\(options.kubelet.data)/serialize.lock"), resources: resources,
+            journal: journal, specs: SpecFolder(options.cdi), log: log)
         let publisher = SlicePublisher(
-            client: resources, driver: options.policy.driver, node: options.node,
-            knowsCounters: !Files.exists(journal.withoutCounters),
-            keep: { [log] knows in
-                do throws(SystemError) {
-                    if knows { try Files.remove(journal.withoutCounters) } else { try Files.write(journal.withoutCounters, "") }
-                } catch { log.warning("what the cluster takes is not kept for the next start", metadata: ["error": "\(error)"]) }
-            }, log: log)
+            client: resources, driver: driver, node: options.node, lacking: ClusterMemory.read(journal),
+            keep: { [log] in ClusterMemory.write($0, journal, log: log) }, log: log)
+        let board = HealthBoard()
+        let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
         let inventory = InventoryService(
-            discovery: options.discovery, journal: journal, policy: options.policy, topologyPolicy: options.topologyPolicy,
-            publisher: publisher, preparer: preparer, log: log)
+            .init(node: options.node, policy: options.policy, topologyPolicy: options.topologyPolicy), discovery: options.discovery,
+            journal: journal, publisher: publisher, preparer: preparer, board: board, events: events, log: log)
         // Devices are known before anybody can ask for one.
         try await inventory.refresh()
         var lifecycleLog = log
         lifecycleLog.logLevel = max(log.logLevel, .notice)
-        let services = ServiceGroup(
+        var services: [any Service] = [
+            PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events,
+            try KubeletPlugin(options.kubelet, handler: preparer, health: board, eventLoopGroup: group, log: log),
+        ]
+        if let address = options.metrics {
+            let page: @Sendable () async -> String = {
+                MetricsPage(await publisher.current, await inventory.statistics, requests.current).text
+            }
+            services.append(MetricsServer(address: address, eventLoopGroup: group, page: page, log: log))
+        }
+        let running = ServiceGroup(
             configuration: .init(
-                services: [
-                    .init(service: PublisherService(publisher: publisher)),
-                    .init(service: inventory),
-                    .init(
-                        service: try KubeletPlugin(
-                            options.kubelet, handler: preparer, eventLoopGroup: group, log: log)),
-                ],
-                gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: lifecycleLog))
+                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLog))
         let outcome: Result<Void, any Error>
-        do { outcome = .success(try await services.run()) } catch { outcome = .failure(error) }
+        do { outcome = .success(try await running.run()) } catch { outcome = .failure(error) }
         try await http.shutdown()
         try await group.shutdownGracefully()
         log.notice("stopped; running pods keep their devices")
@@ -112,13 +106,21 @@ package struct NodeDaemon: Sendable {
     }
 }
 
-/// Writes slices until shutdown.
+/// Writes slices until shutdown. Of two instances during a rolling update the older one does, until it ends.
 private struct PublisherService: Service {
     let publisher: SlicePublisher
+    let lock: String
+    let log: Logger
 
     func run() async throws {
         try await cancelWhenGracefulShutdown {
-            do { try await publisher.run() } catch is CancellationError {}
+            do {
+                let held = try await FileLock.wait(lock) {
+                    log.notice("another instance publishes the devices of this node; waiting for it to end")
+                }
+                try await publisher.run()
+                withExtendedLifetime(held) {}
+            } catch is CancellationError {}
         }
     }
 }

@@ -76,8 +76,8 @@ package struct ClaimPlanner: Sendable {
                 identity)
             planned.append(
                 DevicePlan(
-                    pool: result.pool, device: result.device, request: result.request, group: members[index].group, cdiDeviceIDs: [],
-                    interface: interface))
+                    pool: result.pool, device: result.device, request: result.request, group: members[index].group,
+                    shareID: result.shareID, cdiDeviceIDs: [], interface: interface))
         }
         try refuseDoubleNames(planned, pods, identity, others)
         let spec = spec(planned, identity)
@@ -106,7 +106,11 @@ package struct ClaimPlanner: Sendable {
     ) throws(ClaimError) {
         guard result.adminAccess != true else { return }
         for other in others where other.claim.uid != claim.uid {
-            if other.devices.contains(where: { $0.device == result.device && $0.pool == result.pool }) {
+            // A share is one of several allocations that the scheduler counts.
+            func isHolding(_ plan: DevicePlan) -> Bool {
+                plan.device == result.device && plan.pool == result.pool && (result.shareID == nil || plan.shareID == nil)
+            }
+            if other.devices.contains(where: isHolding) {
                 throw ClaimError("claim \(claim): device \(result.device) is still held by claim \(other.claim)")
             }
         }
@@ -141,6 +145,11 @@ package struct ClaimPlanner: Sendable {
         _ claim: ClaimIdentity
     ) throws(ClaimError) -> InterfacePlan? {
         guard let netdev = device.netdevs.first else {
+            if result.shareID != nil, wish != NetworkConfig() {
+                throw ClaimError(
+                    "claim \(claim): request \(result.request): device \(result.device) is shared and has no interface: a network configuration cannot be for it"
+                )
+            }
             // Accelerators and RDMA devices without an interface share requests with those that have one.
             return nil
         }
@@ -206,7 +215,10 @@ package struct ClaimPlanner: Sendable {
 
     // MARK: CDI
 
-    private static func cdiName(_ claim: ClaimIdentity, _ device: DevicePlan) -> String { "\(claim.uid)-\(device.device)" }
+    /// Two shares of one device can be in one claim.
+    private static func cdiName(_ claim: ClaimIdentity, _ device: DevicePlan) -> String {
+        "\(claim.uid)-\(device.device)" + (device.shareID.map { "-\($0.prefix(8))" } ?? "")
+    }
 
     /// The hook may take longer than the gate's own patience.
     private static let hookSeconds = 30

@@ -15,6 +15,7 @@ package struct PreparedDevice: Hashable, Sendable {
     package var pool: String
     package var device: String
     package var cdiDeviceIDs: [String]
+    package var shareID: String?
 }
 
 /// Prepares claims and gives them up again: both can be asked for twice, and both survive a kill
@@ -29,10 +30,13 @@ package actor ClaimPreparer {
         package var gatePath: String?
         /// How long `nearside-nri` may take to bring a claim's interfaces back, in milliseconds.
         package var releasePatience = 30_000
+        /// The file whose lock another instance of this driver takes too: during a rolling update there are two.
+        package var lockPath: String?
 
-        package init(driver: String, gatePath: String?) {
+        package init(driver: String, gatePath: String?, lockPath: String? = nil) {
             self.driver = driver
             self.gatePath = gatePath
+            self.lockPath = lockPath
         }
     }
 
@@ -64,7 +68,9 @@ package actor ClaimPreparer {
 
     package func prepare(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
         let claim: ResourceClaim
-        do throws(APIError) { claim = try await resources.claim(identity.name, namespace: identity.namespace) } catch {
+        do throws(APIError) {
+            claim = try await resources.claim(identity.name, namespace: identity.namespace, patience: Self.readPatience)
+        } catch {
             throw ClaimError("claim \(identity) cannot be read: \(error)")
         }
         guard claim.metadata.uid == identity.uid else {
@@ -74,9 +80,24 @@ package actor ClaimPreparer {
         return try await prepare(identity, claim)
     }
 
+    /// The kubelet waits 45 seconds for all claims of a pod.
+    private static let readPatience = Duration.seconds(20)
+
+    /// Nobody holds it longer than it takes to write two files, unless it is frozen.
+    private static let lockPatience = Duration.seconds(10)
+
+    private func lock(_ identity: ClaimIdentity) async throws(ClaimError) -> Descriptor? {
+        guard let path = options.lockPath else { return nil }
+        do { return try await FileLock.wait(path, pause: .milliseconds(5), patience: Self.lockPatience) } catch {
+            throw ClaimError("claim \(identity): another instance of this driver is in the middle of a claim and does not go on: \(error)")
+        }
+    }
+
     private func prepare(_ identity: ClaimIdentity, _ claim: ResourceClaim) async throws(ClaimError) -> [PreparedDevice] {
         // Asked before anything is decided: other calls run while we wait for the answer.
         if try plan(claim).outcome.plan.hasInterfaces { try await requireInjector(identity) }
+        let lock = try await lock(identity)
+        defer { withExtendedLifetime(lock) {} }
         let (outcome, existing) = try plan(claim)
         do {
             // The plan first: from then on the devices are taken, whatever happens.
@@ -93,11 +114,15 @@ package actor ClaimPreparer {
         for device in plan.devices {
             let request = String(device.request.prefix { $0 != "/" })
             let name = device.group ?? device.device
-            if let index = answers.firstIndex(where: { $0.device == name && $0.pool == device.pool && $0.requests == [request] }) {
+            let isMember = { (answer: PreparedDevice) in
+                answer.device == name && answer.pool == device.pool && answer.requests == [request] && answer.shareID == device.shareID
+            }
+            if let index = answers.firstIndex(where: isMember) {
                 answers[index].cdiDeviceIDs += device.cdiDeviceIDs
             } else {
                 answers.append(
-                    PreparedDevice(requests: [request], pool: device.pool, device: name, cdiDeviceIDs: device.cdiDeviceIDs))
+                    PreparedDevice(
+                        requests: [request], pool: device.pool, device: name, cdiDeviceIDs: device.cdiDeviceIDs, shareID: device.shareID))
             }
         }
         return answers
@@ -146,6 +171,9 @@ package actor ClaimPreparer {
     // MARK: Unprepare
 
     package func unprepare(_ identity: ClaimIdentity) async throws(ClaimError) {
+        // Held to the end: nobody may find a claim half given up.
+        let lock = try await lock(identity)
+        defer { withExtendedLifetime(lock) {} }
         let plan: ClaimPlan?
         do throws(JournalError) { plan = try journal.plan(identity.uid) } catch {
             // A plan that was set aside as damaged: what the state holds is still brought back.

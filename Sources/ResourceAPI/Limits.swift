@@ -6,8 +6,8 @@
 /// process without having gone through here.
 package enum Limits {
     package static let devicesPerSlice = 128
-    /// In a slice in which any device has counters.
-    package static let devicesWithCountersPerSlice = 64
+    /// In a slice in which any device draws on counters or has taints.
+    package static let heavyDevicesPerSlice = 64
     package static let countersPerSet = 32
     package static let attributesPerDevice = 32
     package static let attributeBytes = 64
@@ -24,6 +24,50 @@ package enum Limits {
             cut = text.index(after: index)
         }
         return text
+    }
+
+    /// Why an attribute would be refused; nil when it would not.
+    package static func problem(_ name: String, _ value: DeviceAttribute) -> String? {
+        let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2, !isDriverName(String(parts[0])) { return "\"\(parts[0])\" is no domain" }
+        let identifier = parts[parts.count - 1]
+        let isIdentifier = identifier.utf8.allSatisfy { byte in
+            byte == 0x5f || (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+        }
+        guard isIdentifier, let first = identifier.utf8.first, !(0x30...0x39).contains(first), identifier.utf8.count <= 32 else {
+            return "\"\(identifier)\" is no C identifier of at most 32 characters"
+        }
+        switch value {
+        case .int, .bool: return nil
+        case .string(let text): return text.utf8.count <= attributeBytes ? nil : "it has more than \(attributeBytes) bytes"
+        case .version(let text): return isSemanticVersion(text) ? nil : "\"\(text)\" is no semantic version"
+        case .other: return "it has no value"
+        }
+    }
+
+    /// `1.2.3`, with a pre-release and a build if there are some (semver.org 2.0.0).
+    static func isSemanticVersion(_ text: String) -> Bool {
+        guard text.utf8.count <= attributeBytes else { return false }
+        let build = text.split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)
+        let release = build[0].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        func isNumber(_ part: Substring) -> Bool {
+            !part.isEmpty && part.utf8.allSatisfy { (0x30...0x39).contains($0) } && (part.utf8.count == 1 || part.utf8.first != 0x30)
+        }
+        func isIdentifier(_ part: Substring) -> Bool {
+            !part.isEmpty
+                && part.utf8.allSatisfy {
+                    (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) || $0 == 0x2d
+                }
+        }
+        let numbers = release[0].split(separator: ".", omittingEmptySubsequences: false)
+        guard numbers.count == 3, numbers.allSatisfy(isNumber) else { return false }
+        if release.count == 2 {
+            let parts = release[1].split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.allSatisfy({ isIdentifier($0) && (isNumber($0) || !$0.utf8.allSatisfy { (0x30...0x39).contains($0) }) }) else {
+                return false
+            }
+        }
+        return build.count == 1 || build[1].split(separator: ".", omittingEmptySubsequences: false).allSatisfy(isIdentifier)
     }
 
     /// A DNS label made of any name: lower case, other characters as dashes, dashes trimmed, cut.

@@ -14,6 +14,7 @@ package struct ResourceClaim: Hashable, Sendable, Codable {
 package struct ResourceClaimStatus: Hashable, Sendable, Codable {
     package var allocation: AllocationResult?
     package var reservedFor: [ConsumerReference]?
+    package var devices: [AllocatedDeviceStatus]?
 
     package init(allocation: AllocationResult?, reservedFor: [ConsumerReference]? = nil) {
         self.allocation = allocation
@@ -58,12 +59,15 @@ package struct AllocatedDevice: Hashable, Sendable, Codable {
     package var pool: String
     package var device: String
     package var adminAccess: Bool?
+    /// Which allocation of a device that several claims can have (KEP-5075).
+    package var shareID: String?
 
-    package init(request: String, driver: String, pool: String, device: String) {
+    package init(request: String, driver: String, pool: String, device: String, shareID: String? = nil) {
         self.request = request
         self.driver = driver
         self.pool = pool
         self.device = device
+        self.shareID = shareID
     }
 
     /// The name containers refer to: without the sub-request.

@@ -1,8 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// A version of the group resource.k8s.io in which an API server can be spoken to. The objects here are those of v1; v1beta2
+/// writes them alike, v1beta1 has what makes up a device one level further down.
+package enum ResourceAPIVersion: String, Sendable, CaseIterable {
+    case v1, v1beta2, v1beta1
+
+    package static let group = "resource.k8s.io"
+    package var groupVersion: String { "\(Self.group)/\(rawValue)" }
+}
+
+extension CodingUserInfoKey {
+    /// The ``ResourceAPIVersion`` to write; v1 when it is not set. What is read tells by itself.
+    package static let resourceAPIVersion = CodingUserInfoKey(rawValue: "nearside.resourceAPIVersion")
+}
+
 /// Devices of a node, as the scheduler sees them (resource.k8s.io/v1 ResourceSlice, KEP-4381).
 package struct ResourceSlice: Hashable, Sendable, Codable {
-    package static let apiVersion = "resource.k8s.io/v1"
+    package static let apiVersion = ResourceAPIVersion.v1.groupVersion
 
     package var apiVersion: String? = Self.apiVersion
     package var kind: String? = "ResourceSlice"
@@ -48,20 +62,6 @@ package struct ResourcePool: Hashable, Sendable, Codable {
     }
 }
 
-/// A device in a slice: its name is a DNS label, unique in the pool.
-package struct SliceDevice: Hashable, Sendable, Codable {
-    package var name: String
-    package var attributes: [String: DeviceAttribute]?
-    /// What the device takes of counters that it shares with others.
-    package var consumesCounters: [CounterConsumption]?
-
-    package init(name: String, attributes: [String: DeviceAttribute], consumesCounters: [CounterConsumption]? = nil) {
-        self.name = name
-        self.attributes = attributes
-        self.consumesCounters = consumesCounters
-    }
-}
-
 /// Amounts that devices of one pool draw on together, by DNS label.
 package struct CounterSet: Hashable, Sendable, Codable {
     package var name: String
@@ -73,11 +73,10 @@ package struct CounterSet: Hashable, Sendable, Codable {
     }
 }
 
-/// An amount: a Kubernetes quantity.
 package struct Counter: Hashable, Sendable, Codable {
-    package var value: String
+    package var value: Quantity
 
-    package init(value: String) { self.value = value }
+    package init(value: Quantity) { self.value = value }
 }
 
 /// What a device takes of the counters of one set.
@@ -88,42 +87,5 @@ package struct CounterConsumption: Hashable, Sendable, Codable {
     package init(counterSet: String, counters: [String: Counter]) {
         self.counterSet = counterSet
         self.counters = counters
-    }
-}
-
-/// One attribute: exactly one of the fields is set on the wire.
-package enum DeviceAttribute: Hashable, Sendable {
-    case int(Int64)
-    case bool(Bool)
-    case string(String)
-    case version(String)
-}
-
-extension DeviceAttribute: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case int, bool, string, version
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        if let value = try values.decodeIfPresent(Int64.self, forKey: .int) {
-            self = .int(value)
-        } else if let value = try values.decodeIfPresent(Bool.self, forKey: .bool) {
-            self = .bool(value)
-        } else if let value = try values.decodeIfPresent(String.self, forKey: .version) {
-            self = .version(value)
-        } else {
-            self = .string(try values.decode(String.self, forKey: .string))
-        }
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        switch self {
-        case .int(let value): try values.encode(value, forKey: .int)
-        case .bool(let value): try values.encode(value, forKey: .bool)
-        case .string(let value): try values.encode(value, forKey: .string)
-        case .version(let value): try values.encode(value, forKey: .version)
-        }
     }
 }

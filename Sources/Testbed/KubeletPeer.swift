@@ -39,6 +39,8 @@ package final class KubeletPeer: @unchecked Sendable {
             return Array(UnsafeBufferPointer(start: reply.bytes, count: reply.count))
         }
 
+        fileprivate func stream(_ method: String) -> UnsafeMutableRawPointer? { CGRPC_stream(channel, method, [], 0) }
+
         package func call<Answer: Message>(
             _ method: String, _ request: some Message, milliseconds: Int64 = 45_000
         ) throws -> Answer {
@@ -46,11 +48,33 @@ package final class KubeletPeer: @unchecked Sendable {
         }
     }
 
+    /// A stream of messages from the other side.
+    package final class Stream<Answer: Message>: @unchecked Sendable {
+        private let stream: UnsafeMutableRawPointer
+        private let channel: Channel
+
+        fileprivate init?(_ channel: Channel, _ opaque: UnsafeMutableRawPointer?) {
+            guard let opaque else { return nil }
+            (self.channel, stream) = (channel, opaque)
+        }
+
+        deinit { CGRPC_end(stream) }
+
+        /// Nil when none comes in time.
+        package func next(milliseconds: Int64 = 10_000) throws -> Answer? {
+            var reply = CGRPC_next(stream, milliseconds)
+            defer { CGRPC_free(&reply) }
+            if reply.status == 4 { return nil }
+            guard reply.status == 0 else { throw Failure(status: reply.status, details: "the stream has ended") }
+            return try Answer(serializedBytes: Array(UnsafeBufferPointer(start: reply.bytes, count: reply.count)))
+        }
+    }
+
     package let info: RegistrationPluginInfo
     private let service: Channel
 
-    /// Registers the plugin whose socket it is, as a kubelet does.
-    package init(registrationSocket: String) throws {
+    /// - Parameter refusal: why it is not taken, if it is not.
+    package init(registrationSocket: String, refusal: String? = nil) throws {
         let authority = registrationSocket.utf8.map { byte in
             byte == UInt8(ascii: "/") ? "%2F" : String(UnicodeScalar(byte))
         }.joined()
@@ -64,9 +88,18 @@ package final class KubeletPeer: @unchecked Sendable {
         }
         self.service = service
         var status = RegistrationRegistrationStatus()
-        status.pluginRegistered = true
+        status.pluginRegistered = refusal == nil
+        status.error = refusal ?? ""
         let _: RegistrationRegistrationStatusResponse = try registration.call(
             "/pluginregistration.Registration/NotifyRegistrationStatus", status, milliseconds: 5000)
+    }
+
+    /// Watches the health of all devices.
+    package func watchHealth<Answer: Message>(_ version: String, _ type: Answer.Type) throws -> Stream<Answer> {
+        guard let stream = Stream<Answer>(service, service.stream("/\(version).DRAResourceHealth/NodeWatchResources")) else {
+            throw Failure(status: 13, details: "no memory")
+        }
+        return stream
     }
 
     private static let prefix = "/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/"

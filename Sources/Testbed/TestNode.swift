@@ -29,6 +29,8 @@ package final class TestNode {
         /// Prefixes of virtual interfaces that are published.
         package var virtualNICs = ""
         package var dialect = RuntimePeer.Dialect.stateChange
+        /// What else nearside-node is started with.
+        package var nodeArguments: [String] = []
         /// A topology policy for nearside-node, as JSON.
         package var topologyPolicy: String?
 
@@ -38,7 +40,7 @@ package final class TestNode {
         }
     }
 
-    package let options: Options
+    package var options: Options
     package let scratch: ScratchFolder
     /// What the daemons take for the host's network.
     package let host: NetworkNamespace
@@ -161,7 +163,8 @@ package final class TestNode {
         runtime = try RuntimePeer(listener: runtimeListener, dialect: options.dialect, pods: synchronized)
     }
 
-    package func startNode() throws {
+    /// - Parameter registrationSocket: where it is to appear, if not in its usual place.
+    package func startNode(registrationSocket: String? = nil) throws {
         nodeDaemon = try startDaemon(
             "nearside-node", capabilities: [],
             [
@@ -170,8 +173,9 @@ package final class TestNode {
                 "--journal", scratch("journal"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path, "--gate",
                 "\(options.programs)/nearside-gate", "--api-server", api.url, "--log-level", "debug",
             ] + (options.isSecure ? ["--ca-file", scratch("ca.crt"), "--token-file", scratch("token")] : [])
-                + (options.topologyPolicy == nil ? [] : ["--topology-policy", scratch("policy.json")]), log: "node.log")
-        let socket = scratch("plugins_registry/\(options.driver)-reg.sock")
+                + (options.topologyPolicy == nil ? [] : ["--topology-policy", scratch("policy.json")]) + options.nodeArguments,
+            log: "node.log")
+        let socket = registrationSocket ?? scratch("plugins_registry/\(options.driver)-reg.sock")
         guard eventually(seconds: 10, { (try? UnixSocket.connect(socket)) != nil }) else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)
         }

@@ -13,11 +13,15 @@ import Topology
 /// Figures of the real daemons, in one run: `hack/bench`.
 @main
 struct NearsideBench {
-    static func main() throws {
+    static func main() async throws {
         let rounds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 10 : 10
         var table = Table()
         if CommandLine.arguments.dropFirst(2).first == "topology" {
             try TopologyBench.measure(rounds, &table)
+            return print(table.text)
+        }
+        if CommandLine.arguments.dropFirst(2).first == "publishing" {
+            try await PublishingBench.measure(rounds, drivers: 1000, &table)
             return print(table.text)
         }
         guard Place.canUseNamespaces else {
@@ -32,6 +36,7 @@ struct NearsideBench {
         try SnapshotBench.measure(rounds * 5, &table)
         try measureChanges(rounds, &table)
         try TopologyBench.measure(rounds, &table)
+        try await PublishingBench.measure(rounds, drivers: 1000, &table)
         for links in [1, 8] { try measureClaims(links, rounds, &table) }
         print(table.text)
     }

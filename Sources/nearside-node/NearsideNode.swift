@@ -5,6 +5,7 @@ import Discovery
 import Glibc
 import KubeletPlugin
 import Kubernetes
+import Linux
 import Logging
 import Node
 import Publishing
@@ -41,6 +42,13 @@ struct NearsideNode: AsyncParsableCommand {
     @Option(help: "A NCCL topology file that tells what the hypervisor hides.")
     var topologyHint: String?
 
+    @Option(
+        help: "Changes to what trouble does to claims: link-down, no-driver, lost and narrow-link = NoSchedule, NoExecute, None or off.")
+    var taint = ""
+
+    @Option(help: "How many claims may have an RDMA NIC without an interface (EFA) at a time.")
+    var shareNics: Int?
+
     @Option(help: "Addresses of this node, with commas: their interfaces are never given away.")
     var nodeAddresses = ""
 
@@ -62,6 +70,15 @@ struct NearsideNode: AsyncParsableCommand {
     @Option(help: "URL of the API server; in a pod it is found by itself.")
     var apiServer: String?
 
+    @Option(help: "A kubeconfig as JSON (kubectl config view --raw --minify --flatten -o json), outside of a cluster.")
+    var kubeconfig: String?
+
+    @Option(help: "UID of this pod: with it, the next pod of a rolling update serves before this one ends.")
+    var podUid: String?
+
+    @Option(help: "Where metrics are served, or off.")
+    var metrics = "127.0.0.1:9178"
+
     @Option(help: "File with a bearer token for --api-server.")
     var tokenFile: String?
 
@@ -80,6 +97,34 @@ struct NearsideNode: AsyncParsableCommand {
         }
         _ = try ownedFamilies(own)
         _ = try readTopologyPolicy()
+        _ = try taints()
+        _ = try metricsAddress()
+        if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics goes from 2 to 1000") }
+        if kubeconfig != nil, apiServer != nil { throw ValidationError("--kubeconfig and --api-server exclude each other") }
+        if let podUid, podUid.isEmpty || podUid.contains(where: { !$0.isASCII || !($0.isLetter || $0.isNumber || $0 == "-") }) {
+            throw ValidationError("--pod-uid is metadata.uid of the pod, not \"\(podUid)\"")
+        }
+    }
+
+    private func taints() throws -> TaintPolicy {
+        do throws(TaintPolicy.Malformed) { return try TaintPolicy(parsing: taint) } catch { throw ValidationError("--taint: \(error)") }
+    }
+
+    private func metricsAddress() throws -> MetricsAddress? {
+        if metrics == "off" { return nil }
+        guard let address = MetricsAddress(parsing: metrics) else {
+            throw ValidationError("--metrics is an address and a port such as 127.0.0.1:9178, or off; not \"\(metrics)\"")
+        }
+        return address
+    }
+
+    private func endpoint() throws -> APIEndpoint {
+        if let kubeconfig {
+            do { return try Kubeconfig.endpoint(try Files.read(kubeconfig), name: kubeconfig) } catch { throw ValidationError("\(error)") }
+        }
+        if let apiServer { return APIEndpoint(url: apiServer, tokenFile: tokenFile, caFile: caFile) }
+        if let found = APIEndpoint.inCluster(environment()) { return found }
+        throw ValidationError("this is no pod; say where the API server is with --kubeconfig or --api-server")
     }
 
     private func readTopologyPolicy() throws -> TopologyPolicy {
@@ -92,23 +137,17 @@ struct NearsideNode: AsyncParsableCommand {
         var log = Logger(label: "nearside-node", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         signal(SIGPIPE, SIG_IGN)
-        let endpoint: APIEndpoint
-        if let apiServer {
-            endpoint = APIEndpoint(url: apiServer, tokenFile: tokenFile, caFile: caFile)
-        } else if let found = APIEndpoint.inCluster(environment()) {
-            endpoint = found
-        } else {
-            throw ValidationError("this is no pod; say where the API server is with --api-server")
-        }
-        let policy = PublishingPolicy(driver: driver, owned: try ownedFamilies(own), virtualNICs: list(virtualNics))
+        let policy = PublishingPolicy(
+            driver: driver, owned: try ownedFamilies(own), virtualNICs: list(virtualNics), taints: try taints(), shares: shareNics)
         try await NodeDaemon(
             .init(
-                node: nodeName, policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: endpoint,
+                node: nodeName, policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
                 discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
                 journal: journal, cdi: cdi,
                 kubelet: .init(
-                    driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)"),
-                gatePath: gate.isEmpty ? nil : gate),
+                    driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)",
+                    podUID: podUid),
+                gatePath: gate.isEmpty ? nil : gate, metrics: try metricsAddress()),
             log: log
         ).run()
     }

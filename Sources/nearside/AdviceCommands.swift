@@ -62,7 +62,6 @@ struct ExplainCommand: ParsableCommand {
         guard parts.count == 2, !claim.hasPrefix("/"), !claim.hasPrefix("."), !claim.hasPrefix("-") else {
             throw Explanation.Unusable(description: "\"\(claim)\" is neither a file nor namespace/name")
         }
-        // kubectl knows every way to log in to a cluster; a client of our own would not.
         let arguments = ["kubectl", "get", "resourceclaim", "-n", String(parts[0]), String(parts[1]), "-o", "json"]
         let ended: (status: Int32, output: [UInt8])
         do throws(SystemError) { ended = try Command.run(arguments, limit: Self.limit) } catch {

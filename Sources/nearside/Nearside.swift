@@ -13,12 +13,15 @@ struct Nearside: ParsableCommand {
               nearside topology --machine hgx-a100  a machine type
               nearside explain default/my-claim     a claim against the best
               nearside doctor                       what to do for more speed
+              nearside claim 4                      a claim template for 4 pairs
+              nearside cluster                      free pairs of every node
             All take this machine, --host-root DIR, --machine NAME or FILE.
             Exit status: 0 well; 1 something cannot be read or used;
-            2 doctor or explain found something; 64 wrong use.
+            2 doctor, explain or cluster found something; 64 wrong use.
             """,
         subcommands: [
-            TopologyCommand.self, PairsCommand.self, DevicesCommand.self, SlicesCommand.self, ExplainCommand.self,
+            TopologyCommand.self, PairsCommand.self, DevicesCommand.self, SlicesCommand.self, ClaimCommand.self, ClusterCommand.self,
+            ExplainCommand.self,
             DoctorCommand.self, SimulateCommand.self, CaptureCommand.self, DemoCommand.self,
         ])
 }

@@ -5,6 +5,7 @@ import Discovery
 import Hardware
 import Inspection
 import Publishing
+import ResourceAPI
 import Topology
 
 struct TopologyCommand: ParsableCommand {
@@ -75,11 +76,44 @@ struct SlicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "slices",
         abstract: "The ResourceSlices that a node of this kind would publish.",
-        discussion: "Example: nearside slices --machine aws-p5 --own gpus -o json")
+        discussion: """
+            Exactly what nearside-node writes with the same options, troubles of
+            devices included. pciVendor and pciDevice are those of this
+            machine's pci.ids.
+            Examples:
+              nearside slices --machine aws-p5 --own gpus
+              nearside slices --own gpus --cluster-lacks counters,taints -o yaml
+            """)
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var publishing: PublishingOptions
 
+    @Option(help: "Name of the node.")
+    var nodeName = "node"
+
+    @Option(help: "What the cluster has switched off, with commas: counters, taints, sharing.")
+    var clusterLacks = ""
+
+    func run() throws {
+        var lacking: Set<ClusterFeature> = []
+        for word in clusterLacks.split(separator: ",") {
+            guard let feature = ClusterFeature(rawValue: String(word)) else {
+                let known = ClusterFeature.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--cluster-lacks does not know \"\(word)\"; known are \(known)")
+            }
+            lacking.insert(feature)
+        }
+        let topology = try source.readTopology()
+        var names = PCINameTable()
+        PCINames().complete(&names, for: topology.machine)
+        let list = SlicesDocument.list(topology, try publishing.policy(), node: nodeName, names: names, lacking: lacking)
+        try output.show(text: SlicesDocument.text(list), document: list)
+    }
+}
+
+/// What a driver publishes: the options of nearside-node.
+struct PublishingOptions: ParsableArguments {
     @Option(help: "Accelerators this driver owns, with commas: gpus, neurons, gaudis, tpus.")
     var own = ""
 
@@ -89,18 +123,20 @@ struct SlicesCommand: ParsableCommand {
     @Option(help: "Name of the driver.")
     var driver = "dra.nearside"
 
-    @Option(help: "Name of the node.")
-    var nodeName = "node"
+    @Option(help: "How many claims may have an RDMA NIC without an interface at a time.")
+    var shareNics: Int?
 
-    func run() throws {
+    func policy() throws -> PublishingPolicy {
         let owned: Set<String>
         do throws(PublishingPolicy.UnknownFamily) { owned = try PublishingPolicy.owned(own) } catch {
             throw ValidationError("--own: \(error)")
         }
-        let list = SlicesDocument.list(
-            try source.readTopology(), driver: driver, node: nodeName, owned: owned,
-            virtualNICs: virtualNics.split(separator: ",").map(String.init))
-        try output.show(text: SlicesDocument.text(list), document: list)
+        guard Limits.isDriverName(driver) else {
+            throw ValidationError("--driver is a DNS name of at most 63 bytes such as dra.nearside, not \"\(driver)\"")
+        }
+        if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics goes from 2 to 1000") }
+        return PublishingPolicy(
+            driver: driver, owned: owned, virtualNICs: virtualNics.split(separator: ",").map(String.init), shares: shareNics)
     }
 }
 

@@ -44,6 +44,29 @@ struct ClaimPlannerTests {
     private static let gpu = "pci-0000-07-00-0"
 
     @Test
+    func `shares of one device go to several claims, and a whole allocation to one`() throws {
+        let planner = try Self.planner("aws-p5")
+        let efa = "pci-0000-4f-00-0"
+        func shared(_ uid: String, _ shares: [String?], config: [AllocationConfig] = []) -> ResourceClaim {
+            var claim = Self.claim(shares.map { _ in ("efa", efa) }, config: config, uid: uid)
+            for (index, share) in shares.enumerated() { claim.status?.allocation?.devices.results?[index].shareID = share }
+            return claim
+        }
+        let first = try planner.plan(shared("u1", ["aaaaaaaa-1", "bbbbbbbb-2"]), others: [])
+        #expect(first.plan.devices.map(\.shareID) == ["aaaaaaaa-1", "bbbbbbbb-2"])
+        #expect(Set(first.spec?.devices.map(\.name) ?? []).count == 2)
+        #expect(first.spec?.devices.allSatisfy { $0.containerEdits.deviceNodes?.isEmpty == false } == true)
+        let second = try planner.plan(shared("u2", ["cccccccc-3"]), others: [first.plan])
+        #expect(second.plan.devices.map(\.device) == [efa])
+        let whole = #expect(throws: ClaimError.self) { try planner.plan(shared("u3", [nil]), others: [first.plan]) }
+        #expect(whole?.description == "claim ns/c: device \(efa) is still held by claim ns/c")
+        let config = #expect(throws: ClaimError.self) {
+            try planner.plan(shared("u4", ["d"], config: [Self.config(.fromClaim, "net1")]), others: [])
+        }
+        #expect(config?.description.contains("is shared and has no interface: a network configuration cannot be for it") == true)
+    }
+
+    @Test
     func `a pair device is all its members, and stays that when pairs change`() throws {
         var planner = try Self.planner()
         planner.groups = ["pair-2": [Self.gpu, Self.nic], "pairs-2-1": [Self.gpu, Self.nic, "pci-0000-0f-00-0", Self.secondNIC]]

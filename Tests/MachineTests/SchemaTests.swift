@@ -22,6 +22,8 @@ struct SchemaTests {
         netdev.alternativeNames = ["enp1s0"]
         netdev.addresses = ["10.0.0.1/24"]
         netdev.isUplink = true
+        netdev.isEnabled = true
+        netdev.encapsulation = "ether"
         machine.virtualNetdevs[0] = netdev
         return machine
     }

@@ -96,7 +96,10 @@ struct ManifestTests {
         for rule in rules {
             for key in ["apiGroups", "resources", "verbs"] { #expect((rule[key] as? [String])?.contains("*") == false) }
         }
-        #expect(rules.count == 3)
+        let rights = rules.flatMap { rule in
+            ((rule["resources"] as? [String]) ?? []).map { "\($0): \(((rule["verbs"] as? [String]) ?? []).joined(separator: " "))" }
+        }
+        #expect(rights == ["resourceclaims: get", "resourceslices: list watch create update delete", "nodes: get", "events: create"])
     }
 
     @Test

@@ -67,7 +67,10 @@ struct DaemonTests {
         try node.startNode()
         #expect(node.runtime?.subscribedEvents == 0x000f)
         #expect(node.kubelet?.info.type == "DRAPlugin")
-        #expect(node.kubelet?.info.supportedVersions == ["v1.DRAPlugin", "v1beta1.DRAPlugin"])
+        #expect(
+            node.kubelet?.info.supportedVersions == [
+                "v1.DRAPlugin", "v1beta1.DRAPlugin", "v1.DRAResourceHealth", "v1alpha1.DRAResourceHealth",
+            ])
         try addClaim(node, "a")
         let devices = try prepare(node, "a")
         #expect(devices.map(\.requestNames) == [["nic"]])
@@ -237,7 +240,7 @@ struct DaemonTests {
     @Test
     func `a cluster that does not know counters gets no pair devices, one warning, and no writes after that`() throws {
         let node = try node()
-        node.api.dropCounters()
+        node.api.switchOff([.partitionableDevices])
         try node.startNode()
         #expect(try eventually { try node.api.slices().flatMap { $0.spec.devices ?? [] }.count == 16 })
         usleep(1_500_000)
@@ -246,7 +249,7 @@ struct DaemonTests {
         #expect(
             settled.flatMap { $0.spec.devices ?? [] }.allSatisfy { $0.consumesCounters == nil && $0.attributes?["kind"] != .string("pair") }
         )
-        #expect(node.log("node.log").split(separator: "\n").count { $0.contains("does not know shared counters") } == 1)
+        #expect(node.log("node.log").split(separator: "\n").count { $0.contains("the cluster has no counters") } == 1)
         usleep(500_000)
         #expect(try node.api.slices() == settled)
         // The next instance knows it from the journal's folder, and writes nothing.
@@ -260,7 +263,7 @@ struct DaemonTests {
         // When the kubelet has deleted all, the cluster is asked again.
         try node.api.deleteAllSlices()
         #expect(try eventually { try node.api.slices().flatMap { $0.spec.devices ?? [] }.count == 16 })
-        #expect(eventually { node.log("node.log").split(separator: "\n").count { $0.contains("does not know shared counters") } == 2 })
+        #expect(eventually { node.log("node.log").split(separator: "\n").count { $0.contains("the cluster has no counters") } == 2 })
     }
 
     /// Pair, rail and basis of each published device.

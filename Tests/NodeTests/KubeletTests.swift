@@ -3,7 +3,6 @@
 import Glibc
 import Hardware
 import KubeletAPI
-import Kubernetes
 import Linux
 import Publishing
 import ResourceAPI

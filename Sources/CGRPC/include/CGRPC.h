@@ -11,7 +11,7 @@
 struct CGRPC_Reply {
     /// gRPC status code; 0 is success.
     int status;
-    /// Text of the status. Never NULL.
+    /// Text of the status; NULL for a message of a stream.
     char *details;
     /// The answer, NULL when there is none.
     uint8_t *bytes;
@@ -25,6 +25,11 @@ void CGRPC_close(void *channel);
 /// One unary call.
 struct CGRPC_Reply CGRPC_call(
     void *channel, const char *method, const uint8_t *bytes, size_t count, int64_t timeout_milliseconds);
+/// A call whose answers are a stream; waits for the server to begin it.
+void *CGRPC_stream(void *channel, const char *method, const uint8_t *bytes, size_t count);
+/// The next message: status 0, or 4 when none came in time, or 14 when the stream has ended.
+struct CGRPC_Reply CGRPC_next(void *stream, int64_t timeout_milliseconds);
+void CGRPC_end(void *stream);
 void CGRPC_free(struct CGRPC_Reply *reply);
 
 #endif

@@ -24,4 +24,8 @@ void CPCI_close(struct pci_access *access);
 /// Writes the name of a vendor and device into the buffer; 0 when the database has none.
 int CPCI_name(struct pci_access *access, char *buffer, int size, int vendor, int device);
 
+/// The name of the vendor alone, or, with a device, of the device alone; 0 when the database has none. device is -1 for the
+/// vendor.
+int CPCI_part_name(struct pci_access *access, char *buffer, int size, int vendor, int device);
+
 #endif

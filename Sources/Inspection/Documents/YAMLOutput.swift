@@ -14,7 +14,7 @@ package enum YAMLOutput {
     private static func lines(_ value: JSONValue) throws -> [String] {
         switch value {
         case .object(let members) where !members.isEmpty:
-            return try members.sorted { $0.key < $1.key }.flatMap { key, value in
+            return try members.sorted { (rank($0.key), $0.key) < (rank($1.key), $1.key) }.flatMap { key, value in
                 let name = isPlain(key) ? key : try scalar(.string(key))
                 return try isBlock(value) ? ["\(name):"] + indented(lines(value), "  ") : ["\(name): \(scalar(value))"]
             }
@@ -25,6 +25,11 @@ package enum YAMLOutput {
             }
         default: return [try scalar(value)]
         }
+    }
+
+    /// What an object is comes first, as in every manifest.
+    private static func rank(_ key: String) -> Int {
+        ["apiVersion", "kind", "metadata", "name", "requests"].firstIndex(of: key) ?? 9
     }
 
     private static func indented(_ lines: [String], _ indent: String) -> [String] { lines.map { indent + $0 } }

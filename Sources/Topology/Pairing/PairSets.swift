@@ -30,14 +30,17 @@ package struct PairSets: Sendable {
         var units = pairs.sorted { $0.rail < $1.rail }.map { [$0] }
         while units.count > 1 {
             let count = units.count
-            var costs = [Int](repeating: 0, count: count * count)
-            for left in 0..<count {
-                for right in (left + 1)..<count {
-                    // What is equally near stays in order.
-                    costs[left * count + right] = Self.cost(units[left], units[right], distances) << 12 + (right - left)
+            var halves = Self.inOrder(count)
+            if count <= Self.mostExact {
+                var costs = [Int](repeating: 0, count: count * count)
+                for left in 0..<count {
+                    for right in (left + 1)..<count {
+                        // What is equally near stays in order.
+                        costs[left * count + right] = Self.cost(units[left], units[right], distances) << 12 + (right - left)
+                    }
                 }
+                halves = Self.matching(count) { costs[$0 * count + $1] }
             }
-            let halves = count <= 16 ? Self.matching(count) { costs[$0 * count + $1] } : Self.inOrder(count)
             units = halves.map { (units[$0.0] + units[$0.1]).sorted { $0.rail < $1.rail } }
                 .sorted { ($0.first?.rail ?? 0) < ($1.first?.rail ?? 0) }
             sets += units.enumerated().map { PairSet($1.map(\.rail), number: $0) }
@@ -45,23 +48,17 @@ package struct PairSets: Sendable {
         self.sets = sets
     }
 
+    /// Beyond so many members the matching would take too long.
+    private static let mostExact = 16
+
     private static func cost(_ left: [Pair], _ right: [Pair], _ distances: Distances) -> Int {
-        var linked = 0
-        var accelerators = 0
-        var nics = 0
-        for first in left {
-            for second in right {
-                for one in first.accelerators {
-                    for other in second.accelerators {
-                        if areLinked(one, other) { linked += 1 }
-                        accelerators += distances.path(one, other)?.pathClass.rawValue ?? 0
-                    }
-                }
-                if let one = first.nics.first, let other = second.nics.first {
-                    nics += distances.path(one, other)?.pathClass.rawValue ?? 0
-                }
-            }
+        let (ones, others) = (left.flatMap(\.accelerators), right.flatMap(\.accelerators))
+        let linked = ones.reduce(0) { sum, one in sum + others.count { areLinked(one, $0) } }
+        func sum(_ rows: [Device], _ columns: [Device]) -> Int {
+            distances.paths(rows, columns).reduce(0) { $1.reduce($0) { $0 + $1.pathClass.rawValue } }
         }
+        let accelerators = sum(ones, others)
+        let nics = sum(left.compactMap(\.nics.first), right.compactMap(\.nics.first))
         // Each part has room for the sum over eight sets of 16 accelerators of the worst class.
         return (4095 - min(linked, 4095)) << 32 | accelerators << 16 | nics
     }

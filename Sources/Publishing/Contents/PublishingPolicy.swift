@@ -10,11 +10,19 @@ package struct PublishingPolicy: Sendable {
     package var owned: Set<String>
     /// Prefixes of names of virtual interfaces that may be given to pods.
     package var virtualNICs: [String]
+    /// What becomes of claims when a device is in trouble.
+    package var taints: TaintPolicy
+    /// How many claims can have an RDMA NIC without an interface at a time; nil for one, as it is with all others.
+    package var shares: Int?
 
-    package init(driver: String, owned: Set<String> = [], virtualNICs: [String] = []) {
+    package init(
+        driver: String, owned: Set<String> = [], virtualNICs: [String] = [], taints: TaintPolicy = TaintPolicy(), shares: Int? = nil
+    ) {
         self.driver = driver
         self.owned = owned
         self.virtualNICs = virtualNICs
+        self.taints = taints
+        self.shares = shares
     }
 
     /// A kind that the catalog does not know.
@@ -41,5 +49,11 @@ package struct PublishingPolicy: Sendable {
             !device.isUplink
                 && (device.function != nil || virtualNICs.contains { device.address.hasPrefix($0) })
         }
+    }
+
+    /// Whether several claims can have the device at once: what a NIC without an interface gives is device nodes, which many
+    /// processes can open, as with EFA. An interface is in one network namespace at a time.
+    package func isShared(_ device: Device) -> Bool {
+        shares.map { $0 > 1 } == true && device.kind == .nic && !device.rdmaDevices.isEmpty && device.netdevs.isEmpty
     }
 }

@@ -14,6 +14,10 @@ struct APIRequest {
     /// Field selector, by path.
     var fields: [String: String] = [:]
     var object: JSONValue
+    /// Of resource.k8s.io, in the path.
+    var version: ResourceAPIVersion?
+    /// `status` behind the object's name.
+    var subresource: String?
 
     var isWatch: Bool { query["watch"] == "true" }
 
@@ -30,13 +34,17 @@ struct APIRequest {
         }
         object = (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null
         let words = path.split(separator: "/").map(String.init)
-        switch words {
-        case ["api", "v1", "nodes", words.last ?? ""] where words.count == 4:
-            (collection, name) = ("nodes", words[3])
-        case _ where words.starts(with: ["apis", "resource.k8s.io", "v1", "resourceslices"]):
-            (collection, name) = ("resourceslices", words.count > 4 ? words[4] : nil)
-        case _ where words.starts(with: ["apis", "resource.k8s.io", "v1", "namespaces"]) && words.count > 5:
-            (collection, name) = ("\(words[5])/\(words[4])", words.count > 6 ? words[6] : nil)
+        switch words.count {
+        case 4 where words.starts(with: ["api", "v1", "nodes"]): (collection, name) = ("nodes", words[3])
+        case 5 where words.starts(with: ["api", "v1", "namespaces"]) && words[4] == "events": collection = "events/\(words[3])"
+        case 4... where words.starts(with: ["apis", "resource.k8s.io"]):
+            version = ResourceAPIVersion(rawValue: words[2])
+            if words[3] == "resourceslices" {
+                (collection, name) = ("resourceslices", words.count > 4 ? words[4] : nil)
+            } else if words[3] == "namespaces", words.count > 5 {
+                (collection, name) = ("\(words[5])/\(words[4])", words.count > 6 ? words[6] : nil)
+                subresource = words.count > 7 ? words[7] : nil
+            }
         default: break
         }
     }

@@ -29,7 +29,18 @@ package struct SlicePlan: Hashable, Sendable {
     package var isEmpty: Bool { deletions.isEmpty && updates.isEmpty && creations.isEmpty }
 
     package init(wished: SliceContents, stored: [ResourceSlice], owner: SliceOwner) {
+        self.init(wished: wished, stored: stored, owner: owner, accepted: [:])
+    }
+
+    /// - Parameter accepted: what the server makes of a part that it does not keep as it is: that is as good as the part.
+    init(
+        wished: SliceContents, stored: [ResourceSlice], owner: SliceOwner, accepted: [SliceContents.Part: SliceContents.Part]
+    ) {
         let chunks = wished.parts
+        func holds(_ slice: ResourceSlice, _ part: SliceContents.Part) -> Bool {
+            let held = SliceContents.Part(of: slice.spec)
+            return held == part || accepted[part] == held
+        }
 
         let highest = stored.map(\.spec.pool.generation).max()
         var kept: [Int: ResourceSlice] = [:]
@@ -45,8 +56,8 @@ package struct SlicePlan: Hashable, Sendable {
         }
         let isChanged = chunks.indices.filter { index in
             guard let slice = kept[index] else { return false }
-            return Self.part(of: slice) != chunks[index]
-                || slice.spec.pool.resourceSliceCount != Int64(chunks.count)
+            return !holds(slice, chunks[index]) || slice.spec.pool.resourceSliceCount != Int64(chunks.count)
+                || !Self.isOwned(slice, owner)
         }
         let isNew = chunks.indices.filter { kept[$0] == nil }
         let old = highest ?? 0
@@ -58,8 +69,19 @@ package struct SlicePlan: Hashable, Sendable {
                     name: owner.node, generation: generation, resourceSliceCount: Int64(chunks.count)),
                 nodeName: owner.node, devices: chunks[index].devices, sharedCounters: chunks[index].counterSets)
             if var slice = kept[index] {
-                if slice.spec.pool != spec.pool || Self.part(of: slice) != chunks[index] {
+                if slice.spec.pool != spec.pool || !holds(slice, chunks[index]) || !Self.isOwned(slice, owner) {
+                    let times = Self.times(of: slice)
                     slice.spec = spec
+                    slice.metadata.ownerReferences = Self.owners(owner)
+                    // A taint that stays has been there since the server first saw it.
+                    for device in (slice.spec.devices ?? []).indices {
+                        for taint in (slice.spec.devices?[device].taints ?? []).indices {
+                            guard let name = slice.spec.devices?[device].name, let value = slice.spec.devices?[device].taints?[taint] else {
+                                continue
+                            }
+                            slice.spec.devices?[device].taints?[taint].timeAdded = times[name]?[value]
+                        }
+                    }
                     updates.append(slice)
                 }
             } else {
@@ -69,10 +91,22 @@ package struct SlicePlan: Hashable, Sendable {
         }
     }
 
-    /// What a slice holds; the server leaves out lists that are empty.
-    private static func part(of slice: ResourceSlice) -> SliceContents.Part {
-        let counters = slice.spec.sharedCounters.flatMap { $0.isEmpty ? nil : $0 }
-        return SliceContents.Part(devices: counters == nil ? slice.spec.devices ?? [] : nil, counterSets: counters)
+    private static func owners(_ owner: SliceOwner) -> [OwnerReference] {
+        [OwnerReference(apiVersion: "v1", kind: "Node", name: owner.node, uid: owner.nodeUID)]
+    }
+
+    /// A node that was made anew under its name has another UID: what belongs to the old one would be deleted with it.
+    private static func isOwned(_ slice: ResourceSlice, _ owner: SliceOwner) -> Bool {
+        slice.metadata.ownerReferences?.contains { $0.kind == "Node" && $0.uid == owner.nodeUID } ?? false
+    }
+
+    /// Since when each device has each of its taints.
+    private static func times(of slice: ResourceSlice) -> [String: [DeviceTaint: String]] {
+        var times: [String: [DeviceTaint: String]] = [:]
+        for device in slice.spec.devices ?? [] {
+            for taint in device.taints ?? [] { times[device.name, default: [:]][taint] = taint.timeAdded }
+        }
+        return times
     }
 
     private static func metadata(_ index: Int, count: Int, owner: SliceOwner) -> Metadata {
@@ -81,9 +115,7 @@ package struct SlicePlan: Hashable, Sendable {
         let prefix = String(repeating: "0", count: width - digits.utf8.count) + digits
         return Metadata(
             generateName: "\(prefix)-\(owner.driver)-\(owner.node)-",
-            ownerReferences: [
-                OwnerReference(apiVersion: "v1", kind: "Node", name: owner.node, uid: owner.nodeUID)
-            ])
+            ownerReferences: owners(owner))
     }
 
     /// The index that the name begins with; nil for a name of another form.

@@ -16,6 +16,9 @@ package struct PairDevices: Sendable {
     /// Names of the members' devices, by that of the pair or set.
     package let members: [String: [String]]
 
+    /// What the attribute `kind` of such a device can be.
+    static let kinds: Set<String> = ["pair", "pairs"]
+
     /// What the counter sets are called.
     private enum Sets {
         static let accelerators = "accelerators"
@@ -25,8 +28,10 @@ package struct PairDevices: Sendable {
     /// Nil when there is nothing to put together: no pair whose members are all published, or more of them than
     /// counters can be had.
     ///
-    /// - Parameter published: the devices that have an entry of their own.
-    package init?(_ topology: MachineTopology, published: [Device]) {
+    /// - Parameters:
+    ///   - published: the devices that have an entry of their own, and of which there is one for each claim.
+    ///   - taints: of each of them that has some, by name: what keeps claims away from a member does so from its pair.
+    package init?(_ topology: MachineTopology, sets: [PairSet], published: [Device], taints: [String: [DeviceTaint]] = [:]) {
         let names = Dictionary(published.map { ($0.address, $0.sliceName) }, uniquingKeysWith: { first, _ in first })
         let pairs = topology.pairing.pairs.filter { pair in pair.members.allSatisfy { names[$0.address] != nil } }
         let accelerators = pairs.flatMap(\.accelerators).compactMap { names[$0.address] }
@@ -47,10 +52,15 @@ package struct PairDevices: Sendable {
             devices.append(
                 SliceDevice(
                     name: name, attributes: Self.attributes(some).merging(attributes) { $1 },
-                    consumesCounters: Self.consumption(accelerators: used.0, nics: used.1)))
+                    consumesCounters: Self.consumption(accelerators: used.0, nics: used.1),
+                    taints: Self.joined(members: used.0 + used.1, taints)))
         }
-        for pair in pairs { add(pair.name, [pair], ["kind": .string("pair"), "rail": .int(Int64(pair.rail))]) }
-        for set in topology.sets.sets {
+        for pair in pairs {
+            var own: [String: DeviceAttribute] = ["kind": .string("pair"), "rail": .int(Int64(pair.rail))]
+            for set in sets where set.rails.contains(pair.rail) { own["group\(set.rails.count)"] = .string(set.name) }
+            add(pair.name, [pair], own)
+        }
+        for set in sets {
             let some = pairs.filter { set.rails.contains($0.rail) }
             guard some.count == set.rails.count else { continue }
             add(set.name, some, ["kind": .string("pairs")])
@@ -76,6 +86,22 @@ package struct PairDevices: Sendable {
     private static func consumption(accelerators: [String], nics: [String]) -> [CounterConsumption] {
         [(Sets.accelerators, accelerators), (Sets.nics, nics)].filter { !$0.1.isEmpty }
             .map { CounterConsumption(counterSet: $0.0, counters: ones($0.1)) }
+    }
+
+    /// One taint for each key, with the strictest effect; its value is the first member that has it.
+    private static func joined(members: [String], _ taints: [String: [DeviceTaint]]) -> [DeviceTaint]? {
+        var joined: [String: DeviceTaint] = [:]
+        for member in members {
+            for var taint in taints[member] ?? [] {
+                taint.value = joined[taint.key]?.value ?? member
+                let order = DeviceTaint.Effect.allCases
+                if let other = joined[taint.key]?.effect, order.firstIndex(of: other) ?? 0 > order.firstIndex(of: taint.effect) ?? 0 {
+                    taint.effect = other
+                }
+                joined[taint.key] = taint
+            }
+        }
+        return joined.isEmpty ? nil : joined.values.sorted { $0.key < $1.key }
     }
 
     private static func attributes(_ pairs: [Pair]) -> [String: DeviceAttribute] {

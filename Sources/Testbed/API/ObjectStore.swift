@@ -9,6 +9,28 @@ package struct ObjectStore: Sendable {
         package var code: Int
         package var reason: String
         package var message: String
+        /// The object that was looked for.
+        package var object: String?
+        package var causes: [JSONValue] = []
+
+        init(code: Int, reason: String, message: String, object: String? = nil) {
+            self.code = code
+            self.reason = reason
+            self.message = message
+            self.object = object
+        }
+
+        /// 422 with what is wrong, field by field.
+        init(invalid kind: String, _ causes: [(field: String, reason: String, message: String)]) {
+            self.init(
+                code: 422, reason: "Invalid",
+                message: "\(kind) is invalid: " + causes.map { "\($0.field): \($0.message)" }.joined(separator: ", "), object: "")
+            self.causes = causes.map {
+                .object(["field": .string($0.field), "reason": .string($0.reason), "message": .string($0.message)])
+            }
+        }
+
+        static let gone = Refusal(code: 410, reason: "Expired", message: "too old resource version")
     }
 
     package struct Change: Hashable, Sendable {
@@ -24,19 +46,18 @@ package struct ObjectStore: Sendable {
     package private(set) var version = 1
     private var nextUID = 1
 
-    /// As a server without the feature gate DRAPartitionableDevices.
-    package var dropsCounters = false
+    package var gatesOff: Set<FeatureGate> = []
+    /// Watches cannot begin before this version.
+    package private(set) var oldest = 0
+    /// Keys of the entries of each claim's status that each manager has applied.
+    private var applied: [String: Set<[String]>] = [:]
 
     package init() {}
 
-    private func array(_ value: JSONValue?) -> [JSONValue] {
-        if case .array(let elements)? = value { return elements }
-        return []
-    }
-
-    private func count(_ value: JSONValue?) -> Int {
-        if case .object(let members)? = value { return members.count }
-        return 0
+    /// Forgets all changes: watches have to begin anew.
+    package mutating func compact() {
+        oldest = version
+        changes = []
     }
 
     package func list(_ collection: String) -> [JSONValue] {
@@ -45,13 +66,13 @@ package struct ObjectStore: Sendable {
 
     package func get(_ collection: String, _ name: String) throws(Refusal) -> JSONValue {
         guard let object = objects[collection]?[name] else {
-            throw Refusal(code: 404, reason: "NotFound", message: "\(collection) \"\(name)\" not found")
+            throw Refusal(code: 404, reason: "NotFound", message: "\(collection) \"\(name)\" not found", object: name)
         }
         return object
     }
 
     package mutating func create(_ collection: String, _ object: JSONValue) throws(Refusal) -> JSONValue {
-        let object = dropping(object)
+        let object = timed(FeatureGate.dropping(gatesOff, from: object))
         try validate(collection, object)
         guard case .object(var members) = object, case .object(var metadata) = members["metadata"] ?? .object([:]) else {
             throw Refusal(code: 400, reason: "BadRequest", message: "the body is no object")
@@ -75,9 +96,9 @@ package struct ObjectStore: Sendable {
     package mutating func replace(
         _ collection: String, _ name: String, _ object: JSONValue
     ) throws(Refusal) -> JSONValue {
-        let object = dropping(object)
-        try validate(collection, object)
+        let object = timed(FeatureGate.dropping(gatesOff, from: object))
         let known = try get(collection, name)
+        try validate(collection, object, replacing: known)
         guard case .object(let members) = object else {
             throw Refusal(code: 400, reason: "BadRequest", message: "the body is no object")
         }
@@ -86,7 +107,7 @@ package struct ObjectStore: Sendable {
             throw Refusal(code: 409, reason: "Conflict", message: "the object has been modified")
         }
         // An unchanged object is not written, and gets no new version.
-        if known["spec"] == object["spec"] { return known }
+        if known["spec"] == object["spec"], known["metadata"]?["ownerReferences"] == object["metadata"]?["ownerReferences"] { return known }
         return store(collection, name, members, "MODIFIED")
     }
 
@@ -118,58 +139,45 @@ package struct ObjectStore: Sendable {
         return .object(members)
     }
 
-    /// What a server without the feature gate of partitionable devices makes of a slice.
-    private func dropping(_ object: JSONValue) -> JSONValue {
-        guard dropsCounters, case .object(var members) = object, case .object(var spec) = members["spec"] else { return object }
-        spec["sharedCounters"] = nil
-        if case .array(let devices) = spec["devices"] {
-            spec["devices"] = .array(
-                devices.map { device in
-                    guard case .object(var fields) = device else { return device }
-                    fields["consumesCounters"] = nil
-                    return .object(fields)
-                })
+    /// Taints get the time at which they are seen first.
+    private func timed(_ object: JSONValue) -> JSONValue {
+        guard case .object(var members) = object, case .object(var spec) = members["spec"], case .array(let devices) = spec["devices"]
+        else {
+            return object
         }
+        spec["devices"] = .array(
+            devices.map { device in
+                guard case .object(var fields) = device, case .array(let taints) = fields["taints"] else { return device }
+                fields["taints"] = .array(
+                    taints.map { taint in
+                        var taint = (taint as JSONValue?).members
+                        if taint["timeAdded"] == nil { taint["timeAdded"] = .string("2026-01-01T00:00:\(10 + version % 50)Z") }
+                        return .object(taint)
+                    })
+                return .object(fields)
+            })
         members["spec"] = .object(spec)
         return .object(members)
     }
 
-    /// The limits that a slice is refused for as a whole.
-    private func validate(_ collection: String, _ object: JSONValue) throws(Refusal) {
+    private func validate(_ collection: String, _ object: JSONValue, replacing old: JSONValue? = nil) throws(Refusal) {
         guard collection == "resourceslices" else { return }
-        func refuse(_ message: String) throws(Refusal) -> Never {
-            throw Refusal(code: 422, reason: "Invalid", message: message)
+        let problems = SliceRules(object, replacing: old).problems
+        guard problems.isEmpty else {
+            throw Refusal(invalid: "ResourceSlice", problems.map { ($0.field, "FieldValueInvalid", $0.message) })
         }
-        guard case .array(let devices) = object["spec"]?["devices"] ?? .array([]) else {
-            try refuse("spec.devices: Invalid value")
-        }
-        if object["spec"]?["sharedCounters"] != nil, object["spec"]?["devices"] != nil {
-            try refuse("spec: Invalid value: only one of devices and sharedCounters may be set")
-        }
-        for set in array(object["spec"]?["sharedCounters"]) where count(set["counters"]) > 32 {
-            try refuse("spec.sharedCounters.counters: Too many: must have at most 32 items")
-        }
-        let consumers = devices.filter { $0["consumesCounters"] != nil }
-        if !consumers.isEmpty, devices.count > 64 { try refuse("spec.devices: Too many: \(devices.count): must have at most 64 items") }
-        for consumer in consumers {
-            let used = array(consumer["consumesCounters"])
-            if used.isEmpty || used.count > 2 || used.contains(where: { !(1...32).contains(count($0["counters"])) }) {
-                try refuse("spec.devices.consumesCounters: Invalid value")
-            }
-        }
-        if devices.count > 128 { try refuse("spec.devices: Too many: \(devices.count): must have at most 128 items") }
-        var names: Set<String> = []
-        for device in devices {
-            guard case .string(let name) = device["name"], name == Limits.label(name), names.insert(name).inserted else {
-                try refuse("spec.devices.name: Invalid or duplicate value")
-            }
-            guard case .object(let attributes) = device["attributes"] ?? .object([:]) else { continue }
-            if attributes.count > 32 { try refuse("spec.devices[\(name)].attributes: Too many: \(attributes.count)") }
-            for (key, value) in attributes {
-                if case .string(let text) = value["string"], text.utf8.count > 64 {
-                    try refuse("spec.devices[\(name)].attributes[\(key)].string: Too long")
-                }
-            }
-        }
+    }
+
+    /// Server-side apply of a claim's `status.devices`.
+    package mutating func applyStatus(_ collection: String, _ name: String, _ patch: JSONValue, manager: String) throws(Refusal)
+        -> JSONValue
+    {
+        let claim = try get(collection, name)
+        let key = "\(collection)/\(name)/\(manager)"
+        var owned = applied[key] ?? []
+        let changed = try ClaimStatusRules.applied(patch, to: claim, owned: &owned)
+        applied[key] = owned
+        if changed == claim { return claim }
+        return store(collection, name, (changed as JSONValue?).members, "MODIFIED")
     }
 }

@@ -14,12 +14,16 @@ package final class APIServer: Sendable {
         var store = ObjectStore()
         var watchers: [ObjectIdentifier: Watcher] = [:]
         var requests: [String] = []
+        var bytes = 0
         var faults: [Fault] = []
+        var served = Set(ResourceAPIVersion.allCases)
+        var deniesStatus = false
     }
 
     fileprivate struct Watcher {
         var collection: String
         var fields: [String: String]
+        var version: ResourceAPIVersion
         var channel: any Channel
     }
 
@@ -27,14 +31,18 @@ package final class APIServer: Sendable {
     package struct Fault: Hashable, Sendable {
         package var method: String
         package var pathPrefix: String
+        /// The status to answer with; 0 for no answer at all, -1 for a connection that is cut.
         package var code: Int
         package var times: Int
+        /// Seconds that the answer asks for.
+        package var retryAfter: Int?
 
-        package init(_ method: String, _ pathPrefix: String, code: Int, times: Int = 1) {
+        package init(_ method: String, _ pathPrefix: String, code: Int, times: Int = 1, retryAfter: Int? = nil) {
             self.method = method
             self.pathPrefix = pathPrefix
             self.code = code
             self.times = times
+            self.retryAfter = retryAfter
         }
     }
 
@@ -128,8 +136,45 @@ package final class APIServer: Sendable {
             && newest.count == slices.count
     }
 
-    /// From now on as a server without the feature gate DRAPartitionableDevices.
-    package func dropCounters() { state.withLock { $0.store.dropsCounters = true } }
+    /// Bytes of all requests and answers so far, watches included, without headers.
+    package var bytes: Int { state.withLock { $0.bytes } }
+
+    /// From now on as a server with just these feature gates off.
+    package func switchOff(_ gates: Set<FeatureGate>) { state.withLock { $0.store.gatesOff = gates } }
+
+    /// From now on with these versions of resource.k8s.io alone.
+    package func serve(only versions: Set<ResourceAPIVersion>) { state.withLock { $0.served = versions } }
+
+    /// From now on no driver may write the status of a claim's devices (granular authorization, Kubernetes 1.36).
+    package func denyStatus() { state.withLock { $0.deniesStatus = true } }
+
+    /// Forgets the past: a watch has to begin at what is now.
+    package func compact() { state.withLock { $0.store.compact() } }
+
+    /// Tells all who watch how far they are.
+    package func sendBookmarks() {
+        let (watchers, version) = state.withLock { (Array($0.watchers.values), $0.store.version) }
+        for watcher in watchers {
+            let object = JSONValue.object(["metadata": .object(["resourceVersion": .string(String(version))])])
+            send("BOOKMARK", object, to: watcher)
+        }
+    }
+
+    package func events() throws -> [Event] {
+        let data = try JSONEncoder().encode(state.withLock { $0.store.list("events/default") })
+        return try JSONDecoder().decode([Event].self, from: data)
+    }
+
+    package func claim(_ name: String) throws -> ResourceClaim {
+        let value = try apply { (store) throws(ObjectStore.Refusal) in try store.get("resourceclaims/default", name) }
+        return try JSONDecoder().decode(ResourceClaim.self, from: JSONEncoder().encode(value))
+    }
+
+    /// What another writer would do to a slice.
+    package func replace(_ slice: ResourceSlice) throws {
+        let value = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(slice))
+        try apply { (store) throws(ObjectStore.Refusal) in try store.replace("resourceslices", slice.metadata.name ?? "", value) }
+    }
 
     package func inject(_ fault: Fault) { state.withLock { $0.faults.append(fault) } }
 
@@ -151,7 +196,7 @@ package final class APIServer: Sendable {
                 let value = try body(&state.store)
                 for change in state.store.changes[before...] {
                     for watcher in state.watchers.values where Self.matches(change, watcher) {
-                        Self.send(change, to: watcher.channel)
+                        state.bytes += Self.write(change.type, change.object, to: watcher)
                     }
                 }
                 return .success(value)
@@ -170,57 +215,98 @@ package final class APIServer: Sendable {
         }
     }
 
-    fileprivate static func send(_ change: ObjectStore.Change, to channel: any Channel) {
-        let event = JSONValue.object(["type": .string(change.type), "object": change.object])
-        guard let data = try? JSONEncoder().encode(event) else { return }
-        channel.writeAndFlush(
+    fileprivate func send(_ type: String, _ object: JSONValue, to watcher: Watcher) {
+        let count = Self.write(type, object, to: watcher)
+        state.withLock { $0.bytes += count }
+    }
+
+    /// Sends an event; how many bytes it has.
+    fileprivate static func write(_ type: String, _ object: JSONValue, to watcher: Watcher) -> Int {
+        let event = JSONValue.object(["type": .string(type), "object": SliceShape.shown(object, in: watcher.version)])
+        guard let data = try? JSONEncoder().encode(event) else { return 0 }
+        watcher.channel.writeAndFlush(
             HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: [UInt8](data) + [0x0a]))), promise: nil)
+        return data.count + 1
     }
 
     fileprivate func handle(_ head: HTTPRequestHead, _ body: [UInt8], _ channel: any Channel) {
         let request = APIRequest(head, body)
-        let fault: Int? = state.withLock { state in
-            state.requests.append("\(head.method.rawValue) \(request.path)")
+        let fault: Fault? = state.withLock { state in
+            state.requests.append("\(head.method.rawValue) \(request.path)\(request.isWatch ? "?watch" : "")")
+            state.bytes += body.count
             guard
                 let index = state.faults.firstIndex(where: {
-                    $0.times > 0 && $0.method == head.method.rawValue && request.path.hasPrefix($0.pathPrefix)
+                    $0.times > 0 && $0.method == (request.isWatch ? "WATCH" : head.method.rawValue) && request.path.hasPrefix($0.pathPrefix)
                 })
             else { return nil }
             state.faults[index].times -= 1
-            return state.faults[index].code
+            return state.faults[index]
         }
         if let fault {
-            return Self.refuse(ObjectStore.Refusal(code: fault, reason: "Injected", message: "an injected fault"), channel)
+            if fault.code == 0 { return }
+            if fault.code < 0 { return channel.close(promise: nil) }
+            let refusal = ObjectStore.Refusal(code: fault.code, reason: "Injected", message: "an injected fault", object: "injected")
+            return refuse(refusal, channel, retryAfter: fault.retryAfter)
         }
         do throws(ObjectStore.Refusal) {
             if let token, head.headers.first(name: "Authorization") != "Bearer \(token)" {
                 throw ObjectStore.Refusal(code: 401, reason: "Unauthorized", message: "Unauthorized")
             }
-            guard let collection = request.collection else {
-                throw ObjectStore.Refusal(code: 404, reason: "NotFound", message: "no such path: \(request.path)")
+            if request.path == "/apis/resource.k8s.io" { return respond(200, apiGroup, channel) }
+            let isServed = state.withLock { state in request.version.map { state.served.contains($0) } ?? !request.path.hasPrefix("/apis/")
+            }
+            guard let collection = request.collection, isServed else {
+                throw ObjectStore.Refusal(code: 404, reason: "NotFound", message: "the server could not find the requested resource")
+            }
+            let known: Set<String> = ["spec.driver", "spec.nodeName", "metadata.name"]
+            for field in request.fields.keys where !known.contains(field) {
+                throw ObjectStore.Refusal(code: 400, reason: "BadRequest", message: "field label not supported: \(field)")
             }
             if request.isWatch { return try watch(request, collection, channel) }
-            Self.respond(200, try answer(request, collection, head.method), channel)
-        } catch { Self.refuse(error, channel) }
+            let value = try answer(request, collection, head.method)
+            respond(200, value, channel)
+        } catch { refuse(error, channel) }
+    }
+
+    /// The versions that are served (meta/v1 APIGroup).
+    private var apiGroup: JSONValue {
+        let served = state.withLock { $0.served }
+        let versions = ResourceAPIVersion.allCases.filter(served.contains).map { version in
+            JSONValue.object(["groupVersion": .string(version.groupVersion), "version": .string(version.rawValue)])
+        }
+        return .object(["kind": .string("APIGroup"), "name": .string(ResourceAPIVersion.group), "versions": .array(versions)])
     }
 
     private func answer(
         _ request: APIRequest, _ collection: String, _ method: HTTPMethod
     ) throws(ObjectStore.Refusal) -> JSONValue {
-        let object = request.object
+        let version = request.version ?? .v1
+        let object = SliceShape.stored(request.object, from: version)
         switch (method, request.name) {
         case (.GET, let name?):
-            return try apply { (store) throws(ObjectStore.Refusal) in try store.get(collection, name) }
+            return SliceShape.shown(try apply { (store) throws(ObjectStore.Refusal) in try store.get(collection, name) }, in: version)
         case (.GET, nil):
-            let (items, version) = state.withLock { ($0.store.list(collection), $0.store.version) }
+            let (items, newest) = state.withLock { ($0.store.list(collection), $0.store.version) }
             return .object([
-                "metadata": .object(["resourceVersion": .string(String(version))]),
-                "items": .array(items.filter { Self.matches($0, request.fields) }),
+                "metadata": .object(["resourceVersion": .string(String(newest))]),
+                "items": .array(items.filter { Self.matches($0, request.fields) }.map { SliceShape.shown($0, in: version) }),
             ])
         case (.POST, nil):
-            return try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, object) }
+            return SliceShape.shown(try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, object) }, in: version)
         case (.PUT, let name?):
-            return try apply { (store) throws(ObjectStore.Refusal) in try store.replace(collection, name, object) }
+            let stored = try apply { (store) throws(ObjectStore.Refusal) in try store.replace(collection, name, object) }
+            return SliceShape.shown(stored, in: version)
+        case (.PATCH, let name?) where request.subresource == "status":
+            guard let manager = request.query["fieldManager"] else {
+                throw ObjectStore.Refusal(
+                    code: 422, reason: "Invalid", message: "fieldManager: Required value: is required for apply patch")
+            }
+            if state.withLock({ $0.deniesStatus }) {
+                throw ObjectStore.Refusal(
+                    invalid: "ResourceClaim",
+                    [("status.devices", "FieldValueForbidden", "changing status.devices requires resourceclaims/driver")])
+            }
+            return try apply { (store) throws(ObjectStore.Refusal) in try store.applyStatus(collection, name, object, manager: manager) }
         case (.DELETE, let name?):
             try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, object) }
             return .object(["status": .string("Success")])
@@ -235,14 +321,23 @@ package final class APIServer: Sendable {
         guard let from = Int(request.query["resourceVersion"] ?? "") else {
             throw ObjectStore.Refusal(code: 400, reason: "BadRequest", message: "resourceVersion is missing")
         }
-        let watcher = Watcher(collection: collection, fields: request.fields, channel: channel)
+        let watcher = Watcher(collection: collection, fields: request.fields, version: request.version ?? .v1, channel: channel)
         let key = ObjectIdentifier(channel)
         let head = HTTPResponseHead(
             version: .http1_1, status: .ok, headers: ["Content-Type": "application/json", "Transfer-Encoding": "chunked"])
         channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
+        if state.withLock({ from < $0.store.oldest }) {
+            // As the real one: the request is well, and the first event is the error.
+            send(
+                "ERROR",
+                .object(["kind": .string("Status"), "code": .integer(410), "reason": .string("Expired"), "message": .string("too old")]),
+                to: watcher)
+            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+            return
+        }
         state.withLock { state in
             for change in state.store.changes where change.version > from && Self.matches(change, watcher) {
-                Self.send(change, to: channel)
+                state.bytes += Self.write(change.type, change.object, to: watcher)
             }
             state.watchers[key] = watcher
         }
@@ -251,20 +346,24 @@ package final class APIServer: Sendable {
         }
     }
 
-    private static func refuse(_ refusal: ObjectStore.Refusal, _ channel: any Channel) {
+    private func refuse(_ refusal: ObjectStore.Refusal, _ channel: any Channel, retryAfter: Int? = nil) {
+        var details: [String: JSONValue] = [:]
+        if let object = refusal.object { details["name"] = .string(object) }
+        if !refusal.causes.isEmpty { details["causes"] = .array(refusal.causes) }
         respond(
             refusal.code,
             .object([
                 "kind": .string("Status"), "reason": .string(refusal.reason), "message": .string(refusal.message),
-                "code": .integer(Int64(refusal.code)),
-            ]), channel)
+                "code": .integer(Int64(refusal.code)), "details": .object(details),
+            ]), channel, retryAfter: retryAfter)
     }
 
-    private static func respond(_ code: Int, _ object: JSONValue, _ channel: any Channel) {
+    private func respond(_ code: Int, _ object: JSONValue, _ channel: any Channel, retryAfter: Int? = nil) {
         let data = (try? JSONEncoder().encode(object)).map { [UInt8]($0) } ?? []
-        let head = HTTPResponseHead(
-            version: .http1_1, status: .init(statusCode: code),
-            headers: ["Content-Type": "application/json", "Content-Length": String(data.count)])
+        state.withLock { $0.bytes += data.count }
+        var headers: HTTPHeaders = ["Content-Type": "application/json", "Content-Length": String(data.count)]
+        if let retryAfter { headers.add(name: "Retry-After", value: String(retryAfter)) }
+        let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: code), headers: headers)
         channel.write(HTTPServerResponsePart.head(head), promise: nil)
         channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: data))), promise: nil)
         channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ResourceAPI
+
+/// `nearside cluster`: which pairs each node has, which are free, who has the others, and how well what runs is aligned. From
+/// slices and claims alone.
+package struct ClusterDocument: Hashable, Sendable, Codable {
+    package struct Claim: Hashable, Sendable, Codable {
+        package var name: String
+        package var pods: [String]
+        /// Devices as they were allocated.
+        package var devices: [String]
+        /// Pairs that it has a part of.
+        package var pairs: [String]
+        package var accelerators: Int
+        /// Accelerators that have a NIC of their own pair; nil when the claim has no accelerators, or no NICs.
+        package var aligned: Int?
+    }
+
+    package struct Node: Hashable, Sendable, Codable {
+        package var name: String
+        package var pairs: [String]
+        package var free: [String]
+        /// Pairs with a member that new claims do not get.
+        package var tainted: [String]
+        package var claims: [Claim]
+    }
+
+    package var driver: String
+    package var nodes: [Node]
+    package var remarks: [String]
+
+    package init(_ state: ClusterState, driver: String) {
+        self.driver = driver
+        remarks = state.remarks
+        let pools = state.pools(remarks: &remarks)
+        let inventory = Inventory(pools)
+        var nodes: [String: Node] = [:]
+        for (key, slices) in pools where key[0] == driver {
+            let devices = slices.flatMap { $0.spec.devices ?? [] }
+            let pairs = Set(devices.compactMap { $0.attribute("pair") } + devices.filter { $0.attribute("kind") == "pair" }.map(\.name))
+            let tainted = devices.filter { $0.taints?.contains { $0.effect != .none } == true }
+            nodes[key[1]] = Node(
+                name: key[1], pairs: pairs.sorted(by: Self.areInOrder), free: [],
+                tainted: Set(tainted.flatMap { inventory.pairs(of: [driver, key[1], $0.name]) }).sorted(by: Self.areInOrder), claims: [])
+        }
+        for claim in state.claims {
+            let results = claim.status?.allocation?.devices.results ?? []
+            for (pool, own) in Dictionary(grouping: results.filter { $0.driver == driver }, by: \.pool) where nodes[pool] != nil {
+                // What the accelerators' own driver gave on the same node belongs to it.
+                let others = results.filter { $0.driver != driver && $0.pool == pool }
+                nodes[pool]?.claims.append(Self.claim(claim, own, others, inventory))
+            }
+        }
+        self.nodes = nodes.values.sorted { $0.name < $1.name }.map { node in
+            var node = node
+            let taken = Set(node.claims.flatMap(\.pairs))
+            node.free = node.pairs.filter { !taken.contains($0) }
+            node.claims.sort { $0.name < $1.name }
+            return node
+        }
+        remarks.sort()
+    }
+
+    private static func claim(
+        _ claim: ResourceClaim, _ own: [AllocatedDevice], _ others: [AllocatedDevice], _ inventory: Inventory
+    ) -> Claim {
+        let members = Set(own.flatMap { inventory.members(of: [$0.driver, $0.pool, $0.device]) })
+        let accelerators = members.filter { inventory.kind(of: $0) == "accelerator" }
+        let nics = members.filter { inventory.kind(of: $0) == "nic" }
+        let near = Set(nics.flatMap(inventory.pairs))
+        var aligned = accelerators.count { !inventory.pairs(of: $0).isDisjoint(with: near) }
+        // The vendor's: all there is to go by is where they are on the bus.
+        let roots = Set(nics.compactMap { inventory.place(of: $0) })
+        let foreign = others.map { [$0.driver, $0.pool, $0.device] }.filter { inventory.place(of: $0) != nil }
+        aligned += foreign.count { inventory.place(of: $0).map(roots.contains) ?? false }
+        let count = accelerators.count + foreign.count
+        return Claim(
+            name: "\(claim.metadata.namespace ?? "")/\(claim.metadata.name ?? "")",
+            pods: (claim.status?.reservedFor ?? []).map(\.name).sorted(), devices: (own + others).map(\.device).sorted(),
+            pairs: Set(members.flatMap(inventory.pairs)).sorted(by: areInOrder), accelerators: count,
+            aligned: count == 0 || nics.isEmpty ? nil : aligned)
+    }
+
+    /// `pair-2` before `pair-10`.
+    private static func areInOrder(_ left: String, _ right: String) -> Bool {
+        (left.utf8.count, left) < (right.utf8.count, right)
+    }
+
+    package var text: String {
+        var text = remarks.map { "note: \($0)\n" }.joined()
+        guard !nodes.isEmpty else { return text + "no node publishes devices of \(driver)\n" }
+        var table = TextTable(["NODE", "PAIRS", "FREE", "TROUBLE", "CLAIM", "PODS", "HAS", "ALIGNED"])
+        for node in nodes {
+            let head = [
+                node.name, "\(node.pairs.count)", "\(node.free.count)", node.tainted.isEmpty ? "-" : node.tainted.joined(separator: " "),
+            ]
+            if node.claims.isEmpty { table.add(head + ["-", "-", "-", "-"]) }
+            for (index, claim) in node.claims.enumerated() {
+                table.add(
+                    (index == 0 ? head : ["", "", "", ""]) + [
+                        claim.name, claim.pods.isEmpty ? "-" : claim.pods.joined(separator: " "),
+                        claim.pairs.isEmpty ? claim.devices.joined(separator: " ") : claim.pairs.joined(separator: " "),
+                        claim.aligned.map { "\($0) of \(claim.accelerators)" } ?? "-",
+                    ])
+            }
+        }
+        text += table.text
+        let pairs = nodes.map(\.pairs.count).reduce(0, +)
+        let free = nodes.map(\.free.count).reduce(0, +)
+        text += "\(pairs) pairs on \(nodes.count) node\(nodes.count == 1 ? "" : "s"), \(free) free\n"
+        let judged = nodes.flatMap(\.claims).filter { $0.aligned != nil }
+        if !judged.isEmpty {
+            let all = judged.map(\.accelerators).reduce(0, +)
+            text += "\(judged.compactMap(\.aligned).reduce(0, +)) of \(all) accelerators that run with NICs have one that is near\n"
+        }
+        return text
+    }
+}
+
+/// Devices of all pools by driver, pool and name.
+private struct Inventory {
+    private var devices: [[String]: SliceDevice] = [:]
+
+    init(_ pools: [[String]: [ResourceSlice]]) {
+        for (key, slices) in pools {
+            for device in slices.flatMap({ $0.spec.devices ?? [] }) { devices[key + [device.name]] = device }
+        }
+    }
+
+    func kind(of key: [String]) -> String? { devices[key]?.attribute("kind") }
+
+    /// The device itself, or what a pair or set is made of: the counters it draws on have the names of its members.
+    func members(of key: [String]) -> [[String]] {
+        guard let device = devices[key], ["pair", "pairs"].contains(device.attribute("kind")) else { return [key] }
+        return (device.consumesCounters ?? []).flatMap(\.counters.keys).map { [key[0], key[1], $0] }
+    }
+
+    func pairs(of key: [String]) -> Set<String> { Set(members(of: key).compactMap { devices[$0]?.attribute("pair") }) }
+
+    /// The host bridge, where a driver tells it of an accelerator or NIC.
+    func place(of key: [String]) -> String? { devices[key]?.attribute("resource.kubernetes.io/pcieRoot") }
+}

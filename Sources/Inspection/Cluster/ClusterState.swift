@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+package import ResourceAPI
+
+/// Slices and claims of a whole cluster, as kubectl prints them.
+package struct ClusterState: Sendable {
+    package var slices: [ResourceSlice] = []
+    package var claims: [ResourceClaim] = []
+    /// Objects that could not be understood: one line each.
+    package var remarks: [String] = []
+
+    package init() {}
+
+    /// Lists as JSON. An object of another driver that is not understood does not hide the rest.
+    package init(slices: [UInt8], claims: [UInt8]) throws(ClaimWish.Malformed) {
+        self.slices = try Self.list(slices, "ResourceSlices", &remarks)
+        self.claims = try Self.list(claims, "ResourceClaims", &remarks)
+    }
+
+    private static func list<Object: Codable>(
+        _ bytes: [UInt8], _ what: String, _ remarks: inout [String]
+    ) throws(ClaimWish.Malformed) -> [Object] {
+        let items: [JSONValue]
+        do { items = try JSONDecoder().decode(RawList.self, from: Data(bytes)).items } catch {
+            throw ClaimWish.Malformed(description: "the list of \(what) is not JSON with items")
+        }
+        var objects: [Object] = []
+        for item in items {
+            do { objects.append(try JSONDecoder().decode(Object.self, from: JSONEncoder().encode(item))) } catch {
+                let name = if case .string(let text)? = item["metadata"]?["name"] { text } else { "?" }
+                remarks.append("\(name) of the \(what) is not understood and left out")
+            }
+        }
+        return objects
+    }
+
+    /// The slices of each pool's newest generation, by driver and pool; pools that are not whole are not looked at.
+    package func pools(remarks: inout [String]) -> [[String]: [ResourceSlice]] {
+        var pools: [[String]: [ResourceSlice]] = [:]
+        for (key, slices) in Dictionary(grouping: slices, by: { [$0.spec.driver, $0.spec.pool.name] }) {
+            let newest = slices.map(\.spec.pool.generation).max() ?? 0
+            let current = slices.filter { $0.spec.pool.generation == newest }
+            if current.contains(where: { $0.spec.pool.resourceSliceCount != Int64(current.count) }) {
+                remarks.append("pool \(key[1]) of \(key[0]) is being written: \(current.count) slices of generation \(newest)")
+            } else {
+                pools[key] = current
+            }
+        }
+        return pools
+    }
+
+    /// What of a driver's devices there is to ask for.
+    package func ground(driver: String) -> ClaimGround {
+        var ground = ClaimGround()
+        let devices = slices.filter { $0.spec.driver == driver }.flatMap { $0.spec.devices ?? [] }
+        if devices.isEmpty { ground.remarks.append("no node of this cluster publishes devices of \(driver) yet") }
+        let pairs = devices.filter { $0.attribute("kind") == "pair" }
+        let owned = devices.filter { $0.attribute("kind") == "accelerator" && $0.attribute("pair") != nil }
+        if let first = pairs.first {
+            ground.acceleratorsPerPair = first.number("accelerators") ?? 1
+            ground.nicsPerPair = first.number("nics") ?? 1
+        } else {
+            let nics = devices.filter { $0.attribute("kind") == "nic" && $0.attribute("pair") != nil }
+            let node = slices.first { $0.spec.driver == driver && $0.spec.devices?.contains { $0.attribute("pair") != nil } == true }?.spec
+                .pool.name
+            let own = slices.filter { $0.spec.driver == driver && $0.spec.pool.name == node }.flatMap { $0.spec.devices ?? [] }
+            let names = Set(own.compactMap { $0.attribute("pair") }).count
+            if names > 0 {
+                ground.nicsPerPair = max(1, own.count { $0.attribute("kind") == "nic" && $0.attribute("pair") != nil } / names)
+                let accelerators = own.count { $0.attribute("kind") == "accelerator" && $0.attribute("pair") != nil }
+                ground.acceleratorsPerPair = max(1, accelerators / names)
+            }
+            if !owned.isEmpty {
+                ground.form = .constraints
+            } else if !nics.isEmpty {
+                let vendors = Set(slices.map(\.spec.driver))
+                let vendor = ["gpu.nvidia.com", "gpu.amd.com", ClaimGround.neuronClass].first(where: vendors.contains) ?? "gpu.nvidia.com"
+                ground.form = .vendor(deviceClass: vendor, attribute: "resource.kubernetes.io/pcieRoot")
+            }
+        }
+        return ground
+    }
+}
+
+private struct RawList: Decodable { var items: [JSONValue] }
+
+extension SliceDevice {
+    /// A text attribute.
+    func attribute(_ name: String) -> String? {
+        if case .string(let text)? = attributes?[name] { text } else { nil }
+    }
+
+    func number(_ name: String) -> Int? {
+        if case .int(let number)? = attributes?[name] { Int(exactly: number) } else { nil }
+    }
+}

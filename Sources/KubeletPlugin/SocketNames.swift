@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import FoundationEssentials
+
+/// Where the sockets lie that the kubelet calls.
+///
+/// With the UID of our pod in them, two pods of one driver can serve at a time: the new one is there before the old one
+/// goes (Kubernetes 1.33). The names are those of the helper library, k8s.io/dynamic-resource-allocation/kubeletplugin.
+package struct SocketNames: Hashable, Sendable {
+    package var registration: String
+    package var service: String
+
+    /// Longest path of a socket: the kernel's field has 108 bytes with the final zero.
+    private static let pathBytes = 107
+
+    /// A place for a socket that cannot be used.
+    package struct TooLong: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    package init(driver: String, registry: String, data: String, podUID: String?) throws(TooLong) {
+        guard let podUID, !podUID.isEmpty else {
+            registration = try Self.first(of: ["\(registry)/\(driver)-reg.sock"])
+            service = try Self.first(of: ["\(data)/dra.sock"])
+            return
+        }
+        registration = try Self.first(of: [
+            "\(registry)/\(driver)-\(podUID)-reg.sock", "\(registry)/\(driver)-\(Self.digest(podUID, bytes: 8))-reg.sock",
+            "\(registry)/dra-\(Self.digest("\(driver)\0\(podUID)", bytes: 16))-reg.sock",
+        ])
+        service = try Self.first(of: ["\(data)/dra-\(podUID).sock", "\(data)/dra-\(Self.digest(podUID, bytes: 8)).sock"])
+    }
+
+    private static func first(of paths: [String]) throws(TooLong) -> String {
+        if let path = paths.first(where: { $0.utf8.count <= pathBytes }) { return path }
+        let shortest = paths.min { $0.utf8.count < $1.utf8.count } ?? ""
+        throw TooLong(
+            description:
+                "the socket path \(shortest) has \(shortest.utf8.count) bytes; \(pathBytes) fit: use shorter folders or a shorter driver name"
+        )
+    }
+
+    /// The beginning of a SHA-256 as base64url without padding (RFC 4648, section 5).
+    private static func digest(_ text: String, bytes: Int) -> String {
+        Data(SHA256.hash(data: Array(text.utf8)).prefix(bytes)).base64EncodedString()
+            .split(separator: "=", maxSplits: 1)[0]
+            .map { $0 == "+" ? "-" : $0 == "/" ? "_" : String($0) }.joined()
+    }
+}

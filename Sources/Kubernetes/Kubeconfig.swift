@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+
+/// The kubeconfig of a person, for a daemon that is tried out outside of a cluster (client-go, clientcmd/api/v1).
+///
+/// As JSON: kubectl writes any kubeconfig so, whole and with files put in. A reader of YAML would make the daemon twice as
+/// large.
+package enum Kubeconfig {
+    private static let wayOut =
+        "write it with: kubectl config view --raw --minify --flatten -o json"
+
+    private struct File: Decodable {
+        struct Named<Value: Decodable>: Decodable {
+            var name: String
+            var cluster: Value?
+            var user: Value?
+            var context: Value?
+        }
+        struct Cluster: Decodable {
+            var server: String
+            var authority: String?
+            var authorityData: Data?
+            var serverName: String?
+            var isInsecure: Bool?
+
+            enum CodingKeys: String, CodingKey {
+                case server
+                case authority = "certificate-authority"
+                case authorityData = "certificate-authority-data"
+                case serverName = "tls-server-name"
+                case isInsecure = "insecure-skip-tls-verify"
+            }
+        }
+        struct User: Decodable {
+            var token: String?
+            var tokenFile: String?
+            var certificate: String?
+            var certificateData: Data?
+            var key: String?
+            var keyData: Data?
+
+            enum CodingKeys: String, CodingKey {
+                case token, tokenFile
+                case certificate = "client-certificate"
+                case certificateData = "client-certificate-data"
+                case key = "client-key"
+                case keyData = "client-key-data"
+            }
+        }
+        struct Context: Decodable {
+            var cluster: String
+            var user: String
+        }
+        var clusters: [Named<Cluster>]
+        var users: [Named<User>]
+        var contexts: [Named<Context>]
+        var current: String?
+
+        enum CodingKeys: String, CodingKey {
+            case clusters, users, contexts
+            case current = "current-context"
+        }
+    }
+
+    /// - Parameters:
+    ///   - bytes: the file's contents.
+    ///   - name: what to call it in messages.
+    package static func endpoint(_ bytes: [UInt8], name: String) throws(APIEndpoint.Unusable) -> APIEndpoint {
+        func unusable(_ what: String) -> APIEndpoint.Unusable { APIEndpoint.Unusable(description: "\(name): \(what)") }
+        guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { throw unusable("it is not JSON; \(wayOut)") }
+        let file: File
+        do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
+            throw unusable("it is no kubeconfig: \((error as? DecodingError).map(Self.place) ?? "it is not JSON"); \(wayOut)")
+        }
+        guard let context = file.contexts.first(where: { $0.name == file.current })?.context else {
+            throw unusable("it has no context \"\(file.current ?? "")\"; kubectl config use-context sets one")
+        }
+        guard let cluster = file.clusters.first(where: { $0.name == context.cluster })?.cluster else {
+            throw unusable("it has no cluster \"\(context.cluster)\"")
+        }
+        guard cluster.isInsecure != true else {
+            throw unusable("insecure-skip-tls-verify is not supported: give the certificate-authority of the cluster")
+        }
+        let user = file.users.first { $0.name == context.user }?.user
+        var endpoint = APIEndpoint(url: cluster.server)
+        func material(_ data: Data?, _ path: String?) -> APIEndpoint.Material? {
+            data.map { .bytes([UInt8]($0)) } ?? path.map { .file($0) }
+        }
+        endpoint.authority = material(cluster.authorityData, cluster.authority)
+        if let name = cluster.serverName, var url = URLComponents(string: endpoint.url), let host = url.host {
+            url.host = name
+            endpoint.url = url.string ?? endpoint.url
+            endpoint.address = host
+        }
+        endpoint.token = user?.tokenFile.map { .file($0) } ?? user?.token.map { .bytes([UInt8]($0.utf8)) }
+        endpoint.certificate = material(user?.certificateData, user?.certificate)
+        endpoint.key = material(user?.keyData, user?.key)
+        guard endpoint.token != nil || endpoint.certificate != nil else {
+            throw unusable(
+                "its user \"\(context.user)\" has neither a token nor a certificate; for one who logs in by a program use --token-file with: kubectl create token"
+            )
+        }
+        return endpoint
+    }
+
+    private static func place(_ error: DecodingError) -> String {
+        switch error {
+        case .keyNotFound(let key, _): "\(key.stringValue) is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            context.codingPath.isEmpty
+                ? "it is not JSON" : "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
+        @unknown default: "it is not as expected"
+        }
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// What happens to the entries of a folder (inotify): one element for any number of changes.
+package struct FolderWatch: Sendable {
+    package let changes: AsyncStream<Void>
+
+    /// Starts a thread that waits for changes; it ends with ``changes``, which also end when the folder goes away.
+    package init(_ path: String) throws(SystemError) {
+        let inotify = Descriptor(owning: try checked("watch", path) { inotify_init1(Int32(O_CLOEXEC)) })
+        let mask = UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO) | UInt32(IN_DELETE_SELF)
+        try checked("watch", path) { inotify_add_watch(inotify.raw, path, mask) }
+        let (stop, watched) = try UnixSocket.pair()
+        let (changes, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        self.changes = changes
+        try KernelThread.start {
+            while let ready = try? Poller.readable([watched, inotify], milliseconds: -1), !ready.contains(0),
+                let events = try? inotify.read(), !events.isEmpty
+            {
+                continuation.yield()
+                if Self.ended(events) { break }
+            }
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in try? UnixSocket.send([0], to: stop) }
+    }
+
+    /// Whether the watch is over: struct inotify_event has the mask behind the watch's number.
+    private static func ended(_ events: [UInt8]) -> Bool {
+        var rest = events[...]
+        while rest.count >= 16 {
+            let word = { (offset: Int) in
+                (0..<4).reduce(UInt32(0)) { $0 | UInt32(rest[rest.startIndex + offset + $1]) << UInt32(8 * $1) }
+            }
+            if word(4) & (UInt32(IN_DELETE_SELF) | UInt32(IN_IGNORED)) != 0 { return true }
+            rest = rest.dropFirst(16 + Int(min(word(12), 4096)))
+        }
+        return false
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+package import ResourceAPI
+package import Topology
+
+extension Device {
+    /// The device's name in slices: `pci-0000-8a-00-0`, or the interface name as a DNS label.
+    package var sliceName: String {
+        guard let function else { return Limits.label(address) }
+        return subFunction?.sliceName(in: function) ?? function.sliceName
+    }
+}
+
+extension PCIFunction {
+    package var sliceName: String { Limits.label("pci-\(address)") }
+}
+
+extension SubFunction {
+    /// `pci-0000-8a-00-0-sf-88`
+    package func sliceName(in function: PCIFunction) -> String {
+        Limits.label("pci-\(function.address)-sf-\(number.map(String.init) ?? name)")
+    }
+}
+
+/// The devices of a machine as a slice carries them. Pure.
+package struct SliceDevices: Sendable {
+    /// Pairs and sets of them; nil when there are none.
+    package let pairs: PairDevices?
+    /// All that is published where the cluster has every feature.
+    package let whole: SliceContents
+    /// What was left out of it, and why: one line each, for the log.
+    package let remarks: [String]
+    /// Those that are there once, and no pair.
+    package var devices: [SliceDevice] { whole.devices.filter { pairs?.members[$0.name] == nil } }
+    /// What is published elsewhere, by what the cluster lacks.
+    package func contents(lacking: Set<ClusterFeature>) -> SliceContents { lacking.isEmpty ? whole : whole.without(lacking) }
+
+    /// What is published, given as it is.
+    package init(contents: SliceContents, pairs: PairDevices? = nil) {
+        self.pairs = pairs
+        whole = contents
+        remarks = []
+    }
+
+    package init(
+        _ topology: MachineTopology, _ policy: PublishingPolicy, health: HealthReport = HealthReport(), names: PCINameTable = PCINameTable()
+    ) {
+        var remarks: [String] = []
+        var taken: Set<String> = []
+        var entries: [Device] = []
+        for device in topology.devices.filter(policy.publishes) + health.lost {
+            // Two interface names can become one label; the first keeps it.
+            if taken.insert(device.sliceName).inserted {
+                entries.append(device)
+            } else {
+                remarks.append("\(device.address) is not published: another device is called \(device.sliceName) already")
+            }
+        }
+        let sets = topology.pairing.pairs.count > 1 ? topology.sets.sets : []
+        let groups = NeuronGroups(topology.machine)
+        let taints = Dictionary(
+            uniqueKeysWithValues: entries.compactMap { device in
+                Self.taints(health.findings[device.sliceName] ?? [], policy).map { (device.sliceName, $0) }
+            })
+        let exclusive = entries.filter { !policy.isShared($0) }
+        let pairs = PairDevices(topology, sets: sets, published: exclusive, taints: taints)
+        self.pairs = pairs
+        let devices = entries.map { device in
+            let pair = topology.pair(of: device)
+            let own = sets.filter { set in pair.map { set.rails.contains($0.rail) } ?? false }
+            let capacity = policy.isShared(device) ? policy.shares.map { ["shares": DeviceCapacity.shares($0)] } : nil
+            let attributes = DeviceAttributes(
+                device, role: topology.role(of: device).role, pair: pair,
+                sets: Dictionary(own.map { ($0.rails.count, $0.name) }, uniquingKeysWith: { first, _ in first }), names: names,
+                groups: groups?.ids(of: device) ?? [:], capacities: capacity?.count ?? 0)
+            remarks += attributes.remarks.map { "\(device.sliceName): \($0)" }
+            return SliceDevice(
+                name: device.sliceName, attributes: attributes.values, capacity: capacity, consumesCounters: pairs?.consumption(of: device),
+                taints: taints[device.sliceName], allowMultipleAllocations: capacity == nil ? nil : true)
+        }
+        whole = SliceContents(devices: devices + (pairs?.devices ?? []), counterSets: pairs?.counterSets ?? [])
+        self.remarks = remarks
+    }
+
+    private static func taints(_ findings: [HealthReport.Finding], _ policy: PublishingPolicy) -> [DeviceTaint]? {
+        let taints = findings.compactMap { finding in
+            policy.taints.effects[finding.trouble].map { DeviceTaint(key: "\(policy.driver)/\(finding.trouble.rawValue)", effect: $0) }
+        }
+        return taints.isEmpty ? nil : taints
+    }
+}
+
+extension DeviceCapacity {
+    /// So many claims, one share each unless they ask for more.
+    fileprivate static func shares(_ count: Int) -> DeviceCapacity {
+        DeviceCapacity(
+            value: Quantity(count), requestPolicy: CapacityRequestPolicy(default: "1", validRange: .init(min: "1", step: "1")))
+    }
+}

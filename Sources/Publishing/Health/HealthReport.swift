@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+
+/// What is wrong with the devices of a machine. Pure.
+package struct HealthReport: Hashable, Sendable {
+    package struct Finding: Hashable, Sendable {
+        package var trouble: Trouble
+        /// For people: what exactly, and where to look.
+        package var message: String
+    }
+
+    /// By the device's name in slices; in the order of troubles.
+    package private(set) var findings: [String: [Finding]] = [:]
+    /// Devices that are gone and that a claim still has.
+    package private(set) var lost: [Device] = []
+
+    package init() {}
+
+    /// - Parameters:
+    ///   - machine: with damped links (``LinkDamper``).
+    ///   - policy: which devices count.
+    ///   - held: names of devices that claims have.
+    ///   - known: the machine as it was when it had all its devices.
+    package init(_ machine: Machine, _ policy: PublishingPolicy, held: Set<String> = [], known: Machine? = nil) {
+        let devices = machine.devices
+        // A capture can be without the drivers of a kind of device, and says nothing about them.
+        let told = Set(devices.filter { $0.function?.driver != nil }.map(\.kind))
+        var present: Set<String> = []
+        for device in devices where policy.publishes(device) {
+            present.insert(device.sliceName)
+            var found: [Finding] = []
+            if device.kind == .nic, device.link == .down {
+                found.append(Finding(trouble: .linkDown, message: device.linkText))
+            }
+            if let function = device.function, device.subFunction == nil {
+                let isDead = device.netdevs.isEmpty && device.rdmaDevices.isEmpty
+                if told.contains(device.kind), isDead, function.driver == nil {
+                    found.append(
+                        Finding(
+                            trouble: .noDriver, message: "no kernel driver is bound; see: dmesg | grep \(function.address)"))
+                }
+                if let link = function.link, let best = function.maximalLink, link.lanes < best.lanes, Catalog.hasRealLink(function) {
+                    found.append(
+                        Finding(
+                            trouble: .narrowLink, message: "its PCIe link has \(link.lanes) of \(best.lanes) lanes; reseat it or its riser")
+                    )
+                }
+            }
+            if !found.isEmpty { findings[device.sliceName] = found.sorted { $0.trouble < $1.trouble } }
+        }
+        let missing = held.subtracting(present)
+        guard !missing.isEmpty else { return }
+        lost = (known?.devices ?? []).filter { missing.contains($0.sliceName) && policy.publishes($0) }
+        for device in lost {
+            findings[device.sliceName] = [
+                Finding(
+                    trouble: .lost,
+                    message:
+                        "it is not on the bus any more; see: dmesg | grep -i \"\(device.function?.address.description ?? device.address)\"")
+            ]
+        }
+    }
+
+    /// What began and what ended since another report: device, trouble and what to say.
+    package func changes(since old: HealthReport) -> [(device: String, finding: Finding, began: Bool)] {
+        var changes: [(device: String, finding: Finding, began: Bool)] = []
+        for device in Set(findings.keys).union(old.findings.keys).sorted() {
+            let (before, after) = (old.findings[device] ?? [], findings[device] ?? [])
+            for finding in after where !before.contains(where: { $0.trouble == finding.trouble }) {
+                changes.append((device, finding, true))
+            }
+            for finding in before where !after.contains(where: { $0.trouble == finding.trouble }) {
+                changes.append((device, finding, false))
+            }
+        }
+        return changes
+    }
+}
+
+extension Device {
+    /// Which of its links is missing.
+    fileprivate var linkText: String {
+        let ports = rdmaDevices.flatMap { rdma in
+            rdma.ports.filter { $0.state != "ACTIVE" }.map { "\(rdma.name) port \($0.number) is \($0.state ?? "?")" }
+        }
+        let interfaces = netdevs.filter { $0.isEnabled == true && $0.hasCarrier == false }.map { "\($0.name) has no carrier" }
+        return (ports.isEmpty ? interfaces : ports).joined(separator: ", ") + "; see the cable and the switch"
+    }
+}

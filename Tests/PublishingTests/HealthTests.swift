@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+import Publishing
+import ResourceAPI
+import Testing
+import Topology
+
+struct HealthTests {
+    private static let policy = PublishingPolicy(driver: "dra.nearside", owned: ["gpus"])
+
+    private func machine(_ name: String = "hgx-a100") throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
+
+    private func nic(_ machine: Machine) throws -> Int {
+        try #require(machine.functions.firstIndex { $0.vendor == "15b3" && !$0.rdmaDevices.isEmpty })
+    }
+
+    private func setPort(_ machine: inout Machine, _ index: Int, _ state: String) {
+        machine.functions[index].rdmaDevices[0].ports[0].state = state
+    }
+
+    // MARK: Damping
+
+    @Test
+    func `a link that is lost is believed at once, and one that is back after ten steady seconds`() throws {
+        var seen = try machine()
+        let index = try nic(seen)
+        setPort(&seen, index, "ACTIVE")
+        let up = seen
+        var lost = up
+        setPort(&lost, index, "DOWN")
+        lost.functions[index].rdmaDevices[0].ports[0].rate = 10
+        var damper = LinkDamper()
+        let start = ContinuousClock.now
+        #expect(damper.damped(up, at: start).next == nil)
+        let down = damper.damped(lost, at: start + .seconds(1)).machine.functions[index].rdmaDevices[0].ports[0]
+        #expect(down.state == "DOWN")
+        #expect(down.rate == up.functions[index].rdmaDevices[0].ports[0].rate, "a port without a link tells no rate of its own")
+        let back = damper.damped(up, at: start + .seconds(2))
+        #expect(back.machine.functions[index].rdmaDevices[0].ports[0].state == "DOWN")
+        #expect(back.next == start + .seconds(12))
+        #expect(damper.damped(up, at: start + .seconds(11)).machine.functions[index].rdmaDevices[0].ports[0].state == "DOWN")
+        let good = damper.damped(up, at: start + .seconds(12))
+        #expect(good.machine == up && good.next == nil)
+    }
+
+    @Test
+    func `a link that flaps all day is news a few times an hour, and once it is steady it is up`() throws {
+        var up = try machine()
+        let index = try nic(up)
+        setPort(&up, index, "ACTIVE")
+        var down = up
+        setPort(&down, index, "DOWN")
+        var damper = LinkDamper()
+        let start = ContinuousClock.now
+        var changes = 0
+        var last = true
+        // Down for two seconds of every sixty, for six hours.
+        for second in 0..<21_600 {
+            let now = start + .seconds(second)
+            let seen = damper.damped(second % 60 < 2 ? down : up, at: now).machine.functions[index].rdmaDevices[0].ports[0].state
+            if (seen == "ACTIVE") != last {
+                changes += 1
+                last.toggle()
+            }
+        }
+        #expect(changes < 20, "\(changes) of 720")
+        let next = damper.damped(up, at: start + .seconds(21_600)).next
+        #expect(next.map { $0 <= start + .seconds(21_600 + 300) } ?? true)
+        #expect(damper.damped(up, at: start + .seconds(21_901)).machine == up)
+    }
+
+    @Test
+    func `an interface that comes back from a pod has half a minute to find its link`() throws {
+        var up = try machine("aws-p4d")
+        let index = try #require(up.functions.firstIndex { !$0.netdevs.isEmpty && $0.rdmaDevices.isEmpty })
+        up.functions[index].netdevs[0].isEnabled = true
+        up.functions[index].netdevs[0].hasCarrier = true
+        var down = up
+        down.functions[index].netdevs[0].hasCarrier = false
+        let name = up.functions[index].sliceName
+        func carrier(_ machine: Machine) -> Bool? { machine.functions[index].netdevs[0].hasCarrier }
+        var damper = LinkDamper()
+        let start = ContinuousClock.now
+        _ = damper.damped(up, inPods: [name], at: start)
+        let back = damper.damped(down, at: start + .seconds(60))
+        #expect(carrier(back.machine) == true)
+        #expect(back.next == start + .seconds(90))
+        #expect(carrier(damper.damped(down, at: start + .seconds(90)).machine) == false)
+        // One that nobody switched on has no carrier, and nothing is wrong.
+        down.functions[index].netdevs[0].isEnabled = false
+        #expect(HealthReport(down, Self.policy).findings[name] == nil)
+    }
+
+    // MARK: Findings and taints
+
+    @Test
+    func `trouble taints the device, its pair and every set with it, and nothing else`() throws {
+        var machine = try machine()
+        let index = try nic(machine)
+        machine.functions[index].driver = nil
+        machine.functions[index].netdevs = []
+        machine.functions[index].rdmaDevices = []
+        let report = HealthReport(machine, Self.policy)
+        let name = machine.functions[index].sliceName
+        #expect(report.findings.keys.sorted() == [name])
+        let slices = SliceDevices(MachineTopology(machine), Self.policy, health: report)
+        let tainted = slices.whole.devices.filter { $0.taints != nil }
+        #expect(tainted.map(\.name) == [name], "it has left its pair")
+        #expect(tainted[0].taints == [DeviceTaint(key: "dra.nearside/no-driver", effect: .noSchedule)])
+        #expect(slices.contents(lacking: [.taints]).devices.count == slices.whole.devices.count - 1)
+        // An accelerator without a driver stays what its NICs are near to.
+        machine = try self.machine()
+        let gpu = try #require(machine.functions.firstIndex { $0.vendor == "10de" && $0.classCode.hasPrefix("0302") })
+        machine.functions[gpu].driver = nil
+        machine.functions[gpu].charDevices = []
+        let strict = PublishingPolicy(driver: "dra.nearside", owned: ["gpus"], taints: try TaintPolicy(parsing: "no-driver=NoExecute"))
+        let all = SliceDevices(MachineTopology(machine), strict, health: HealthReport(machine, strict))
+        let marked = all.whole.devices.filter { $0.taints != nil }
+        #expect(marked.count == 1 + 4, "the GPU, its pair, and a set of 2, 4 and 8")
+        #expect(marked.allSatisfy { $0.taints?[0].effect == .noExecute })
+        #expect(marked.dropFirst().allSatisfy { $0.taints?[0].value == machine.functions[gpu].sliceName })
+        let without = all.contents(lacking: [.taints])
+        #expect(without.devices.count == all.whole.devices.count - 5 && without.devices.allSatisfy { $0.taints == nil })
+    }
+
+    @Test
+    func `a device that is gone is published, tainted, for as long as a claim has it`() throws {
+        let whole = try machine()
+        var broken = whole
+        let index = try nic(whole)
+        let gone = broken.functions.remove(at: index)
+        #expect(HealthReport(broken, Self.policy, known: whole).findings.isEmpty)
+        let report = HealthReport(broken, Self.policy, held: [gone.sliceName], known: whole)
+        #expect(report.lost.map(\.sliceName) == [gone.sliceName])
+        let slices = SliceDevices(MachineTopology(broken, known: whole), Self.policy, health: report)
+        let device = try #require(slices.whole.devices.first { $0.name == gone.sliceName })
+        #expect(device.taints == [DeviceTaint(key: "dra.nearside/lost", effect: .noSchedule)])
+        #expect(report.changes(since: HealthReport()).map(\.began) == [true])
+        #expect(HealthReport().changes(since: report).map(\.began) == [false])
+    }
+
+    @Test
+    func `a narrow link is told of, and taints nothing unless the policy says so`() throws {
+        var machine = try machine()
+        let index = try nic(machine)
+        machine.functions[index].link = PCILink(gigatransfers: 16, lanes: 8)
+        machine.functions[index].maximalLink = PCILink(gigatransfers: 16, lanes: 16)
+        let report = HealthReport(machine, Self.policy)
+        #expect(
+            report.findings[machine.functions[index].sliceName]?.first?.message == "its PCIe link has 8 of 16 lanes; reseat it or its riser"
+        )
+        #expect(SliceDevices(MachineTopology(machine), Self.policy, health: report).whole.devices.allSatisfy { $0.taints == nil })
+    }
+
+    @Test
+    func `no machine that is described is in trouble`() throws {
+        for name in MachineDescription.embeddedNames {
+            let machine = try machine(name)
+            #expect(
+                HealthReport(machine, PublishingPolicy(driver: "x", owned: ["gpus", "neurons", "gaudis", "tpus"])).findings.isEmpty,
+                "\(name)")
+        }
+    }
+
+    @Test(arguments: [
+        ("link-down", "\"link-down\" is not TROUBLE=EFFECT; troubles are link-down, no-driver, lost, narrow-link"),
+        ("fire=NoExecute", "\"fire=NoExecute\" is not TROUBLE=EFFECT; troubles are link-down, no-driver, lost, narrow-link"),
+        ("lost=Evict", "\"Evict\" is no effect; effects are None, NoSchedule, NoExecute and off"),
+    ])
+    func `a policy that cannot be read says what would be right`(text: String, error: String) {
+        #expect(throws: TaintPolicy.Malformed(description: error)) { try TaintPolicy(parsing: text) }
+    }
+}

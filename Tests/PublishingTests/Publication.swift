@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AsyncHTTPClient
+import Hardware
+import Kubernetes
+import Logging
+import Publishing
+import ResourceAPI
+import Synchronization
+import Testbed
+import Testing
+import Topology
+
+/// A publisher at work against a real HTTP server with the rules of the API server.
+struct Publication {
+    static let owner = SliceOwner(driver: "dra.nearside", node: "node-1", nodeUID: "node-uid-node-1")
+
+    let api: APIServer
+    let client: ResourceClient
+    let publisher: SlicePublisher
+    let lines: LogLines
+
+    /// Runs `body` beside the publisher.
+    static func run(
+        lacking: Set<ClusterFeature> = [], keep: @escaping @Sendable (Set<ClusterFeature>) -> Void = { _ in },
+        prepare: (APIServer) throws -> Void = { _ in }, _ body: (Publication) async throws -> Void
+    ) async throws {
+        let api = try APIServer()
+        try api.add("nodes", NodeObject.named("node-1"))
+        try prepare(api)
+        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: try APIEndpoint(url: api.url).configuration())
+        let client = ResourceClient(APIClient(endpoint: APIEndpoint(url: api.url), http: http, attemptSeconds: 3))
+        let lines = LogLines()
+        let publisher = SlicePublisher(
+            client: client, driver: owner.driver, node: owner.node, lacking: lacking, keep: keep,
+            log: Logger(label: "test", factory: { _ in lines }))
+        let outcome: Result<Void, any Error>
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await publisher.run() }
+                defer { group.cancelAll() }
+                try await body(Publication(api: api, client: client, publisher: publisher, lines: lines))
+            }
+            outcome = .success(())
+        } catch is CancellationError { outcome = .success(()) } catch { outcome = .failure(error) }
+        try await http.shutdown()
+        api.shutDown()
+        try outcome.get()
+    }
+
+    /// Waits until the server holds exactly what is wished.
+    func settles(_ devices: SliceDevices, lacking: Set<ClusterFeature> = [], seconds: Int = 30) async throws -> Bool {
+        try await eventuallyTrue(seconds: seconds) {
+            let stored = try api.slices()
+            return try api.hasWholePool()
+                && SlicePlan(wished: devices.contents(lacking: lacking), stored: stored, owner: Self.owner).isEmpty
+        }
+    }
+
+    /// Requests that change something.
+    var writes: Int { api.requests.count { !$0.hasPrefix("GET") } }
+
+    /// Whether it becomes so that nothing is asked for a second and a half: a watch that was cut is begun anew after a pause.
+    func isSilent() async throws -> Bool {
+        for _ in 0..<8 {
+            let before = api.requests.count
+            try await Task.sleep(for: .milliseconds(1500))
+            if api.requests.count == before { return true }
+        }
+        return false
+    }
+
+    /// An HGX A100 with all its pairs; `mtu` makes it another one.
+    static func devices(mtu: Int = 1500, down: Bool = false, shares: Int? = nil) throws -> SliceDevices {
+        var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
+        for index in machine.functions.indices where !machine.functions[index].netdevs.isEmpty {
+            machine.functions[index].netdevs[0].mtu = mtu
+        }
+        if shares != nil { for index in machine.functions.indices { machine.functions[index].netdevs = [] } }
+        if down, let index = machine.functions.firstIndex(where: { $0.vendor == "15b3" && !$0.rdmaDevices.isEmpty }) {
+            machine.functions[index].rdmaDevices[0].ports[0].state = "DOWN"
+        }
+        let policy = PublishingPolicy(driver: owner.driver, owned: ["gpus"], shares: shares)
+        return SliceDevices(MachineTopology(machine), policy, health: HealthReport(machine, policy))
+    }
+}
+
+func eventuallyTrue(seconds: Int = 10, _ condition: () async throws -> Bool) async throws -> Bool {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while ContinuousClock.now < end {
+        if try await condition() { return true }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    return try await condition()
+}
+
+/// What was logged, line by line.
+final class LogLines: LogHandler, Sendable {
+    private let lines = Mutex<[String]>([])
+    var all: [String] { lines.withLock { $0 } }
+
+    var logLevel: Logger.Level {
+        get { .debug }
+        set {}
+    }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let extra = (event.metadata ?? [:]).map { "\($0)=\($1)" }.sorted().joined(separator: " ")
+        lines.withLock { $0.append("\(event.level) \(event.message) \(extra)") }
+    }
+}
