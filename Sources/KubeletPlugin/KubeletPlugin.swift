@@ -51,14 +51,8 @@ package struct KubeletPlugin: Service {
 
     package func run() async throws {
         try Files.makeFolder(options.data, mode: 0o750)
-        var lock: Descriptor?
-        if options.podUID == nil {
-            // Binding steals a socket that another instance serves: the lock comes first.
-            lock = try await FileLock.wait("\(options.data)/serve.lock") {
-                log.notice("another instance serves this driver; waiting for it to end")
-            }
-        }
-        try await waitForStranger()
+        let lock: Descriptor?
+        do { lock = try await cancelWhenGracefulShutdown { try await waitForOthers() } } catch is CancellationError { return }
         defer {
             for socket in [names.registration, names.service] {
                 do throws(SystemError) { try Files.remove(socket) } catch {
@@ -192,8 +186,16 @@ package struct KubeletPlugin: Service {
 
     // MARK: Others of our name
 
-    /// Another program that serves under our name keeps its sockets until it ends: taking them away would help nobody.
-    private func waitForStranger() async throws {
+    /// Waits until the sockets are ours to make. Another program that serves under our name keeps its own until it ends: taking
+    /// them away would help nobody.
+    private func waitForOthers() async throws -> Descriptor? {
+        var lock: Descriptor?
+        if options.podUID == nil {
+            // Binding steals a socket that another instance serves: the lock comes first.
+            lock = try await FileLock.wait("\(options.data)/serve.lock") {
+                log.notice("another instance serves this driver; waiting for it to end")
+            }
+        }
         var isWaiting = false
         while (try? UnixSocket.connect(names.registration)) != nil {
             if !isWaiting {
@@ -204,6 +206,7 @@ package struct KubeletPlugin: Service {
             isWaiting = true
             try await Task.sleep(for: .seconds(1))
         }
+        return lock
     }
 
     /// Sockets of pods of this driver that were killed: the kubelet would go on calling them.

@@ -126,7 +126,12 @@ struct PublishingOptions: ParsableArguments {
     @Option(help: "How many claims may have an RDMA NIC without an interface at a time.")
     var shareNics: Int?
 
+    @Option(help: "Changes to what trouble does to claims, such as link-down=NoExecute,no-driver=off.")
+    var taint = ""
+
     func policy() throws -> PublishingPolicy {
+        let taints: TaintPolicy
+        do throws(TaintPolicy.Malformed) { taints = try TaintPolicy(parsing: taint) } catch { throw ValidationError("--taint: \(error)") }
         let owned: Set<String>
         do throws(PublishingPolicy.UnknownFamily) { owned = try PublishingPolicy.owned(own) } catch {
             throw ValidationError("--own: \(error)")
@@ -136,7 +141,8 @@ struct PublishingOptions: ParsableArguments {
         }
         if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics goes from 2 to 1000") }
         return PublishingPolicy(
-            driver: driver, owned: owned, virtualNICs: virtualNics.split(separator: ",").map(String.init), shares: shareNics)
+            driver: driver, owned: owned, virtualNICs: virtualNics.split(separator: ",").map(String.init), taints: taints, shares: shareNics
+        )
     }
 }
 

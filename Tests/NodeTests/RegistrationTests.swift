@@ -52,6 +52,21 @@ struct RegistrationTests {
     }
 
     @Test
+    func `an instance that waits for another one ends on SIGTERM too`() throws {
+        let node = try node()
+        try node.startNode()
+        let second = try ChildProcess(
+            "\(Place.programs)/nearside-node",
+            [
+                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"), "--cdi",
+                node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
+            ], in: node.host, output: node.scratch("second.log"))
+        #expect(eventually { node.log("second.log").contains("another instance serves this driver; waiting for it to end") })
+        #expect(second.stop() == 0)
+        #expect((try? KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-reg.sock"))) != nil)
+    }
+
+    @Test
     func `another program under our name is left alone until it ends`() throws {
         let node = try node()
         let socket = node.scratch("plugins_registry/dra.nearside-reg.sock")

@@ -90,6 +90,18 @@ struct SliceTests {
     }
 
     @Test
+    func `a taint makes slices of 64, and its going makes them whole again`() {
+        var tainted = Self.devices(130)
+        tainted.devices[100].taints = [DeviceTaint(key: "dra.nearside/link-down", effect: .noSchedule)]
+        let stored = Self.applied(SlicePlan(wished: tainted, stored: [], owner: Self.owner), to: [])
+        #expect(stored.map { $0.spec.devices?.count } == [64, 64, 2])
+        let after = Self.applied(SlicePlan(wished: Self.devices(130), stored: stored, owner: Self.owner), to: stored)
+        #expect(after.sorted { ($0.metadata.name ?? "") < ($1.metadata.name ?? "") }.map { $0.spec.devices?.count } == [128, 2])
+        #expect(after.allSatisfy { $0.spec.pool.generation == 1 + 1 || $0.spec.pool.resourceSliceCount == 2 })
+        #expect(SlicePlan(wished: Self.devices(130), stored: after, owner: Self.owner).isEmpty)
+    }
+
+    @Test
     func `what is as wished is not written`() {
         for count in [0, 5, 200] {
             let stored = Self.applied(SlicePlan(wished: Self.devices(count), stored: [], owner: Self.owner), to: [])
