@@ -115,7 +115,8 @@ package struct KubeletPlugin: Service {
                 return end
             }
             tell.finish()
-            guard case .failed(let why) = end else { return }
+            // At the end the socket goes, and that is no news.
+            guard case .failed(let why) = end, !Task.isShuttingDownGracefully else { return }
             if ContinuousClock.now - start > .seconds(60) { attempt = 0 }
             attempt += 1
             let pause = min(Duration.milliseconds(500) * (1 << min(attempt, 8)), .seconds(120))

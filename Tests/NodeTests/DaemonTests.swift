@@ -411,6 +411,7 @@ struct DaemonTests {
         try node.startNode()
         #expect(node.nodeDaemon?.stop() == 0)
         #expect(node.injectorDaemon?.stop() == 0)
+        #expect(!node.log("node.log").contains("registering with the kubelet anew"))
         #expect(!Files.list(node.scratch("plugins_registry")).contains { $0.hasSuffix(".sock") })
         #expect(!Files.list(node.scratch("plugins/dra.nearside")).contains { $0.hasSuffix(".sock") })
         #expect(!Files.exists(node.scratch("journal/nri.sock")))
