@@ -38,6 +38,9 @@ actor InventoryService: Service {
     private var health: HealthReport?
     private var nameTable = PCINameTable()
     private(set) var statistics = InventoryStatistics()
+    /// Reasons to take a snapshot: any number of them is one.
+    private let occasions: AsyncStream<Void>
+    private let occasion: AsyncStream<Void>.Continuation
     /// When links are to be looked at again, and the earliest of that.
     private var armed: ContinuousClock.Instant?
     private let alarms: AsyncStream<ContinuousClock.Instant>
@@ -56,6 +59,7 @@ actor InventoryService: Service {
         self.events = events
         self.log = log
         (alarms, alarm) = AsyncStream.makeStream()
+        (occasions, occasion) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     func refresh() async throws {
@@ -97,8 +101,10 @@ actor InventoryService: Service {
         let watcher = try HostWatcher(virtualPrefixes: options.policy.virtualNICs, log: log)
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { for await _ in watcher.changes { await self.look() } }
+                group.addTask { for await _ in watcher.changes { self.occasion.yield() } }
                 group.addTask { await self.watchClock() }
+                // One after the other: an older snapshot must not be published after a newer one.
+                group.addTask { for await _ in self.occasions { await self.look() } }
                 await group.waitForAll()
             }
         }
@@ -123,9 +129,9 @@ actor InventoryService: Service {
         }
     }
 
-    private func ring(_ due: ContinuousClock.Instant) async {
+    private func ring(_ due: ContinuousClock.Instant) {
         if armed == due { armed = nil }
-        await look()
+        occasion.yield()
     }
 
     /// Says what began and what ended.
