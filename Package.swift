@@ -173,7 +173,7 @@ let targets: [Target] = [
     .target(
         name: "Injector",
         dependencies: [
-            "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "NRIMessages", "PodNetwork", "TTRPC", logging,
+            "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "NRIMessages", "Netlink", "PodNetwork", "TTRPC", logging,
         ], swiftSettings: strict),
 
     // Documents and pictures for people and scripts.

@@ -5,30 +5,6 @@ package import Linux
 package import Logging
 package import PodNetwork
 
-/// A pod's sandbox, as far as injection needs it.
-package struct Sandbox: Hashable, Sendable {
-    package var id: String
-    package var podUID: String
-    /// Namespace and name of the pod, for messages.
-    package var pod: String
-    /// Nil for a pod in the host's network.
-    package var namespacePath: String?
-
-    package init(id: String, podUID: String, pod: String, namespacePath: String?) {
-        self.id = id
-        self.podUID = podUID
-        self.pod = pod
-        self.namespacePath = namespacePath
-    }
-}
-
-/// Why a container may not start, or a claim not go: a whole sentence.
-package struct InjectionError: Error, Hashable, Sendable, CustomStringConvertible {
-    package var description: String
-
-    package init(_ description: String) { self.description = description }
-}
-
 /// Brings the devices of claims into pods and back, driven by the journal.
 ///
 /// What is to be is in the plans, what is so in the states; nothing else is remembered but where the
@@ -39,17 +15,21 @@ package struct InjectionError: Error, Hashable, Sendable, CustomStringConvertibl
 /// Used by one thread. Whatever happens inside a pod's namespace runs on a thread of its own that is
 /// joined before the call returns.
 package final class PodInjector {
-    private let journal: JournalFolder
-    private let network: PodNetwork
-    private let host: HostNetwork
-    private let log: Logger
-    private var sandboxes: [String: Sandbox] = [:]
+    let journal: JournalFolder
+    let network: PodNetwork
+    let host: HostNetwork
+    let log: Logger
+    var sandboxes: [String: Sandbox] = [:]
+    /// Whether a runtime has told of all sandboxes.
+    var knowsSandboxes = false
+    /// Claims of which something was to come back and has not.
+    var returning: Set<String> = []
 
-    package init(journal: JournalFolder, host: HostNetwork, log: Logger) {
+    package init(journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", log: Logger) {
         self.journal = journal
         self.host = host
         self.log = log
-        network = PodNetwork(host: host)
+        network = PodNetwork(host: host, sysctls: sysctls)
     }
 
     // MARK: Events of the runtime
@@ -96,6 +76,7 @@ package final class PodInjector {
     /// is caught up with.
     package func synchronize(_ all: [Sandbox], deadline: Int) {
         sandboxes = Dictionary(all.map { ($0.podUID, $0) }, uniquingKeysWith: { _, last in last })
+        knowsSandboxes = true
         let ids = Set(all.map(\.id))
         let namespaces = Set(all.compactMap { $0.namespacePath.flatMap(Self.identity) })
         func isLost(_ attachment: Attachment) -> Bool {
@@ -139,156 +120,6 @@ package final class PodInjector {
         try detach(state) { _ in true }
     }
 
-    // MARK: Attach and detach
-
-    private func attach(_ plan: ClaimPlan, to sandbox: Sandbox) throws(InjectionError) {
-        guard plan.hasInterfaces else { return }
-        guard let path = sandbox.namespacePath else {
-            throw InjectionError(
-                "claim \(plan.claim): pod \(sandbox.pod) runs in the host's network, which cannot be given an interface")
-        }
-        let namespace: NetworkNamespace
-        let identity: FileIdentity
-        do throws(SystemError) {
-            namespace = try NetworkNamespace(path: path)
-            identity = try namespace.identity()
-        } catch { throw InjectionError("claim \(plan.claim): \(error)") }
-
-        if var state = try readState(plan.claim.uid) {
-            if isComplete(plan, state, identity, namespace) {
-                guard state.attachments.contains(where: { $0.sandbox != sandbox.id }) else { return }
-                for index in state.attachments.indices { state.attachments[index].sandbox = sandbox.id }
-                return try write(state)
-            }
-            // What is elsewhere, or half-way, goes back first: then there is one way only.
-            if let other = state.attachments.first(where: { $0.namespace != identity && isAlive($0) }) {
-                throw InjectionError("claim \(plan.claim): interface \(other.host.name) is still in another pod's sandbox")
-            }
-            try detach(state) { _ in true }
-        }
-        var orders: [PodNetwork.Order] = []
-        var state = ClaimState(claim: plan.claim, attachments: [])
-        do throws(PodNetworkError) {
-            for device in plan.devices {
-                guard let interface = device.interface else { continue }
-                let record = try host.record(interface.hostName)
-                orders.append(PodNetwork.Order(plan: interface, record: record))
-                state.attachments.append(
-                    Attachment(
-                        phase: .moving, device: device.device, podUID: sandbox.podUID, sandbox: sandbox.id,
-                        namespacePath: path, namespace: identity, podName: interface.name, host: record))
-            }
-        } catch { throw InjectionError("claim \(plan.claim): \(error)") }
-        try write(state)
-        let results: [PodNetwork.Result]
-        do throws(PodNetworkError) { results = try network.attach(orders, to: namespace) } catch {
-            // The attempt was rolled back. If that did not work either, the state keeps what is to come back.
-            let isBack = orders.allSatisfy { (try? host.record($0.record.name)) != nil }
-            if isBack { try removeState(plan.claim.uid) }
-            throw InjectionError("claim \(plan.claim): \(error)")
-        }
-        for index in results.indices {
-            state.attachments[index].phase = .attached
-            state.attachments[index].addresses = results[index].addresses
-            state.attachments[index].hardwareAddress = results[index].hardwareAddress
-        }
-        try write(state)
-        log.info(
-            "attached",
-            metadata: [
-                "pod": "\(sandbox.pod)", "claim": "\(plan.claim)",
-                "interfaces": "\(state.attachments.map { "\($0.host.name) as \($0.podName)" }.joined(separator: ", "))",
-            ])
-    }
-
-    private func isComplete(
-        _ plan: ClaimPlan, _ state: ClaimState, _ identity: FileIdentity, _ namespace: NetworkNamespace
-    ) -> Bool {
-        let wanted = plan.devices.filter { $0.interface != nil }.map(\.device)
-        guard wanted == state.attachments.map(\.device) else { return false }
-        return state.attachments.allSatisfy { attachment in
-            attachment.phase == .attached && attachment.namespace == identity
-                && (try? network.isAttached(
-                    attachment.host, podName: attachment.podName, isAltered: attachment.hardwareAddress,
-                    in: namespace)) == true
-        }
-    }
-
-    /// True when a running sandbox holds the interface.
-    private func isAlive(_ attachment: Attachment) -> Bool {
-        sandboxes.values.contains { $0.id == attachment.sandbox } && Self.namespace(of: attachment) != nil
-    }
-
-    /// Brings back what the condition says, and forgets it once it is back.
-    private func detach(_ state: ClaimState, _ isMeant: (Attachment) -> Bool) throws(InjectionError) {
-        var state = state
-        var failures: [String] = []
-        for attachment in state.attachments.filter(isMeant) {
-            do throws(PodNetworkError) {
-                try network.restore(
-                    attachment.host, podName: attachment.podName, from: Self.namespace(of: attachment),
-                    isAltered: attachment.hardwareAddress)
-                state.attachments.removeAll { $0.device == attachment.device }
-                log.info("brought back", metadata: ["claim": "\(state.claim)", "interface": "\(attachment.host.name)"])
-            } catch { failures.append("\(error)") }
-        }
-        if state.attachments.isEmpty {
-            try removeState(state.claim.uid)
-        } else {
-            try write(state)
-        }
-        if !failures.isEmpty { throw InjectionError("claim \(state.claim): \(failures.joined(separator: "; "))") }
-    }
-
-    // MARK: Namespaces
-
-    /// The namespace an attachment went to, if it still exists.
-    private static func namespace(of attachment: Attachment) -> NetworkNamespace? {
-        guard let namespace = try? NetworkNamespace(path: attachment.namespacePath),
-            (try? namespace.identity()) == attachment.namespace
-        else { return nil }
-        return namespace
-    }
-
-    private static func identity(_ path: String) -> FileIdentity? {
-        (try? NetworkNamespace(path: path)).flatMap { try? $0.identity() }
-    }
-
-    /// The sandbox of a container whose pod the runtime has not told of: after a start of this program it
-    /// does not tell before the container that is waiting for us has started.
-    private static func sandbox(of plan: ClaimPlan, _ identity: FileIdentity) -> Sandbox? {
-        guard let path = NetworkNamespace.mountPath(of: identity) else { return nil }
-        let pod = plan.pods.first ?? ""
-        return Sandbox(id: path, podUID: pod, pod: pod, namespacePath: path)
-    }
-
-    // MARK: Journal
-
-    private func plans(of pod: String) -> [ClaimPlan] {
-        let (plans, damaged) = journal.plans()
-        for error in damaged { log.error("plan cannot be used", metadata: ["error": "\(error)"]) }
-        return plans.filter { $0.phase == .prepared && $0.pods.contains(pod) }
-    }
-
-    private func readStates() -> [ClaimState] {
-        let (states, damaged) = journal.states()
-        for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
-        return states
-    }
-
-    private func readPlan(_ uid: String) throws(InjectionError) -> ClaimPlan? {
-        do throws(JournalError) { return try journal.plan(uid) } catch { throw InjectionError("\(error)") }
-    }
-
-    private func readState(_ uid: String) throws(InjectionError) -> ClaimState? {
-        do throws(JournalError) { return try journal.state(uid) } catch { throw InjectionError("\(error)") }
-    }
-
-    private func write(_ state: ClaimState) throws(InjectionError) {
-        do throws(JournalError) { try journal.write(state) } catch { throw InjectionError("\(error)") }
-    }
-
-    private func removeState(_ uid: String) throws(InjectionError) {
-        do throws(JournalError) { try journal.removeState(uid) } catch { throw InjectionError("\(error)") }
-    }
+    /// The connection to the runtime ended: what it told of sandboxes may be out of date.
+    package func forgetSandboxes() { knowsSandboxes = false }
 }

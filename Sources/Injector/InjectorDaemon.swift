@@ -7,6 +7,7 @@ import Linux
 package import Logging
 import NRI
 import NRIMessages
+import Netlink
 import PodNetwork
 import TTRPC
 
@@ -43,6 +44,10 @@ package final class InjectorDaemon {
     private var pause = 0
     private var clients: [RequestClient] = []
 
+    /// Tells of interfaces that come, while some are waited for.
+    private var returns: EventSocket?
+
+    private static let returnPause = 1000
     private static let firstPause = 100
     private static let longestPause = 2000
 
@@ -70,8 +75,13 @@ package final class InjectorDaemon {
         log.notice("serving", metadata: ["journal": "\(options.journal)", "runtime": "\(options.runtimeSocket)"])
         while true {
             connectIfDue()
-            let waiting = [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket)
-            let timeout = runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
+            watchForReturns()
+            let waiting =
+                [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket)
+                + (returns.map { [$0.descriptor] } ?? [])
+            var timeout = runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
+            // RDMA devices come back without a word of rtnetlink.
+            if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
             let ready = Set(try Poller.readable(waiting, milliseconds: timeout).map { waiting[$0].raw })
             if ready.contains(termination.raw) { break }
             // The runtime first: it has a deadline.
@@ -79,6 +89,7 @@ package final class InjectorDaemon {
             for client in clients where ready.contains(client.socket.raw) { serve(client) }
             clients.removeAll { $0.isFinished || $0.isStale }
             if ready.contains(listener.raw) { accept(listener) }
+            if let returns, returns.drain({ _ in true }) || ready.isEmpty { injector.retryReturns() }
         }
         log.notice("stopping; running pods keep their devices")
     }
@@ -93,6 +104,21 @@ package final class InjectorDaemon {
             if pause == 0 { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
             backOff()
         }
+    }
+
+    /// Hardware comes back from a pod's namespace that is gone in the kernel's own time: it says when.
+    private func watchForReturns() {
+        guard injector.isWaitingForReturns else {
+            returns = nil
+            return
+        }
+        guard returns == nil else { return }
+        do throws(SystemError) { returns = try EventSocket.links() } catch {
+            log.error("cannot watch for interfaces that come back", metadata: ["error": "\(error)"])
+            return
+        }
+        // What came before we listened.
+        injector.retryReturns()
     }
 
     private func backOff() {
@@ -119,6 +145,7 @@ package final class InjectorDaemon {
         } catch {
             log.warning("the connection to the runtime ended; connecting again", metadata: ["error": "\(error)"])
             runtime = nil
+            injector.forgetSandboxes()
             backOff()
         }
     }

@@ -29,7 +29,7 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
     }
 
     /// True when something has to be moved into the pod.
-    package var hasInterfaces: Bool { devices.contains { $0.interface != nil } }
+    package var hasInterfaces: Bool { devices.contains { $0.isMoved } }
 }
 
 package struct ClaimIdentity: Hashable, Sendable, Codable, CustomStringConvertible {
@@ -60,6 +60,9 @@ package struct DevicePlan: Hashable, Sendable, Codable {
     package var cdiDeviceIDs: [String]
     /// Nil for a device without a netdev.
     package var interface: InterfacePlan?
+    /// The RDMA device that goes along where namespaces do not share them.
+    package var rdmaDevice: String?
+    package var virtualFunction: VirtualFunctionPlan?
 
     package init(
         pool: String, device: String, request: String, group: String? = nil, shareID: String? = nil, cdiDeviceIDs: [String],
@@ -73,39 +76,27 @@ package struct DevicePlan: Hashable, Sendable, Codable {
         self.cdiDeviceIDs = cdiDeviceIDs
         self.interface = interface
     }
+
+    /// True when something of it has to be moved into the pod.
+    package var isMoved: Bool { interface != nil || rdmaDevice != nil }
 }
 
-/// What is to happen with one interface: which it is on the host, and how it is to be in the pod.
-package struct InterfacePlan: Hashable, Sendable, Codable {
-    package var hostName: String
-    package var name: String
-    package var mtu: Int?
+/// What the physical function is told of a virtual one before it goes into a pod. What is nil stays as it is.
+package struct VirtualFunctionPlan: Hashable, Sendable, Codable {
+    /// The physical function's interface.
+    package var parent: String
+    /// Number of the virtual function, from 0.
+    package var number: UInt32
     package var hardwareAddress: HardwareAddress?
-    /// Nil: the addresses it has on the host go with it.
-    package var addresses: [IPPrefix]?
-    package var routes: [RoutePlan]
+    package var vlan: UInt16?
+    package var isTrusted: Bool?
+    package var checksSpoofing: Bool?
+    /// Mb/s; 0 is no limit.
+    package var minimalRate: UInt32?
+    package var maximalRate: UInt32?
 
-    package init(
-        hostName: String, name: String, mtu: Int? = nil, hardwareAddress: HardwareAddress? = nil,
-        addresses: [IPPrefix]? = nil, routes: [RoutePlan] = []
-    ) {
-        self.hostName = hostName
-        self.name = name
-        self.mtu = mtu
-        self.hardwareAddress = hardwareAddress
-        self.addresses = addresses
-        self.routes = routes
-    }
-}
-
-package struct RoutePlan: Hashable, Sendable, Codable {
-    package var destination: IPPrefix
-    package var gateway: IPAddress?
-    package var source: IPAddress?
-
-    package init(destination: IPPrefix, gateway: IPAddress? = nil, source: IPAddress? = nil) {
-        self.destination = destination
-        self.gateway = gateway
-        self.source = source
+    package init(parent: String, number: UInt32) {
+        self.parent = parent
+        self.number = number
     }
 }

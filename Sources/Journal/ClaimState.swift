@@ -2,7 +2,6 @@
 
 package import Addressing
 package import Linux
-package import Netlink
 
 /// What has happened for one claim. `nearside-nri` writes it and alone changes it.
 ///
@@ -13,21 +12,26 @@ package struct ClaimState: Hashable, Sendable, Codable {
 
     package var version: Int
     package var claim: ClaimIdentity
+    /// The run of the kernel it tells of; after the next boot there is nothing left of it.
+    package var boot: String
     package var attachments: [Attachment]
 
-    package init(claim: ClaimIdentity, attachments: [Attachment]) {
+    package init(claim: ClaimIdentity, boot: String = Boot.current, attachments: [Attachment]) {
         version = Self.currentVersion
         self.claim = claim
+        self.boot = boot
         self.attachments = attachments
     }
 }
 
-/// An interface on its way into a pod, or there.
+/// One device on its way into a pod, or there.
 package struct Attachment: Hashable, Sendable, Codable {
     package enum Phase: String, Hashable, Sendable, Codable {
         /// The move has begun; it may be on either side.
         case moving
         case attached
+        /// It was to come back, and has not yet: ``problem`` says why.
+        case returning
     }
 
     package var phase: Phase
@@ -39,16 +43,25 @@ package struct Attachment: Hashable, Sendable, Codable {
     package var namespacePath: String
     /// Tells whether a namespace at that path is still the same.
     package var namespace: FileIdentity
-    /// The interface's name in the pod.
-    package var podName: String
-    package var host: HostRecord
+    /// The interface's name in the pod; nil for a device without one.
+    package var podName: String?
+    /// The interface's number in the pod, once it is there.
+    package var podIndex: Int32?
+    /// The interface as it was on the host; nil for one that was made for the pod.
+    package var host: HostRecord?
+    /// The RDMA device that went along.
+    package var rdmaDevice: String?
+    /// A routing domain made in the pod.
+    package var vrf: String?
     /// What it has in the pod, once attached.
     package var addresses: [IPPrefix]
     package var hardwareAddress: HardwareAddress?
+    package var virtualFunction: VirtualFunctionRecord?
+    package var problem: String?
 
     package init(
         phase: Phase, device: String, podUID: String, sandbox: String, namespacePath: String,
-        namespace: FileIdentity, podName: String, host: HostRecord
+        namespace: FileIdentity, podName: String?, host: HostRecord?
     ) {
         self.phase = phase
         self.device = device
@@ -60,37 +73,14 @@ package struct Attachment: Hashable, Sendable, Codable {
         self.host = host
         addresses = []
     }
+
+    /// What messages call it.
+    package var label: String { host?.name ?? podName ?? rdmaDevice ?? device }
 }
 
-/// An interface as it was on the host: all that a move into a pod loses or a plan changes.
-package struct HostRecord: Hashable, Sendable, Codable {
-    package var name: String
-    package var index: Int32
-    package var hardwareAddress: HardwareAddress?
-    package var mtu: UInt32
-    package var isUp: Bool
-    /// RFC 2863 state in words, as it was.
-    package var state: String
-    /// rtnetlink's kind of a virtual interface.
-    package var kind: String?
-    package var alias: String?
-    package var addresses: [InterfaceAddress]
-    /// Those that somebody set; what the kernel makes for addresses it makes again by itself.
-    package var routes: [Route]
-
-    package init(
-        name: String, index: Int32, hardwareAddress: HardwareAddress?, mtu: UInt32, isUp: Bool, state: String,
-        kind: String?, alias: String?, addresses: [InterfaceAddress], routes: [Route]
-    ) {
-        self.name = name
-        self.index = index
-        self.hardwareAddress = hardwareAddress
-        self.mtu = mtu
-        self.isUp = isUp
-        self.state = state
-        self.kind = kind
-        self.alias = alias
-        self.addresses = addresses
-        self.routes = routes
-    }
+/// The run of the kernel this program is in.
+package enum Boot {
+    /// Empty where the kernel does not tell: then states of all runs are taken.
+    package static let current: String =
+        (try? Files.readText("/proc/sys/kernel/random/boot_id"))?.split(separator: "\n").first.map(String.init) ?? ""
 }

@@ -43,21 +43,25 @@ package struct JournalFolder: Sendable {
         readAll(.plans, version: ClaimPlan.currentVersion)
     }
 
-    package func write(_ plan: ClaimPlan) throws(JournalError) { try write(plan, .plans, plan.claim.uid) }
+    package func write(_ plan: ClaimPlan) throws(JournalError) { try write(plan, .plans, plan.claim.uid, isDurable: true) }
 
     package func removePlan(_ uid: String) throws(JournalError) { try remove(.plans, uid) }
 
     // MARK: States
 
     package func state(_ uid: String) throws(JournalError) -> ClaimState? {
-        try read(.states, uid, version: ClaimState.currentVersion)
+        let state: ClaimState? = try read(.states, uid, version: ClaimState.currentVersion)
+        return state.flatMap { $0.boot == Boot.current ? $0 : nil }
     }
 
+    /// Those of this run of the kernel: of an earlier one there is neither a namespace nor a changed interface left.
     package func states() -> (states: [ClaimState], damaged: [JournalError]) {
-        readAll(.states, version: ClaimState.currentVersion)
+        let (states, damaged): ([ClaimState], [JournalError]) = readAll(.states, version: ClaimState.currentVersion)
+        return (states.filter { $0.boot == Boot.current }, damaged)
     }
 
-    package func write(_ state: ClaimState) throws(JournalError) { try write(state, .states, state.claim.uid) }
+    /// Not flushed to a disk: what it tells of does not outlive the kernel's run either.
+    package func write(_ state: ClaimState) throws(JournalError) { try write(state, .states, state.claim.uid, isDurable: false) }
 
     package func removeState(_ uid: String) throws(JournalError) { try remove(.states, uid) }
 
@@ -104,12 +108,12 @@ package struct JournalFolder: Sendable {
         return (values, damaged)
     }
 
-    private func write(_ value: some Encodable, _ kind: Kind, _ uid: String) throws(JournalError) {
+    private func write(_ value: some Encodable, _ kind: Kind, _ uid: String, isDurable: Bool) throws(JournalError) {
         let file = try checkedFile(kind, uid)
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            try Files.replace(file, with: [UInt8](try encoder.encode(value)), mode: 0o600)
+            try Files.replace(file, with: [UInt8](try encoder.encode(value)), mode: 0o600, isDurable: isDurable)
         } catch { throw JournalError(file, "cannot be written: \(error)") }
     }
 

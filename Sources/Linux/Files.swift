@@ -74,19 +74,24 @@ package enum Files {
     ///
     /// The temporary file starts with a dot and has no known suffix, so that watchers of the folder
     /// (CDI caches) leave it alone until it has its name.
-    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
+    ///
+    /// - Parameter isDurable: whether it has to be on the disk when this returns.
+    package static func replace(
+        _ path: String, with bytes: [UInt8], mode: UInt32 = 0o644, isDurable: Bool = true
+    ) throws(SystemError) {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
         let temporary = "\(folder)/.\(name).\(getpid())"
         do throws(SystemError) {
             let file = try Descriptor.open(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
             try file.write(all: bytes)
-            try checked("flush", temporary) { fsync(file.raw) }
+            if isDurable { try checked("flush", temporary) { fsync(file.raw) } }
             try checked("rename \(temporary) to", path) { rename(temporary, path) }
         } catch {
             unlink(temporary)
             throw error
         }
+        guard isDurable else { return }
         let parent = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY)
         try checked("flush", folder) { fsync(parent.raw) }
     }
@@ -98,6 +103,14 @@ package enum Files {
     package static func write(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
         let file = try Descriptor.open(path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
         try file.write(all: bytes)
+    }
+
+    /// Writes to a file that is there, in one go: a setting of the kernel.
+    package static func overwrite(_ path: String, _ text: String) throws(SystemError) {
+        let file = try Descriptor.open(path, flags: O_WRONLY)
+        do throws(SystemError) { try file.write(all: [UInt8](text.utf8)) } catch {
+            throw SystemError("write \"\(text)\" to", path, code: error.code)
+        }
     }
 
     package static func makeLink(_ path: String, to target: String) throws(SystemError) {

@@ -46,6 +46,13 @@ package struct Attribute: Hashable, Sendable {
     }
 
     package var nested: [Attribute]? { Attribute.list(value) }
+
+    /// As it was on the wire, with its padding.
+    var bytes: [UInt8] {
+        var builder = MessageBuilder()
+        builder.attribute(Int(type), value)
+        return builder.body
+    }
 }
 
 extension [Attribute] {
@@ -89,6 +96,9 @@ package struct MessageBuilder: Sendable {
         build(&self)
         close(start)
     }
+
+    /// Attributes that are laid out already.
+    mutating func raw(_ bytes: [UInt8]) { body += bytes }
 
     private mutating func close(_ start: Int) {
         let length = UInt16(truncatingIfNeeded: body.count - start)

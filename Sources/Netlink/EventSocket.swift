@@ -22,6 +22,11 @@ package struct EventSocket: Sendable {
             family: NETLINK_ROUTE, groups: groups.reduce(0) { $0 | UInt32(1) << (UInt32($1.rawValue) - 1) })
     }
 
+    /// Links of the namespace of the calling thread.
+    package static func links() throws(SystemError) -> EventSocket {
+        try EventSocket(family: NETLINK_ROUTE, groups: UInt32(1) << (UInt32(RTNLGRP_LINK.rawValue) - 1))
+    }
+
     /// Devices that come, go and bind (the kernel's own uevents, group 1).
     package static func devices() throws(SystemError) -> EventSocket {
         try EventSocket(family: NETLINK_KOBJECT_UEVENT, groups: 1)

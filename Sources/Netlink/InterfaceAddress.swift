@@ -93,3 +93,16 @@ extension NetlinkSocket {
             payload: address.payload())
     }
 }
+
+extension NetlinkRequest {
+    /// `ip address replace PREFIX dev INDEX`
+    package static func set(_ address: InterfaceAddress) -> NetlinkRequest {
+        NetlinkRequest(
+            "set address \(address.prefix)", type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, payload: address.payload())
+    }
+
+    /// `ip address delete PREFIX dev INDEX`
+    package static func remove(_ address: InterfaceAddress) -> NetlinkRequest {
+        NetlinkRequest("remove address \(address.prefix)", type: RTM_DELADDR, payload: address.payload())
+    }
+}

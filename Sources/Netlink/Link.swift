@@ -101,42 +101,6 @@ extension Attribute {
     }
 }
 
-/// A change to one interface: `ip link set dev INDEX ...`. What is nil stays as it is.
-package struct LinkChange: Hashable, Sendable {
-    package var name: String?
-    package var mtu: UInt32?
-    package var address: HardwareAddress?
-    package var alias: String?
-    package var isUp: Bool?
-    /// An open namespace to move it to.
-    package var namespace: Int32?
-
-    package init(
-        name: String? = nil, mtu: UInt32? = nil, address: HardwareAddress? = nil, alias: String? = nil,
-        isUp: Bool? = nil, namespace: Int32? = nil
-    ) {
-        self.name = name
-        self.mtu = mtu
-        self.address = address
-        self.alias = alias
-        self.isUp = isUp
-        self.namespace = namespace
-    }
-
-    /// struct ifinfomsg and attributes.
-    package func payload(index: Int32) -> [UInt8] {
-        var builder = MessageBuilder()
-        let up = UInt32(IFF_UP)
-        Link.header(&builder, index: index, flags: isUp == true ? up : 0, change: isUp == nil ? 0 : up)
-        if let name { builder.attribute(IFLA_IFNAME, text: name) }
-        if let mtu { builder.attribute(IFLA_MTU, integer: mtu) }
-        if let address { builder.attribute(IFLA_ADDRESS, address.bytes) }
-        if let alias { builder.attribute(IFLA_IFALIAS, alias.utf8) }
-        if let namespace { builder.attribute(IFLA_NET_NS_FD, integer: namespace) }
-        return builder.body
-    }
-}
-
 extension Link {
     /// struct ifinfomsg.
     package static func header(
@@ -184,36 +148,81 @@ extension NetlinkSocket {
         }
     }
 
-    /// `ip link set dev INDEX ...`
-    package func change(
-        _ index: Int32, _ change: LinkChange, _ operation: @autoclosure () -> String
-    ) throws(NetlinkError) {
-        try execute(operation(), type: RTM_NEWLINK, payload: change.payload(index: index))
-    }
-
     /// `ip link del dev INDEX`
     package func deleteLink(_ index: Int32) throws(NetlinkError) {
-        var builder = MessageBuilder()
-        Link.header(&builder, index: index)
-        try execute("delete interface \(index)", type: RTM_DELLINK, payload: builder.body)
+        let request = NetlinkRequest.deleteLink(index, "delete interface \(index)")
+        try execute(request.operation, type: request.type, payload: request.payload)
     }
 
-    /// `ip link add NAME type KIND`: for tests and the demo, which stand links in for hardware.
+    /// `ip link add NAME type KIND`
     package func addLink(
         _ name: String, kind: String, parent: Int32? = nil, address: HardwareAddress? = nil,
         data: (inout MessageBuilder) -> Void = { _ in }
     ) throws(NetlinkError) {
+        let request = NetlinkRequest.addLink(name, kind: kind, parent: parent, address: address, data: data)
+        try execute(request.operation, type: request.type, flags: request.flags, payload: request.payload)
+    }
+}
+
+extension NetlinkRequest {
+    /// `ip link show dev NAME`
+    package static func link(named name: String) -> NetlinkRequest {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: 0)
+        builder.attribute(IFLA_IFNAME, text: name)
+        return NetlinkRequest("look up interface \(name)", type: RTM_GETLINK, payload: builder.body)
+    }
+
+    /// `ip link del dev INDEX`
+    package static func deleteLink(_ index: Int32, _ operation: String) -> NetlinkRequest {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: index)
+        return NetlinkRequest(operation, type: RTM_DELLINK, payload: builder.body)
+    }
+
+    /// `ip link add NAME type KIND`, in another namespace if one is given; the parent is in the socket's.
+    package static func addLink(
+        _ name: String, kind: String, parent: Int32? = nil, address: HardwareAddress? = nil, namespace: Int32? = nil,
+        data: (inout MessageBuilder) -> Void = { _ in }
+    ) -> NetlinkRequest {
         var builder = MessageBuilder()
         Link.header(&builder, index: 0)
         builder.attribute(IFLA_IFNAME, text: name)
         if let parent { builder.attribute(IFLA_LINK, integer: parent) }
         if let address { builder.attribute(IFLA_ADDRESS, address.bytes) }
+        if let namespace { builder.attribute(IFLA_NET_NS_FD, integer: namespace) }
         builder.nested(IFLA_LINKINFO) { info in
             info.attribute(IFLA_INFO_KIND, text: kind)
             info.nested(IFLA_INFO_DATA, data)
         }
-        try execute(
-            "add interface \(name) of kind \(kind)", type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL,
+        return NetlinkRequest(
+            "add interface \(name) of kind \(kind)", type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload: builder.body)
+    }
+
+    /// `ip link property add dev INDEX altname NAME...`
+    package static func addAlternativeNames(_ names: [String], to index: Int32) -> NetlinkRequest {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: index)
+        builder.nested(IFLA_PROP_LIST) { for name in names { $0.attribute(IFLA_ALT_IFNAME, text: name) } }
+        return NetlinkRequest(
+            "add names \(names.joined(separator: ", "))", type: RTM_NEWLINKPROP, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND,
             payload: builder.body)
+    }
+
+    /// `ip link set dev INDEX xdp off`, and the hooks of traffic control: two requests, which fail where there is nothing.
+    package static func detachPrograms(from index: Int32) -> [NetlinkRequest] {
+        var xdp = MessageBuilder()
+        Link.header(&xdp, index: index)
+        xdp.nested(IFLA_XDP) { $0.attribute(IFLA_XDP_FD, integer: Int32(-1)) }
+        // struct tcmsg: family, padding, interface, handle, parent, information.
+        var hooks = MessageBuilder([0, 0, 0, 0])
+        hooks.integer(index)
+        hooks.integer(UInt32(0))
+        hooks.integer(UInt32(0xffff_fff1))  // TC_H_CLSACT
+        hooks.integer(UInt32(0))
+        return [
+            NetlinkRequest("detach XDP", type: RTM_NEWLINK, payload: xdp.body),
+            NetlinkRequest("detach programs of traffic control", type: RTM_DELQDISC, payload: hooks.body),
+        ]
     }
 }

@@ -26,6 +26,21 @@ package struct NetlinkError: Error, Hashable, CustomStringConvertible {
     }
 }
 
+/// One of several requests that go to the kernel together.
+package struct NetlinkRequest: Sendable {
+    package var operation: String
+    package var type: Int
+    package var flags: Int32
+    package var payload: [UInt8]
+
+    package init(_ operation: String, type: Int, flags: Int32 = 0, payload: [UInt8]) {
+        self.operation = operation
+        self.type = type
+        self.flags = flags
+        self.payload = payload
+    }
+}
+
 /// A socket for requests to the kernel, bound to the namespace of the thread that opened it.
 ///
 /// Not safe for use by two threads at once: a request and its answer belong together.
@@ -36,18 +51,19 @@ package final class NetlinkSocket {
     /// How often an interrupted dump is begun anew before its last result is an error.
     private static let dumpAttempts = 10
 
-    package init(family: Int32 = NETLINK_ROUTE) throws(NetlinkError) {
+    /// - Parameter forDumps: whether large tables are going to be read, for which the kernel is told of more room.
+    package init(family: Int32 = NETLINK_ROUTE, forDumps: Bool = true) throws(NetlinkError) {
         do throws(SystemError) {
             descriptor = Descriptor(
                 owning: try checked("open", "netlink socket") {
                     socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), family)
                 })
-            try checked("bind", "netlink socket") { CLinux_bind_netlink(descriptor.raw, 0) }
             var on: Int32 = 1
-            for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
+            for option in forDumps ? [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] : [NETLINK_EXT_ACK] {
                 // Old kernels lack one or the other; requests work without.
                 _ = setsockopt(descriptor.raw, SOL_NETLINK, Int32(option), &on, socklen_t(MemoryLayout<Int32>.size))
             }
+            guard forDumps else { return }
             // A dump of a large table comes in bursts.
             var size: Int32 = 1 << 20
             _ = setsockopt(descriptor.raw, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
@@ -82,6 +98,101 @@ package final class NetlinkSocket {
         throw NetlinkError(operation(), code: EAGAIN, text: "the table keeps changing while it is read")
     }
 
+    /// Sends all requests together; the kernel does them one after the other, also behind one that fails. Only the last is
+    /// acknowledged, so a batch that succeeds costs two system calls however long it is.
+    ///
+    /// - Returns: what failed, by its place.
+    package func execute(all requests: [NetlinkRequest]) throws(NetlinkError) -> [(index: Int, error: NetlinkError)] {
+        var failures: [(index: Int, error: NetlinkError)] = []
+        var start = 0
+        while start < requests.count {
+            var bytes: [UInt8] = []
+            let first = sequence &+ 1
+            var end = start
+            while end < requests.count, bytes.isEmpty || bytes.count + requests[end].payload.count < Self.batchLimit {
+                let request = requests[end]
+                sequence &+= 1
+                end += 1
+                let isLast = end == requests.count || bytes.count + requests[end].payload.count >= Self.batchLimit
+                bytes +=
+                    Message(
+                        type: UInt16(truncatingIfNeeded: request.type),
+                        flags: UInt16(truncatingIfNeeded: request.flags | NLM_F_REQUEST | (isLast ? NLM_F_ACK : 0)), sequence: sequence,
+                        payload: request.payload
+                    ).bytes
+                bytes += [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
+                if isLast { break }
+            }
+            let operation = requests[start].operation
+            try write(bytes, operation)
+            var isOpen = true
+            while isOpen {
+                for message in try read(operation) {
+                    let place = Int(message.sequence &- first)
+                    guard place >= 0, place < end - start, Int32(message.type) == NLMSG_ERROR else { continue }
+                    if let acknowledgement = Acknowledgement(message), acknowledgement.code != 0 {
+                        let error = NetlinkError(
+                            requests[start + place].operation, code: acknowledgement.code, text: acknowledgement.text)
+                        failures.append((start + place, error))
+                    }
+                    if message.sequence == sequence { isOpen = false }
+                }
+            }
+            start = end
+        }
+        return failures
+    }
+
+    /// Asks for several objects together; nil for those that the kernel says are not there.
+    package func get(all requests: [NetlinkRequest], absent: [Int32]) throws(NetlinkError) -> [Message?] {
+        guard let operation = requests.first?.operation else { return [] }
+        var bytes: [UInt8] = []
+        let first = sequence &+ 1
+        for request in requests {
+            sequence &+= 1
+            bytes +=
+                Message(
+                    type: UInt16(truncatingIfNeeded: request.type), flags: UInt16(truncatingIfNeeded: request.flags | NLM_F_REQUEST),
+                    sequence: sequence, payload: request.payload
+                ).bytes
+            bytes += [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
+        }
+        try write(bytes, operation)
+        var answers = [Message?](repeating: nil, count: requests.count)
+        var open = Set(requests.indices)
+        while !open.isEmpty {
+            for message in try read(operation) {
+                let place = Int(message.sequence &- first)
+                guard open.remove(place) != nil else { continue }
+                if Int32(message.type) == NLMSG_ERROR {
+                    let code = Acknowledgement(message)?.code ?? EPROTO
+                    if absent.contains(code) { continue }
+                    throw NetlinkError(requests[place].operation, code: code, text: Acknowledgement(message)?.text)
+                }
+                answers[place] = message
+            }
+        }
+        return answers
+    }
+
+    /// A datagram of requests: far below what a socket takes by default (net.core.wmem_default, 208 KiB).
+    private static let batchLimit = 1 << 15
+
+    private func write(_ bytes: [UInt8], _ operation: @autoclosure () -> String) throws(NetlinkError) {
+        do throws(SystemError) {
+            try checked("send to", "netlink socket") { bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, 0) } }
+        } catch { throw NetlinkError(operation(), error) }
+    }
+
+    private func read(_ operation: @autoclosure () -> String) throws(NetlinkError) -> [Message] {
+        let datagram: [UInt8]
+        do throws(SystemError) { datagram = try receive() } catch { throw NetlinkError(operation(), error) }
+        guard let messages = Message.list(datagram[...]) else {
+            throw NetlinkError(operation(), code: EPROTO, text: "the kernel's answer is malformed")
+        }
+        return messages
+    }
+
     private func transact(
         _ operation: () -> String, type: Int, flags: Int32, payload: [UInt8]
     ) throws(NetlinkError) -> [Message] {
@@ -90,18 +201,10 @@ package final class NetlinkSocket {
             type: UInt16(truncatingIfNeeded: type), flags: UInt16(truncatingIfNeeded: flags | NLM_F_REQUEST),
             sequence: sequence, payload: payload
         ).bytes
-        do throws(SystemError) {
-            try checked("send to", "netlink socket") {
-                request.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, 0) }
-            }
-        } catch { throw NetlinkError(operation(), error) }
+        try write(request, operation())
         var answers: [Message] = []
         while true {
-            let datagram: [UInt8]
-            do throws(SystemError) { datagram = try receive() } catch { throw NetlinkError(operation(), error) }
-            guard let messages = Message.list(datagram[...]) else {
-                throw NetlinkError(operation(), code: EPROTO, text: "the kernel's answer is malformed")
-            }
+            let messages = try read(operation())
             // Whatever belongs to an earlier request that was given up is passed over.
             for message in messages where message.sequence == sequence {
                 switch Int32(message.type) {

@@ -20,8 +20,10 @@ package struct Route: Hashable, Sendable, Codable {
     package var flags: UInt32
     /// Interfaces of a route with several next hops; nil for all others.
     package var nextHops: [Int32]?
-    /// RTA_METRICS as the kernel gave them.
-    package var metrics: [UInt8]?
+    /// Type of service, or traffic class.
+    package var tos: UInt8
+    /// All other attributes that somebody set, as the kernel gave them: metrics, several next hops, encapsulation.
+    package var others: [UInt8]
 
     package static let mainTable = UInt32(RT_TABLE_MAIN.rawValue)
 
@@ -41,13 +43,19 @@ package struct Route: Hashable, Sendable, Codable {
         type = UInt8(RTN_UNICAST)
         self.priority = priority
         flags = 0
+        tos = 0
+        others = []
     }
+
+    private static let known = [RTA_DST, RTA_GATEWAY, RTA_PREFSRC, RTA_OIF, RTA_TABLE, RTA_PRIORITY].map { UInt16($0.rawValue) }
+    /// Notes of the kernel: ages and counts.
+    private static let notes = [RTA_CACHEINFO, RTA_MFC_STATS, RTA_EXPIRES].map { UInt16($0.rawValue) }
 
     /// Reads struct rtmsg and RTA attributes (linux/rtnetlink.h).
     package init?(_ message: Message) {
         var reader = ByteReader(message.payload)
         guard let family = reader.integer(UInt8.self), let length = reader.integer(UInt8.self),
-            reader.skip(2), let table = reader.integer(UInt8.self),
+            reader.skip(1), let tos = reader.integer(UInt8.self), let table = reader.integer(UInt8.self),
             let routeProtocol = reader.integer(UInt8.self), let scope = reader.integer(UInt8.self),
             let type = reader.integer(UInt8.self), let flags = reader.integer(UInt32.self),
             let rest = reader.take(reader.remaining), let attributes = Attribute.list(rest)
@@ -67,7 +75,11 @@ package struct Route: Hashable, Sendable, Codable {
         priority = attributes[type: Int(RTA_PRIORITY.rawValue)]?.integer()
         // What the kernel notes of a next hop's state (dead, link down, offloaded) is nobody's wish.
         self.flags = flags & UInt32(RTNH_F_ONLINK)
-        metrics = attributes[type: Int(RTA_METRICS.rawValue)].map { [UInt8]($0.value) }
+        self.tos = tos
+        others = []
+        for attribute in attributes where !Self.known.contains(attribute.type) && !Self.notes.contains(attribute.type) {
+            others += attribute.bytes
+        }
         nextHops = attributes[type: Int(RTA_MULTIPATH.rawValue)].map { Self.interfaces(ofNextHops: $0.value) }
     }
 
@@ -90,7 +102,8 @@ package struct Route: Hashable, Sendable, Codable {
         var builder = MessageBuilder()
         builder.integer(UInt8(isV6 ? AF_INET6 : AF_INET))
         builder.integer(UInt8(truncatingIfNeeded: destination?.length ?? 0))
-        builder.integer(UInt16(0))
+        builder.integer(UInt8(0))
+        builder.integer(tos)
         builder.integer(table < 256 ? UInt8(table) : UInt8(RT_TABLE_UNSPEC.rawValue))
         builder.integer(routeProtocol)
         builder.integer(scope)
@@ -102,14 +115,21 @@ package struct Route: Hashable, Sendable, Codable {
         if let interface { builder.attribute(Int(RTA_OIF.rawValue), integer: interface) }
         if let priority { builder.attribute(Int(RTA_PRIORITY.rawValue), integer: priority) }
         builder.attribute(Int(RTA_TABLE.rawValue), integer: table)
-        if let metrics { builder.attribute(Int(RTA_METRICS.rawValue), metrics) }
+        builder.raw(others)
         return builder.body
+    }
+
+    /// The MTU along the route (RTAX_MTU).
+    package mutating func set(mtu: UInt32) {
+        var builder = MessageBuilder()
+        builder.nested(Int(RTA_METRICS.rawValue)) { $0.attribute(RTAX_MTU, integer: mtu) }
+        others += builder.body
     }
 
     package var isDefault: Bool { destination == nil || destination?.length == 0 }
 
-    /// Made by the kernel itself, for an address or the loopback: never ours to carry or restore.
-    package var isKernels: Bool { Int32(routeProtocol) == RTPROT_KERNEL }
+    /// Made by the kernel itself, for an address, a redirect or a router's announcement: never ours to carry or restore.
+    package var isKernels: Bool { [RTPROT_KERNEL, RTPROT_REDIRECT, RTPROT_RA].contains(Int32(routeProtocol)) }
 }
 
 extension Route: CustomStringConvertible {
@@ -130,8 +150,14 @@ extension NetlinkSocket {
 
     /// `ip route replace ...`
     package func setRoute(_ route: Route) throws(NetlinkError) {
-        try execute(
-            "set route \(route)", type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE,
-            payload: route.payload())
+        let request = NetlinkRequest.set(route)
+        try execute(request.operation, type: request.type, flags: request.flags, payload: request.payload)
+    }
+}
+
+extension NetlinkRequest {
+    /// `ip route replace ...`
+    package static func set(_ route: Route) -> NetlinkRequest {
+        NetlinkRequest("set route \(route)", type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, payload: route.payload())
     }
 }

@@ -5,31 +5,97 @@ import CLinux
 import Glibc
 
 /// A rule that says which packets look up which routing table (RTM_NEWRULE).
-package struct Rule: Hashable, Sendable {
+package struct Rule: Hashable, Sendable, Codable {
+    package var isV6: Bool
     /// The source addresses it holds for; nil for all.
     package var source: IPPrefix?
+    /// The destinations it holds for; nil for all.
+    package var destination: IPPrefix?
     package var table: UInt32
-    /// True when the rule holds for packets other than those from ``source``.
+    /// Its place among the rules; nil lets the kernel choose.
+    package var priority: UInt32?
+    /// The interface by which packets come, or leave.
+    package var inputInterface: String?
+    package var outputInterface: String?
+    /// True when the rule holds for packets other than those selected.
     package var isInverted: Bool
+    package var tos: UInt8
+    /// FR_ACT_: to a table, to another rule, drop.
+    package var action: UInt8
+    /// All other attributes (marks, ports, users), as the kernel gave them.
+    package var others: [UInt8]
 
-    package init(source: IPPrefix?, table: UInt32, isInverted: Bool = false) {
+    package init(
+        source: IPPrefix?, table: UInt32, isInverted: Bool = false, destination: IPPrefix? = nil, priority: UInt32? = nil,
+        isV6: Bool = false
+    ) {
+        self.isV6 = isV6
         self.source = source
+        self.destination = destination
         self.table = table
+        self.priority = priority
         self.isInverted = isInverted
+        tos = 0
+        action = UInt8(FR_ACT_TO_TBL)
+        others = []
     }
+
+    private static let known = [FRA_SRC, FRA_DST, FRA_TABLE, FRA_PRIORITY, FRA_IIFNAME, FRA_OIFNAME].map { UInt16($0) }
 
     /// Reads struct fib_rule_hdr and FRA attributes (linux/fib_rules.h).
     package init?(_ message: Message) {
         var reader = ByteReader(message.payload)
-        guard reader.skip(2), let sourceLength = reader.integer(UInt8.self), reader.skip(1),
-            let table = reader.integer(UInt8.self), reader.skip(3), let flags = reader.integer(UInt32.self),
+        guard let family = reader.integer(UInt8.self), let destinationLength = reader.integer(UInt8.self),
+            let sourceLength = reader.integer(UInt8.self), let tos = reader.integer(UInt8.self),
+            let table = reader.integer(UInt8.self), reader.skip(2), let action = reader.integer(UInt8.self),
+            let flags = reader.integer(UInt32.self),
             let rest = reader.take(reader.remaining), let attributes = Attribute.list(rest)
         else { return nil }
-        source = attributes[type: Int(FRA_SRC)].flatMap { IPAddress(bytes: $0.value) }.flatMap { address in
-            Int(sourceLength) <= address.bitCount ? IPPrefix(address: address, length: Int(sourceLength)) : nil
+        func prefix(_ type: some BinaryInteger, _ length: UInt8) -> IPPrefix? {
+            attributes[type: Int(type)].flatMap { IPAddress(bytes: $0.value) }.flatMap { address in
+                Int(length) <= address.bitCount ? IPPrefix(address: address, length: Int(length)) : nil
+            }
         }
+        isV6 = Int32(family) == AF_INET6
+        source = prefix(FRA_SRC, sourceLength)
+        destination = prefix(FRA_DST, destinationLength)
         self.table = attributes[type: Int(FRA_TABLE)]?.integer() ?? UInt32(table)
+        priority = attributes[type: Int(FRA_PRIORITY)]?.integer()
+        inputInterface = attributes[type: Int(FRA_IIFNAME)]?.text
+        outputInterface = attributes[type: Int(FRA_OIFNAME)]?.text
         isInverted = flags & UInt32(FIB_RULE_INVERT) != 0
+        self.tos = tos
+        self.action = action
+        others = []
+        for attribute in attributes where !Self.known.contains(attribute.type) { others += attribute.bytes }
+    }
+
+    package func payload() -> [UInt8] {
+        var builder = MessageBuilder()
+        builder.integer(UInt8(isV6 ? AF_INET6 : AF_INET))
+        builder.integer(UInt8(truncatingIfNeeded: destination?.length ?? 0))
+        builder.integer(UInt8(truncatingIfNeeded: source?.length ?? 0))
+        builder.integer(tos)
+        builder.integer(table < 256 ? UInt8(table) : UInt8(RT_TABLE_UNSPEC.rawValue))
+        builder.integer(UInt16(0))
+        builder.integer(action)
+        builder.integer(isInverted ? UInt32(FIB_RULE_INVERT) : 0)
+        if let source { builder.attribute(Int(FRA_SRC), source.address.bytes) }
+        if let destination { builder.attribute(Int(FRA_DST), destination.address.bytes) }
+        builder.attribute(Int(FRA_TABLE), integer: table)
+        if let priority { builder.attribute(Int(FRA_PRIORITY), integer: priority) }
+        if let inputInterface { builder.attribute(Int(FRA_IIFNAME), text: inputInterface) }
+        if let outputInterface { builder.attribute(Int(FRA_OIFNAME), text: outputInterface) }
+        builder.raw(others)
+        return builder.body
+    }
+}
+
+extension Rule: CustomStringConvertible {
+    package var description: String {
+        var text = "from \(source.map(\.description) ?? "all")"
+        if let destination { text += " to \(destination)" }
+        return text + " lookup \(table)"
     }
 }
 
@@ -38,5 +104,17 @@ extension NetlinkSocket {
     package func rules() throws(NetlinkError) -> [Rule] {
         // struct fib_rule_hdr with family 0.
         try dump("list routing rules", type: RTM_GETRULE, payload: [UInt8](repeating: 0, count: 12)).compactMap(Rule.init)
+    }
+}
+
+extension NetlinkRequest {
+    /// `ip rule add ...`: there already is EEXIST.
+    package static func add(_ rule: Rule) -> NetlinkRequest {
+        NetlinkRequest("add rule \(rule)", type: RTM_NEWRULE, flags: NLM_F_CREATE | NLM_F_EXCL, payload: rule.payload())
+    }
+
+    /// `ip rule delete ...`
+    package static func remove(_ rule: Rule) -> NetlinkRequest {
+        NetlinkRequest("remove rule \(rule)", type: RTM_DELRULE, payload: rule.payload())
     }
 }

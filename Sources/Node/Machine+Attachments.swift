@@ -14,14 +14,15 @@ extension Machine {
     /// - Parameter known: the last machine that had them. What it does not know either, the record of the
     ///   attachment tells, which has less.
     func including(_ attachments: [Attachment], known: Machine?) -> Machine {
-        guard !attachments.isEmpty else { return self }
+        let gone = attachments.compactMap { attachment in attachment.host.map { (device: attachment.device, host: $0) } }
+        guard !gone.isEmpty else { return self }
         var machine = self
-        let names = Set(attachments.map(\.host.name))
+        let names = Set(gone.map(\.host.name))
         let lastKnown = Dictionary(
             known?.allNetdevs.filter { names.contains($0.name) }.map { ($0.name, $0) } ?? [], uniquingKeysWith: { first, _ in first })
         // One that is on its way is half-way set up; the record is the truth.
         machine.removeNetdevs(named: names)
-        for attachment in attachments {
+        for attachment in gone {
             let record = Netdev(attachment.host)
             // The name can have gone to another device since.
             let netdev = lastKnown[record.name].flatMap { $0.mac == record.mac ? $0 : nil } ?? record

@@ -1,45 +1,125 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+import Glibc
 package import Journal
 package import Linux
 import Netlink
 
-/// The host's network namespace and a socket into it.
+/// The host's network namespace and sockets into it.
 package final class HostNetwork {
     package let namespace: NetworkNamespace
     let socket: NetlinkSocket
+    let ethtool: Ethtool?
+    /// Nil on a kernel without RDMA.
+    let rdma: RDMANetlink?
 
     /// The namespace of the calling thread is the host's.
     package init() throws(PodNetworkError) {
         do throws(SystemError) { namespace = try NetworkNamespace.current() } catch {
             throw PodNetworkError("*", "open the host's network namespace", error)
         }
-        do throws(NetlinkError) { socket = try NetlinkSocket() } catch {
-            throw PodNetworkError("*", "open a socket in the host's network namespace", error)
-        }
+        do throws(NetlinkError) {
+            socket = try NetlinkSocket()
+            ethtool = try Ethtool()
+        } catch { throw PodNetworkError("*", "open a socket in the host's network namespace", error) }
+        rdma = try? RDMANetlink()
     }
 
-    /// Reads an interface as it is, before anything touches it.
-    package func record(_ name: String) throws(PodNetworkError) -> HostRecord {
-        try Self.step(name, "look at it on the host") { () throws(NetlinkError) -> HostRecord in
-            guard let link = try socket.link(named: name) else {
-                throw NetlinkError("find interface \(name)", code: 19, text: "it is not on the host")
-            }
-            if link.master != nil {
-                throw NetlinkError(
-                    "take interface \(name)", code: 16, text: "it is a port of a bridge, bond or VRF; take it out first")
-            }
-            return HostRecord(
-                name: name, index: link.index, hardwareAddress: link.address, mtu: link.mtu, isUp: link.isUp,
-                state: link.state, kind: link.kind, alias: link.alias,
-                addresses: try socket.addresses().filter { $0.index == link.index },
-                routes: try socket.routes().filter { $0.interface == link.index && !$0.isKernels })
+    /// Whether RDMA devices have to be moved for a pod to see them.
+    package func movesRDMA() throws(PodNetworkError) -> Bool {
+        guard let rdma else { return false }
+        return try Self.step("*", "ask how namespaces share RDMA devices") { () throws(NetlinkError) in try rdma.sharing() == .exclusive }
+    }
+
+    /// Reads interfaces as they are, before anything touches them.
+    ///
+    /// - Parameter isTaken: whether they are to go, rather than to be stacked on.
+    package func records(_ names: [String], isTaken: Bool = true) throws(PodNetworkError) -> [HostRecord] {
+        guard !names.isEmpty else { return [] }
+        let messages = try Self.step(names[0], "look at it on the host") { () throws(NetlinkError) in
+            try socket.get(all: names.map(NetlinkRequest.link), absent: [ENODEV])
         }
+        var records: [HostRecord] = []
+        for (name, message) in zip(names, messages) {
+            guard let message, let link = Link(message) else {
+                throw PodNetworkError(name, "look at it on the host", "it is not there")
+            }
+            if link.name != name {
+                throw PodNetworkError(name, "look at it on the host", "it is called \(link.name) now")
+            }
+            if isTaken, let master = link.master {
+                throw PodNetworkError(
+                    name, "take it from the host", "it is a port of interface \(master), a bridge, bond or VRF; take it out first")
+            }
+            var record = HostRecord(link)
+            record.settings = LinkSettings(message)
+            records.append(record)
+        }
+        if isTaken { try complete(&records) }
+        return records
+    }
+
+    /// What other tables than that of interfaces hold of them.
+    private func complete(_ records: inout [HostRecord]) throws(PodNetworkError) {
+        let places = Dictionary(records.indices.map { (records[$0].index, $0) }, uniquingKeysWith: { first, _ in first })
+        var all = records
+        let now = Self.secondsSinceBoot()
+        try Self.step(records[0].name, "read what it has on the host") { () throws(NetlinkError) in
+            for address in try socket.addresses() { if let place = places[address.index] { all[place].addresses.append(address) } }
+            for route in try socket.routes() where !route.isKernels {
+                for place in Set(route.interfaces).compactMap({ places[$0] }) { all[place].routes.append(route) }
+            }
+            for neighbour in try socket.neighbours() {
+                if let place = places[neighbour.index] { all[place].neighbours.append(neighbour) }
+            }
+            let neighbourSettings = try socket.neighbourSettings()
+            for index in all.indices { all[index].neighbourSettings = neighbourSettings[all[index].index] ?? [] }
+            // Rules matter where some other table than the usual ones leads to the interface.
+            if all.contains(where: { $0.routes.contains { $0.table != Route.mainTable } }) {
+                let rules = try socket.rules()
+                for index in all.indices { all[index].rules = rules.filter(all[index].owns) }
+            }
+            if let ethtool {
+                let features = try ethtool.wantedBits(.features, of: all.map(\.index))
+                let hardware = all.indices.filter { all[$0].parentDevice != nil }
+                let flags = hardware.isEmpty ? [] : try ethtool.wantedBits(.privateFlags, of: hardware.map { all[$0].index })
+                for index in all.indices { all[index].features = features[index] }
+                for (index, flags) in zip(hardware, flags) { all[index].privateFlags = flags }
+            }
+        }
+        for index in all.indices { all[index].recordedAt = now }
+        records = all
+    }
+
+    /// Time that also passes while a machine sleeps, as the kernel counts lifetimes.
+    static func secondsSinceBoot() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Int(time.tv_sec)
     }
 
     static func step<Value>(
         _ interface: String, _ step: String, _ body: () throws(NetlinkError) -> Value
     ) throws(PodNetworkError) -> Value {
         do throws(NetlinkError) { return try body() } catch { throw PodNetworkError(interface, step, error) }
+    }
+}
+
+extension HostRecord {
+    /// True for a rule that is about this interface and no other: it names it, or selects its own addresses, and leads to
+    /// a table with its routes. Only such a rule means the same in a pod.
+    func owns(_ rule: Rule) -> Bool {
+        guard !rule.isInverted, rule.table != Route.mainTable, routes.contains(where: { $0.table == rule.table && $0.isV6 == rule.isV6 })
+        else { return false }
+        if let named = rule.inputInterface ?? rule.outputInterface {
+            return named == name && (rule.outputInterface ?? name) == name
+        }
+        guard let source = rule.source else { return false }
+        return addresses.contains { address in
+            source.length == source.address.bitCount
+                ? source.address == address.prefix.address
+                : source.length == address.prefix.length && source.contains(address.prefix.address)
+        }
     }
 }

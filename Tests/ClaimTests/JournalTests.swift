@@ -31,10 +31,14 @@ struct JournalTests {
         #expect(try journal.plan("u-1") == Self.plan)
         #expect(journal.plans().plans == [Self.plan])
         let prefix = try #require(IPPrefix(parsing: "2001:db8::5/64"))
-        let record = HostRecord(
-            name: "eth1", index: 7, hardwareAddress: HardwareAddress(parsing: "02:00:00:00:00:01"), mtu: 1500, isUp: true,
-            state: "up", kind: nil, alias: "x", addresses: [InterfaceAddress(index: 7, prefix: prefix)],
-            routes: [Route(destination: nil, isV6: true, gateway: IPAddress(parsing: "fe80::1"), interface: 7)])
+        // struct ifinfomsg of interface 7, and its name.
+        let header: [UInt8] = [0, 0, 1, 0, 7, 0, 0, 0, 0x43, 0x10, 0, 0, 0, 0, 0, 0]
+        let link = Message(type: 16, flags: 0, payload: header + [9, 0, 3, 0] + Array("eth1".utf8) + [0, 0, 0, 0])
+        var record = HostRecord(try #require(Link(link)))
+        record.settings = LinkSettings(link)
+        record.addresses = [InterfaceAddress(index: 7, prefix: prefix)]
+        record.routes = [Route(destination: nil, isV6: true, gateway: IPAddress(parsing: "fe80::1"), interface: 7)]
+        record.rules = [Rule(source: prefix, table: 77, isV6: true)]
         let state = ClaimState(
             claim: Self.plan.claim,
             attachments: [

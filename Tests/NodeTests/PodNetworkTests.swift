@@ -34,12 +34,28 @@ struct PodNetworkTests {
                 try ip("link", "property", "add", "dev", name, "altname", "enp\(index)s0np0")
                 try ip("address", "add", "10.9.\(index).1/24", "broadcast", "10.9.\(index).255", "dev", name)
                 try ip("address", "add", "10.9.\(index).2/24", "dev", name, "valid_lft", "5000", "preferred_lft", "4000")
+                try ip("link", "set", name, "txqueuelen", "\(500 + index)")
+                try sysctl("ipv4/conf/\(name)/rp_filter", "2")
+                try sysctl("ipv6/conf/\(name)/accept_ra", "0")
+                try sysctl("ipv4/neigh/\(name)/gc_stale_time", "77")
+                try sysctl("ipv6/neigh/\(name)/ucast_solicit", "9")
                 try ip("link", "set", name, "up")
                 try ip("-6", "address", "add", "2001:db8:\(index)::1/64", "dev", name)
                 try ip("route", "add", "192.0.2.0/24", "via", "10.9.\(index).254", "dev", name, "metric", "10\(index)")
                 try ip("route", "add", "198.51.100.0/24", "dev", name, "table", "77", "metric", "\(index + 5)")
+                try ip("-6", "address", "add", "2001:db8:\(index)::2/64", "dev", name)
+                try ip("neighbour", "add", "10.9.\(index).77", "lladdr", "02:00:00:00:00:77", "dev", name, "nud", "permanent")
+                try ip("rule", "add", "from", "10.9.\(index).1", "lookup", "7\(index)", "priority", "5\(index)")
+                try ip("rule", "add", "from", "10.9.0.0/16", "fwmark", "0x7", "lookup", "7\(index)", "priority", "6\(index)")
+                try ip("rule", "add", "iif", name, "lookup", "7\(index)", "priority", "7\(index)")
+                try ip("route", "add", "default", "via", "10.9.\(index).254", "dev", name, "table", "7\(index)")
+                try ip("route", "add", "default", "via", "10.9.\(index).254", "dev", name, "metric", "90\(index)")
                 try ip("-6", "route", "add", "2001:db8:ff::/48", "via", "2001:db8:\(index)::ff", "dev", name, "metric", "20\(index)")
             }
+        }
+
+        func sysctl(_ path: String, _ value: String) throws {
+            try host.run { () throws(SystemError) in try Files.overwrite("/proc/sys/net/\(path)", value) }
         }
 
         func ip(_ arguments: String...) throws {
@@ -62,7 +78,7 @@ struct PodNetworkTests {
         }
 
         private func currentText() throws -> String {
-            try TestNode.describe(host).split(separator: "\n").map { line in
+            try (TestNode.describe(host) + HostText.settings(host)).split(separator: "\n").map { line in
                 line.contains("valid_lft") && line.contains("sec") && !line.contains("forever") ? "       valid_lft SOME" : String(line)
             }.joined(separator: "\n")
         }
@@ -80,6 +96,20 @@ struct PodNetworkTests {
         func inPod(_ arguments: String...) throws -> String { try ChildProcess.run("/sbin/ip", arguments, in: pod).output }
     }
 
+    private static func order(_ plan: InterfacePlan, _ record: HostRecord) -> PodNetwork.Order {
+        PodNetwork.Order(device: plan.hostName, plan: plan, record: record)
+    }
+
+    /// As it is known after a crash in the middle of an attempt, or, with a number, after it.
+    private static func entry(_ plan: InterfacePlan, _ record: HostRecord, index: Int32? = nil) -> PodNetwork.Return {
+        var attachment = Attachment(
+            phase: .moving, device: plan.hostName, podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
+            podName: plan.name, host: record)
+        attachment.podIndex = index
+        attachment.hardwareAddress = plan.hardwareAddress
+        return PodNetwork.Return(attachment)
+    }
+
     private static func plan(_ index: Int, name: String? = nil) -> InterfacePlan {
         InterfacePlan(hostName: "nic\(index)", name: name ?? "net\(index)")
     }
@@ -90,14 +120,73 @@ struct PodNetworkTests {
         let before = try scene.text()
         let pod = scene.pod
         try scene.onHost { (host, network) throws(PodNetworkError) in
-            var orders: [PodNetwork.Order] = []
-            for index in 0..<links { orders.append(.init(plan: Self.plan(index), record: try host.record("nic\(index)"))) }
+            let records = try host.records((0..<links).map { "nic\($0)" })
+            let orders = (0..<links).map { Self.order(Self.plan($0), records[$0]) }
             let results = try network.attach(orders, to: pod)
-            #expect(results.map(\.name) == (0..<links).map { "net\($0)" })
-            #expect(results[0].addresses.map(\.description) == ["10.9.0.1/24", "2001:db8::1/64"])
-            for order in orders { try network.restore(order.record, podName: order.plan.name, from: pod, isAltered: nil) }
+            #expect(results[0].addresses.map(\.description) == ["10.9.0.1/24", "10.9.0.2/24", "2001:db8::2/64", "2001:db8::1/64"])
+            #expect(try network.areAttached((0..<links).map { Self.entry(Self.plan($0), records[$0], index: results[$0].index) }, in: pod))
+            #expect(
+                network.restore((0..<links).map { Self.entry(Self.plan($0), records[$0], index: results[$0].index) }, from: pod).isEmpty)
         }
         #expect(try scene.text() == before)
+    }
+
+    @Test
+    func `what belongs to an interface goes along, and nothing wider`() throws {
+        let scene = try Scene()
+        let pod = scene.pod
+        try scene.onHost { (host, network) throws(PodNetworkError) in
+            _ = try network.attach([Self.order(Self.plan(0), try host.records(["nic0"])[0])], to: pod)
+        }
+        let rules = try scene.inPod("rule")
+        #expect(rules.contains("from 10.9.0.1 lookup 70") && rules.contains("iif net0 lookup 70"), "\(rules)")
+        #expect(!rules.contains("fwmark") && !rules.contains("nic0") && !rules.contains("10.9.0.0/16"), "\(rules)")
+        let routes = try scene.inPod("route", "show", "table", "all")
+        #expect(routes.contains("192.0.2.0/24 via 10.9.0.254 dev net0") && routes.contains("metric 100"), "\(routes)")
+        #expect(routes.contains("default via 10.9.0.254 dev net0 table 70"), "\(routes)")
+        #expect(!routes.contains("metric 900"), "the host's default route is not the pod's: \(routes)")
+        #expect(!routes.contains("table 77"), "no rule leads there: \(routes)")
+        #expect(try scene.inPod("neighbour").contains("10.9.0.77 dev net0 lladdr 02:00:00:00:00:77 PERMANENT"))
+        // The host's addresses are left: nothing that belonged to them goes.
+        var other = Self.plan(1)
+        other.addresses = [try #require(IPPrefix(parsing: "172.16.0.5/24"))]
+        let plan = other
+        try scene.onHost { (host, network) throws(PodNetworkError) in
+            _ = try network.attach([Self.order(plan, try host.records(["nic1"])[0])], to: pod)
+        }
+        let all = try scene.inPod("route", "show", "table", "all") + scene.inPod("rule") + scene.inPod("neighbour")
+        #expect(all.contains("172.16.0.0/24 dev net1") && !all.contains("10.9.1.") && !all.contains("lookup 71"), "\(all)")
+    }
+
+    @Test
+    func `whatever the pod did to an interface, it comes back as it was`() throws {
+        let scene = try Scene(links: 1)
+        let before = try scene.text()
+        let pod = scene.pod
+        let (record, index) = try scene.onHost { (host, network) throws(PodNetworkError) in
+            let record = try host.records(["nic0"])[0]
+            return (record, try network.attach([Self.order(Self.plan(0), record)], to: pod)[0].index)
+        }
+        for change in [
+            "link set net0 down", "link set net0 name mine", "link set mine address 02:de:ad:be:ef:00 mtu 1300 txqueuelen 9 alias other",
+            "link set mine promisc on allmulticast on arp off multicast off group 7", "link property add dev mine altname another",
+            "address flush dev mine", "link set mine gso_max_size 4000", "link set mine up", "address add 203.0.113.9/24 dev mine",
+        ] {
+            let result = try ChildProcess.run("/sbin/ip", change.split(separator: " ").map(String.init), in: pod)
+            #expect(result.status == 0, "\(change): \(result.output)")
+        }
+        #expect(try ChildProcess.run("/sbin/ethtool", ["-K", "mine", "gro", "off"], in: pod).status == 0)
+        try pod.run { () throws(SystemError) in
+            for (path, value) in [("ipv4/conf/mine/arp_ignore", "1"), ("ipv6/conf/mine/disable_ipv6", "1")] {
+                try Files.overwrite("/proc/sys/net/\(path)", value)
+            }
+        }
+        try scene.onHost { (_, network) throws(PodNetworkError) in
+            let problems = network.restore([Self.entry(Self.plan(0), record, index: index)], from: pod)
+            #expect(problems.isEmpty, "\(problems)")
+        }
+        // A name that the pod added is one more by which the interface can be found; it is the host's again to take it off.
+        #expect(try scene.text().replacing("    altname another\n", with: "") == before)
     }
 
     @Test
@@ -116,8 +205,8 @@ struct PodNetworkTests {
         ]
         let wanted = plan
         let record = try scene.onHost { (host, network) throws(PodNetworkError) in
-            let record = try host.record("nic0")
-            _ = try network.attach([.init(plan: wanted, record: record)], to: pod)
+            let record = try host.records(["nic0"])[0]
+            _ = try network.attach([Self.order(wanted, record)], to: pod)
             return record
         }
         let link = try scene.inPod("address", "show", "net0")
@@ -128,9 +217,9 @@ struct PodNetworkTests {
             #expect(routes.contains(part), "\(routes)")
         }
         try scene.onHost { (_, network) throws(PodNetworkError) in
-            try network.restore(record, podName: "net0", from: pod, isAltered: wanted.hardwareAddress)
+            #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
             // Again, as after a crash: nothing changes.
-            try network.restore(record, podName: "net0", from: pod, isAltered: wanted.hardwareAddress)
+            #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
         }
         #expect(try scene.text() == before)
     }
@@ -155,10 +244,9 @@ struct PodNetworkTests {
         let broken = second
         let error = #expect(throws: PodNetworkError.self) {
             try scene.onHost { (host, network) throws(PodNetworkError) in
-                var record = try host.record("nic1")
-                if fault == "missing" { record.index = 9999 }
-                _ = try network.attach(
-                    [.init(plan: Self.plan(0), record: try host.record("nic0")), .init(plan: broken, record: record)], to: pod)
+                var records = try host.records(["nic0", "nic1"])
+                if fault == "missing" { records[1].index = 9999 }
+                _ = try network.attach([Self.order(Self.plan(0), records[0]), Self.order(broken, records[1])], to: pod)
             }
         }
         #expect(error?.interface == "nic1", "\(error.map(String.init(describing:)) ?? "")")
@@ -172,23 +260,22 @@ struct PodNetworkTests {
         try scene.ip("link", "add", "br0", "type", "bridge")
         try scene.ip("link", "set", "wire1", "master", "br0")
         let error = #expect(throws: PodNetworkError.self) {
-            try scene.onHost { (host, _) throws(PodNetworkError) in try host.record("wire1") }
+            _ = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["wire1"]) }
         }
-        #expect(error?.description.contains("it is a port of a bridge") == true)
+        #expect(error?.description.contains("a bridge, bond or VRF; take it out first") == true)
     }
 
     @Test
     func `an interface of the same name that is another one is left alone`() throws {
         let scene = try Scene()
         let pod = scene.pod
-        let record = try scene.onHost { (host, _) throws(PodNetworkError) in try host.record("nic0") }
+        let record = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0] }
         try scene.ip("link", "del", "nic0")
         try scene.ip("link", "add", "link", "wire0", "name", "nic0", "type", "macvlan", "mode", "bridge")
         let before = try scene.text()
-        #expect(throws: PodNetworkError("nic0", "find it on the host", "it did not come back")) {
-            try scene.onHost { (_, network) throws(PodNetworkError) in
-                try network.restore(record, podName: "net0", from: pod, isAltered: nil)
-            }
+        try scene.onHost { (_, network) throws(PodNetworkError) in
+            let problems = network.restore([Self.entry(Self.plan(0), record)], from: pod)
+            #expect(problems.map(\.error) == [PodNetworkError("nic0", "find it on the host", "it did not come back")])
         }
         #expect(try scene.text() == before)
     }
@@ -198,7 +285,7 @@ struct PodNetworkTests {
         let scene = try Scene()
         let before = try scene.text()
         let pod = scene.pod
-        let record = try scene.onHost { (host, _) throws(PodNetworkError) in try host.record("nic0") }
+        let record = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0] }
         // Moved, but under its old name; then moved and renamed, but not set up.
         for name in ["nic0", "net0"] {
             try scene.ip("link", "set", "nic0", "down")
@@ -210,9 +297,124 @@ struct PodNetworkTests {
                 } catch { throw SystemError("\(error)", "", code: error.code) }
             }
             try scene.onHost { (_, network) throws(PodNetworkError) in
-                try network.restore(record, podName: "net0", from: pod, isAltered: nil)
+                #expect(network.restore([Self.entry(Self.plan(0), record)], from: pod).isEmpty)
             }
             #expect(try scene.text() == before, "\(name)")
+        }
+    }
+
+    @Test
+    func `everything that a configuration can ask for is there in the pod, and gone from the host afterwards`() throws {
+        let scene = try Scene(links: 1)
+        let before = try scene.text()
+        let pod = scene.pod
+        var plan = Self.plan(0)
+        plan.sizes = SegmentSizes(gso: 16000, gro: 17000)
+        plan.sysctls = [
+            "ipv4/conf/forwarding": "1", "ipv4/conf/arp_ignore": "2", "ipv6/conf/accept_ra": "2", "ipv4/neigh/gc_stale_time": "33",
+        ]
+        plan.features = ["rx-gro": false]
+        plan.rules = [Rule(source: IPPrefix(parsing: "10.9.0.0/24"), table: 55, priority: 1000)]
+        plan.neighbours = [
+            NeighbourPlan(
+                address: try #require(IPAddress(parsing: "10.9.0.77")),
+                hardwareAddress: try #require(HardwareAddress(parsing: "02:00:00:00:00:99")))
+        ]
+        var route = RoutePlan(destination: try #require(IPPrefix(parsing: "203.0.113.0/24")), gateway: IPAddress(parsing: "192.168.77.1"))
+        (route.isOnLink, route.table, route.metric, route.mtu) = (true, 55, 7, 1200)
+        plan.routes = [route]
+        let wanted = plan
+        let record = try scene.onHost { (host, network) throws(PodNetworkError) in
+            let record = try host.records(["nic0"])[0]
+            _ = try network.attach([Self.order(wanted, record)], to: pod)
+            return record
+        }
+        func setting(_ path: String) throws -> String {
+            try pod.run { () throws(SystemError) in try Files.readText("/proc/sys/net/\(path)") }
+        }
+        #expect(try setting("ipv4/conf/net0/forwarding") == "1\n" && setting("ipv4/conf/net0/arp_ignore") == "2\n")
+        #expect(try setting("ipv6/conf/net0/accept_ra") == "2\n" && setting("ipv4/neigh/net0/gc_stale_time") == "33\n")
+        #expect(try scene.inPod("-d", "link", "show", "net0").contains("gso_max_size 16000"))
+        let features = try ChildProcess.run("/sbin/ethtool", ["-k", "net0"], in: pod).output
+        #expect(features.contains("generic-receive-offload: off"), "\(features)")
+        #expect(try scene.inPod("rule").contains("1000:\tfrom 10.9.0.0/24 lookup 55"))
+        let routes = try scene.inPod("route", "show", "table", "55")
+        #expect(routes.contains("203.0.113.0/24 via 192.168.77.1 dev net0") && routes.contains("metric 7 onlink mtu 1200"), "\(routes)")
+        #expect(
+            try scene.inPod("neighbour").contains("10.9.0.77 dev net0 lladdr 02:00:00:00:00:99 PERMANENT"), "the plan's over the host's")
+        try scene.onHost { (_, network) throws(PodNetworkError) in
+            #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
+        }
+        #expect(try scene.text() == before)
+    }
+
+    @Test
+    func `a feature that the driver does not have is refused by name, and all is as before`() throws {
+        let scene = try Scene(links: 1)
+        let before = try scene.text()
+        let pod = scene.pod
+        var plan = Self.plan(0)
+        plan.features = ["rx-made-up": true]
+        let wanted = plan
+        let error = #expect(throws: PodNetworkError.self) {
+            try scene.onHost { (host, network) throws(PodNetworkError) in
+                _ = try network.attach([Self.order(wanted, try host.records(["nic0"])[0])], to: pod)
+            }
+        }
+        #expect(error?.description.contains("rx-made-up") == true, "\(error?.description ?? "")")
+        #expect(try scene.text() == before)
+    }
+
+    @Test
+    func `each of two pods gets an interface of its own on one of the host, and the host keeps it as it was`() throws {
+        let scene = try Scene(links: 1)
+        let before = try scene.text()
+        let other = try NetworkNamespace.make()
+        var plan = InterfacePlan(hostName: "wire0", name: "net0", hardwareAddress: HardwareAddress(parsing: "02:00:00:00:01:01"))
+        plan.child = ChildPlan(kind: .macvlan, mode: 4)
+        plan.addresses = [try #require(IPPrefix(parsing: "10.50.0.1/24"))]
+        let wanted = plan
+        let pod = scene.pod
+        try scene.onHost { (host, network) throws(PodNetworkError) in
+            let record = try host.records(["wire0"], isTaken: false)[0]
+            let order = PodNetwork.Order(device: "d", plan: wanted, record: record)
+            let first = try network.attach([order], to: pod)
+            var second = order
+            second.plan?.hardwareAddress = nil
+            _ = try network.attach([second], to: other)
+            #expect(first[0].addresses.map(\.description) == ["10.50.0.1/24"])
+            var attachment = Attachment(
+                phase: .attached, device: "d", podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
+                podName: "net0", host: nil)
+            attachment.podIndex = first[0].index
+            #expect(try network.areAttached([PodNetwork.Return(attachment)], in: pod))
+            #expect(network.restore([PodNetwork.Return(attachment)], from: pod).isEmpty)
+            #expect(try !network.areAttached([PodNetwork.Return(attachment)], in: pod))
+            // Again, and with its namespace gone: there is nothing left to do.
+            #expect(network.restore([PodNetwork.Return(attachment)], from: pod).isEmpty)
+            #expect(network.restore([PodNetwork.Return(attachment)], from: nil).isEmpty)
+        }
+        #expect(try ChildProcess.run("/sbin/ip", ["link"], in: other).output.contains("net0"))
+        #expect(try scene.text() == before)
+    }
+
+    @Test
+    func `settings of IPv6 by number are those of the files by name`() throws {
+        let scene = try Scene(links: 1)
+        for (name, number) in InterfaceSettings.ipv6 {
+            let path = "/proc/sys/net/ipv6/conf/nic0/\(name)"
+            guard let text = try? scene.host.run({ () throws(SystemError) in try Files.readText(path) }), let value = Int32(text.dropLast())
+            else { continue }
+            let settings = try #require(try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0].settings })
+            guard number < settings.ipv6.count else { continue }
+            #expect(settings.ipv6[number] == value, "\(name)")
+            // A value that it did not have: then the same number has to tell of it.
+            guard (try? scene.sysctl("ipv6/conf/nic0/\(name)", String(value == 1 ? 0 : 1))) != nil else { continue }
+            let changed = try #require(try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0].settings })
+            // Times are rounded to what the kernel's clock can tell apart.
+            let now = try scene.host.run { () throws(SystemError) in try Files.readText(path) }
+            #expect(changed.ipv6[number] != value && changed.ipv6[number] == Int32(now.dropLast()), "\(name)")
+            try scene.sysctl("ipv6/conf/nic0/\(name)", String(value))
         }
     }
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Journal
+import Linux
+import Logging
+import PodNetwork
+
+extension PodInjector {
+    /// True when a sandbox that still runs holds the device. Without a runtime to tell, a namespace that is there is one.
+    func isAlive(_ attachment: Attachment) -> Bool {
+        guard Self.namespace(of: attachment) != nil else { return false }
+        return !knowsSandboxes || sandboxes.values.contains { $0.id == attachment.sandbox || $0.namespacePath == attachment.namespacePath }
+    }
+
+    /// Brings back what the condition says, and forgets it once it is back.
+    func detach(_ state: ClaimState, _ isMeant: (Attachment) -> Bool) throws(InjectionError) {
+        var state = state
+        let before = state
+        var failures: [String] = []
+        var left: [Attachment] = state.attachments.filter { !isMeant($0) }
+        // All of one namespace go together.
+        var groups: [(namespace: FileIdentity, attachments: [Attachment])] = []
+        for attachment in state.attachments where isMeant(attachment) {
+            if let index = groups.firstIndex(where: { $0.namespace == attachment.namespace }) {
+                groups[index].attachments.append(attachment)
+            } else {
+                groups.append((attachment.namespace, [attachment]))
+            }
+        }
+        for group in groups {
+            let problems = network.restore(
+                group.attachments.map(PodNetwork.Return.init), from: group.attachments.first.flatMap(Self.namespace))
+            for var attachment in group.attachments {
+                if let problem = problems.first(where: { $0.device == attachment.device }) {
+                    attachment.phase = .returning
+                    attachment.problem = "\(problem.error)"
+                    left.append(attachment)
+                    failures.append("\(problem.error)")
+                } else {
+                    log.info("brought back", metadata: ["claim": "\(state.claim)", "device": "\(attachment.label)"])
+                }
+            }
+        }
+        state.attachments = left
+        if left.isEmpty {
+            try removeState(state.claim.uid)
+        } else if state != before {
+            try write(state)
+        }
+        if failures.isEmpty {
+            returning.remove(state.claim.uid)
+        } else {
+            returning.insert(state.claim.uid)
+            throw InjectionError("claim \(state.claim): \(failures.joined(separator: "; "))")
+        }
+    }
+
+    /// True while something has not come back that was to: hardware returns in the kernel's own time when a namespace goes.
+    package var isWaitingForReturns: Bool { !returning.isEmpty }
+
+    /// Looks again for what has not come back.
+    package func retryReturns() {
+        for uid in returning.sorted() {
+            guard let state = try? readState(uid) else {
+                returning.remove(uid)
+                continue
+            }
+            do throws(InjectionError) { try detach(state) { $0.phase == .returning } } catch {
+                log.debug("still not back", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+package import Netlink
+
+/// An interface as it was on the host: all that a move into a pod loses, and that a plan or a pod can change.
+package struct HostRecord: Hashable, Sendable, Codable {
+    package var name: String
+    package var index: Int32
+    package var hardwareAddress: HardwareAddress?
+    /// The address the hardware was made with: it tells the interface from all others.
+    package var permanentAddress: HardwareAddress?
+    /// The device on a bus that it belongs to: `0000:8a:00.0`.
+    package var parentDevice: String?
+    package var mtu: UInt32
+    package var isUp: Bool
+    /// RFC 2863 state in words, as it was.
+    package var state: String
+    /// rtnetlink's kind of a virtual interface.
+    package var kind: String?
+    package var alias: String?
+    package var alternativeNames: [String]
+    package var settings: LinkSettings?
+    /// Offloads and the driver's own flags, as somebody asked for them.
+    package var features: BitSet?
+    package var privateFlags: BitSet?
+    package var addresses: [InterfaceAddress]
+    /// Those that somebody set; what the kernel makes for addresses it makes again by itself.
+    package var routes: [Route]
+    package var neighbours: [Neighbour]
+    package var neighbourSettings: [NeighbourSettings]
+    /// Rules that go into the pod with the interface: on the host they stay, whether it is there or not.
+    package var rules: [Rule]
+    /// Seconds since boot when this was recorded: lifetimes of addresses go on meanwhile.
+    package var recordedAt: Int?
+
+    package init(_ link: Link) {
+        name = link.name
+        index = link.index
+        hardwareAddress = link.address
+        permanentAddress = link.permanentAddress
+        parentDevice = link.parentDevice
+        mtu = link.mtu
+        isUp = link.isUp
+        state = link.state
+        kind = link.kind
+        alias = link.alias
+        alternativeNames = link.alternativeNames
+        addresses = []
+        routes = []
+        neighbours = []
+        neighbourSettings = []
+        rules = []
+    }
+}
+
+/// A virtual function as its physical function had it.
+package struct VirtualFunctionRecord: Hashable, Sendable, Codable {
+    package var parent: String
+    package var number: UInt32
+    package var settings: VirtualFunction
+
+    package init(parent: String, number: UInt32, settings: VirtualFunction) {
+        self.parent = parent
+        self.number = number
+        self.settings = settings
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// A list that is not there is empty: a file of an older program lacks what it did not know.
+    func decode<Element: Decodable>(_ type: [Element].Type, forKey key: Key) throws -> [Element] {
+        try decodeIfPresent(type, forKey: key) ?? []
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+import CLinux
+import Glibc
+
+/// An entry of the neighbour table that somebody set for good (RTM_NEWNEIGH, NUD_PERMANENT).
+package struct Neighbour: Hashable, Sendable, Codable {
+    package var index: Int32
+    package var address: IPAddress
+    package var hardwareAddress: HardwareAddress?
+    /// NTF_ flags (linux/neighbour.h).
+    package var flags: UInt8
+
+    package init(index: Int32, address: IPAddress, hardwareAddress: HardwareAddress, flags: UInt8 = 0) {
+        self.index = index
+        self.address = address
+        self.hardwareAddress = hardwareAddress
+        self.flags = flags
+    }
+
+    /// Reads struct ndmsg and NDA attributes; nil for entries that the kernel learned by itself.
+    package init?(_ message: Message) {
+        var reader = ByteReader(message.payload)
+        guard reader.skip(4), let index = reader.integer(Int32.self), let state = reader.integer(UInt16.self),
+            let flags = reader.integer(UInt8.self), reader.skip(1), let rest = reader.take(reader.remaining),
+            let attributes = Attribute.list(rest), state & UInt16(NUD_PERMANENT) != 0,
+            let address = attributes[type: Int(NDA_DST)].flatMap({ IPAddress(bytes: $0.value) })
+        else { return nil }
+        self.index = index
+        self.address = address
+        self.flags = flags
+        hardwareAddress = attributes[type: Int(NDA_LLADDR)].map { HardwareAddress(bytes: $0.value) }
+    }
+
+    package func payload() -> [UInt8] {
+        var builder = MessageBuilder()
+        builder.integer(UInt8(address.isV6 ? AF_INET6 : AF_INET))
+        builder.integer(UInt8(0))
+        builder.integer(UInt16(0))
+        builder.integer(index)
+        builder.integer(UInt16(NUD_PERMANENT))
+        builder.integer(flags)
+        builder.integer(UInt8(0))
+        builder.attribute(Int(NDA_DST), address.bytes)
+        if let hardwareAddress { builder.attribute(Int(NDA_LLADDR), hardwareAddress.bytes) }
+        return builder.body
+    }
+}
+
+extension NetlinkSocket {
+    /// `ip neighbour show nud permanent`, both families.
+    package func neighbours() throws(NetlinkError) -> [Neighbour] {
+        // struct ndmsg with family 0.
+        try dump("list neighbours", type: RTM_GETNEIGH, payload: [UInt8](repeating: 0, count: 12)).compactMap(Neighbour.init)
+    }
+}
+
+extension NetlinkRequest {
+    /// `ip neighbour replace ... nud permanent`
+    package static func set(_ neighbour: Neighbour) -> NetlinkRequest {
+        NetlinkRequest(
+            "set neighbour \(neighbour.address)", type: RTM_NEWNEIGH, flags: NLM_F_CREATE | NLM_F_REPLACE, payload: neighbour.payload())
+    }
+}
+
+/// How neighbours are kept on an interface, where that is not the default of its namespace (RTM_GETNEIGHTBL).
+package struct NeighbourSettings: Hashable, Sendable, Codable {
+    /// `arp_cache` or `ndisc_cache`.
+    package var table: String
+    /// NDTPA_ attributes that can be set (linux/neighbour.h).
+    package var parameters: [UInt8]
+
+    /// Counts and what is worked out from others.
+    private static let readOnly = [NDTPA_UNSPEC, NDTPA_IFINDEX, NDTPA_REFCNT, NDTPA_REACHABLE_TIME, NDTPA_PAD].map { UInt16($0) }
+
+    /// A set of parameters, and the interface it is for; 0 for a table's default.
+    static func read(_ message: Message) -> (index: Int32, settings: NeighbourSettings)? {
+        // struct ndtmsg is four bytes.
+        guard message.payload.count >= 4, let attributes = Attribute.list(message.payload.dropFirst(4)),
+            let table = attributes[type: Int(NDTA_NAME)]?.text, let parameters = attributes[type: Int(NDTA_PARMS)]?.nested
+        else { return nil }
+        let bytes = parameters.filter { !readOnly.contains($0.type) }.flatMap(\.bytes)
+        return (
+            parameters[type: Int(NDTPA_IFINDEX)]?.integer(Int32.self) ?? 0, NeighbourSettings(table: table, parameters: bytes)
+        )
+    }
+}
+
+extension NetlinkSocket {
+    /// What differs from the defaults, by interface.
+    package func neighbourSettings() throws(NetlinkError) -> [Int32: [NeighbourSettings]] {
+        var defaults: [String: NeighbourSettings] = [:]
+        var found: [(index: Int32, settings: NeighbourSettings)] = []
+        // struct ndtmsg with family 0.
+        for message in try dump("list tables of neighbours", type: RTM_GETNEIGHTBL, payload: [0, 0, 0, 0]) {
+            guard let entry = NeighbourSettings.read(message) else { continue }
+            if entry.index == 0 { defaults[entry.settings.table] = entry.settings } else { found.append(entry) }
+        }
+        return Dictionary(grouping: found.filter { $0.settings != defaults[$0.settings.table] }, by: \.index).mapValues {
+            $0.map(\.settings)
+        }
+    }
+}
+
+extension NetlinkRequest {
+    /// `ip ntable change name TABLE dev INDEX ...`
+    package static func set(_ settings: NeighbourSettings, of index: Int32) -> NetlinkRequest {
+        var builder = MessageBuilder([0, 0, 0, 0])
+        builder.attribute(Int(NDTA_NAME), text: settings.table)
+        builder.nested(Int(NDTA_PARMS)) { parameters in
+            parameters.attribute(Int(NDTPA_IFINDEX), integer: index)
+            parameters.raw(settings.parameters)
+        }
+        return NetlinkRequest("restore settings of \(settings.table)", type: RTM_SETNEIGHTBL, payload: builder.body)
+    }
+}

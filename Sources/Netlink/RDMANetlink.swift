@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// RDMA devices by netlink (rdma/rdma_netlink.h): which namespace they are in, and moves between namespaces.
+package struct RDMANetlink {
+    /// Whether every namespace sees every RDMA device, or each device is in one.
+    package enum Sharing: Sendable {
+        case shared, exclusive
+    }
+
+    private let socket: NetlinkSocket
+
+    /// In the namespace of the calling thread. A move takes the device from the namespace of the thread that asks for it,
+    /// whatever socket it uses.
+    package init() throws(NetlinkError) { socket = try NetlinkSocket(family: NETLINK_RDMA) }
+
+    private static func type(_ command: some BinaryInteger) -> Int { Int(RDMA_NL_NLDEV) << 10 | Int(command) }
+
+    /// Shared where the kernel has no RDMA, and where it is too old to tell.
+    package func sharing() throws(NetlinkError) -> Sharing {
+        do throws(NetlinkError) {
+            let answer = try socket.get(
+                "read how namespaces share RDMA devices", type: Self.type(RDMA_NLDEV_CMD_SYS_GET.rawValue), payload: [])
+            let mode = Attribute.list(answer.payload)?[type: Int(RDMA_NLDEV_SYS_ATTR_NETNS_MODE.rawValue)]?.integer(UInt8.self)
+            return mode == 0 ? .exclusive : .shared
+        } catch {
+            if [EINVAL, EOPNOTSUPP, EPROTONOSUPPORT, ENOENT].contains(error.code) { return .shared }
+            throw error
+        }
+    }
+
+    /// RDMA devices of this namespace, by name.
+    package func devices() throws(NetlinkError) -> [String: UInt32] {
+        var devices: [String: UInt32] = [:]
+        for message in try socket.dump("list RDMA devices", type: Self.type(RDMA_NLDEV_CMD_GET.rawValue), payload: []) {
+            guard let attributes = Attribute.list(message.payload),
+                let index = attributes[type: Int(RDMA_NLDEV_ATTR_DEV_INDEX.rawValue)]?.integer(UInt32.self),
+                let name = attributes[type: Int(RDMA_NLDEV_ATTR_DEV_NAME.rawValue)]?.text
+            else { continue }
+            devices[name] = index
+        }
+        return devices
+    }
+
+    /// `rdma dev set NAME netns ...`, by a thread in the namespace where the device is.
+    package func move(_ index: UInt32, named name: String, to namespace: Int32) throws(NetlinkError) {
+        var builder = MessageBuilder()
+        builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_INDEX.rawValue), integer: index)
+        builder.attribute(Int(RDMA_NLDEV_NET_NS_FD.rawValue), integer: UInt32(bitPattern: namespace))
+        try socket.execute(
+            "move RDMA device \(name) to another namespace", type: Self.type(RDMA_NLDEV_CMD_SET.rawValue), payload: builder.body)
+    }
+
+    /// `rdma dev set OLD name NEW`
+    package func rename(_ index: UInt32, _ name: String, to newName: String) throws(NetlinkError) {
+        var builder = MessageBuilder()
+        builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_INDEX.rawValue), integer: index)
+        builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_NAME.rawValue), text: newName)
+        try socket.execute("rename RDMA device \(name)", type: Self.type(RDMA_NLDEV_CMD_SET.rawValue), payload: builder.body)
+    }
+}

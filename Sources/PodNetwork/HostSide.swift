@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CLinux
+import Glibc
+import Journal
+import Linux
+import Netlink
+
+extension PodNetwork {
+    /// Makes interfaces that are on the host again what they were.
+    ///
+    /// - Returns: those that are not there, or could not be made what they were.
+    func restoreOnHost(_ returns: [Return]) throws(PodNetworkError) -> [String: PodNetworkError] {
+        var problems: [String: PodNetworkError] = [:]
+        if let rdma = host.rdma, returns.contains(where: { $0.rdmaDevice != nil }) {
+            let devices = try HostNetwork.step("*", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
+            for entry in returns {
+                guard let name = entry.rdmaDevice, devices[name] == nil else { continue }
+                problems[entry.device] = PodNetworkError(name, "find it on the host", "the RDMA device did not come back")
+            }
+        }
+        let entries = returns.filter { $0.record != nil }
+        guard !entries.isEmpty else { return problems }
+        let messages = try HostNetwork.step(entries[0].label, "look for it on the host") { () throws(NetlinkError) in
+            try host.socket.get(all: entries.map { .link(named: $0.record?.name ?? "") }, absent: [ENODEV])
+        }
+        var all: [Link]?
+        var back: [Back] = []
+        for (entry, message) in zip(entries, messages) {
+            guard let record = entry.record else { continue }
+            if let message, let link = Link(message), link.name == record.name, entry.isSame(link, record) {
+                back.append(Back(entry: entry, record: record, link: link, settings: LinkSettings(message)))
+                continue
+            }
+            if all == nil {
+                all = try HostNetwork.step(entry.label, "look for it on the host") { () throws(NetlinkError) in try host.socket.links() }
+            }
+            guard let link = entry.findOnHost(all ?? []) else {
+                problems[entry.device] = PodNetworkError(record.name, "find it on the host", "it did not come back")
+                continue
+            }
+            back.append(Back(entry: entry, record: record, link: link, settings: nil))
+        }
+        for error in try makeAsTheyWere(&back) { problems[error.device] = error.error }
+        return problems
+    }
+
+    fileprivate struct Back {
+        var entry: Return
+        var record: HostRecord
+        var link: Link
+        /// Nil when it was found by other means than its name; then it is looked at again.
+        var settings: LinkSettings?
+    }
+
+    private func makeAsTheyWere(_ back: inout [Back]) throws(PodNetworkError) -> [(device: String, error: PodNetworkError)] {
+        var problems: [(device: String, error: PodNetworkError)] = []
+        func run(_ steps: [(back: Back, request: NetlinkRequest, isNeeded: Bool)]) throws(PodNetworkError) {
+            guard let first = steps.first else { return }
+            let failures = try HostNetwork.step(first.back.record.name, "make it what it was") { () throws(NetlinkError) in
+                try host.socket.execute(all: steps.map(\.request))
+            }
+            for failure in failures where steps[failure.index].isNeeded {
+                let step = steps[failure.index]
+                problems.append(
+                    (step.back.entry.device, PodNetworkError(step.back.record.name, "make it what it was", failure.error)))
+            }
+        }
+        // The name, the link's own values and its flags.
+        var steps: [(back: Back, request: NetlinkRequest, isNeeded: Bool)] = []
+        for index in back.indices where back[index].settings == nil {
+            let item = back[index]
+            let name = LinkChange(name: item.record.name)
+            // Names of interfaces that are up are refused by older kernels.
+            if item.link.isUp { steps.append((item, .change(item.link.index, LinkChange(isUp: false), "bring it down"), true)) }
+            if item.link.name != item.record.name {
+                steps.append((item, .change(item.link.index, name, "call it \(item.record.name)"), true))
+            }
+        }
+        try run(steps)
+        for index in back.indices where back[index].settings == nil {
+            let name = back[index].record.name
+            let message =
+                try HostNetwork.step(name, "look at it") { () throws(NetlinkError) in
+                    try host.socket.get(all: [.link(named: name)], absent: [ENODEV])
+                }.first ?? nil
+            guard let message, let link = Link(message) else { continue }
+            back[index].link = link
+            back[index].settings = LinkSettings(message)
+        }
+        steps = back.flatMap { item in item.changes.map { (item, $0, true) } }
+        try run(steps)
+        for item in back { restoreSettings(item, &problems) }
+        try restoreFeatures(back, &problems)
+        // What it has: the kernel lists IPv6 addresses the newest first.
+        steps = []
+        for item in back {
+            let passed = max(0, HostNetwork.secondsSinceBoot() - (item.record.recordedAt ?? HostNetwork.secondsSinceBoot()))
+            let addresses = item.record.addresses.compactMap { $0.after(seconds: passed, on: item.link.index) }
+            for address in addresses.filter({ !$0.prefix.address.isV6 }) + addresses.filter(\.prefix.address.isV6).reversed() {
+                steps.append((item, .set(address), true))
+            }
+            steps.append((item, .change(item.link.index, LinkChange(isUp: item.record.isUp), "set it up or down as it was"), true))
+        }
+        let routes = back.filter(\.record.isUp).flatMap { item in
+            item.record.routes.map { route in
+                var route = route
+                if route.interface == item.record.index { route.interface = item.link.index }
+                return (item, route)
+            }
+        }
+        for (item, route) in routes.filter({ $0.1.gateway == nil }) + routes.filter({ $0.1.gateway != nil }) {
+            // One with several next hops comes back with the last of them.
+            steps.append((item, .set(route), route.nextHops == nil))
+        }
+        for item in back {
+            for var neighbour in item.record.neighbours {
+                neighbour.index = item.link.index
+                steps.append((item, .set(neighbour), true))
+            }
+        }
+        try run(steps)
+        return problems
+    }
+
+    /// IPv6 settings have no message of rtnetlink: they are files, and this thread is on the host.
+    private func restoreSettings(_ item: Back, _ problems: inout [(device: String, error: PodNetworkError)]) {
+        guard let now = item.settings, let before = item.record.settings else { return }
+        for (name, value) in before.ipv6Missing(from: now) {
+            do throws(SystemError) {
+                try Files.overwrite("\(sysctls)/net/ipv6/conf/\(item.record.name)/\(name)", String(value))
+            } catch {
+                problems.append((item.entry.device, PodNetworkError(item.record.name, "restore IPv6 setting \(name)", error)))
+            }
+        }
+    }
+
+    private func restoreFeatures(
+        _ back: [Back], _ problems: inout [(device: String, error: PodNetworkError)]
+    ) throws(PodNetworkError) {
+        guard let ethtool = host.ethtool else { return }
+        for list in [Ethtool.BitList.features, .privateFlags] {
+            let recorded = back.compactMap { item in
+                (list == .features ? item.record.features : item.record.privateFlags).map { (item: item, bits: $0) }
+            }
+            guard !recorded.isEmpty else { continue }
+            let now = try HostNetwork.step(recorded[0].item.record.name, "read its features") { () throws(NetlinkError) in
+                try ethtool.wantedBits(list, of: recorded.map(\.item.link.index))
+            }
+            for (entry, now) in zip(recorded, now) where now != entry.bits {
+                do throws(NetlinkError) { try ethtool.restore(list, entry.bits, now: now, of: entry.item.link.index) } catch {
+                    problems.append((entry.item.entry.device, PodNetworkError(entry.item.record.name, "restore its features", error)))
+                }
+            }
+        }
+    }
+}
+
+extension PodNetwork.Back {
+    /// What has to change on the link itself.
+    fileprivate var changes: [NetlinkRequest] {
+        var requests: [NetlinkRequest] = []
+        var change = LinkChange()
+        if link.mtu != record.mtu { change.mtu = record.mtu }
+        if link.address != record.hardwareAddress { change.address = record.hardwareAddress }
+        if (link.alias ?? "") != (record.alias ?? "") { change.alias = record.alias ?? "" }
+        if let now = settings, let before = record.settings {
+            if now.txQueueLength != before.txQueueLength { change.txQueueLength = before.txQueueLength }
+            if now.group != before.group { change.group = before.group }
+            if now.flags != before.flags { change.flags = .init(before.flags, mask: now.flags ^ before.flags) }
+            change.sizes = before.sizes.missing(from: now.sizes)
+            change.ipv4 = before.ipv4Missing(from: now)
+        }
+        if change.address != nil, link.isUp {
+            // Addresses of an interface that is up are refused by some drivers.
+            requests.append(.change(link.index, LinkChange(isUp: false), "bring it down"))
+        }
+        if !change.isEmpty { requests.append(.change(link.index, change, "restore its values")) }
+        let names = record.alternativeNames.filter { !link.alternativeNames.contains($0) }
+        if !names.isEmpty { requests.append(.addAlternativeNames(names, to: link.index)) }
+        requests += record.neighbourSettings.map { .set($0, of: link.index) }
+        return requests
+    }
+}
+
+extension InterfaceAddress {
+    /// The address as it is after a while: nil when its time is over.
+    fileprivate func after(seconds: Int, on index: Int32) -> InterfaceAddress? {
+        var address = self
+        address.index = index
+        func left(_ lifetime: UInt32?) -> UInt32? { lifetime.map { $0 > UInt32(clamping: seconds) ? $0 - UInt32(clamping: seconds) : 0 } }
+        address.validLifetime = left(validLifetime)
+        address.preferredLifetime = left(preferredLifetime)
+        return address.validLifetime == 0 ? nil : address
+    }
+}
