@@ -148,7 +148,8 @@ let targets: [Target] = [
     .target(
         name: "Preparation",
         dependencies: [
-            "Addressing", "CDI", "ClaimConfig", "Hardware", "InjectorSocket", "Journal", "Kubernetes", "Linux", "ResourceAPI", logging,
+            "Addressing", "CDI", "ClaimConfig", "Hardware", "InjectorSocket", "Journal", "Kubernetes", "Linux", "Netlink", "ResourceAPI",
+            "Topology", logging,
         ], swiftSettings: strict),
     // Events of the runtime and questions of the gate -> attach, detach, hold back.
     .target(
@@ -179,7 +180,8 @@ let targets: [Target] = [
     // Documents and pictures for people and scripts.
     .target(
         name: "Inspection",
-        dependencies: ["Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology"], swiftSettings: strict),
+        dependencies: ["ClaimConfig", "Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology"],
+        swiftSettings: strict),
 
     // The kubelet's side of gRPC through libgrpc, which is not our implementation.
     .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
@@ -198,7 +200,8 @@ let targets: [Target] = [
     .executableTarget(
         name: "nearside",
         dependencies: [
-            "Discovery", "Hardware", "Inspection", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology", argumentParser,
+            "ClaimConfig", "Discovery", "Hardware", "Inspection", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology",
+            argumentParser,
         ],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
@@ -252,7 +255,7 @@ let targets: [Target] = [
     .testTarget(
         name: "ClaimTests",
         dependencies: [
-            "Addressing", "CDI", "ClaimConfig", "Hardware", "Journal", "Linux", "Netlink", "Preparation", "Publishing",
+            "Addressing", "CDI", "ClaimConfig", "Hardware", "Inspection", "Journal", "Linux", "Netlink", "Preparation", "Publishing",
             "ResourceAPI", "Testbed", "Topology",
         ], swiftSettings: strict),
     .testTarget(

@@ -37,11 +37,26 @@ package struct ContainerEdits: Hashable, Sendable, Codable {
     package var env: [String]?
     package var deviceNodes: [DeviceNode]?
     package var hooks: [Hook]?
+    package var mounts: [Mount]?
 
-    package init(env: [String]? = nil, deviceNodes: [DeviceNode]? = nil, hooks: [Hook]? = nil) {
+    package init(env: [String]? = nil, deviceNodes: [DeviceNode]? = nil, hooks: [Hook]? = nil, mounts: [Mount]? = nil) {
         self.env = env
         self.deviceNodes = deviceNodes
         self.hooks = hooks
+        self.mounts = mounts
+    }
+}
+
+/// A file of the host in a container.
+package struct Mount: Hashable, Sendable, Codable {
+    package var hostPath: String
+    package var containerPath: String
+    package var options: [String]?
+
+    package init(hostPath: String, containerPath: String, options: [String]?) {
+        self.hostPath = hostPath
+        self.containerPath = containerPath
+        self.options = options
     }
 }
 

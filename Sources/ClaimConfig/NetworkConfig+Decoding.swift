@@ -10,6 +10,13 @@ extension NetworkConfig {
     /// Longest name the kernel takes: IFNAMSIZ is 16 with its final zero (linux/if.h).
     private static let nameBytes = 15
 
+    /// Names in a pod that are not to be given: the loopback, and the pod network's interface.
+    package static let reservedNames = ["lo", "eth0"]
+
+    private static let fields = [
+        "apiVersion", "kind", "interface", "routes", "rules", "neighbors", "ethtool", "rdma", "sriov", "workload", "profile",
+    ]
+
     /// Decodes strictly: an unknown field is a problem, and all problems are collected.
     ///
     /// Both our own versioned kind and DRANET's unversioned form are taken; they differ only in
@@ -17,81 +24,67 @@ extension NetworkConfig {
     package init(_ json: JSONValue) throws(InvalidConfig) {
         self.init()
         var reader = ConfigReader()
-        reader.object(json, at: "", fields: ["apiVersion", "kind", "interface", "routes"]) { reader, root in
+        reader.object(json, at: "", fields: Self.fields) { reader, root in
             if let version = reader.string(root["apiVersion"], at: "apiVersion"), version != Self.apiVersion {
                 reader.problem("apiVersion", "\"\(version)\" is not known; use \(Self.apiVersion)")
             }
             if let kind = reader.string(root["kind"], at: "kind"), kind != Self.kind {
                 reader.problem("kind", "\"\(kind)\" is not known; use \(Self.kind)")
             }
-            readInterface(root["interface"], &reader)
-            routes = reader.list(root["routes"], at: "routes") { reader, value, path in
-                Self.route(value, at: path, &reader)
+            if root["profile"] != nil {
+                reader.problem("profile", "there is no provider of profiles here; write out what the profile holds")
+            }
+            if let value = root["interface"] { interface = InterfaceConfig(value, &reader) }
+            routes = reader.list(root["routes"], at: "routes") { RouteConfig($1, at: $2, &$0) }
+            rules = reader.list(root["rules"], at: "rules") { RuleConfig($1, at: $2, &$0) }
+            neighbors = reader.list(root["neighbors"], at: "neighbors") { NeighborConfig($1, at: $2, &$0) }
+            readDevice(root, &reader)
+            if interface.vrf != nil, rules?.isEmpty == false {
+                reader.problem("rules", "an interface in a VRF looks up the VRF's table only; take out rules, or interface.vrf")
+            }
+            if interface.child != nil, virtualFunction != VirtualFunctionConfig() {
+                reader.problem(
+                    "sriov", "an interface stacked on the device is no virtual function; take out sriov, or interface.subInterface")
             }
         }
         if !reader.problems.isEmpty { throw InvalidConfig(problems: reader.problems) }
     }
 
-    private mutating func readInterface(_ json: JSONValue?, _ reader: inout ConfigReader) {
-        guard let json else { return }
-        let fields = ["name", "addresses", "mtu", "hardwareAddr"]
-        reader.object(json, at: "interface", fields: fields) { reader, interface in
-            name = reader.string(interface["name"], at: "interface.name")
-            if let name, !Self.isInterfaceName(name) {
-                reader.problem(
-                    "interface.name",
-                    "\"\(name)\" is no interface name: 1 to \(Self.nameBytes) bytes, without / : and blanks")
+    private mutating func readDevice(_ root: [String: JSONValue], _ reader: inout ConfigReader) {
+        if let json = root["ethtool"] {
+            reader.object(json, at: "ethtool", fields: ["features", "privateFlags"]) { reader, ethtool in
+                features = reader.map(ethtool["features"], at: "ethtool.features") { $0.bool($1, at: $2) }
+                privateFlags = reader.map(ethtool["privateFlags"], at: "ethtool.privateFlags") { $0.bool($1, at: $2) }
             }
-            addresses = reader.list(interface["addresses"], at: "interface.addresses") { reader, value, path in
-                reader.parsed(value, at: path, as: "an address with a prefix length such as 10.0.0.5/24") {
-                    IPPrefix(parsing: $0)
+        }
+        if let json = root["rdma"] {
+            reader.object(json, at: "rdma", fields: ["management"]) { reader, values in
+                rdma.management = reader.bool(values["management"], at: "rdma.management")
+            }
+        }
+        if let json = root["sriov"] {
+            let fields = ["vlan", "trust", "spoofCheck", "minTxRate", "maxTxRate"]
+            reader.object(json, at: "sriov", fields: fields) { reader, values in
+                virtualFunction.vlan = reader.integer(values["vlan"], at: "sriov.vlan", in: 0...4094).map { UInt16($0) }
+                virtualFunction.trust = reader.bool(values["trust"], at: "sriov.trust")
+                virtualFunction.spoofCheck = reader.bool(values["spoofCheck"], at: "sriov.spoofCheck")
+                virtualFunction.minTxRate = reader.integer(values["minTxRate"], at: "sriov.minTxRate", in: 0...Int(UInt32.max)).map {
+                    UInt32($0)
                 }
-            }
-            mtu = reader.integer(interface["mtu"], at: "interface.mtu", in: 68...65535)
-            hardwareAddress = interface["hardwareAddr"].flatMap { value in
-                reader.parsed(value, at: "interface.hardwareAddr", as: "an address such as 02:00:00:00:00:01") {
-                    HardwareAddress(parsing: $0)
+                virtualFunction.maxTxRate = reader.integer(values["maxTxRate"], at: "sriov.maxTxRate", in: 0...Int(UInt32.max)).map {
+                    UInt32($0)
+                }
+                if let low = virtualFunction.minTxRate, let high = virtualFunction.maxTxRate, high != 0, low > high {
+                    reader.problem("sriov.minTxRate", "\(low) is more than maxTxRate, \(high)")
                 }
             }
         }
-    }
-
-    private static func route(_ json: JSONValue, at path: String, _ reader: inout ConfigReader) -> RouteConfig? {
-        var route: RouteConfig?
-        let fields = ["destination", "gateway", "source", "scope"]
-        reader.object(json, at: path, fields: fields) { reader, members in
-            let destination = members["destination"].flatMap { value in
-                reader.parsed(value, at: "\(path).destination", as: "a network such as 10.1.0.0/16") {
-                    IPPrefix(parsing: $0)
-                }
+        if let json = root["workload"] {
+            reader.object(json, at: "workload", fields: ["environment", "ncclTopology"]) { reader, values in
+                workload.environment = reader.bool(values["environment"], at: "workload.environment")
+                workload.ncclTopology = reader.bool(values["ncclTopology"], at: "workload.ncclTopology")
             }
-            let gateway = members["gateway"].flatMap { value in
-                reader.parsed(value, at: "\(path).gateway", as: "an IP address") { IPAddress(parsing: $0) }
-            }
-            let source = members["source"].flatMap { value in
-                reader.parsed(value, at: "\(path).source", as: "an IP address") { IPAddress(parsing: $0) }
-            }
-            // 0 is universe, 253 is link (linux/rtnetlink.h, enum rt_scope_t).
-            let scope = reader.integer(members["scope"], at: "\(path).scope", in: 0...253) ?? 0
-            if scope != 0, scope != 253 { reader.problem("\(path).scope", "is 0 (universe) or 253 (link)") }
-            guard let destination else {
-                if members["destination"] == nil { reader.problem("\(path).destination", "is missing") }
-                return
-            }
-            if !destination.isNetwork {
-                reader.problem("\(path).destination", "\(destination) has bits set behind its prefix length")
-            }
-            if gateway == nil, members["gateway"] == nil, scope != 253 {
-                reader.problem("\(path).gateway", "is missing; a route on the link itself has scope 253")
-            }
-            for (name, address) in [("gateway", gateway), ("source", source)] {
-                if let address, address.isV6 != destination.address.isV6 {
-                    reader.problem("\(path).\(name)", "\(address) is of another family than \(destination)")
-                }
-            }
-            route = RouteConfig(destination: destination, gateway: gateway, source: source)
         }
-        return route
     }
 
     /// The kernel's rule (dev_valid_name in net/core/dev.c).
@@ -101,64 +94,30 @@ extension NetworkConfig {
     }
 }
 
-/// Reads JSON field by field and remembers every problem.
-struct ConfigReader {
-    private(set) var problems: [ConfigProblem] = []
-
-    mutating func problem(_ path: String, _ text: String) {
-        problems.append(ConfigProblem(path, text))
-    }
-
-    mutating func object(
-        _ json: JSONValue, at path: String, fields: [String],
-        _ body: (inout ConfigReader, [String: JSONValue]) -> Void
-    ) {
-        guard case .object(let members) = json else {
-            return problem(path.isEmpty ? "parameters" : path, "is \(json.kind), not an object")
+extension ConfigReader {
+    /// A name that the kernel takes, and that is free in every pod.
+    mutating func interfaceName(_ json: JSONValue?, at path: String) -> String? {
+        guard let name = string(json, at: path) else { return nil }
+        if !NetworkConfig.isInterfaceName(name) {
+            problem(path, "\"\(name)\" is no interface name: 1 to 15 bytes, without / : and blanks")
+        } else if NetworkConfig.reservedNames.contains(name) {
+            problem(path, "\"\(name)\" is reserved: every pod has one of its own")
         }
-        for name in members.keys.sorted() where !fields.contains(name) {
-            problem(
-                path.isEmpty ? name : "\(path).\(name)",
-                "is not a known field; known are \(fields.joined(separator: ", "))")
-        }
-        body(&self, members)
+        return name
     }
+}
 
-    mutating func string(_ json: JSONValue?, at path: String) -> String? {
-        guard let json else { return nil }
-        if case .string(let text) = json { return text }
-        problem(path, "is \(json.kind), not a string")
-        return nil
-    }
+/// Names that ethtool(8) has for features, where they are not the kernel's.
+package enum EthtoolNames {
+    private static let aliases = [
+        "rx": ["rx-checksum"],
+        "tx": ["tx-checksum-ip-generic", "tx-checksum-ipv4", "tx-checksum-ipv6", "tx-checksum-fcoe-crc", "tx-checksum-sctp"],
+        "sg": ["tx-scatter-gather", "tx-scatter-gather-fraglist"],
+        "tso": ["tx-tcp-segmentation", "tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation", "tx-tcp6-segmentation"],
+        "ufo": ["tx-udp-fragmentation"], "gso": ["tx-generic-segmentation"], "gro": ["rx-gro"], "lro": ["rx-lro"],
+        "rxvlan": ["rx-vlan-hw-parse"], "txvlan": ["tx-vlan-hw-insert"], "ntuple": ["rx-ntuple-filter"], "rxhash": ["rx-hashing"],
+    ]
 
-    mutating func integer(_ json: JSONValue?, at path: String, in range: ClosedRange<Int>) -> Int? {
-        guard let json else { return nil }
-        if case .integer(let number) = json, let value = Int(exactly: number), range.contains(value) { return value }
-        problem(path, "is not an integer from \(range.lowerBound) to \(range.upperBound)")
-        return nil
-    }
-
-    mutating func parsed<Value>(
-        _ json: JSONValue, at path: String, as wanted: String, _ parse: (String) -> Value?
-    ) -> Value? {
-        guard let text = string(json, at: path) else { return nil }
-        if let value = parse(text) { return value }
-        problem(path, "\"\(text)\" is not \(wanted)")
-        return nil
-    }
-
-    mutating func list<Value>(
-        _ json: JSONValue?, at path: String, _ element: (inout ConfigReader, JSONValue, String) -> Value?
-    ) -> [Value]? {
-        guard let json else { return nil }
-        guard case .array(let values) = json else {
-            problem(path, "is \(json.kind), not a list")
-            return nil
-        }
-        var result: [Value] = []
-        for (index, value) in values.enumerated() {
-            if let value = element(&self, value, "\(path)[\(index)]") { result.append(value) }
-        }
-        return result
-    }
+    /// The kernel's names; of those that a name means, a driver may have only some.
+    package static func kernelNames(_ name: String) -> [String] { aliases[name] ?? [name] }
 }

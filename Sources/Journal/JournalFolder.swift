@@ -7,6 +7,7 @@ package import Linux
 ///
 ///     plans/CLAIM-UID.json    written by nearside-node
 ///     states/CLAIM-UID.json   written by nearside-nri
+///     workloads/CLAIM-UID.xml written by nearside-node, for the claim's containers to read
 ///     nri.sock                served by nearside-nri
 ///     machine.json            written and read by nearside-node alone: the devices as last published
 ///     cluster.json            likewise: what the cluster was found to lack
@@ -28,10 +29,12 @@ package struct JournalFolder: Sendable {
     }
 
     private enum Kind: String {
-        case plans, states
+        case plans, states, workloads
     }
 
-    private func file(_ kind: Kind, _ uid: String) -> String { "\(path)/\(kind.rawValue)/\(uid).json" }
+    private func file(_ kind: Kind, _ uid: String) -> String {
+        "\(path)/\(kind.rawValue)/\(uid).\(kind == .workloads ? "xml" : "json")"
+    }
 
     // MARK: Plans
 
@@ -64,6 +67,21 @@ package struct JournalFolder: Sendable {
     package func write(_ state: ClaimState) throws(JournalError) { try write(state, .states, state.claim.uid, isDurable: false) }
 
     package func removeState(_ uid: String) throws(JournalError) { try remove(.states, uid) }
+
+    // MARK: Workloads
+
+    /// Files that containers of a claim get to read; one is `CLAIM-UID.xml`.
+    package var workloads: String { "\(path)/workloads" }
+
+    package func writeWorkload(_ text: String, _ uid: String) throws(JournalError) {
+        let file = try checkedFile(.workloads, uid)
+        do throws(SystemError) {
+            try Files.makeFolder(workloads)
+            try Files.replace(file, with: [UInt8](text.utf8), isDurable: false)
+        } catch { throw JournalError(file, "cannot be written: \(error)") }
+    }
+
+    package func removeWorkload(_ uid: String) throws(JournalError) { try remove(.workloads, uid) }
 
     // MARK: Files
 

@@ -78,7 +78,8 @@ actor InventoryService: Service {
         }
         let topology = MachineTopology(machine, policy: options.topologyPolicy, known: known)
         let held = Set(plans.flatMap(\.devices).flatMap { [$0.device] + ($0.group.map { [$0] } ?? []) })
-        let report = HealthReport(machine, policy, held: held, known: known)
+        var report = HealthReport(machine, policy, held: held, known: known)
+        report.add(.notRestored, attachments.compactMap { attachment in attachment.problem.map { (attachment.device, $0) } })
         names.complete(&nameTable, for: machine)
         let slices = SliceDevices(topology, policy, health: report, names: nameTable)
         note(snapshot.remarks + topology.remarks + slices.remarks)
@@ -86,7 +87,7 @@ actor InventoryService: Service {
         let devices = machine.devices.filter(policy.publishes)
         await preparer.update(
             devices: Dictionary(devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            groups: slices.pairs?.members ?? [:])
+            groups: slices.pairs?.members ?? [:], topology: topology)
         await publisher.publish(slices)
         board.post(report.conditions(slices, held: held, pool: options.node))
         tell(report)

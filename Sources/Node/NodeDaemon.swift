@@ -27,6 +27,8 @@ package struct NodeDaemon: Sendable {
         package var discovery: Discovery
         package var journal: String
         package var cdi: String
+        /// Where vendors' tools write their CDI specifications.
+        package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
         package var kubelet: KubeletPlugin.Options
         package var gatePath: String?
         /// Nil for none.
@@ -69,14 +71,17 @@ package struct NodeDaemon: Sendable {
         let requests = RequestCounts()
         let resources = ResourceClient(APIClient(endpoint: options.endpoint, http: http, observe: requests.note))
         let driver = options.policy.driver
-        let preparer = ClaimPreparer(
-            .init(driver: driver, gatePath: options.gatePath, lockPath: "\(options.kubelet.data)/serialize.lock"), resources: resources,
-            journal: journal, specs: SpecFolder(options.cdi), log: log)
+        let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
+        let status = ClaimStatusService(resources: resources, journal: journal, driver: driver, events: events, log: log)
+        var preparation = ClaimPreparer.Options(
+            driver: driver, gatePath: options.gatePath, lockPath: "\(options.kubelet.data)/serialize.lock")
+        preparation.vendorSpecFolders = options.vendorSpecFolders
+        preparation.report = status.report
+        let preparer = ClaimPreparer(preparation, resources: resources, journal: journal, specs: SpecFolder(options.cdi), log: log)
         let publisher = SlicePublisher(
             client: resources, driver: driver, node: options.node, lacking: ClusterMemory.read(journal),
             keep: { [log] in ClusterMemory.write($0, journal, log: log) }, log: log)
         let board = HealthBoard()
-        let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
         let inventory = InventoryService(
             .init(node: options.node, policy: options.policy, topologyPolicy: options.topologyPolicy), discovery: options.discovery,
             journal: journal, publisher: publisher, preparer: preparer, board: board, events: events, log: log)
@@ -85,7 +90,7 @@ package struct NodeDaemon: Sendable {
         var lifecycleLog = log
         lifecycleLog.logLevel = max(log.logLevel, .notice)
         var services: [any Service] = [
-            PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events,
+            PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events, status,
             try KubeletPlugin(options.kubelet, handler: preparer, health: board, eventLoopGroup: group, log: log),
         ]
         if let address = options.metrics {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
 package import CDI
 import ClaimConfig
 package import Hardware
 package import Journal
 package import ResourceAPI
+package import Topology
 
 /// A claim that cannot be prepared: why, and what to do.
 package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String
 
     package init(_ description: String) { self.description = description }
+
+    /// All that is wrong with a claim, at once.
+    init(_ claim: ClaimIdentity, _ problems: [String]) { description = "claim \(claim): \(problems.joined(separator: "; "))" }
 }
 
 /// Turns an allocated claim into what is to be done on this node. Pure.
@@ -25,6 +28,14 @@ package struct ClaimPlanner: Sendable {
     package var gatePath: String?
     /// The socket it asks, as the host sees it.
     package var gateSocket: String
+    /// What drivers tell of interfaces, by the interface's name; what is not told is not checked.
+    package var facts: [String: InterfaceFacts] = [:]
+    /// Names that vendors' own tools gave to accelerators, by the name of the device.
+    package var vendorNames: [String: String] = [:]
+    /// Who is near whom: for the files that tell workloads.
+    package var topology: MachineTopology?
+    /// The folder for such files, as the host sees it.
+    package var workloadFolder = "/run/nearside/workloads"
 
     package init(driver: String, devices: [String: Device], groups: [String: [String]] = [:], gatePath: String?, gateSocket: String) {
         self.driver = driver
@@ -38,10 +49,20 @@ package struct ClaimPlanner: Sendable {
         package var plan: ClaimPlan
         /// Nil when the claim gives containers nothing.
         package var spec: Spec?
+        /// What NCCL is told of the claim's devices, if it is to be told.
+        package var ncclTopology: String?
     }
 
-    /// Names in a pod that are not ours to give: the loopback, and the pod network's interface.
-    private static let reservedNames = ["lo", "eth0"]
+    /// One device of the claim, with what is asked of it.
+    struct Member {
+        var result: AllocatedDevice
+        /// The pair or set it was allocated in.
+        var group: String?
+        var device: Device
+        var wish: NetworkConfig
+
+        var label: String { "request \(result.request)" }
+    }
 
     /// - Parameter others: the plans of all claims on this node, that of this one too if there is one.
     package func plan(_ claim: ResourceClaim, others: [ClaimPlan]) throws(ClaimError) -> Outcome {
@@ -50,204 +71,144 @@ package struct ClaimPlanner: Sendable {
         guard let allocation = claim.status?.allocation else {
             throw ClaimError("claim \(identity) is not allocated")
         }
-        let allocated = (allocation.devices.results ?? []).filter { $0.driver == driver }
-        // A pair is all its members, each as if it had been allocated for the same request. What a pair is can change when
-        // a device is lost; a claim that has its members keeps them.
+        var problems: [String] = []
+        let configs = configs(allocation.devices.config ?? [], &problems)
         let existing = others.first { $0.claim.uid == identity.uid }
-        let members = allocated.flatMap { result in
+        let members = members(allocation.devices.results ?? [], configs, existing, &problems)
+        for member in members { refuseHeld(member, identity, others, &problems) }
+        var planned: [DevicePlan] = []
+        for (index, member) in members.enumerated() {
+            let alike = members.indices.filter { members[$0].wish == members[index].wish && members[$0].hasInterface }
+            let interface = interface(for: member, place: alike.firstIndex(of: index) ?? 0, of: alike.count, &problems)
+            var plan = DevicePlan(
+                pool: member.result.pool, device: member.result.device, request: member.result.request, group: member.group,
+                shareID: member.result.shareID, cdiDeviceIDs: [], interface: interface)
+            // A device of the monitoring kind is looked at, and stays where it is; one that others use too, likewise.
+            let isTaken = member.result.adminAccess != true && member.result.shareID == nil && interface?.child == nil
+            if isTaken, member.device.kind == .nic { plan.rdmaDevice = member.device.rdmaDevices.first?.name }
+            plan.virtualFunction = virtualFunction(of: member, &problems)
+            planned.append(plan)
+        }
+        refuseIdleConfig(members, &problems)
+        let pods = (claim.status?.reservedFor ?? []).filter { $0.resource == "pods" }.map(\.uid)
+        refuseDoubleNames(planned, pods, identity, others, &problems)
+        if !problems.isEmpty {
+            // Several devices of one request have the same thing wrong with them.
+            var told: Set<String> = []
+            throw ClaimError(identity, problems.filter { told.insert($0).inserted })
+        }
+        let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members)
+        let spec = edits.spec(planned)
+        for index in planned.indices { planned[index].cdiDeviceIDs = edits.names(of: planned[index], in: spec) }
+        return Outcome(plan: ClaimPlan(claim: identity, pods: pods, devices: planned), spec: spec, ncclTopology: edits.ncclTopology)
+    }
+
+    // MARK: Devices
+
+    /// A pair is all its members, each as if it had been allocated for the same request. What a pair is can change when
+    /// a device is lost; a claim that has its members keeps them.
+    private func members(
+        _ results: [AllocatedDevice], _ configs: [(AllocationConfig, NetworkConfig)], _ existing: ClaimPlan?, _ problems: inout [String]
+    ) -> [Member] {
+        var members: [Member] = []
+        for result in results where result.driver == driver {
             let kept = (existing?.devices ?? []).filter { $0.group == result.device && $0.pool == result.pool }.map(\.device)
             let names = kept.isEmpty ? groups[result.device] : kept
-            return (names ?? [result.device]).map { (name: $0, group: names == nil ? nil : result.device, result) }
-        }
-        let results = members.map { member in
-            var result = member.2
-            result.device = member.name
-            return result
-        }
-        let pods = (claim.status?.reservedFor ?? []).filter { $0.resource == "pods" }.map(\.uid)
-        let wishes = try wishes(results, allocation.devices.config ?? [], identity)
-        var planned: [DevicePlan] = []
-        for (index, result) in results.enumerated() {
-            let device = try device(result, identity)
-            try refuseHeld(result, identity, others)
-            let interface = try interface(
-                for: device, result, wishes[index],
-                isOneOf: results.indices.filter { wishes[$0] == wishes[index] && hasInterface(results[$0]) }, index,
-                identity)
-            planned.append(
-                DevicePlan(
-                    pool: result.pool, device: result.device, request: result.request, group: members[index].group,
-                    shareID: result.shareID, cdiDeviceIDs: [], interface: interface))
-        }
-        try refuseDoubleNames(planned, pods, identity, others)
-        let spec = spec(planned, identity)
-        for index in planned.indices {
-            if let spec, let entry = spec.devices.first(where: { $0.name == Self.cdiName(identity, planned[index]) }) {
-                planned[index].cdiDeviceIDs = [spec.qualifiedName(of: entry)]
+            for name in names ?? [result.device] {
+                guard let device = devices[name] else {
+                    problems.append("device \(name) is not on this node any more; delete the pod to have it allocated anew")
+                    continue
+                }
+                var member = result
+                member.device = name
+                var wish = NetworkConfig()
+                for source in [AllocationConfig.Source.fromClass, .fromClaim] {
+                    for (config, network) in configs where config.source == source && config.applies(to: result) {
+                        wish = wish.overlaid(by: network)
+                    }
+                }
+                members.append(Member(result: member, group: names == nil ? nil : result.device, device: device, wish: wish))
             }
         }
-        return Outcome(plan: ClaimPlan(claim: identity, pods: pods, devices: planned), spec: spec)
+        return members
     }
 
-    private func hasInterface(_ result: AllocatedDevice) -> Bool {
-        devices[result.device].map { $0.kind == .nic && !$0.netdevs.isEmpty } ?? false
-    }
-
-    private func device(_ result: AllocatedDevice, _ claim: ClaimIdentity) throws(ClaimError) -> Device {
-        guard let device = devices[result.device] else {
-            throw ClaimError(
-                "claim \(claim): device \(result.device) is not on this node any more; delete the pod to have it allocated anew")
-        }
-        return device
-    }
-
-    private func refuseHeld(
-        _ result: AllocatedDevice, _ claim: ClaimIdentity, _ others: [ClaimPlan]
-    ) throws(ClaimError) {
+    private func refuseHeld(_ member: Member, _ claim: ClaimIdentity, _ others: [ClaimPlan], _ problems: inout [String]) {
+        let result = member.result
         guard result.adminAccess != true else { return }
         for other in others where other.claim.uid != claim.uid {
-            // A share is one of several allocations that the scheduler counts.
-            func isHolding(_ plan: DevicePlan) -> Bool {
-                plan.device == result.device && plan.pool == result.pool && (result.shareID == nil || plan.shareID == nil)
-            }
-            if other.devices.contains(where: isHolding) {
-                throw ClaimError("claim \(claim): device \(result.device) is still held by claim \(other.claim)")
+            for plan in other.devices where plan.pool == result.pool {
+                // A share is one of several allocations that the scheduler counts.
+                if plan.device == result.device, result.shareID == nil || plan.shareID == nil {
+                    problems.append("device \(result.device) is still held by claim \(other.claim)")
+                }
+                // A physical function takes its virtual ones along, or leaves them without anybody to set them up.
+                if let function = devices[plan.device]?.function?.physicalFunction, function == member.device.function?.address {
+                    problems.append("device \(result.device) has a virtual function, \(plan.device), which claim \(other.claim) holds")
+                }
+                if let function = member.device.function?.physicalFunction, function == devices[plan.device]?.function?.address,
+                    plan.interface?.child == nil
+                {
+                    problems.append("device \(result.device) is a virtual function of \(plan.device), which claim \(other.claim) holds")
+                }
             }
         }
     }
 
     // MARK: Configuration
 
-    /// The configuration of each result: the class's, with the claim's laid over it.
-    private func wishes(
-        _ results: [AllocatedDevice], _ configs: [AllocationConfig], _ claim: ClaimIdentity
-    ) throws(ClaimError) -> [NetworkConfig] {
+    private func configs(_ configs: [AllocationConfig], _ problems: inout [String]) -> [(AllocationConfig, NetworkConfig)] {
         var decoded: [(AllocationConfig, NetworkConfig)] = []
         for (index, config) in configs.enumerated() {
             guard let opaque = config.opaque, opaque.driver == driver else { continue }
             do throws(InvalidConfig) { decoded.append((config, try NetworkConfig(opaque.parameters))) } catch {
-                throw ClaimError("claim \(claim): configuration \(index) (\(config.source.rawValue)): \(error)")
+                problems += error.problems.map { "configuration \(index) (\(config.source.rawValue)): \($0)" }
             }
         }
-        return results.map { result in
-            var wish = NetworkConfig()
-            for source in [AllocationConfig.Source.fromClass, .fromClaim] {
-                for (config, network) in decoded where config.source == source && config.applies(to: result) {
-                    wish = wish.overlaid(by: network)
-                }
-            }
-            return wish
-        }
+        return decoded
     }
 
-    private func interface(
-        for device: Device, _ result: AllocatedDevice, _ wish: NetworkConfig, isOneOf alike: [Int], _ index: Int,
-        _ claim: ClaimIdentity
-    ) throws(ClaimError) -> InterfacePlan? {
-        guard let netdev = device.netdevs.first else {
-            if result.shareID != nil, wish != NetworkConfig() {
-                throw ClaimError(
-                    "claim \(claim): request \(result.request): device \(result.device) is shared and has no interface: a network configuration cannot be for it"
-                )
-            }
-            // Accelerators and RDMA devices without an interface share requests with those that have one.
-            return nil
-        }
-        if device.kind == .accelerator { return nil }
-        var name = wish.name ?? netdev.name
-        if wish.name != nil, alike.count > 1 {
-            // One name for several devices: they are numbered.
-            name += String(alike.firstIndex(of: index) ?? 0)
-            if let addresses = wish.addresses, !addresses.isEmpty {
-                throw ClaimError(
-                    "claim \(claim): request \(result.request): interface.addresses: one set of addresses cannot serve \(alike.count) devices"
-                )
-            }
-        }
-        guard NetworkConfig.isInterfaceName(name), !Self.reservedNames.contains(name) else {
-            throw ClaimError("claim \(claim): request \(result.request): interface.name: \"\(name)\" is reserved or too long")
-        }
-        try refuseUnreachable(wish, netdev, result, claim)
-        if let mtu = wish.mtu, mtu < netdev.minimalMTU ?? 0 || mtu > netdev.maximalMTU ?? Int(UInt32.max) {
-            throw ClaimError(
-                "claim \(claim): request \(result.request): interface.mtu: \(mtu) is outside of what \(netdev.name) can have, \(netdev.minimalMTU ?? 0) to \(netdev.maximalMTU.map(String.init) ?? "any")"
-            )
-        }
-        return InterfacePlan(
-            hostName: netdev.name, name: name, mtu: wish.mtu, hardwareAddress: wish.hardwareAddress,
-            addresses: wish.addresses,
-            routes: (wish.routes ?? []).map { RoutePlan(destination: $0.destination, gateway: $0.gateway, source: $0.source) })
-    }
-
-    /// A gateway has to lie in the network of an address or of a route on the link; the kernel would refuse
-    /// the route when the pod starts, which is too late to tell the user well.
-    private func refuseUnreachable(
-        _ wish: NetworkConfig, _ netdev: Netdev, _ result: AllocatedDevice, _ claim: ClaimIdentity
-    ) throws(ClaimError) {
-        let routes = wish.routes ?? []
-        let addresses = wish.addresses ?? netdev.addresses.compactMap { IPPrefix(parsing: $0) }
-        let reachable = addresses + routes.filter { $0.gateway == nil }.map(\.destination)
-        for (index, route) in routes.enumerated() {
-            guard let gateway = route.gateway, !(gateway.isV6 && gateway.isLinkLocal) else { continue }
-            if !reachable.contains(where: { $0.contains(gateway) }) {
-                throw ClaimError(
-                    "claim \(claim): request \(result.request): routes[\(index)].gateway: no address of the interface and no route on the link reaches \(gateway)"
-                )
-            }
+    /// What nobody is there to hear is a mistake: an interface's configuration for requests that have no interface.
+    private func refuseIdleConfig(_ members: [Member], _ problems: inout [String]) {
+        for member in members where member.wish.concernsInterface && !members.contains(where: { $0.wish == member.wish && $0.hasInterface })
+        {
+            problems.append("\(member.label): no device of it has an interface, so a configuration of interfaces cannot be for it")
         }
     }
 
     /// Two interfaces of one pod cannot have one name, also when they come by different claims.
     private func refuseDoubleNames(
-        _ planned: [DevicePlan], _ pods: [String], _ claim: ClaimIdentity, _ others: [ClaimPlan]
-    ) throws(ClaimError) {
+        _ planned: [DevicePlan], _ pods: [String], _ claim: ClaimIdentity, _ others: [ClaimPlan], _ problems: inout [String]
+    ) {
         var holders: [String: String] = [:]
+        var domains: [String: VRFPlan] = [:]
         for other in others where other.claim.uid != claim.uid && !Set(other.pods).isDisjoint(with: pods) {
-            for device in other.devices { if let name = device.interface?.name { holders[name] = "claim \(other.claim)" } }
-        }
-        for device in planned {
-            guard let name = device.interface?.name else { continue }
-            if let holder = holders.updateValue("device \(device.device)", forKey: name) {
-                throw ClaimError("claim \(claim): interface.name: \"\(name)\" is taken in the pod by \(holder)")
+            for device in other.devices {
+                if let name = device.interface?.name { holders[name] = "claim \(other.claim)" }
+                if let vrf = device.interface?.vrf { domains[vrf.name] = vrf }
             }
         }
-    }
-
-    // MARK: CDI
-
-    /// Two shares of one device can be in one claim.
-    private static func cdiName(_ claim: ClaimIdentity, _ device: DevicePlan) -> String {
-        "\(claim.uid)-\(device.device)" + (device.shareID.map { "-\($0.prefix(8))" } ?? "")
-    }
-
-    /// The hook may take longer than the gate's own patience.
-    private static let hookSeconds = 30
-
-    private func spec(_ planned: [DevicePlan], _ claim: ClaimIdentity) -> Spec? {
-        guard !planned.isEmpty else { return nil }
-        let gate = gatePath.map { path in
-            Hook(
-                hookName: "createRuntime", path: path,
-                args: ["nearside-gate", "--claim", claim.uid, "--socket", gateSocket], timeout: Self.hookSeconds)
+        for device in planned {
+            guard let interface = device.interface else { continue }
+            if let holder = holders.updateValue("device \(device.device)", forKey: interface.name) {
+                problems.append("interface.name: \"\(interface.name)\" is taken in the pod by \(holder)")
+            }
+            if let vrf = interface.vrf { domains[vrf.name] = domains[vrf.name] ?? vrf }
         }
-        let holdsBack = planned.contains { $0.interface != nil }
-        return Spec(
-            kind: "\(driver)/claim",
-            devices: planned.map { plan in
-                let device = devices[plan.device]
-                let nodes = ((device?.charDevices ?? []) + (device?.sharedCharDevices ?? [])).map {
-                    DeviceNode(path: $0.path, major: $0.major, minor: $0.minor)
-                }
-                // A variable for each device tells the workload what it was given; it also keeps the
-                // edits from being empty, which would make runtimes refuse the file.
-                let variable = "NEARSIDE_" + plan.device.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
-                return SpecDevice(
-                    name: Self.cdiName(claim, plan),
-                    containerEdits: ContainerEdits(
-                        env: ["\(variable)=\(plan.interface?.name ?? device?.address ?? plan.device)"],
-                        deviceNodes: nodes.isEmpty ? nil : nodes))
-            },
-            // Once for the container, however many devices of the claim it has.
-            containerEdits: holdsBack ? gate.map { ContainerEdits(hooks: [$0]) } : nil)
+        for device in planned {
+            guard let vrf = device.interface?.vrf else { continue }
+            if let other = domains.values.filter({ $0 != vrf && ($0.name == vrf.name || $0.table == vrf.table) }).min(by: {
+                $0.name < $1.name
+            }) {
+                problems.append(
+                    "interface.vrf: \(vrf.name) with table \(vrf.table) and \(other.name) with table \(other.table) exclude each other")
+            }
+            if holders[vrf.name] != nil { problems.append("interface.vrf.name: \"\(vrf.name)\" is the name of an interface of the pod") }
+        }
     }
+}
+
+extension ClaimPlanner.Member {
+    /// True when an interface of it goes to the pod.
+    var hasInterface: Bool { device.kind == .nic && !device.netdevs.isEmpty }
 }

@@ -7,7 +7,9 @@ package import Journal
 package import Kubernetes
 import Linux
 package import Logging
+import Netlink
 import ResourceAPI
+package import Topology
 
 /// A device of a prepared claim, as the kubelet wants to hear of it.
 package struct PreparedDevice: Hashable, Sendable {
@@ -30,6 +32,10 @@ package actor ClaimPreparer {
         package var gatePath: String?
         /// How long `nearside-nri` may take to bring a claim's interfaces back, in milliseconds.
         package var releasePatience = 30_000
+        /// Where vendors' tools write their CDI specifications.
+        package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
+        /// Told of every claim that cannot be prepared, and of every one that was given up.
+        package var report: (@Sendable (ClaimIdentity, ClaimError?) -> Void)?
         /// The file whose lock another instance of this driver takes too: during a rolling update there are two.
         package var lockPath: String?
 
@@ -47,6 +53,7 @@ package actor ClaimPreparer {
     private let log: Logger
     private var devices: [String: Device] = [:]
     private var groups: [String: [String]] = [:]
+    private var topology: MachineTopology?
 
     package init(
         _ options: Options, resources: ResourceClient, journal: JournalFolder, specs: SpecFolder, log: Logger
@@ -59,14 +66,22 @@ package actor ClaimPreparer {
     }
 
     /// The devices of this node by their name in slices, from the latest snapshot.
-    package func update(devices: [String: Device], groups: [String: [String]]) {
+    package func update(devices: [String: Device], groups: [String: [String]], topology: MachineTopology) {
         self.devices = devices
         self.groups = groups
+        self.topology = topology
     }
 
     // MARK: Prepare
 
     package func prepare(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
+        do throws(ClaimError) { return try await prepareNow(identity) } catch {
+            options.report?(identity, error)
+            throw error
+        }
+    }
+
+    private func prepareNow(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
         let claim: ResourceClaim
         do throws(APIError) {
             claim = try await resources.claim(identity.name, namespace: identity.namespace, patience: Self.readPatience)
@@ -102,6 +117,7 @@ package actor ClaimPreparer {
         do {
             // The plan first: from then on the devices are taken, whatever happens.
             if outcome.plan != existing { try journal.write(outcome.plan) }
+            if let text = outcome.ncclTopology { try journal.writeWorkload(text, identity.uid) }
             if let spec = outcome.spec { try specs.write(spec, named: specName(identity.uid)) }
         } catch { throw ClaimError("claim \(identity): \(error)") }
         log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(outcome.plan.devices.count)"])
@@ -136,9 +152,38 @@ package actor ClaimPreparer {
         if let existing, existing.phase == .released {
             throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
         }
-        let planner = ClaimPlanner(
+        var planner = ClaimPlanner(
             driver: options.driver, devices: devices, groups: groups, gatePath: options.gatePath, gateSocket: journal.socket)
+        let results = (claim.status?.allocation?.devices.results ?? []).filter { $0.driver == options.driver }
+        let names = Set(results.flatMap { groups[$0.device] ?? [$0.device] } + (existing?.devices.map(\.device) ?? []))
+        let claimed = devices.filter { names.contains($0.key) }
+        planner.vendorNames = VendorSpecs(folders: options.vendorSpecFolders).names(for: claimed)
+        planner.topology = topology
+        planner.workloadFolder = journal.workloads
+        let configs = claim.status?.allocation?.devices.config ?? []
+        if configs.contains(where: { $0.opaque?.driver == options.driver && $0.opaque?.parameters["ethtool"] != nil }) {
+            planner.facts = facts(of: claimed.values.flatMap(\.netdevs))
+        }
         return (try planner.plan(claim, others: plans), existing)
+    }
+
+    /// What can be read of interfaces that are on the host; of the others nothing is known now, and they were checked before.
+    private func facts(of netdevs: [Netdev]) -> [String: InterfaceFacts] {
+        do throws(NetlinkError) {
+            guard let ethtool = try Ethtool() else { return [:] }
+            let socket = try NetlinkSocket()
+            var facts: [String: InterfaceFacts] = [:]
+            for netdev in netdevs {
+                guard let link = try socket.link(named: netdev.name) else { continue }
+                facts[netdev.name] = InterfaceFacts(
+                    features: try ethtool.names(.features, of: link.index).map { Set($0.keys) },
+                    privateFlags: Set((try ethtool.names(.privateFlags, of: link.index) ?? [:]).keys))
+            }
+            return facts
+        } catch {
+            log.warning("features of interfaces cannot be read", metadata: ["error": "\(error)"])
+            return [:]
+        }
     }
 
     /// Without `nearside-nri` and its connection to the runtime a pod would start without its
@@ -191,7 +236,9 @@ package actor ClaimPreparer {
                 if plan.hasInterfaces { try await release(identity) }
             }
             try specs.remove(named: specName(identity.uid))
+            try journal.removeWorkload(identity.uid)
             try journal.removePlan(identity.uid)
+            if plan != nil { options.report?(identity, nil) }
         } catch let error as ClaimError { throw error } catch { throw ClaimError("claim \(identity): \(error)") }
         log.info("given up", metadata: ["claim": "\(identity)"])
     }

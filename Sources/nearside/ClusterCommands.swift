@@ -30,6 +30,11 @@ enum Kubectl {
         }
     }
 
+    /// A file of manifests as JSON: kubectl reads YAML, and asks a cluster for what the kinds in it are.
+    static func json(ofFile file: String) throws -> [UInt8] {
+        try get(["create", "--dry-run=client", "--validate=false", "-o", "json", "-f", file])
+    }
+
     static func version() throws -> ResourceAPIVersion? {
         let served = Set(String(decoding: try get(["api-versions"]), as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init))
         return ResourceAPIVersion.allCases.first { served.contains($0.groupVersion) }

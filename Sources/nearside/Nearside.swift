@@ -15,6 +15,7 @@ struct Nearside: ParsableCommand {
               nearside doctor                       what to do for more speed
               nearside claim 4                      a claim template for 4 pairs
               nearside cluster                      free pairs of every node
+              nearside validate claim.json          what is wrong with it
             All take this machine, --host-root DIR, --machine NAME or FILE.
             Exit status: 0 well; 1 something cannot be read or used;
             2 doctor, explain or cluster found something; 64 wrong use.
@@ -22,6 +23,6 @@ struct Nearside: ParsableCommand {
         subcommands: [
             TopologyCommand.self, PairsCommand.self, DevicesCommand.self, SlicesCommand.self, ClaimCommand.self, ClusterCommand.self,
             ExplainCommand.self,
-            DoctorCommand.self, SimulateCommand.self, CaptureCommand.self, DemoCommand.self,
+            DoctorCommand.self, SimulateCommand.self, ValidateCommand.self, CaptureCommand.self, DemoCommand.self,
         ])
 }

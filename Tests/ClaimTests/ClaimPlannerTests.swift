@@ -63,7 +63,7 @@ struct ClaimPlannerTests {
         let config = #expect(throws: ClaimError.self) {
             try planner.plan(shared("u4", ["d"], config: [Self.config(.fromClaim, "net1")]), others: [])
         }
-        #expect(config?.description.contains("is shared and has no interface: a network configuration cannot be for it") == true)
+        #expect(config?.description.contains("no device of it has an interface, so a configuration of interfaces cannot be for it") == true)
     }
 
     @Test
@@ -168,7 +168,7 @@ struct ClaimPlannerTests {
         }
         #expect(
             error?.description
-                == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes"
+                == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes, rules, neighbors, ethtool, rdma, sriov, workload, profile"
         )
     }
 

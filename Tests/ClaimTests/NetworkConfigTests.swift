@@ -3,24 +3,78 @@
 import Addressing
 import ClaimConfig
 import FoundationEssentials
+import Inspection
+import Linux
 import ResourceAPI
+import Testbed
 import Testing
 
 private func json(_ text: String) throws -> JSONValue { try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) }
 
 struct NetworkConfigTests {
+    /// Every field there is.
+    private static let whole = #"""
+        {"interface":{"name":"net1","mtu":9000,"addresses":["10.0.0.5/24","2001:db8::5/64"],"hardwareAddr":"02:00:00:00:00:01",
+          "gsoMaxSize":65536,"groMaxSize":65537,"gsoIPv4MaxSize":65538,"groIPv4MaxSize":65539,"forwarding":false,"arpIgnore":2,
+          "arpAnnounce":1,"acceptRA":0,"disableEbpfPrograms":true,"dhcp":false,"vrf":{"name":"blue","table":77},
+          "subInterface":{"type":"macvlan","mode":"private"},"sysctls":{"ipv4.rp_filter":2,"ipv6.neigh.ucast_solicit":"5"}},
+         "routes":[{"destination":"10.1.0.0/16","gateway":"10.0.0.1","source":"10.0.0.5","table":9,"metric":5,"mtu":1400,"onLink":true},
+          {"destination":"10.2.0.0/16","scope":253}],
+         "neighbors":[{"destination":"10.0.0.9","hardwareAddr":"02:00:00:00:00:09"}],
+         "ethtool":{"features":{"tso":false,"rx-gro":true},"privateFlags":{"x":true}},
+         "rdma":{"management":true},"workload":{"environment":true,"ncclTopology":true}}
+        """#
+
     @Test
-    func `both forms are taken, versioned and not`() throws {
-        let body =
-            #""interface":{"name":"net1","mtu":9000,"addresses":["10.0.0.5/24"],"hardwareAddr":"02:00:00:00:00:01"},"routes":[{"destination":"10.1.0.0/16","gateway":"10.0.0.1"},{"destination":"10.2.0.0/16","scope":253}]"#
-        let plain = try NetworkConfig(try json("{\(body)}"))
-        let versioned = try NetworkConfig(try json(#"{"apiVersion":"nearside/v1alpha1","kind":"NetworkConfig",\#(body)}"#))
+    func `both forms are taken, versioned and not, with every field`() throws {
+        let plain = try NetworkConfig(try json(Self.whole))
+        let versioned = try NetworkConfig(
+            try json(#"{"apiVersion":"nearside/v1alpha1","kind":"NetworkConfig","# + String(Self.whole.dropFirst())))
         #expect(plain == versioned)
-        #expect(plain.name == "net1")
-        #expect(plain.mtu == 9000)
-        #expect(plain.addresses?.map(\.description) == ["10.0.0.5/24"])
-        #expect(plain.hardwareAddress?.description == "02:00:00:00:00:01")
+        #expect(plain.interface.name == "net1" && plain.interface.mtu == 9000 && plain.interface.dhcp == false)
+        #expect(plain.interface.addresses?.map(\.description) == ["10.0.0.5/24", "2001:db8::5/64"])
+        #expect(plain.interface.hardwareAddress?.description == "02:00:00:00:00:01")
+        #expect(plain.interface.vrf == VRFConfig(name: "blue", table: 77))
+        #expect(plain.interface.child == ChildConfig(kind: .macvlan, mode: 1))
         #expect(plain.routes?.map(\.destination.description) == ["10.1.0.0/16", "10.2.0.0/16"])
+        #expect(plain.routes?[0].table == 9 && plain.routes?[0].metric == 5 && plain.routes?[0].mtu == 1400)
+        #expect(plain.features == ["tso": false, "rx-gro": true] && plain.privateFlags == ["x": true])
+        #expect(
+            plain.interface.settings == [
+                "ipv4/conf/forwarding": "0", "ipv6/conf/forwarding": "0", "ipv4/conf/arp_ignore": "2", "ipv4/conf/arp_announce": "1",
+                "ipv6/conf/accept_ra": "0", "ipv4/conf/rp_filter": "2", "ipv6/neigh/ucast_solicit": "5",
+            ])
+    }
+
+    @Test
+    func `every field is in the schema, and every field of the schema is taken`() throws {
+        let schema = try json(try Files.readText("\(Place.project)/api/networkconfig.schema.json"))
+        var paths: Set<String> = []
+        func collect(_ schema: JSONValue, _ path: String) {
+            if let items = schema["items"] { collect(items, path) }
+            guard case .object(let properties)? = schema["properties"] else { return }
+            for (name, property) in properties {
+                paths.insert("\(path)/\(name)")
+                collect(property, "\(path)/\(name)")
+            }
+        }
+        collect(schema, "")
+        // What is unknown is told with all that is known.
+        var known: Set<String> = []
+        func probe(_ path: [String], in lists: Set<String>) throws {
+            var value = JSONValue.object(["?": .null])
+            for name in path.reversed() { value = .object([name: lists.contains(name) ? .array([value]) : value]) }
+            let error = #expect(throws: InvalidConfig.self) { try NetworkConfig(value) }
+            let problem = try #require(error?.problems.first { $0.path.hasSuffix("?") })
+            let names = try #require(problem.text.components(after: "known are ")).split(separator: ", ").map(String.init)
+            for name in names { known.insert("/" + (path + [name]).joined(separator: "/")) }
+        }
+        for path in [
+            [], ["interface"], ["interface", "vrf"], ["interface", "subInterface"], ["routes"], ["rules"], ["neighbors"], ["ethtool"],
+            ["rdma"],
+            ["sriov"], ["workload"],
+        ] { try probe(path, in: ["routes", "rules", "neighbors"]) }
+        #expect(known.subtracting(["/profile"]).symmetricDifference(paths).sorted() == [])
     }
 
     @Test
@@ -39,7 +93,48 @@ struct NetworkConfigTests {
                 "kind", "interface.dhpc", "interface.name", "interface.addresses[0]", "interface.addresses[1]", "interface.mtu",
                 "routes[0].destination", "routes[1].destination", "routes[1].gateway", "routes[2].gateway",
             ])
-        #expect(error?.description.contains("known are name, addresses, mtu, hardwareAddr") == true)
+    }
+
+    @Test(arguments: [
+        (#"{"profile":"fast"}"#, "profile"), (#"{"interface":{"name":"eth0"}}"#, "interface.name"),
+        (#"{"interface":{"name":"a/b"}}"#, "interface.name"),
+        (#"{"interface":{"dhcp":true,"addresses":[]}}"#, "interface.dhcp"),
+        (#"{"interface":{"hardwareAddr":"01:00:00:00:00:01"}}"#, "interface.hardwareAddr"),
+        (#"{"interface":{"hardwareAddr":"00:00:00:00:00:00"}}"#, "interface.hardwareAddr"),
+        (#"{"interface":{"arpIgnore":5}}"#, "interface.arpIgnore"),
+        (#"{"interface":{"arpAnnounce":3}}"#, "interface.arpAnnounce"), (#"{"interface":{"forwarding":"yes"}}"#, "interface.forwarding"),
+        (#"{"interface":{"gsoMaxSize":0}}"#, "interface.gsoMaxSize"), (#"{"interface":{"gsoMaxSize":-1}}"#, "interface.gsoMaxSize"),
+        (#"{"interface":{"mtu":1e99}}"#, "interface.mtu"), (#"{"interface":{"mtu":100000}}"#, "interface.mtu"),
+        (#"{"interface":{"vrf":{}}}"#, "interface.vrf.name"), (#"{"interface":{"vrf":{"name":"v","table":254}}}"#, "interface.vrf.table"),
+        (#"{"interface":{"name":"v","vrf":{"name":"v"}}}"#, "interface.vrf.name"),
+        (#"{"interface":{"vrf":{"name":"averylongvrfname"}}}"#, "interface.vrf.name"),
+        (#"{"interface":{"vrf":{"name":"v"}},"rules":[{"source":"10.0.0.0/8","table":5}]}"#, "rules"),
+        (#"{"interface":{"subInterface":{}}}"#, "interface.subInterface.type"),
+        (#"{"interface":{"subInterface":{"type":"bond"}}}"#, "interface.subInterface.type"),
+        (#"{"interface":{"subInterface":{"type":"vlan"}}}"#, "interface.subInterface.vlan"),
+        (#"{"interface":{"subInterface":{"type":"ipvlan","mode":"bridge"}}}"#, "interface.subInterface.mode"),
+        (#"{"interface":{"subInterface":{"type":"macvlan","vlan":5}}}"#, "interface.subInterface.vlan"),
+        (#"{"interface":{"subInterface":{"type":"ipvlan"},"hardwareAddr":"02:00:00:00:00:01"}}"#, "interface.hardwareAddr"),
+        (#"{"interface":{"sysctls":{"kernel.x":1}}}"#, "interface.sysctls.kernel.x"),
+        (#"{"interface":{"sysctls":{"ipv4.../x":1}}}"#, "interface.sysctls.ipv4.../x"),
+        (#"{"interface":{"sysctls":{"ipv4.rp_filter":[]}}}"#, "interface.sysctls.ipv4.rp_filter"),
+        (#"{"rules":[{"table":5}]}"#, "rules[0]"), (#"{"rules":[{"source":"10.0.0.0/8"}]}"#, "rules[0].table"),
+        (#"{"rules":[{"source":"10.0.0.0/8","table":255}]}"#, "rules[0].table"),
+        (#"{"rules":[{"source":"10.0.0.0/8","table":0}]}"#, "rules[0].table"),
+        (#"{"rules":[{"source":"10.0.0.0/8","table":5,"priority":32768}]}"#, "rules[0].priority"),
+        (#"{"rules":[{"source":"10.0.0.0/8","destination":"::/0","table":5}]}"#, "rules[0].destination"),
+        (#"{"neighbors":[{"ipAddress":"10.0.0.1","hardwareAddr":"02:00:00:00:00:01"}]}"#, "neighbors[0].ipAddress"),
+        (#"{"neighbors":[{"destination":"10.0.0.1"}]}"#, "neighbors[0].hardwareAddr"),
+        (#"{"ethtool":{"features":{"tso":1}}}"#, "ethtool.features.tso"),
+        (#"{"sriov":{"vlan":4095}}"#, "sriov.vlan"), (#"{"sriov":{"minTxRate":9,"maxTxRate":5}}"#, "sriov.minTxRate"),
+        (#"{"sriov":{"vlan":5},"interface":{"subInterface":{"type":"macvlan"}}}"#, "sriov"), (#"{"rdma":{"x":1}}"#, "rdma.x"),
+        (#"{"routes":[{"destination":"10.0.0.0/8","scope":253,"onLink":true}]}"#, "routes[0].onLink"),
+        (#"{"routes":[{"destination":"10.0.0.0/8","scope":100,"gateway":"10.0.0.1"}]}"#, "routes[0].scope"),
+        (#"{"interface":{"addresses":["10.0.0.5/24","10.0.0.5/16"]}}"#, "interface.addresses"),
+    ])
+    func `each mistake is told with its place`(text: String, path: String) throws {
+        let error = #expect(throws: InvalidConfig.self) { try NetworkConfig(try json(text)) }
+        #expect(error?.problems.contains { $0.path == path } == true, "\(error?.description ?? "")")
     }
 
     @Test(arguments: ["[]", "7", "null", #""text""#, #"{"interface":[]}"#, #"{"routes":{}}"#, #"{"routes":[1]}"#])
@@ -48,13 +143,96 @@ struct NetworkConfigTests {
     }
 
     @Test
-    func `a claim's configuration is laid over its class's, field by field`() throws {
-        let base = try NetworkConfig(try json(#"{"interface":{"name":"a","mtu":1500},"routes":[]}"#))
-        let over = try NetworkConfig(try json(#"{"interface":{"mtu":9000,"addresses":[]}}"#))
+    func `a claim's configuration is laid over its class's, field by field, and false and 0 are said`() throws {
+        let base = try NetworkConfig(
+            try json(
+                #"{"interface":{"name":"a","mtu":1500,"forwarding":true,"acceptRA":2,"dhcp":true,"sysctls":{"ipv4.x":1,"ipv4.y":2}},"routes":[],"ethtool":{"features":{"a":true,"b":true}},"workload":{"environment":true}}"#
+            ))
+        let over = try NetworkConfig(
+            try json(
+                #"{"interface":{"mtu":9000,"addresses":[],"forwarding":false,"acceptRA":0,"sysctls":{"ipv4.y":3}},"ethtool":{"features":{"b":false}},"workload":{"environment":false}}"#
+            ))
         let merged = base.overlaid(by: over)
-        #expect(merged.name == "a")
-        #expect(merged.mtu == 9000)
-        #expect(merged.addresses == [], "an empty list says: none")
+        #expect(merged.interface.name == "a" && merged.interface.mtu == 9000)
+        #expect(merged.interface.addresses == [] && merged.interface.dhcp == nil, "an empty list says: none; it replaces DHCP")
+        #expect(merged.interface.forwarding == false && merged.interface.acceptRA == 0 && merged.workload.environment == false)
+        #expect(merged.interface.sysctls == ["ipv4.x": "1", "ipv4.y": "3"] && merged.features == ["a": true, "b": false])
         #expect(merged.routes == [])
+        #expect(over.overlaid(by: base).interface.addresses == nil && over.overlaid(by: base).interface.dhcp == true)
+    }
+
+    @Test
+    func `the table of a VRF without a number is that of DRANET`() {
+        // FNV-1a of "blue" is 0x82fbf5cd.
+        #expect(VRFConfig(name: "blue").table == 0x82fb_f5cd % 1000 + 1000)
+    }
+
+    @Test
+    func `noise never traps`() throws {
+        var generator = SplitMixGenerator(state: 7)
+        let words = try json(Self.whole)
+        func mutate(_ value: JSONValue) -> JSONValue {
+            if Int.random(in: 0..<12, using: &generator) == 0 {
+                return [
+                    .null, .bool(true), .integer(.max), .integer(.min), .number(-1e300), .string(""), .string("255.255.255.255/32"),
+                    .array([]), .object([:]),
+                    .string(String(repeating: "é", count: 9)),
+                ].randomElement(using: &generator) ?? .null
+            }
+            switch value {
+            case .object(let members): return .object(members.mapValues(mutate))
+            case .array(let values): return .array(values.map(mutate))
+            default: return value
+            }
+        }
+        for _ in 0..<5000 {
+            let value = mutate(words)
+            do throws(InvalidConfig) { _ = try NetworkConfig(value) } catch { #expect(!error.problems.isEmpty) }
+        }
+    }
+
+    // MARK: Files
+
+    @Test
+    func `a file of claims and classes is checked as a whole, and other drivers are left alone`() throws {
+        func config(_ driver: String, _ parameters: String) -> String { #"{"opaque":{"driver":"\#(driver)","parameters":\#(parameters)}}"# }
+        let bad = #"{"interface":{"mtu":1}}"#
+        let claim =
+            #"{"kind":"ResourceClaim","spec":{"devices":{"config":[\#(config("dra.nearside", "{}")),\#(config("dra.nearside", bad))]}}}"#
+        let template = #"{"kind":"ResourceClaimTemplate","spec":{"spec":{"devices":{"config":[\#(config("dra.nearside", bad))]}}}}"#
+        let shared = #"{"kind":"DeviceClass","spec":{"config":[\#(config("other", bad)),\#(config("dra.nearside", bad))]}}"#
+        let list = #"{"kind":"List","items":[\#(claim),\#(template),\#(shared),{"kind":"Pod"}]}"#
+        let check = try ConfigCheck(Array(list.utf8), driver: "dra.nearside")
+        #expect(check.count == 4)
+        #expect(
+            check.problems.map(\.path) == [
+                "items[0].spec.devices.config[1].opaque.parameters.interface.mtu",
+                "items[1].spec.spec.devices.config[0].opaque.parameters.interface.mtu",
+                "items[2].spec.config[1].opaque.parameters.interface.mtu",
+            ])
+        #expect(try ConfigCheck(Array(list.utf8), driver: "other").problems.count == 1)
+        #expect(try ConfigCheck(Array(bad.utf8), driver: "x").problems.map(\.path) == ["interface.mtu"])
+        let two = try ConfigCheck(Array("{\n\"interface\": {}\n}\n{\n\"interface\": {\"mtu\": 1}\n}\n".utf8), driver: "x")
+        #expect(two.problems.map(\.path) == ["object 1: interface.mtu"] && two.count == 2)
+        for text in ["", "kind: Pod", "[]", "7"] {
+            #expect(throws: ConfigCheck.Unreadable.self) { try ConfigCheck(Array(text.utf8), driver: "x") }
+        }
+    }
+}
+
+extension String {
+    /// What is behind the first place of some text.
+    fileprivate func components(after text: String) -> String? { firstRange(of: text).map { String(self[$0.upperBound...]) } }
+}
+
+/// A small generator with a seed: the same noise every time.
+private struct SplitMixGenerator: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
     }
 }

@@ -99,7 +99,12 @@ struct ManifestTests {
         let rights = rules.flatMap { rule in
             ((rule["resources"] as? [String]) ?? []).map { "\($0): \(((rule["verbs"] as? [String]) ?? []).joined(separator: " "))" }
         }
-        #expect(rights == ["resourceclaims: get", "resourceslices: list watch create update delete", "nodes: get", "events: create"])
+        #expect(
+            rights == [
+                "resourceclaims: get", "resourceclaims/status: patch", "resourceclaims/driver: associated-node:patch",
+                "resourceslices: list watch create update delete", "nodes: get",
+                "events: create",
+            ])
     }
 
     @Test

@@ -47,6 +47,15 @@ package struct HealthReport: Hashable, Sendable {
                     )
                 }
             }
+            if let function = device.function, device.subFunction == nil, !held.contains(device.sliceName) {
+                let used = devices.filter { $0.function?.physicalFunction == function.address && held.contains($0.sliceName) }
+                if let first = used.first {
+                    found.append(
+                        Finding(
+                            trouble: .functionsInUse,
+                            message: "claims hold \(used.count) of its virtual functions, \(first.sliceName) among them"))
+                }
+            }
             if !found.isEmpty { findings[device.sliceName] = found.sorted { $0.trouble < $1.trouble } }
         }
         let missing = held.subtracting(present)
@@ -59,6 +68,13 @@ package struct HealthReport: Hashable, Sendable {
                     message:
                         "it is not on the bus any more; see: dmesg | grep -i \"\(device.function?.address.description ?? device.address)\"")
             ]
+        }
+    }
+
+    /// Adds what others than the machine itself tell.
+    package mutating func add(_ trouble: Trouble, _ messages: [(device: String, message: String)]) {
+        for (device, message) in messages where !(findings[device] ?? []).contains(where: { $0.trouble == trouble }) {
+            findings[device] = ((findings[device] ?? []) + [Finding(trouble: trouble, message: message)]).sorted { $0.trouble < $1.trouble }
         }
     }
 

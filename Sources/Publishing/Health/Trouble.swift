@@ -12,6 +12,10 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
     case lost
     /// Its PCIe link has fewer lanes than both ends can have.
     case narrowLink = "narrow-link"
+    /// It did not come back from a pod as it was.
+    case notRestored = "not-restored"
+    /// A physical function of which a claim has a virtual one.
+    case functionsInUse = "functions-in-use"
 
     package static func < (left: Trouble, right: Trouble) -> Bool { left.rawValue < right.rawValue }
 
@@ -22,6 +26,8 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
         case .noDriver: "DriverMissing"
         case .lost: "DeviceLost"
         case .narrowLink: "LinkNarrow"
+        case .notRestored: "DeviceNotRestored"
+        case .functionsInUse: "VirtualFunctionsInUse"
         }
     }
 
@@ -31,6 +37,8 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
         case .noDriver: "DriverBound"
         case .lost: "DeviceBack"
         case .narrowLink: "LinkWide"
+        case .notRestored: "DeviceRestored"
+        case .functionsInUse: "VirtualFunctionsFree"
         }
     }
 }
@@ -40,8 +48,12 @@ package struct TaintPolicy: Hashable, Sendable {
     /// Without an entry a trouble is told of by event and health stream, and taints nothing.
     package var effects: [Trouble: DeviceTaint.Effect]
 
-    /// New claims do not get a device without a link, driver or presence; pods that have it keep it.
-    package init(effects: [Trouble: DeviceTaint.Effect] = [.linkDown: .noSchedule, .noDriver: .noSchedule, .lost: .noSchedule]) {
+    /// New claims do not get a device without a link, driver or presence, or that is not as it was; pods that have it keep it.
+    package init(
+        effects: [Trouble: DeviceTaint.Effect] = [
+            .linkDown: .noSchedule, .noDriver: .noSchedule, .lost: .noSchedule, .notRestored: .noSchedule, .functionsInUse: .noSchedule,
+        ]
+    ) {
         self.effects = effects
     }
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CDI
+import ClaimConfig
+import Hardware
+import Journal
+import Topology
+
+/// What containers get for a claim: the CDI specification. Pure.
+struct ContainerEditsPlanner {
+    let planner: ClaimPlanner
+    let claim: ClaimIdentity
+    let members: [ClaimPlanner.Member]
+
+    /// The hook may take longer than the gate's own patience.
+    private static let hookSeconds = 30
+
+    /// Where a container finds what NCCL is told.
+    private static let ncclPath = "/var/run/nearside/nccl-topology.xml"
+
+    func spec(_ planned: [DevicePlan]) -> Spec? {
+        guard !planned.isEmpty else { return nil }
+        let gate = planner.gatePath.map { path in
+            Hook(
+                hookName: "createRuntime", path: path,
+                args: ["nearside-gate", "--claim", claim.uid, "--socket", planner.gateSocket], timeout: Self.hookSeconds)
+        }
+        let holdsBack = planned.contains { $0.isMoved }
+        var all = ContainerEdits()
+        // Once for the container, however many devices of the claim it has.
+        if holdsBack, let gate { all.hooks = [gate] }
+        let environment = self.environment
+        if !environment.isEmpty { all.env = environment }
+        if ncclTopology != nil {
+            all.env = (all.env ?? []) + ["NCCL_TOPO_FILE=\(Self.ncclPath)"]
+            all.mounts = [
+                Mount(
+                    hostPath: "\(planner.workloadFolder)/\(claim.uid).xml", containerPath: Self.ncclPath,
+                    options: ["ro", "nosuid", "nodev", "bind"])
+            ]
+        }
+        return Spec(
+            kind: "\(planner.driver)/claim", devices: zip(planned, members).map(device), containerEdits: all == ContainerEdits() ? nil : all
+        )
+    }
+
+    /// Names by which the kubelet has the runtime give a device to containers: ours, and the vendor's where there is one.
+    func names(of plan: DevicePlan, in spec: Spec?) -> [String] {
+        let own = spec.flatMap { spec in spec.devices.first { $0.name == name(plan) }.map(spec.qualifiedName) }
+        return (own.map { [$0] } ?? []) + (planner.vendorNames[plan.device].map { [$0] } ?? [])
+    }
+
+    /// Two shares of one device can be in one claim.
+    private func name(_ plan: DevicePlan) -> String {
+        "\(claim.uid)-\(plan.device)" + (plan.shareID.map { "-\($0.prefix(8))" } ?? "")
+    }
+
+    private func device(_ plan: DevicePlan, _ member: ClaimPlanner.Member) -> SpecDevice {
+        let device = member.device
+        // The vendor's own specification has its nodes, and libraries besides.
+        let nodes = planner.vendorNames[plan.device] != nil ? [] : device.charDevices + device.sharedCharDevices
+        let given = nodes.filter { !$0.isManagement || member.wish.rdma.management == true }
+        // A variable for each device tells the workload what it was given; it also keeps the
+        // edits from being empty, which would make runtimes refuse the file.
+        let variable = "NEARSIDE_" + plan.device.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+        return SpecDevice(
+            name: name(plan),
+            containerEdits: ContainerEdits(
+                env: ["\(variable)=\(plan.interface?.name ?? device.address)"],
+                deviceNodes: given.isEmpty ? nil : given.map { DeviceNode(path: $0.path, major: $0.major, minor: $0.minor) }))
+    }
+
+    // MARK: What workloads are told
+
+    /// NICs that the workload is to hear of, in the order of their pairs.
+    private func told(_ isWanted: (WorkloadConfig) -> Bool) -> [Device] {
+        let devices = members.filter { isWanted($0.wish.workload) }.map(\.device)
+        func rail(_ device: Device) -> Int { planner.topology?.pair(of: device).map(\.rail) ?? .max }
+        return devices.enumerated().sorted { (rail($0.element), $0.offset) < (rail($1.element), $1.offset) }.map(\.element)
+    }
+
+    /// Variables by which NCCL, UCX and libfabric use these devices and no others.
+    private var environment: [String] {
+        let rdma = told { $0.environment == true }.filter { $0.kind == .nic }.flatMap(\.rdmaDevices)
+        guard !rdma.isEmpty else { return [] }
+        let fabric = rdma.filter { $0.nodeType == "unspecified" }
+        let verbs = rdma.filter { $0.nodeType != "unspecified" }
+        var environment: [String] = []
+        if !verbs.isEmpty {
+            let ports = verbs.flatMap { device in
+                device.ports.isEmpty ? ["\(device.name):1"] : device.ports.map { "\(device.name):\($0.number)" }
+            }
+            // The sign keeps mlx5_1 from meaning mlx5_10 too (NCCL user guide, NCCL_IB_HCA).
+            environment += ["NCCL_IB_HCA==\(ports.joined(separator: ","))", "UCX_NET_DEVICES=\(ports.joined(separator: ","))"]
+        }
+        // EFA: node type "unspecified" (libfabric, fi_efa(7)).
+        if !fabric.isEmpty { environment += ["FI_PROVIDER=efa", "FI_EFA_IFACE=\(fabric.map(\.name).joined(separator: ","))"] }
+        return environment
+    }
+
+    /// The claim's devices as a topology file of NCCL.
+    var ncclTopology: String? {
+        let devices = told { $0.ncclTopology == true }
+        guard !devices.isEmpty, let topology = planner.topology else { return nil }
+        return NCCLTopology(topology, members: Set(devices.map(\.address))).text
+    }
+}
+
+extension CharDevice {
+    /// True for the nodes of RDMA management (umad, issm), with which one can disturb a fabric.
+    fileprivate var isManagement: Bool { path.hasPrefix("/dev/infiniband/umad") || path.hasPrefix("/dev/infiniband/issm") }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CDI
+import Hardware
+import Linux
+
+/// CDI specifications that vendors' own tools wrote: they know the libraries and helpers their devices need besides nodes.
+package struct VendorSpecs: Sendable {
+    private let folders: [String]
+
+    package init(folders: [String]) { self.folders = folders }
+
+    /// The names by which a runtime knows accelerators, by the name of the device in slices; none for those without.
+    ///
+    /// A specification is looked through for the names it gives out and not read as a whole: it is YAML as often as JSON, and
+    /// what is in it is the runtime's business.
+    func names(for devices: [String: Device]) -> [String: String] {
+        let gpus = devices.filter { $0.value.family == .nvidia }
+        guard !gpus.isEmpty else { return [:] }
+        let given = self.given(kind: "nvidia.com/gpu")
+        guard !given.isEmpty else { return [:] }
+        return gpus.compactMapValues { device in
+            let facts = device.function?.accelerator
+            // A number can be another GPU's after one was lost; what is unique comes first (nvidia-ctk cdi generate names both).
+            let candidates = [facts?.uuid, facts?.index.map(String.init)].compactMap { $0 }
+            return candidates.first(where: given.contains).map { "nvidia.com/gpu=\($0)" }
+        }
+    }
+
+    /// Names of devices in the specifications of a kind.
+    private func given(kind: String) -> Set<String> {
+        var names: Set<String> = []
+        for folder in folders {
+            for file in Files.list(folder) where [".yaml", ".yml", ".json"].contains(where: file.hasSuffix) {
+                guard let text = try? Files.readText("\(folder)/\(file)", limit: 16 << 20), text.contains(kind) else { continue }
+                names.formUnion(Self.names(in: text, kind: kind))
+            }
+        }
+        return names
+    }
+
+    /// Values of `kind` and `name`, however they are quoted: `name: "0"`, `- name: GPU-1`, `{"name": "0"}`.
+    static func names(in text: String, kind: String) -> Set<String> {
+        var isOfKind = false
+        var names: Set<String> = []
+        for line in text.split(whereSeparator: { $0 == "\n" || $0 == "," || $0 == "{" || $0 == "}" }) {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            func plain(_ part: Substring) -> String {
+                String(part.filter { $0 != "\"" && $0 != "'" && $0 != " " && $0 != "\t" && $0 != "\r" })
+            }
+            let value = plain(parts[1])
+            switch plain(parts[0]) {
+            case "kind": isOfKind = value == kind
+            case "name", "-name": names.insert(value)
+            default: break
+            }
+        }
+        return isOfKind ? names : []
+    }
+}
