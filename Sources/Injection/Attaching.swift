@@ -68,6 +68,9 @@ extension PodInjector {
         do throws(PodNetworkError) {
             orders = try self.orders(plan)
             guard !orders.isEmpty else { return }
+            let functions = Dictionary(
+                plan.devices.compactMap { device in device.virtualFunction.map { (device.device, $0) } },
+                uniquingKeysWith: { first, _ in first })
             for order in orders {
                 var attachment = Attachment(
                     phase: .moving, device: order.device, podUID: place.sandbox.podUID, sandbox: place.sandbox.id,
@@ -76,12 +79,21 @@ extension PodInjector {
                 attachment.hardwareAddress = order.plan?.hardwareAddress
                 attachment.rdmaDevice = order.rdmaDevice
                 attachment.vrf = order.plan?.vrf?.name
+                if let function = functions[order.device] { attachment.virtualFunction = try host.record(function) }
                 state.attachments.append(attachment)
             }
         } catch { throw InjectionError("claim \(plan.claim): \(error)") }
         try write(state)
         let results: [PodNetwork.Result]
-        do throws(PodNetworkError) { results = try network.attach(orders, to: place.namespace) } catch {
+        do throws(PodNetworkError) {
+            for device in plan.devices {
+                guard let function = device.virtualFunction,
+                    let record = state.attachments[start...].first(where: { $0.device == device.device })?.virtualFunction
+                else { continue }
+                try host.configure(function, over: record)
+            }
+            results = try network.attach(orders, to: place.namespace)
+        } catch {
             // The attempt was rolled back. What that did not bring back is in the state, and is tried again.
             try? detach(state) { $0.phase == .moving && $0.namespace == place.identity }
             throw InjectionError("claim \(plan.claim): \(error)")

@@ -31,7 +31,11 @@ extension PodInjector {
             let problems = network.restore(
                 group.attachments.map(PodNetwork.Return.init), from: group.attachments.first.flatMap(Self.namespace))
             for var attachment in group.attachments {
-                if let problem = problems.first(where: { $0.device == attachment.device }) {
+                var problem = problems.first { $0.device == attachment.device }
+                if problem == nil, let function = attachment.virtualFunction {
+                    do throws(PodNetworkError) { try host.restore(function) } catch { problem = (attachment.device, error) }
+                }
+                if let problem {
                     attachment.phase = .returning
                     attachment.problem = "\(problem.error)"
                     left.append(attachment)

@@ -18,13 +18,15 @@ import TTRPC
 package final class InjectorDaemon {
     package struct Options: Sendable {
         package var journal: String
-        /// The runtime's NRI socket.
-        package var runtimeSocket: String
+        /// The runtime's NRI socket; nil to serve the gate alone.
+        package var runtimeSocket: String?
+        /// Where the files of sysctl(8) are.
+        package var sysctls = "/proc/sys"
         package var pluginName: String
         /// Two digits: our place among the plugins.
         package var pluginIndex: String
 
-        package init(journal: String, runtimeSocket: String, pluginName: String, pluginIndex: String) {
+        package init(journal: String, runtimeSocket: String?, pluginName: String, pluginIndex: String) {
             self.journal = journal
             self.runtimeSocket = runtimeSocket
             self.pluginName = pluginName
@@ -58,7 +60,7 @@ package final class InjectorDaemon {
         termination = try Termination.descriptor()
         journal = JournalFolder(options.journal)
         try journal.make()
-        injector = PodInjector(journal: journal, host: try HostNetwork(), log: log)
+        injector = PodInjector(journal: journal, host: try HostNetwork(), sysctls: options.sysctls, log: log)
         lock = try Descriptor.open("\(options.journal)/nri.lock", flags: 0o102, mode: 0o600)
     }
 
@@ -72,14 +74,19 @@ package final class InjectorDaemon {
         }
         let listener = try UnixSocket.listen(journal.socket)
         defer { try? Files.remove(journal.socket) }
-        log.notice("serving", metadata: ["journal": "\(options.journal)", "runtime": "\(options.runtimeSocket)"])
+        log.notice(
+            "serving",
+            metadata: [
+                "journal": "\(options.journal)",
+                "runtime": "\(options.runtimeSocket ?? "none: containers are held back by the gate alone")",
+            ])
         while true {
             connectIfDue()
             watchForReturns()
             let waiting =
                 [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket)
                 + (returns.map { [$0.descriptor] } ?? [])
-            var timeout = runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
+            var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
             // RDMA devices come back without a word of rtnetlink.
             if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
             let ready = Set(try Poller.readable(waiting, milliseconds: timeout).map { waiting[$0].raw })
@@ -97,9 +104,9 @@ package final class InjectorDaemon {
     // MARK: The runtime
 
     private func connectIfDue() {
-        guard runtime == nil, Poller.now() >= nextAttempt else { return }
+        guard let path = options.runtimeSocket, runtime == nil, Poller.now() >= nextAttempt else { return }
         do {
-            runtime = try RuntimeConnection(options.runtimeSocket, name: options.pluginName, index: options.pluginIndex)
+            runtime = try RuntimeConnection(path, name: options.pluginName, index: options.pluginIndex)
         } catch {
             if pause == 0 { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
             backOff()
@@ -184,9 +191,8 @@ package final class InjectorDaemon {
         switch request {
         case .failure(let error): client.answer(.refused("\(error)"))
         case .success(.status):
-            let isReady = runtime?.isSynchronized ?? false
-            client.answer(
-                isReady ? .ok : .refused("nearside-nri is not synchronised with the container runtime (\(options.runtimeSocket))"))
+            guard let path = options.runtimeSocket, runtime?.isSynchronized != true else { return client.answer(.ok) }
+            client.answer(.refused("nearside-nri is not synchronised with the container runtime (\(path))"))
         case .success(.release(let claim)):
             client.answer(reply { () throws(InjectionError) in try injector.release(claim: claim) })
         case .success(.admit(let claim)):

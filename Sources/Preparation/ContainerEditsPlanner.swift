@@ -81,10 +81,10 @@ struct ContainerEditsPlanner {
 
     /// Variables by which NCCL, UCX and libfabric use these devices and no others.
     private var environment: [String] {
-        let rdma = told { $0.environment == true }.filter { $0.kind == .nic }.flatMap(\.rdmaDevices)
-        guard !rdma.isEmpty else { return [] }
-        let fabric = rdma.filter { $0.nodeType == "unspecified" }
-        let verbs = rdma.filter { $0.nodeType != "unspecified" }
+        let devices = told { $0.environment == true }.filter { $0.kind == .nic }
+        // EFA has a provider of its own (libfabric, fi_efa(7)).
+        let fabric = devices.filter { $0.function?.driver == "efa" }.flatMap(\.rdmaDevices)
+        let verbs = devices.filter { $0.function?.driver != "efa" }.flatMap(\.rdmaDevices)
         var environment: [String] = []
         if !verbs.isEmpty {
             let ports = verbs.flatMap { device in
@@ -93,7 +93,6 @@ struct ContainerEditsPlanner {
             // The sign keeps mlx5_1 from meaning mlx5_10 too (NCCL user guide, NCCL_IB_HCA).
             environment += ["NCCL_IB_HCA==\(ports.joined(separator: ","))", "UCX_NET_DEVICES=\(ports.joined(separator: ","))"]
         }
-        // EFA: node type "unspecified" (libfabric, fi_efa(7)).
         if !fabric.isEmpty { environment += ["FI_PROVIDER=efa", "FI_EFA_IFACE=\(fabric.map(\.name).joined(separator: ","))"] }
         return environment
     }

@@ -51,6 +51,9 @@ extension ClaimPlanner {
             found.append(
                 "interface.subInterface: device \(member.result.device) is shared; say which kind of interface each claim gets on it")
         }
+        if config.dhcp == true {
+            found.append("interface.dhcp: there is no DHCP client here yet; give addresses, or run a client in the pod")
+        }
         check(wish, netdev, member.device, &found)
         var plan = InterfacePlan(
             hostName: netdev.name, name: name, mtu: config.mtu, hardwareAddress: config.hardwareAddress, addresses: config.addresses)

@@ -31,6 +31,10 @@ package final class TestNode {
         package var dialect = RuntimePeer.Dialect.stateChange
         /// What else nearside-node is started with.
         package var nodeArguments: [String] = []
+        /// A library that makes the daemons fail at a chosen step (hack/testbed/faults.c); each has a file to be told by.
+        package var faults: String?
+        /// How long the runtime waits for a plugin's answer, in milliseconds.
+        package var runtimePatience = 60_000
         /// A topology policy for nearside-node, as JSON.
         package var topologyPolicy: String?
 
@@ -140,10 +144,10 @@ package final class TestNode {
     }
 
     /// Starts `nearside-nri` alone.
-    package func startInjector(nriSocket: String) throws {
+    package func startInjector(nriSocket: String = "", withoutRuntime: Bool = false) throws {
         injectorDaemon = try startDaemon(
             "nearside-nri", capabilities: ["net_admin", "sys_admin"],
-            ["--journal", scratch("journal"), "--nri-socket", nriSocket, "--log-level", "debug"],
+            ["--journal", scratch("journal"), "--log-level", "debug"] + (withoutRuntime ? ["--without-nri"] : ["--nri-socket", nriSocket]),
             log: "nri.log")
     }
 
@@ -151,16 +155,29 @@ package final class TestNode {
     private func startDaemon(
         _ name: String, capabilities: [String], _ arguments: [String], log: String
     ) throws(SystemError) -> ChildProcess {
+        var command = ["\(options.programs)/\(name)"]
+        if let library = options.faults {
+            let file = faultFile(name)
+            if !Files.exists(file) { try Files.write(file, [UInt8](repeating: 0, count: 20)) }
+            command = ["/usr/bin/env", "LD_PRELOAD=\(library)", "NEARSIDE_FAULTS=\(file)"] + command
+        }
         let bounding = (["-all"] + capabilities.map { "+\($0)" }).joined(separator: ",")
         return try ChildProcess(
             "/usr/bin/setpriv",
-            ["--inh-caps=-all", "--bounding-set=\(bounding)", "--no-new-privs", "\(options.programs)/\(name)"] + arguments,
+            ["--inh-caps=-all", "--bounding-set=\(bounding)", "--no-new-privs"] + command + arguments,
             in: host, output: scratch(log))
     }
 
+    /// Where a daemon under test is told at which step to fail.
+    package func faultFile(_ daemon: String) -> String { scratch("\(daemon).faults") }
+
+    /// The runtime goes on without the plugin.
+    package func dropRuntime() { runtime = nil }
+
     /// Waits for the plugin to come to the Testbed's runtime, and tells it of all pods.
     package func connectRuntime() throws {
-        runtime = try RuntimePeer(listener: runtimeListener, dialect: options.dialect, pods: synchronized)
+        runtime = try RuntimePeer(
+            listener: runtimeListener, dialect: options.dialect, pods: synchronized, patience: options.runtimePatience)
     }
 
     /// - Parameter registrationSocket: where it is to appear, if not in its usual place.

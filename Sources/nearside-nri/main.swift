@@ -21,6 +21,12 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "The runtime's NRI socket.")
     var nriSocket = "/var/run/nri/nri.sock"
 
+    @Flag(help: "Do without NRI: only containers that reference a claim get its devices, by nearside-gate.")
+    var withoutNri = false
+
+    @Option(help: "Where the files of sysctl are, as this container sees them.")
+    var sysctls = "/proc/sys"
+
     @Option(help: "Name under which the runtime knows this plugin.")
     var name = "nearside"
 
@@ -47,8 +53,9 @@ struct NearsideNRI: ParsableCommand {
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         signal(SIGPIPE, SIG_IGN)
         if let installGate { try install(in: installGate) }
-        let options = InjectorDaemon.Options(
-            journal: journal, runtimeSocket: nriSocket, pluginName: name, pluginIndex: index)
+        var options = InjectorDaemon.Options(
+            journal: journal, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
+        options.sysctls = sysctls
         try InjectorDaemon(options, log: log).run()
     }
 

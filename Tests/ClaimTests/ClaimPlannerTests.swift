@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import CDI
 import FoundationEssentials
 import Hardware
@@ -8,6 +9,7 @@ import Preparation
 import Publishing
 import ResourceAPI
 import Testing
+import Topology
 
 struct ClaimPlannerTests {
     static let driver = "dra.nearside"
@@ -219,5 +221,120 @@ struct ClaimPlannerTests {
         let config = AllocationConfig(
             source: .fromClaim, opaque: OpaqueConfig(driver: "gpu.example.com", parameters: .object(["x": .null])))
         #expect(try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: []).plan.devices.count == 1)
+    }
+
+    private static func config(_ json: String, _ source: AllocationConfig.Source = .fromClaim) throws -> AllocationConfig {
+        let parameters = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
+        return AllocationConfig(source: source, opaque: OpaqueConfig(driver: driver, parameters: parameters))
+    }
+
+    @Test
+    func `everything that is wrong with a claim is told at once`() throws {
+        let configs = [
+            try Self.config(#"{"interface":{"mtu":1}}"#, .fromClass), try Self.config(#"{"interface":{"nam":"x"},"routes":[{}]}"#),
+        ]
+        let error = #expect(throws: ClaimError.self) {
+            try Self.planner().plan(Self.claim([("nic", Self.nic), ("gone", "pci-0000-ff-00-0")], config: configs), others: [])
+        }
+        for part in [
+            "configuration 0 (FromClass): interface.mtu", "configuration 1 (FromClaim): interface.nam", "routes[0].destination",
+            "device pci-0000-ff-00-0 is not on this node",
+        ] { #expect(error?.description.contains(part) == true, "\(error?.description ?? "")") }
+    }
+
+    @Test
+    func `a workload is told of exactly its devices, in the order of their pairs`() throws {
+        var planner = try Self.planner()
+        let machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
+        planner.topology = MachineTopology(machine)
+        let told = try Self.config(#"{"workload":{"environment":true,"ncclTopology":true}}"#)
+        let outcome = try planner.plan(
+            Self.claim([("nic", Self.secondNIC), ("nic", Self.nic), ("gpu", Self.gpu)], config: [told]), others: [])
+        let edits = try #require(outcome.spec?.containerEdits)
+        #expect(
+            edits.env == [
+                "NCCL_IB_HCA==mlx5_0:1,mlx5_1:1", "UCX_NET_DEVICES=mlx5_0:1,mlx5_1:1", "NCCL_TOPO_FILE=/var/run/nearside/nccl-topology.xml",
+            ], "\(edits.env ?? [])")
+        #expect(edits.mounts?.map(\.hostPath) == ["/run/nearside/workloads/u1.xml"])
+        let text = try #require(outcome.ncclTopology)
+        #expect(text.contains("0000:07:00.0") && text.contains("0000:0c:00.0") && !text.contains("0000:0f:00.0"), "\(text)")
+        let quiet = try planner.plan(Self.claim([("nic", Self.nic)]), others: [])
+        #expect(quiet.spec?.containerEdits?.env == nil && quiet.ncclTopology == nil)
+    }
+
+    @Test
+    func `EFA is told to libfabric`() throws {
+        let efa = "pci-0000-4f-00-0"
+        let outcome = try Self.planner("aws-p5").plan(
+            Self.claim([("efa", efa)], config: [try Self.config(#"{"workload":{"environment":true}}"#)]), others: [])
+        let env = outcome.spec?.containerEdits?.env ?? []
+        #expect(env.first == "FI_PROVIDER=efa" && env.last?.hasPrefix("FI_EFA_IFACE=rdmap79s0") == true, "\(env)")
+    }
+
+    @Test
+    func `a GPU that the vendor's tool has described comes by the vendor's name, without nodes of ours`() throws {
+        var planner = try Self.planner()
+        planner.vendorNames = [Self.gpu: "nvidia.com/gpu=GPU-1"]
+        let outcome = try planner.plan(Self.claim([("gpu", Self.gpu)]), others: [])
+        #expect(outcome.plan.devices[0].cdiDeviceIDs == ["dra.nearside/claim=u1-\(Self.gpu)", "nvidia.com/gpu=GPU-1"])
+        #expect(outcome.spec?.devices[0].containerEdits.deviceNodes == nil)
+    }
+
+    @Test
+    func `nodes of RDMA management are given only when asked for`() throws {
+        var planner = try Self.planner()
+        let name = try #require(planner.devices[Self.nic]?.rdmaDevices.first?.name)
+        planner.devices[Self.nic]?.rdmaDevices[0].charDevices += [
+            CharDevice(path: "/dev/infiniband/umad0", major: 231, minor: 0),
+            CharDevice(path: "/dev/infiniband/issm0", major: 231, minor: 64),
+        ]
+        func nodes(_ config: [AllocationConfig]) throws -> [String] {
+            try planner.plan(Self.claim([("nic", Self.nic)], config: config), others: []).spec?.devices[0].containerEdits.deviceNodes?.map(
+                \.path) ?? []
+        }
+        #expect(try nodes([]) == ["/dev/infiniband/uverbs0"], "\(name)")
+        #expect(try nodes([try Self.config(#"{"rdma":{"management":true}}"#)]).count == 3)
+    }
+
+    @Test
+    func `a virtual function follows its configuration, and neither it nor its parent goes out while the other is held`() throws {
+        var planner = try Self.planner()
+        let parent = try #require(planner.devices[Self.nic])
+        var virtual = try #require(planner.devices[Self.secondNIC])
+        virtual.function?.physicalFunction = parent.function?.address
+        virtual.function?.virtualFunctionIndex = 3
+        virtual.netdevs[0].mac = "02:00:00:00:00:00"
+        planner.devices[Self.secondNIC] = virtual
+        let config = try Self.config(
+            #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"},"sriov":{"vlan":7,"trust":true,"spoofCheck":false,"maxTxRate":1000}}"#)
+        let plan = try planner.plan(Self.claim([("vf", virtual.sliceName)], config: [config]), others: []).plan
+        let function = try #require(plan.devices[0].virtualFunction)
+        #expect(function.parent == parent.netdevs.first?.name && Int(function.number) == virtual.function?.virtualFunctionIndex)
+        #expect(function.vlan == 7 && function.isTrusted == true && function.checksSpoofing == false && function.maximalRate == 1000)
+        #expect(function.hardwareAddress?.description == "02:00:00:00:00:01")
+        let whole = #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("pf", parent.sliceName)], uid: "u2"), others: [plan]) }
+        #expect(whole?.description.contains("has a virtual function, \(virtual.sliceName), which claim ns/c holds") == true)
+        let held = try planner.plan(Self.claim([("pf", parent.sliceName)], uid: "u3"), others: []).plan
+        #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("vf", virtual.sliceName)]), others: [held]) }
+        let mistaken = #expect(throws: ClaimError.self) {
+            try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [try Self.config(#"{"sriov":{"vlan":5}}"#)]), others: [])
+        }
+        #expect(mistaken?.description.contains("is no virtual function") == true)
+    }
+
+    @Test
+    func `features are checked against what the driver has, by either name`() throws {
+        var planner = try Self.planner()
+        planner.facts = ["ib0": InterfaceFacts(features: ["tx-tcp-segmentation", "rx-gro"], privateFlags: ["x"])]
+        func plan(_ json: String) throws -> DevicePlan {
+            try planner.plan(Self.claim([("nic", Self.nic)], config: [try Self.config(json)]), others: []).plan.devices[0]
+        }
+        #expect(
+            try plan(#"{"ethtool":{"features":{"tso":false,"gro":true}}}"#).interface?.features == [
+                "tx-tcp-segmentation": false, "rx-gro": true,
+            ])
+        let error = #expect(throws: ClaimError.self) { _ = try plan(#"{"ethtool":{"features":{"lro":true},"privateFlags":{"y":true}}}"#) }
+        #expect(error?.description.contains("ethtool.features.lro: ib0 has no such feature") == true)
+        #expect(error?.description.contains("ethtool.privateFlags.y: the driver of ib0 has no such flag; it has x") == true)
     }
 }

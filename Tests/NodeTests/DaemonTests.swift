@@ -91,6 +91,111 @@ struct DaemonTests {
         #expect(Files.list(node.scratch("journal/states")).isEmpty)
     }
 
+    /// What the claim's status says of this driver's devices.
+    private func status(_ node: TestNode, _ name: String) throws -> [AllocatedDeviceStatus] {
+        try node.api.claim(name).status?.devices ?? []
+    }
+
+    @Test
+    func `a claim says what became of it, and nothing any more when it was given up`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        #expect(try eventually { try status(node, "a").first?.conditions?.first?.reason == "Prepared" })
+        #expect(try status(node, "a").first?.conditions?.first?.status == "False")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(try eventually { try status(node, "a").first?.conditions?.first?.status == "True" })
+        let entry = try #require(try status(node, "a").first)
+        #expect(entry.device == Self.nic && entry.networkData?.interfaceName == "net1")
+        #expect(
+            entry.networkData?.ips?.first?.hasPrefix("10.77.") == true && entry.networkData?.hardwareAddress?.hasPrefix("02:4e:53") == true)
+        try node.runtime?.stop(pod)
+        try unprepare(node, "a")
+        #expect(try eventually { try status(node, "a").isEmpty })
+    }
+
+    @Test
+    func `a claim that cannot be prepared says why, on itself and by an event, with all that is wrong`() throws {
+        let node = try node()
+        try node.startInjector()
+        try node.startNode()
+        let parameters = JSONValue.object(["interface": .object(["mtu": .integer(1), "nam": .string("x"), "dhcp": .bool(true)])])
+        let config = AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: node.options.driver, parameters: parameters))
+        try node.api.add(
+            "resourceclaims/default",
+            ResourceClaim(
+                metadata: Metadata(name: "bad", namespace: "default", uid: "uid-bad"),
+                status: ResourceClaimStatus(
+                    allocation: AllocationResult(
+                        devices: DeviceAllocation(
+                            results: [
+                                AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: Self.nic)
+                            ],
+                            config: [config])))))
+        let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "bad") }
+        for part in ["interface.mtu", "interface.nam"] { #expect(error?.details.contains(part) == true, "\(error?.details ?? "")") }
+        #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "bad") }
+        #expect(try eventually { try status(node, "bad").first?.conditions?.first?.reason == "PrepareFailed" })
+        #expect(try status(node, "bad").first?.conditions?.first?.message.contains("interface.nam") == true)
+        #expect(try eventually { try node.api.events().contains { $0.reason == "PrepareFailed" && $0.involvedObject.name == "bad" } })
+        #expect(try node.api.events().count { $0.reason == "PrepareFailed" } == 1, "asking again is no news")
+    }
+
+    @Test
+    func `without NRI the gate alone brings a claim's devices, and holds a container back without them`() throws {
+        let node = try node()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.startInjector(withoutRuntime: true)
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        let container = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: pod))
+        func gate(_ claim: String) throws -> (status: Int32, output: String) {
+            let socket = node.scratch("journal/nri.sock")
+            let command = "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim \(claim) --socket \(socket)"
+            return try ChildProcess.run("/bin/sh", ["-c", command], in: node.host)
+        }
+        #expect(try gate("uid-other").status == 1)
+        #expect(try gate("uid-a").status == 0)
+        #expect(try interfaces(node, pod).contains("net1"))
+        #expect(try gate("uid-a").status == 0, "for every container of the pod")
+        // Another pod cannot take it away, although nobody tells of sandboxes.
+        let other = try node.makePod("q", uid: "pod-2")
+        let second = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: other))
+        let socket = node.scratch("journal/nri.sock")
+        let stolen = try ChildProcess.run(
+            "/bin/sh", ["-c", "echo '{\"pid\": \(second.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(socket)"],
+            in: node.host)
+        #expect(stolen.status == 1 && stolen.output.contains("still in another pod's sandbox"), "\(stolen.output)")
+        #expect(try interfaces(node, pod).contains("net1"))
+        try unprepare(node, "a")
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `a pod in the host's network gets device nodes, and a NIC's interface is refused with the way out`() throws {
+        let node = try node()
+        try node.startInjector()
+        try node.startNode()
+        try addClaim(node, "a")
+        _ = try prepare(node, "a")
+        let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-1", name: "p", networkNamespace: nil)
+        try node.runtime?.run(pod)
+        let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
+        #expect(error?.message.contains("take hostNetwork out of the pod, or claim a device without an interface") == true)
+        try addClaim(node, "gpu", devices: ["pci-0000-07-00-0"], pod: "pod-2", interface: nil)
+        _ = try prepare(node, "gpu")
+        try node.runtime?.create(NRIContainer(), in: .testbed(id: "t", uid: "pod-2", name: "q", networkNamespace: nil))
+        try unprepare(node, "a")
+        try unprepare(node, "gpu")
+    }
+
     @Test
     func `unprepare before the sandbox stops brings the interface back first`() throws {
         let node = try node()

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Glibc
+package import Journal
+import Netlink
+
+extension HostNetwork {
+    /// A virtual function as its physical one has it now, before that is told anything of it.
+    package func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
+        let (_, functions) = try virtualFunctions(of: plan.parent)
+        guard let settings = functions.first(where: { $0.number == plan.number }) else {
+            throw PodNetworkError(plan.parent, "find virtual function \(plan.number)", "the driver does not tell of it")
+        }
+        return VirtualFunctionRecord(parent: plan.parent, number: plan.number, settings: settings)
+    }
+
+    /// Tells the physical function what the plan says.
+    package func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
+        let (index, _) = try virtualFunctions(of: plan.parent)
+        let now = record.settings
+        var rate: (low: UInt32, high: UInt32)?
+        if plan.minimalRate != nil || plan.maximalRate != nil {
+            rate = (plan.minimalRate ?? now.minimalRate, plan.maximalRate ?? now.maximalRate)
+        }
+        try execute(
+            NetlinkRequest.set(
+                plan.number, ofParent: index, named: plan.parent, hardwareAddress: plan.hardwareAddress, vlan: plan.vlan.map { UInt32($0) },
+                isTrusted: plan.isTrusted, checksSpoofing: plan.checksSpoofing, rate: rate), plan.parent,
+            "set up virtual function \(plan.number)")
+    }
+
+    /// Makes it what it was, in what differs.
+    package func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
+        let (index, functions) = try virtualFunctions(of: record.parent)
+        guard let now = functions.first(where: { $0.number == record.number }) else {
+            throw PodNetworkError(record.parent, "find virtual function \(record.number)", "it is gone")
+        }
+        let before = record.settings
+        let hasRate = (now.minimalRate, now.maximalRate) != (before.minimalRate, before.maximalRate)
+        try execute(
+            NetlinkRequest.set(
+                record.number, ofParent: index, named: record.parent,
+                hardwareAddress: now.hardwareAddress == before.hardwareAddress ? nil : before.hardwareAddress,
+                vlan: now.vlan == before.vlan ? nil : before.vlan, isTrusted: now.isTrusted == before.isTrusted ? nil : before.isTrusted,
+                checksSpoofing: now.checksSpoofing == before.checksSpoofing ? nil : before.checksSpoofing,
+                rate: hasRate ? (before.minimalRate, before.maximalRate) : nil), record.parent, "restore virtual function \(record.number)")
+    }
+
+    private func execute(_ requests: [NetlinkRequest], _ parent: String, _ step: String) throws(PodNetworkError) {
+        let failures = try Self.step(parent, step) { () throws(NetlinkError) in try socket.execute(all: requests) }
+        if let failure = failures.first { throw PodNetworkError(parent, step, failure.error) }
+    }
+
+    private func virtualFunctions(of parent: String) throws(PodNetworkError) -> (index: Int32, [VirtualFunction]) {
+        let message =
+            try Self.step(parent, "look at its virtual functions") { () throws(NetlinkError) in
+                try socket.get(all: [.virtualFunctions(of: parent)], absent: [ENODEV])
+            }.first ?? nil
+        guard let message, let link = Link(message) else {
+            throw PodNetworkError(parent, "look at its virtual functions", "the physical function's interface is not on the host")
+        }
+        return (link.index, VirtualFunction.list(message, addressLength: link.address?.bytes.count ?? 6))
+    }
+}

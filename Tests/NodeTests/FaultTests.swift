@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import Linux
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Testing
+
+/// Each daemon ended, stopped or refused at every single step of prepare, attach, detach and unprepare. After each: no container
+/// ran without its devices, and the host is as it was, to the last line.
+@Suite(
+    .serialized,
+    .enabled(if: Place.canUseNamespaces && Fault.library != nil, "needs root, namespaces and hack/testbed/faults.c, which hack/test builds")
+)
+struct FaultTests {
+    enum Daemon: String, CaseIterable {
+        case node = "nearside-node"
+        case injector = "nearside-nri"
+    }
+
+    /// In the kubelet's and the runtime's order.
+    enum Phase: CaseIterable {
+        case prepare, attach, detach, unprepare
+    }
+
+    /// A container that references the claim has the gate before it; one whose pod alone does, does not.
+    enum Form: CaseIterable {
+        case container, pod
+    }
+
+    private static let nics = ["pci-0000-0c-00-0", "pci-0000-12-00-0"]
+
+    /// How long the cases may take, in seconds: NEARSIDE_FAULTS=10000 is enough for all there are.
+    private static let asked = getenv("NEARSIDE_FAULTS").flatMap { Int(String(cString: $0)) }
+    private static let budget = asked ?? 60
+
+    @Test(arguments: Form.allCases)
+    func `whatever happens at any step, no container runs without its devices, and the host is as before`(form: Form) throws {
+        let scene = try Scene(form)
+        defer { scene.node.removeAllPods() }
+        // How many steps there are, in each daemon and phase.
+        var cases: [Fault.Case] = []
+        for daemon in Daemon.allCases {
+            for phase in Phase.allCases {
+                let steps = try scene.run(Fault.Case(daemon: daemon, phase: phase, action: .count, step: 0))
+                for step in stride(from: 1, through: max(1, steps), by: 1) {
+                    for action in Fault.actions { cases.append(.init(daemon: daemon, phase: phase, action: action, step: step)) }
+                }
+            }
+        }
+        // In an order that is another every day, or every time when it is asked for, so that the budget reaches all of them in time.
+        var generator = Fault.Generator(state: UInt64(time(nil) / (Self.asked == nil ? 86400 : 1)))
+        cases.shuffle(using: &generator)
+        let end = Poller.now() + Self.budget * 1000 / Form.allCases.count
+        var done = 0
+        for entry in cases where Poller.now() < end {
+            do { _ = try scene.run(entry) } catch {
+                Issue.record("\(form) \(entry): \(error)\n\(scene.node.log("nri.log").suffix(1500))")
+                return
+            }
+            done += 1
+        }
+        print("fault cases, \(form): \(done) of \(cases.count)")
+        #expect(done > 20)
+    }
+
+    /// A node with both daemons, and the text of its host at rest.
+    private final class Scene {
+        let node: TestNode
+        let form: Form
+        let before: String
+        private var number = 0
+
+        init(_ form: Form) throws {
+            var options = TestNode.Options(
+                programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+            options.faults = Fault.library
+            options.runtimePatience = 2000
+            node = try TestNode(options)
+            self.form = form
+            before = try TestNode.describe(node.host)
+            try node.startInjector()
+            try node.startNode()
+        }
+
+        struct Broken: Error, CustomStringConvertible {
+            var description: String
+        }
+
+        /// One pod from Prepare to Unprepare, with a fault on the way.
+        ///
+        /// - Returns: how many steps the daemon took in the phase.
+        func run(_ entry: Fault.Case) throws -> Int {
+            number += 1
+            let uid = "pod-\(number)"
+            try node.api.add("resourceclaims/default", claim(uid))
+            let pod = try node.makePod(uid, uid: uid)
+            var steps = 0
+            func phase(_ phase: Phase, _ body: () throws -> Void) throws {
+                let isMeant = phase == entry.phase
+                if isMeant { try Fault.arm(node, entry) }
+                try body()
+                if isMeant { steps = try Fault.disarm(node, entry.daemon) }
+                try revive()
+            }
+            try phase(.prepare) {
+                try retry("Prepare") { _ = try node.kubelet?.prepare(namespace: "default", name: uid, uid: "uid-\(uid)") }
+            }
+            try phase(.attach) {
+                event { try node.runtime?.run(pod) }
+                try startContainer(pod, uid)
+            }
+            try phase(.detach) { event { try node.runtime?.stop(pod) } }
+            try phase(.unprepare) {
+                try retry("Unprepare") { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: "uid-\(uid)") }
+            }
+            node.removePod(pod)
+            let after = try TestNode.describe(node.host)
+            if after != before { throw Broken(description: "the host has changed:\n\(difference(before, after))") }
+            for folder in ["cdi", "journal/plans", "journal/states"] {
+                // What a killed program was writing, it overwrites the next time.
+                let left = Files.list(node.scratch(folder)).filter { !$0.hasPrefix(".") }
+                if !left.isEmpty { throw Broken(description: "\(folder) still has \(left)") }
+            }
+            return steps
+        }
+
+        /// The kubelet asks again, until it is done.
+        private func retry(_ what: String, _ body: () throws -> Void) throws {
+            var last: (any Error)?
+            for attempt in 0..<20 {
+                if attempt == 5 { try makeRoom() }
+                do { return try body() } catch { last = error }
+                // A plan that is refused for good would be refused for ever.
+                usleep(50_000)
+                try revive()
+            }
+            throw Broken(description: "\(what) does not come to an end: \(last.map { "\($0)" } ?? "")")
+        }
+
+        /// A disk does not stay full for ever; until then nothing has to succeed.
+        private func makeRoom() throws { for daemon in Daemon.allCases { _ = try Fault.disarm(node, daemon) } }
+
+        /// What the runtime tells a plugin: without an answer in time it goes on, and does without the plugin from then on.
+        private func event(_ body: () throws -> Void) { do { try body() } catch { node.dropRuntime() } }
+
+        private func startContainer(_ pod: NRIPodSandbox, _ uid: String) throws {
+            for attempt in 0..<20 {
+                if attempt == 5 { try makeRoom() }
+                var isRefused = false
+                if let runtime = node.runtime {
+                    do { try runtime.create(NRIContainer(), in: pod) } catch {
+                        // An answer is a refusal; none is the end of the connection.
+                        isRefused = "\(error)".contains("nearside:")
+                        if !isRefused { node.dropRuntime() }
+                    }
+                }
+                if !isRefused, form == .container {
+                    try revive()
+                    isRefused = try !gate(pod, uid)
+                }
+                if !isRefused {
+                    if try hasInterfaces(pod) { return }
+                    if form == .container || node.runtime != nil { throw Broken(description: "a container runs without its devices") }
+                    // Nothing was there to hold it back: it has them five seconds after the program is back.
+                    try revive()
+                    guard try eventually(seconds: 5, { try hasInterfaces(pod) }) else {
+                        throw Broken(description: "a pod that started without nearside-nri was not repaired")
+                    }
+                    return
+                }
+                usleep(50_000)
+                try revive()
+            }
+            throw Broken(description: "the container never starts")
+        }
+
+        /// The real hook, with a process in the pod's namespace for the container's.
+        private func gate(_ pod: NRIPodSandbox, _ uid: String) throws -> Bool {
+            let container = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: pod))
+            let command =
+                "echo '{\"pid\": \(container.identifier)}' | \(node.options.programs)/nearside-gate --claim uid-\(uid) --socket \(node.scratch("journal/nri.sock"))"
+            return try ChildProcess.run("/bin/sh", ["-c", command], in: node.host).status == 0
+        }
+
+        private func hasInterfaces(_ pod: NRIPodSandbox) throws -> Bool {
+            let text = try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try node.namespace(of: pod)).output
+            return ["net0", "net1"].allSatisfy { text.contains($0) } && text.contains("10.77.")
+        }
+
+        /// Whoever is gone comes back; whoever stands still goes on.
+        private func revive() throws {
+            node.injectorDaemon?.signal(SIGCONT)
+            node.nodeDaemon?.signal(SIGCONT)
+            // One that ended has closed its connections before it is gone.
+            if node.runtime == nil { _ = eventually(seconds: 0.1) { node.injectorDaemon?.isRunning != true } }
+            if node.injectorDaemon?.isRunning != true {
+                node.dropRuntime()
+                try node.startInjector()
+            } else if node.runtime == nil {
+                try node.connectRuntime()
+            }
+            if node.nodeDaemon?.isRunning != true { try node.startNode() }
+        }
+
+        private func claim(_ pod: String) -> ResourceClaim {
+            let driver = node.options.driver
+            let config = AllocationConfig(
+                source: .fromClaim,
+                opaque: OpaqueConfig(driver: driver, parameters: .object(["interface": .object(["name": .string("net")])])))
+            return ResourceClaim(
+                metadata: Metadata(name: pod, namespace: "default", uid: "uid-\(pod)"),
+                status: ResourceClaimStatus(
+                    allocation: AllocationResult(
+                        devices: DeviceAllocation(
+                            results: FaultTests.nics.map {
+                                AllocatedDevice(request: "nic", driver: driver, pool: node.options.node, device: $0)
+                            },
+                            config: [config])),
+                    reservedFor: [ConsumerReference(resource: "pods", name: pod, uid: pod)]))
+        }
+
+        private func difference(_ before: String, _ after: String) -> String {
+            let (old, new) = (before.split(separator: "\n"), after.split(separator: "\n"))
+            return (old.filter { !new.contains($0) }.map { "- \($0)" } + new.filter { !old.contains($0) }.map { "+ \($0)" }).joined(
+                separator: "\n")
+        }
+    }
+}
+
+/// What the library of faults is told.
+enum Fault {
+    enum Action: Hashable, CustomStringConvertible {
+        case killBefore, killAfter, stopBefore, stopAfter, diskFull, count
+        case fail(Int32)
+        case replaceAnswer(Int32)
+
+        var mode: Int32 {
+            switch self {
+            case .killBefore: 1
+            case .killAfter: 2
+            case .stopBefore: 3
+            case .stopAfter: 4
+            case .fail: 5
+            case .replaceAnswer: 6
+            case .diskFull: 7
+            case .count: 8
+            }
+        }
+
+        var error: Int32 {
+            switch self {
+            case .fail(let code), .replaceAnswer(let code): code
+            default: 0
+            }
+        }
+
+        var description: String {
+            switch self {
+            case .killBefore: "killed before"
+            case .killAfter: "killed after"
+            case .stopBefore: "stopped before"
+            case .stopAfter: "stopped after"
+            case .diskFull: "disk full from"
+            case .count: "counting"
+            case .fail(let code): "error \(code) at"
+            case .replaceAnswer(let code): "answer replaced by error \(code) at"
+            }
+        }
+    }
+
+    static let actions: [Action] =
+        [.killBefore, .killAfter, .stopBefore, .stopAfter, .diskFull]
+        + [EPERM, ENODEV, EBUSY, EEXIST, EINVAL, ENOBUFS, ENOMEM, EOPNOTSUPP].flatMap { [.fail($0), .replaceAnswer($0)] }
+
+    struct Case: CustomStringConvertible {
+        var daemon: FaultTests.Daemon
+        var phase: FaultTests.Phase
+        var action: Action
+        var step: Int
+
+        var description: String { "\(daemon.rawValue) in \(phase), \(action) step \(step)" }
+    }
+
+    /// Built by hack/test; nil where it is not.
+    static let library: String? = {
+        let path = "\(Place.project)/.build/faults.so"
+        return Files.exists(path) ? path : nil
+    }()
+
+    static func arm(_ node: TestNode, _ entry: Case) throws {
+        try write(node, entry.daemon, [entry.action.mode, Int32(entry.step), entry.action.error, 0, 0])
+    }
+
+    /// How many steps there were.
+    static func disarm(_ node: TestNode, _ daemon: FaultTests.Daemon) throws -> Int {
+        let bytes = try Files.read(node.faultFile(daemon.rawValue))
+        try write(node, daemon, [0, 0, 0, 0, 0])
+        guard bytes.count == 20 else { return 0 }
+        return Int(bytes[12]) | Int(bytes[13]) << 8 | Int(bytes[14]) << 16
+    }
+
+    /// In place: the file is mapped by the program under test.
+    private static func write(_ node: TestNode, _ daemon: FaultTests.Daemon, _ values: [Int32]) throws {
+        let file = try Descriptor.open(node.faultFile(daemon.rawValue), flags: O_WRONLY)
+        try file.write(all: values.flatMap { value in withUnsafeBytes(of: value) { [UInt8]($0) } })
+    }
+
+    struct Generator: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9e37_79b9_7f4a_7c15
+            var value = state
+            value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+            value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+            return value ^ (value >> 31)
+        }
+    }
+}

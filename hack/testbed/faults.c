@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Loaded before the C library into a program under test (LD_PRELOAD): at the N-th step that changes something
+// outside the program, it ends or stops the program, or has the step fail. NEARSIDE_FAULTS names a file of five
+// integers, shared with the test: what to do, at which step, with which error, steps so far, whether it happened.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { OFF, KILL_BEFORE, KILL_AFTER, STOP_BEFORE, STOP_AFTER, FAIL, REPLACE_ANSWER, DISK_FULL, COUNT };
+
+struct control { volatile int mode, step, error, steps, fired; };
+static struct control *control;
+
+__attribute__((constructor)) static void start(void) {
+    const char *path = getenv("NEARSIDE_FAULTS");
+    int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (file < 0) return;
+    void *memory = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (memory != MAP_FAILED) control = memory;
+    close(file);
+}
+
+/// Whether this is the step.
+static int is_due(void) {
+    if (!control || control->mode == OFF) return 0;
+    int step = __sync_add_and_fetch(&control->steps, 1);
+    if (step != control->step) return 0;
+    control->fired = 1;
+    return control->mode;
+}
+
+static void strike(int signal) { kill(getpid(), signal); }
+
+#define REAL(name) __typeof__(&name) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+#define STEP(is_file, call)                                                                                        \
+    do {                                                                                                           \
+        int due = is_due();                                                                                        \
+        if (control && (is_file) && control->mode == DISK_FULL && control->fired) { errno = ENOSPC; return -1; }   \
+        if (due == KILL_BEFORE) strike(SIGKILL);                                                                   \
+        if (due == STOP_BEFORE) strike(SIGSTOP);                                                                   \
+        if (due == FAIL) { errno = control->error; return -1; }                                                    \
+        __typeof__(call) result = call;                                                                            \
+        if (due == KILL_AFTER) strike(SIGKILL);                                                                    \
+        if (due == STOP_AFTER) strike(SIGSTOP);                                                                    \
+        return result;                                                                                             \
+    } while (0)
+
+int rename(const char *from, const char *to) { REAL(rename); STEP(0, real(from, to)); }
+int unlink(const char *path) { REAL(unlink); STEP(0, real(path)); }
+int fsync(int file) { REAL(fsync); STEP(1, real(file)); }
+int setns(int descriptor, int type) { REAL(setns); STEP(0, real(descriptor, type)); }
+
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    int mode = flags & O_CREAT ? va_arg(rest, int) : 0;
+    va_end(rest);
+    int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+    if (!(flags & O_CREAT)) return real(path, flags, mode);
+    STEP(1, real(path, flags, mode));
+}
+
+static int is_netlink(int socket) {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_NETLINK;
+}
+
+ssize_t send(int socket, const void *bytes, size_t count, int flags) {
+    REAL(send);
+    if (!is_netlink(socket)) return real(socket, bytes, count, flags);
+    STEP(0, real(socket, bytes, count, flags));
+}
+
+ssize_t recv(int socket, void *bytes, size_t count, int flags) {
+    REAL(recv);
+    if (!control || control->mode == OFF || !is_netlink(socket)) return real(socket, bytes, count, flags);
+    int due = is_due();
+    if (due == KILL_BEFORE) strike(SIGKILL);
+    if (due == STOP_BEFORE) strike(SIGSTOP);
+    if (due == FAIL) { errno = control->error; return -1; }
+    ssize_t size = real(socket, bytes, count, flags);
+    struct nlmsghdr *header = bytes;
+    // The kernel did what it was asked, and says it did not.
+    if (due == REPLACE_ANSWER && size >= (ssize_t)(sizeof *header + sizeof(int))) {
+        header->nlmsg_type = NLMSG_ERROR;
+        *(int *)NLMSG_DATA(header) = -control->error;
+    }
+    if (due == KILL_AFTER) strike(SIGKILL);
+    if (due == STOP_AFTER) strike(SIGSTOP);
+    return size;
+}
