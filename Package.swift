@@ -246,7 +246,8 @@ let targets: [Target] = [
     // In the virtual machine of hack/testbed/vm only.
     .testTarget(
         name: "VirtualMachineTests",
-        dependencies: ["Discovery", "Hardware", "Linux", "Netlink", "Testbed", "Topology", logging], swiftSettings: strict),
+        dependencies: ["Addressing", "Discovery", "Hardware", "Journal", "Linux", "Netlink", "PodNetwork", "Testbed", "Topology", logging],
+        swiftSettings: strict),
     .testTarget(
         name: "WireTests",
         dependencies: [

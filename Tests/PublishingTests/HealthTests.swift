@@ -164,8 +164,16 @@ struct HealthTests {
     }
 
     @Test(arguments: [
-        ("link-down", "\"link-down\" is not TROUBLE=EFFECT; troubles are link-down, no-driver, lost, narrow-link"),
-        ("fire=NoExecute", "\"fire=NoExecute\" is not TROUBLE=EFFECT; troubles are link-down, no-driver, lost, narrow-link"),
+        (
+            "link-down",
+            "\"link-down\" is not TROUBLE=EFFECT; troubles are "
+                + "link-down, no-driver, lost, narrow-link, not-restored, functions-in-use"
+        ),
+        (
+            "fire=NoExecute",
+            "\"fire=NoExecute\" is not TROUBLE=EFFECT; troubles are "
+                + "link-down, no-driver, lost, narrow-link, not-restored, functions-in-use"
+        ),
         ("lost=Evict", "\"Evict\" is no effect; effects are None, NoSchedule, NoExecute and off"),
     ])
     func `a policy that cannot be read says what would be right`(text: String, error: String) {

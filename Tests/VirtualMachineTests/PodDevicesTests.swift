@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Glibc
+import Hardware
+import Journal
+import Linux
+import Netlink
+import PodNetwork
+import Testbed
+import Testing
+
+/// Moves into pods and back with what only a kernel with hardware has. Part of the other suite: one machine, one test at a time.
+extension LiveKernelTests {
+    /// The host's network and RDMA devices, in words.
+    private func hostText() throws -> String {
+        var last = ""
+        _ = try eventually(seconds: 30) {
+            let now = try TestNode.describe(try NetworkNamespace.current()) + Room.run("rdma dev") + Room.run("rdma link")
+            defer { last = now }
+            if now == last { return true }
+            usleep(200_000)
+            return false
+        }
+        return last
+    }
+
+    private func expectUnchanged(_ before: String) throws {
+        var after = ""
+        // A link takes its time to come up again.
+        _ = try eventually(seconds: 40) {
+            after = try hostText()
+            return after == before
+        }
+        let (old, new) = (before.split(separator: "\n"), after.split(separator: "\n"))
+        #expect(after == before, "gone: \(old.filter { !new.contains($0) }); new: \(new.filter { !old.contains($0) })")
+    }
+
+    /// Up, with all that follows from it: a carrier, and an address that has been found to be nobody else's.
+    private func bringUp(_ names: [String]) throws {
+        for name in names { try Room.run("ip link set \(name) up") }
+        let areUp = try eventually(seconds: 30) {
+            try names.allSatisfy { name in
+                let text = try Room.run("ip address show dev \(name)")
+                return text.contains("state UP") && text.contains("inet6 fe80") && !text.contains("tentative")
+            }
+        }
+        #expect(areUp)
+    }
+
+    private func netdevs() throws -> [String] {
+        let machine = try Room.snapshot()
+        return try Room.layout.get().nics.prefix(2).compactMap { machine[$0]?.netdevs.first?.name }
+    }
+
+    private func bringDown(_ names: [String]) { for name in names { _ = try? Room.run("ip link set \(name) down") } }
+
+    private func run(_ words: [String], in pod: NetworkNamespace) throws -> String {
+        try ChildProcess.run("/usr/bin/env", words, in: pod).output
+    }
+
+    /// Two NICs with their RDMA devices, as they are to go into a pod.
+    private func orders(_ host: HostNetwork) throws -> [PodNetwork.Order] {
+        let machine = try Room.snapshot()
+        let isMoved = try host.movesRDMA()
+        return try Room.layout.get().nics.prefix(2).enumerated().map { number, address in
+            let function = try #require(machine[address])
+            let netdev = try #require(function.netdevs.first)
+            return PodNetwork.Order(
+                device: address.description, plan: InterfacePlan(hostName: netdev.name, name: "net\(number)"),
+                record: try host.records([netdev.name])[0], rdmaDevice: isMoved ? try #require(function.rdmaDevices.first?.name) : nil)
+        }
+    }
+
+    private func entry(_ order: PodNetwork.Order, _ index: Int32?) -> PodNetwork.Return {
+        var attachment = Attachment(
+            phase: .attached, device: order.device, podUID: "", sandbox: "", namespacePath: "",
+            namespace: FileIdentity(device: 0, inode: 0),
+            podName: order.plan?.name, host: order.plan?.child == nil ? order.record : nil)
+        attachment.podIndex = index
+        attachment.rdmaDevice = order.rdmaDevice
+        attachment.vrf = order.plan?.vrf?.name
+        return PodNetwork.Return(attachment)
+    }
+
+    /// Every namespace has to be gone first, and the kernel takes its time for that.
+    private func setSharing(_ mode: String) throws {
+        #expect(eventually(seconds: 30) { (try? Room.run("rdma system set netns \(mode)")) != nil })
+    }
+
+    @Test(arguments: [true, false])
+    func `where namespaces do not share them, RDMA devices go with their interfaces and come back with them`(dies: Bool) throws {
+        let names = try netdevs()
+        try setSharing("exclusive")
+        defer { try? setSharing("shared") }
+        try bringUp(names)
+        defer { bringDown(names) }
+        let host = try HostNetwork()
+        #expect(try host.movesRDMA())
+        let before = try hostText()
+        let network = PodNetwork(host: host)
+        let orders = try orders(host)
+        do {
+            let pod = try NetworkNamespace.make()
+            let results = try network.attach(orders, to: pod)
+            let entries = zip(orders, results).map { entry($0, $1.index) }
+            #expect(try network.areAttached(entries, in: pod))
+            let seen = try run(["rdma", "dev"], in: pod)
+            let left = try Room.run("rdma dev")
+            for order in orders {
+                let name = try #require(order.rdmaDevice)
+                #expect(seen.contains(" \(name):") && !left.contains(" \(name):"), "\(seen)\n\(left)")
+            }
+            #expect(try run(["ip", "-brief", "link"], in: pod).contains("net1"))
+            if !dies { #expect(network.restore(entries, from: pod).isEmpty) }
+        }
+        // The last that held the namespace has let go: what is still in it the kernel returns in its own time.
+        let entries = orders.map { entry($0, nil) }
+        #expect(eventually(seconds: 30) { network.restore(entries, from: nil).isEmpty })
+        try expectUnchanged(before)
+    }
+
+    @Test
+    func `where namespaces share them, the interface alone goes`() throws {
+        let names = try netdevs()
+        try setSharing("shared")
+        try bringUp(names)
+        defer { bringDown(names) }
+        let host = try HostNetwork()
+        #expect(try !host.movesRDMA())
+        let before = try hostText()
+        let network = PodNetwork(host: host)
+        let orders = try orders(host)
+        let pod = try NetworkNamespace.make()
+        let results = try network.attach(orders, to: pod)
+        #expect(try run(["rdma", "dev"], in: pod) == Room.run("rdma dev"))
+        #expect(network.restore(zip(orders, results).map { entry($0, $1.index) }, from: pod).isEmpty)
+        try expectUnchanged(before)
+    }
+
+    @Test
+    func `VLANs, ipvlans and routing domains are made in the pod, and the host's interface stays as it was`() throws {
+        let layout = try Room.layout.get()
+        try Room.run("modprobe -a 8021q ipvlan vrf dummy")
+        let name = try #require(try Room.snapshot()[layout.nics[0]]?.netdevs.first?.name)
+        try bringUp([name])
+        defer { bringDown([name]) }
+        try Room.run("ip link add nsdummy type dummy")
+        try Room.run("ip address add 10.60.0.1/24 dev nsdummy")
+        defer { _ = try? Room.run("ip link del nsdummy") }
+        let before = try hostText()
+        let host = try HostNetwork()
+        let network = PodNetwork(host: host)
+        let parent = try host.records([name], isTaken: false)[0]
+        func child(_ device: String, _ plan: ChildPlan, _ address: String) throws -> PodNetwork.Order {
+            var interface = InterfacePlan(hostName: name, name: device, addresses: [try #require(IPPrefix(parsing: address))])
+            interface.child = plan
+            interface.vrf = VRFPlan(name: "blue", table: 77)
+            return PodNetwork.Order(device: device, plan: interface, record: parent)
+        }
+        var moved = InterfacePlan(hostName: "nsdummy", name: "net9")
+        moved.vrf = VRFPlan(name: "blue", table: 77)
+        let orders = [
+            try child("net0", ChildPlan(kind: .vlan, vlan: 7), "10.61.0.1/24"),
+            try child("net1", ChildPlan(kind: .ipvlan, mode: 0), "10.62.0.1/24"),
+            PodNetwork.Order(device: "net9", plan: moved, record: try host.records(["nsdummy"])[0]),
+        ]
+        let pod = try NetworkNamespace.make()
+        let results = try network.attach(orders, to: pod)
+        let links = try run(["ip", "-d", "link"], in: pod)
+        for part in ["vlan protocol 802.1Q id 7", "ipvlan  mode l2", "vrf table 77", "master blue"] {
+            #expect(links.contains(part), "\(links)")
+        }
+        let routes = try run(["ip", "route", "show", "table", "77"], in: pod)
+        for part in ["10.60.0.0/24 dev net9", "10.61.0.0/24 dev net0", "10.62.0.0/24 dev net1"] {
+            #expect(routes.contains(part), "\(routes)")
+        }
+        #expect(network.restore(zip(orders, results).map { entry($0, $1.index) }, from: pod).isEmpty)
+        #expect(try run(["ip", "-brief", "link"], in: pod).split(separator: "\n").count == 1, "only the loopback is left")
+        try expectUnchanged(before)
+    }
+}
