@@ -103,6 +103,10 @@ package final class PodInjector {
         }
         let identity: FileIdentity
         do throws(SystemError) { identity = try namespace.identity() } catch { throw InjectionError("\(error)") }
+        // A pod in the host's network sees what is there.
+        if let own = try? host.namespace.identity(), own == identity {
+            return try attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
+        }
         let known = sandboxes.values.first { sandbox in
             plan.pods.contains(sandbox.podUID) && sandbox.namespacePath.flatMap(Self.identity) == identity
         }

@@ -32,6 +32,8 @@ package struct ClaimPlanner: Sendable {
     package var facts: [String: InterfaceFacts] = [:]
     /// Names that vendors' own tools gave to accelerators, by the name of the device.
     package var vendorNames: [String: String] = [:]
+    /// Whether an RDMA device is in one namespace only, and so has to go into the pod's.
+    package var movesRDMA = false
     /// Who is near whom: for the files that tell workloads.
     package var topology: MachineTopology?
     /// The folder for such files, as the host sees it.
@@ -85,7 +87,7 @@ package struct ClaimPlanner: Sendable {
                 shareID: member.result.shareID, cdiDeviceIDs: [], interface: interface)
             // A device of the monitoring kind is looked at, and stays where it is; one that others use too, likewise.
             let isTaken = member.result.adminAccess != true && member.result.shareID == nil && interface?.child == nil
-            if isTaken, member.device.kind == .nic { plan.rdmaDevice = member.device.rdmaDevices.first?.name }
+            if movesRDMA, isTaken, member.device.kind == .nic { plan.rdmaDevice = member.device.rdmaDevices.first?.name }
             plan.virtualFunction = virtualFunction(of: member, &problems)
             planned.append(plan)
         }

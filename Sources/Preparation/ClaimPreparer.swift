@@ -159,6 +159,7 @@ package actor ClaimPreparer {
         let claimed = devices.filter { names.contains($0.key) }
         planner.vendorNames = VendorSpecs(folders: options.vendorSpecFolders).names(for: claimed)
         planner.topology = topology
+        planner.movesRDMA = Self.movesRDMA
         planner.workloadFolder = journal.workloads
         let configs = claim.status?.allocation?.devices.config ?? []
         if configs.contains(where: { $0.opaque?.driver == options.driver && $0.opaque?.parameters["ethtool"] != nil }) {
@@ -166,6 +167,9 @@ package actor ClaimPreparer {
         }
         return (try planner.plan(claim, others: plans), existing)
     }
+
+    /// Asked each time: it costs two system calls, and RDMA can be loaded while we run. It cannot change while a pod runs.
+    private static var movesRDMA: Bool { (try? RDMANetlink().sharing()) == .exclusive }
 
     /// What can be read of interfaces that are on the host; of the others nothing is known now, and they were checked before.
     private func facts(of netdevs: [Netdev]) -> [String: InterfaceFacts] {

@@ -281,6 +281,18 @@ struct ClaimPlannerTests {
     }
 
     @Test
+    func `an RDMA device goes along only where namespaces do not share them, and only then a container waits for it`() throws {
+        var planner = try Self.planner("aws-p5")
+        let claim = Self.claim([("efa", "pci-0000-4f-00-0")])
+        let shared = try planner.plan(claim, others: [])
+        #expect(shared.plan.devices[0].rdmaDevice == nil && !shared.plan.hasInterfaces && shared.spec?.containerEdits?.hooks == nil)
+        planner.movesRDMA = true
+        let exclusive = try planner.plan(claim, others: [])
+        #expect(exclusive.plan.devices[0].rdmaDevice == "rdmap79s0" && exclusive.plan.hasInterfaces)
+        #expect(exclusive.spec?.containerEdits?.hooks?.count == 1)
+    }
+
+    @Test
     func `nodes of RDMA management are given only when asked for`() throws {
         var planner = try Self.planner()
         let name = try #require(planner.devices[Self.nic]?.rdmaDevices.first?.name)

@@ -189,6 +189,12 @@ struct DaemonTests {
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
         #expect(error?.message.contains("take hostNetwork out of the pod, or claim a device without an interface") == true)
+        // The gate says the same, to a container in the host's network.
+        let container = try ChildProcess("/bin/sleep", ["1000"], in: node.host)
+        let command =
+            "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(node.scratch("journal/nri.sock"))"
+        let held = try ChildProcess.run("/bin/sh", ["-c", command], in: node.host)
+        #expect(held.status == 1 && held.output.contains("take hostNetwork out of the pod"), "\(held.output)")
         try addClaim(node, "gpu", devices: ["pci-0000-07-00-0"], pod: "pod-2", interface: nil)
         _ = try prepare(node, "gpu")
         try node.runtime?.create(NRIContainer(), in: .testbed(id: "t", uid: "pod-2", name: "q", networkNamespace: nil))
