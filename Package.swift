@@ -257,13 +257,13 @@ let targets: [Target] = [
         name: "ClaimTests",
         dependencies: [
             "Addressing", "CDI", "ClaimConfig", "Hardware", "Inspection", "Journal", "Linux", "Netlink", "Preparation", "Publishing",
-            "ResourceAPI", "Testbed", "Topology",
+            "ResourceAPI", "Simulation", "Testbed", "Topology",
         ], swiftSettings: strict),
     .testTarget(
         name: "NodeTests",
         dependencies: [
             "Addressing", "Hardware", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin", "Linux", "NRIMessages",
-            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "TTRPC", "Testbed", grpcTransport,
+            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed", grpcTransport,
         ], swiftSettings: strict),
     .testTarget(
         name: "PublishingTests",

@@ -6,6 +6,7 @@ import FoundationEssentials
 import Inspection
 import Linux
 import ResourceAPI
+import Simulation
 import Testbed
 import Testing
 
@@ -169,7 +170,7 @@ struct NetworkConfigTests {
 
     @Test
     func `noise never traps`() throws {
-        var generator = SplitMixGenerator(state: 7)
+        var generator = SplitMix(seed: 7)
         let words = try json(Self.whole)
         func mutate(_ value: JSONValue) -> JSONValue {
             if Int.random(in: 0..<12, using: &generator) == 0 {
@@ -223,16 +224,4 @@ struct NetworkConfigTests {
 extension String {
     /// What is behind the first place of some text.
     fileprivate func components(after text: String) -> String? { firstRange(of: text).map { String(self[$0.upperBound...]) } }
-}
-
-/// A small generator with a seed: the same noise every time.
-private struct SplitMixGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
 }

@@ -5,6 +5,7 @@ import Hardware
 import Linux
 import NRIMessages
 import ResourceAPI
+import Simulation
 import Testbed
 import Testing
 
@@ -51,7 +52,7 @@ struct FaultTests {
             }
         }
         // In an order that is another every day, or every time when it is asked for, so that the budget reaches all of them in time.
-        var generator = Fault.Generator(state: UInt64(time(nil) / (Self.asked == nil ? 86400 : 1)))
+        var generator = SplitMix(seed: UInt64(time(nil) / (Self.asked == nil ? 86400 : 1)))
         cases.shuffle(using: &generator)
         let end = Poller.now() + Self.budget * 1000 / Form.allCases.count
         var done = 0
@@ -306,16 +307,5 @@ enum Fault {
     private static func write(_ node: TestNode, _ daemon: FaultTests.Daemon, _ values: [Int32]) throws {
         let file = try Descriptor.open(node.faultFile(daemon.rawValue), flags: O_WRONLY)
         try file.write(all: values.flatMap { value in withUnsafeBytes(of: value) { [UInt8]($0) } })
-    }
-
-    struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-            return value ^ (value >> 31)
-        }
     }
 }
