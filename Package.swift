@@ -213,9 +213,8 @@ let targets: [Target] = [
     .executableTarget(
         name: "nearside-bench",
         dependencies: [
-            "Discovery", "Hardware", "KubeletAPI", "Kubernetes", "Linux", "NRIMessages", "Publishing", "ResourceAPI", "Simulation",
-            "Testbed",
-            "Topology", httpClient, logging,
+            "Addressing", "Discovery", "Hardware", "Kubernetes", "Linux", "NRIMessages", "Netlink", "Publishing", "ResourceAPI",
+            "Simulation", "Testbed", "Topology", httpClient, logging,
         ],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(

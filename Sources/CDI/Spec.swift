@@ -19,8 +19,6 @@ package struct Spec: Hashable, Sendable, Codable {
         self.devices = devices
         self.containerEdits = containerEdits
     }
-
-    package func qualifiedName(of device: SpecDevice) -> String { "\(kind)=\(device.name)" }
 }
 
 package struct SpecDevice: Hashable, Sendable, Codable {
@@ -97,12 +95,13 @@ package struct SpecFolder: Sendable {
 
     package init(_ path: String) { self.path = path }
 
-    /// The runtimes' caches act on a rename within the folder, which is how files are replaced here.
+    /// The runtimes' caches act on a rename within the folder, which is how files are replaced here. Not flushed to a disk: after
+    /// a restart of the machine every claim is prepared anew before a container asks for it.
     package func write(_ spec: Spec, named name: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         try Files.makeFolder(path)
-        try Files.replace("\(path)/\(name).json", with: [UInt8](try encoder.encode(spec)))
+        try Files.replace("\(path)/\(name).json", with: [UInt8](try encoder.encode(spec)), isDurable: false)
     }
 
     package func remove(named name: String) throws(SystemError) {

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
-#include <linux/magic.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <pthread.h>
@@ -18,7 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 int CLinux_open(const char *path, int flags, mode_t mode) {
@@ -28,12 +26,6 @@ int CLinux_open(const char *path, int flags, mode_t mode) {
 int CLinux_setns_network(int descriptor) { return setns(descriptor, CLONE_NEWNET); }
 
 int CLinux_unshare_network(void) { return unshare(CLONE_NEWNET); }
-
-int CLinux_is_namespace(int descriptor) {
-    struct statfs status;
-    if (fstatfs(descriptor, &status) != 0) return -1;
-    return status.f_type == NSFS_MAGIC;
-}
 
 int CLinux_termination_descriptor(void) {
     sigset_t signals;
@@ -81,6 +73,21 @@ ssize_t CLinux_receive(int socket, void *bytes, size_t count, int *descriptor) {
             header->cmsg_len >= CMSG_LEN(sizeof(int)))
             memcpy(descriptor, CMSG_DATA(header), sizeof(int));
     }
+    return received;
+}
+
+int CLinux_receive_datagrams(int socket, void *bytes, size_t room, unsigned count, size_t *sizes) {
+    struct mmsghdr messages[8];
+    struct iovec parts[8];
+    if (count > 8) count = 8;
+    memset(messages, 0, sizeof messages);
+    for (unsigned i = 0; i < count; i++) {
+        parts[i] = (struct iovec){.iov_base = (char *)bytes + i * room, .iov_len = room};
+        messages[i].msg_hdr.msg_iov = &parts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int received = recvmmsg(socket, messages, count, MSG_WAITFORONE | MSG_TRUNC, NULL);
+    for (int i = 0; i < received; i++) sizes[i] = messages[i].msg_len;
     return received;
 }
 

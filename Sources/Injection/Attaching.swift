@@ -16,12 +16,11 @@ extension PodInjector {
             )
         }
         let namespace: NetworkNamespace
-        let identity: FileIdentity
-        do throws(SystemError) {
-            namespace = try NetworkNamespace(path: path)
-            identity = try namespace.identity()
-        } catch { throw InjectionError("claim \(plan.claim): \(error)") }
-        let place = Place(sandbox: sandbox, path: path, namespace: namespace, identity: identity)
+        do throws(SystemError) { namespace = try NetworkNamespace(path: path) } catch {
+            throw InjectionError("claim \(plan.claim): \(error)")
+        }
+        let identity = namespace.identity
+        let place = Place(sandbox: sandbox, path: path, namespace: namespace)
         var state = try readState(plan.claim.uid) ?? ClaimState(claim: plan.claim, attachments: [])
         if try isComplete(plan, state, place) { return }
         for other in state.attachments where other.namespace != identity && isAlive(other) {
@@ -31,8 +30,7 @@ extension PodInjector {
             }
         }
         // What is half-way, or where no pod is any more, goes back first: then there is one way only.
-        try detach(state) { $0.namespace == identity || !isAlive($0) }
-        state.attachments = try readState(plan.claim.uid)?.attachments ?? []
+        try detach(&state) { $0.namespace == identity || !isAlive($0) }
         try attachAnew(plan, state, place)
     }
 
@@ -40,7 +38,7 @@ extension PodInjector {
         var sandbox: Sandbox
         var path: String
         var namespace: NetworkNamespace
-        var identity: FileIdentity
+        var identity: FileIdentity { namespace.identity }
     }
 
     /// True when the pod has all that the plan says; the sandbox's name is brought up to date.
@@ -95,7 +93,7 @@ extension PodInjector {
             results = try network.attach(orders, to: place.namespace)
         } catch {
             // The attempt was rolled back. What that did not bring back is in the state, and is tried again.
-            try? detach(state) { $0.phase == .moving && $0.namespace == place.identity }
+            try? detach(&state) { $0.phase == .moving && $0.namespace == place.identity }
             throw InjectionError("claim \(plan.claim): \(error)")
         }
         for (index, result) in zip(state.attachments.indices[start...], results) {

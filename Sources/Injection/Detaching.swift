@@ -13,8 +13,8 @@ extension PodInjector {
     }
 
     /// Brings back what the condition says, and forgets it once it is back.
-    func detach(_ state: ClaimState, _ isMeant: (Attachment) -> Bool) throws(InjectionError) {
-        var state = state
+    func detach(_ state: inout ClaimState, _ isMeant: (Attachment) -> Bool) throws(InjectionError) {
+        guard state.attachments.contains(where: isMeant) else { return }
         let before = state
         var failures: [String] = []
         var left: [Attachment] = state.attachments.filter { !isMeant($0) }
@@ -65,11 +65,11 @@ extension PodInjector {
     /// Looks again for what has not come back.
     package func retryReturns() {
         for uid in returning.sorted() {
-            guard let state = try? readState(uid) else {
+            guard var state = try? readState(uid) else {
                 returning.remove(uid)
                 continue
             }
-            do throws(InjectionError) { try detach(state) { $0.phase == .returning } } catch {
+            do throws(InjectionError) { try detach(&state) { $0.phase == .returning } } catch {
                 log.debug("still not back", metadata: ["error": "\(error)"])
             }
         }

@@ -7,14 +7,12 @@ import Logging
 extension PodInjector {
     /// The namespace an attachment went to, if it still exists.
     static func namespace(of attachment: Attachment) -> NetworkNamespace? {
-        guard let namespace = try? NetworkNamespace(path: attachment.namespacePath),
-            (try? namespace.identity()) == attachment.namespace
-        else { return nil }
-        return namespace
+        let namespace = try? NetworkNamespace(path: attachment.namespacePath)
+        return namespace?.identity == attachment.namespace ? namespace : nil
     }
 
     static func identity(_ path: String) -> FileIdentity? {
-        (try? NetworkNamespace(path: path)).flatMap { try? $0.identity() }
+        (try? NetworkNamespace(path: path))?.identity
     }
 
     /// The sandbox of a container whose pod the runtime has not told of: after a start of this program it
@@ -28,15 +26,7 @@ extension PodInjector {
     // MARK: Journal
 
     func plans(of pod: String) -> [ClaimPlan] {
-        let (plans, damaged) = journal.plans()
-        for error in damaged { log.error("plan cannot be used", metadata: ["error": "\(error)"]) }
-        return plans.filter { $0.phase == .prepared && $0.pods.contains(pod) }
-    }
-
-    func readStates() -> [ClaimState] {
-        let (states, damaged) = journal.states()
-        for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
-        return states
+        plans.all().filter { $0.phase == .prepared && $0.pods.contains(pod) }.sorted { $0.claim.uid < $1.claim.uid }
     }
 
     func readPlan(_ uid: String) throws(InjectionError) -> ClaimPlan? {
@@ -44,14 +34,14 @@ extension PodInjector {
     }
 
     func readState(_ uid: String) throws(InjectionError) -> ClaimState? {
-        do throws(JournalError) { return try journal.state(uid) } catch { throw InjectionError("\(error)") }
+        do throws(JournalError) { return try states.state(uid) } catch { throw InjectionError("\(error)") }
     }
 
     func write(_ state: ClaimState) throws(InjectionError) {
-        do throws(JournalError) { try journal.write(state) } catch { throw InjectionError("\(error)") }
+        do throws(JournalError) { try states.write(state) } catch { throw InjectionError("\(error)") }
     }
 
     func removeState(_ uid: String) throws(InjectionError) {
-        do throws(JournalError) { try journal.removeState(uid) } catch { throw InjectionError("\(error)") }
+        do throws(JournalError) { try states.remove(uid) } catch { throw InjectionError("\(error)") }
     }
 }

@@ -16,6 +16,8 @@ package import PodNetwork
 /// joined before the call returns.
 package final class PodInjector {
     let journal: JournalFolder
+    let plans: PlanCache
+    let states: StateCache
     let network: PodNetwork
     let host: HostNetwork
     let log: Logger
@@ -30,6 +32,13 @@ package final class PodInjector {
         self.host = host
         self.log = log
         network = PodNetwork(host: host, sysctls: sysctls)
+        plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
+        states = StateCache(journal) { log.error("state cannot be used", metadata: ["error": "\($0)"]) }
+    }
+
+    /// Goes on from what the journal says; when no other instance serves it any more.
+    package func resume() {
+        for state in states.all where state.attachments.contains(where: { $0.phase == .returning }) { returning.insert(state.claim.uid) }
     }
 
     // MARK: Events of the runtime
@@ -64,8 +73,8 @@ package final class PodInjector {
         func isInside(_ attachment: Attachment) -> Bool {
             attachment.sandbox == sandbox.id || attachment.namespacePath == sandbox.namespacePath
         }
-        for state in readStates() where state.attachments.contains(where: isInside) {
-            do throws(InjectionError) { try detach(state, isInside) } catch {
+        for var state in states.all where state.attachments.contains(where: isInside) {
+            do throws(InjectionError) { try detach(&state, isInside) } catch {
                 log.error("cannot bring back", metadata: ["pod": "\(sandbox.pod)", "claim": "\(state.claim)", "error": "\(error)"])
             }
         }
@@ -82,8 +91,8 @@ package final class PodInjector {
         func isLost(_ attachment: Attachment) -> Bool {
             !ids.contains(attachment.sandbox) && !namespaces.contains(attachment.namespace)
         }
-        for state in readStates() where state.attachments.contains(where: isLost) {
-            do throws(InjectionError) { try detach(state, isLost) } catch {
+        for var state in states.all where state.attachments.contains(where: isLost) {
+            do throws(InjectionError) { try detach(&state, isLost) } catch {
                 log.error("cannot bring back", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
             }
         }
@@ -101,10 +110,9 @@ package final class PodInjector {
         guard let namespace else {
             throw InjectionError("claim \(plan.claim): the container's network namespace was not passed along")
         }
-        let identity: FileIdentity
-        do throws(SystemError) { identity = try namespace.identity() } catch { throw InjectionError("\(error)") }
+        let identity = namespace.identity
         // A pod in the host's network sees what is there.
-        if let own = try? host.namespace.identity(), own == identity {
+        if host.namespace.identity == identity {
             return try attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
         }
         let known = sandboxes.values.first { sandbox in
@@ -120,8 +128,8 @@ package final class PodInjector {
 
     /// The claim is given up: everything comes back to the host before this returns.
     package func release(claim uid: String) throws(InjectionError) {
-        guard let state = try readState(uid) else { return }
-        try detach(state) { _ in true }
+        guard var state = try readState(uid) else { return }
+        try detach(&state) { _ in true }
     }
 
     /// The connection to the runtime ended: what it told of sandboxes may be out of date.

@@ -72,6 +72,7 @@ package final class InjectorDaemon {
             isWaiting = true
             if try !Poller.readable([termination], milliseconds: 200).isEmpty { return }
         }
+        injector.resume()
         let listener = try UnixSocket.listen(journal.socket)
         defer { try? Files.remove(journal.socket) }
         log.notice(

@@ -32,6 +32,14 @@ package struct JournalFolder: Sendable {
         case plans, states, workloads
     }
 
+    /// Where plans are, for those who wait for new ones.
+    package var plansFolder: String { "\(path)/\(Kind.plans.rawValue)" }
+
+    /// The claim of a file of plans or states; nil for what is none, such as a file that is being written.
+    package static func uid(ofFile name: String) -> String? {
+        name.hasSuffix(".json") && !name.hasPrefix(".") ? String(name.dropLast(5)) : nil
+    }
+
     private func file(_ kind: Kind, _ uid: String) -> String {
         "\(path)/\(kind.rawValue)/\(uid).\(kind == .workloads ? "xml" : "json")"
     }
@@ -61,6 +69,12 @@ package struct JournalFolder: Sendable {
     package func states() -> (states: [ClaimState], damaged: [JournalError]) {
         let (states, damaged): ([ClaimState], [JournalError]) = readAll(.states, version: ClaimState.currentVersion)
         return (states.filter { $0.boot == Boot.current }, damaged)
+    }
+
+    /// What they tell of ended with that run of the kernel.
+    package func removeStatesOfEarlierBoots() {
+        let (states, _): ([ClaimState], [JournalError]) = readAll(.states, version: ClaimState.currentVersion)
+        for state in states where state.boot != Boot.current { try? removeState(state.claim.uid) }
     }
 
     /// Not flushed to a disk: what it tells of does not outlive the kernel's run either.
@@ -118,9 +132,9 @@ package struct JournalFolder: Sendable {
     private func readAll<Value: Decodable>(_ kind: Kind, version: Int) -> ([Value], [JournalError]) {
         var values: [Value] = []
         var damaged: [JournalError] = []
-        for name in Files.list("\(path)/\(kind.rawValue)") where name.hasSuffix(".json") && !name.hasPrefix(".") {
+        for uid in Files.list("\(path)/\(kind.rawValue)").compactMap(Self.uid) {
             do throws(JournalError) {
-                if let value: Value = try read(kind, String(name.dropLast(5)), version: version) { values.append(value) }
+                if let value: Value = try read(kind, uid, version: version) { values.append(value) }
             } catch { damaged.append(error) }
         }
         return (values, damaged)

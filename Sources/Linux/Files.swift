@@ -81,7 +81,7 @@ package enum Files {
     ) throws(SystemError) {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
-        let temporary = "\(folder)/.\(name).\(getpid())"
+        let temporary = "\(folder)/.\(name).\(process)"
         do throws(SystemError) {
             let file = try Descriptor.open(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
             try file.write(all: bytes)
@@ -95,6 +95,8 @@ package enum Files {
         let parent = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY)
         try checked("flush", folder) { fsync(parent.raw) }
     }
+
+    private static let process = getpid()
 
     package static func write(_ path: String, _ text: String) throws(SystemError) {
         try write(path, [UInt8](text.utf8))

@@ -19,23 +19,10 @@ package struct FolderWatch: Sendable {
                 let events = try? inotify.read(), !events.isEmpty
             {
                 continuation.yield()
-                if Self.ended(events) { break }
+                if InotifyEvent.list(events).contains(where: \.isEnd) { break }
             }
             continuation.finish()
         }
         continuation.onTermination = { _ in try? UnixSocket.send([0], to: stop) }
-    }
-
-    /// Whether the watch is over: struct inotify_event has the mask behind the watch's number.
-    private static func ended(_ events: [UInt8]) -> Bool {
-        var rest = events[...]
-        while rest.count >= 16 {
-            let word = { (offset: Int) in
-                (0..<4).reduce(UInt32(0)) { $0 | UInt32(rest[rest.startIndex + offset + $1]) << UInt32(8 * $1) }
-            }
-            if word(4) & (UInt32(IN_DELETE_SELF) | UInt32(IN_IGNORED)) != 0 { return true }
-            rest = rest.dropFirst(16 + Int(min(word(12), 4096)))
-        }
-        return false
     }
 }

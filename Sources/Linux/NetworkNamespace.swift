@@ -9,6 +9,8 @@ import Glibc
 /// which ends afterwards and never returns to a pool.
 package struct NetworkNamespace: Sendable {
     package let descriptor: Descriptor
+    /// Equal for two handles of one namespace.
+    package let identity: FileIdentity
 
     /// Opens a namespace file. An ordinary file in its place (a mount that did not reach this
     /// container) is refused with EINVAL before anything uses it.
@@ -17,10 +19,14 @@ package struct NetworkNamespace: Sendable {
     }
 
     package init(_ descriptor: Descriptor, name: String = "network namespace") throws(SystemError) {
-        guard try checked("look at", name, { CLinux_is_namespace(descriptor.raw) }) == 1 else {
-            throw SystemError("use as a network namespace", name, code: EINVAL)
-        }
+        identity = try descriptor.identity()
+        guard try identity.device == Self.device.get() else { throw SystemError("use as a network namespace", name, code: EINVAL) }
         self.descriptor = descriptor
+    }
+
+    /// The one file system that all namespaces are files of (nsfs). Which sort of namespace it is setns(2) looks at.
+    private static let device = Result { () throws(SystemError) in
+        try Descriptor.open("/proc/thread-self/ns/net", flags: O_RDONLY).identity().device
     }
 
     /// The namespace of the calling thread.
@@ -65,8 +71,6 @@ package struct NetworkNamespace: Sendable {
         try run(body, entering: { $0 })
     }
 
-    package func identity() throws(SystemError) -> FileIdentity { try descriptor.identity() }
-
     /// Where the namespace is mounted, as this process sees it; nil when nowhere.
     ///
     /// A line of mountinfo (proc_pid_mountinfo(5)) has the namespace's number as the root of its mount:
@@ -77,7 +81,7 @@ package struct NetworkNamespace: Sendable {
             let fields = line.split(separator: " ")
             guard fields.count > 4, fields[3] == "net:[\(identity.inode)]" else { continue }
             let path = String(fields[4])
-            if let found = try? NetworkNamespace(path: path), (try? found.identity()) == identity { return path }
+            if let found = try? NetworkNamespace(path: path), found.identity == identity { return path }
         }
         return nil
     }

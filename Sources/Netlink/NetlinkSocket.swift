@@ -46,13 +46,17 @@ package struct NetlinkRequest: Sendable {
 /// Not safe for use by two threads at once: a request and its answer belong together.
 package final class NetlinkSocket {
     private let descriptor: Descriptor
+    private let answers: AnswerRoom
     private var sequence: UInt32 = 0
 
     /// How often an interrupted dump is begun anew before its last result is an error.
     private static let dumpAttempts = 10
 
-    /// - Parameter forDumps: whether large tables are going to be read, for which the kernel is told of more room.
-    package init(family: Int32 = NETLINK_ROUTE, forDumps: Bool = true) throws(NetlinkError) {
+    /// - Parameters:
+    ///   - forDumps: whether large tables are going to be read, for which the kernel is told of more room.
+    ///   - other: a socket that is never used at the same time; the room for answers is shared with it.
+    package init(family: Int32 = NETLINK_ROUTE, forDumps: Bool = true, sharing other: NetlinkSocket? = nil) throws(NetlinkError) {
+        answers = other?.answers ?? AnswerRoom()
         do throws(SystemError) {
             descriptor = Descriptor(
                 owning: try checked("open", "netlink socket") {
@@ -184,13 +188,18 @@ package final class NetlinkSocket {
         } catch { throw NetlinkError(operation(), error) }
     }
 
+    /// What has been answered by now: one datagram at least.
     private func read(_ operation: @autoclosure () -> String) throws(NetlinkError) -> [Message] {
-        let datagram: [UInt8]
-        do throws(SystemError) { datagram = try receive() } catch { throw NetlinkError(operation(), error) }
-        guard let messages = Message.list(datagram[...]) else {
-            throw NetlinkError(operation(), code: EPROTO, text: "the kernel's answer is malformed")
+        let datagrams: [[UInt8]]
+        do throws(SystemError) { datagrams = try answers.receive(from: descriptor) } catch { throw NetlinkError(operation(), error) }
+        var all: [Message] = []
+        for datagram in datagrams {
+            guard let messages = Message.list(datagram[...]) else {
+                throw NetlinkError(operation(), code: EPROTO, text: "the kernel's answer is malformed")
+            }
+            all += messages
         }
-        return messages
+        return all
     }
 
     private func transact(
@@ -220,25 +229,30 @@ package final class NetlinkSocket {
             }
         }
     }
+}
 
+/// Where datagrams of the kernel arrive, several with one system call: the answer of a dump and its end are two.
+private final class AnswerRoom {
     /// Twice what the kernel puts into one datagram of a dump (af_netlink.c: 32 KiB at most, when the reader
     /// has shown room for it). One object, without its virtual functions, has far less.
-    private static let datagramLimit = 1 << 16
+    private static let room = 1 << 16
+    private static let count = 4
 
-    /// One datagram, whole.
-    private func receive() throws(SystemError) -> [UInt8] {
-        var failure: SystemError?
-        let datagram = [UInt8](unsafeUninitializedCapacity: Self.datagramLimit) { buffer, count in
-            do throws(SystemError) {
-                let size = try checked("receive from", "netlink socket") {
-                    recv(descriptor.raw, buffer.baseAddress, buffer.count, Int32(MSG_TRUNC))
-                }
-                // Its end is lost, and half an answer is none.
-                if size > buffer.count { throw SystemError("receive \(size) bytes from", "netlink socket", code: EMSGSIZE) }
-                count = size
-            } catch { failure = error }
+    private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: AnswerRoom.room * AnswerRoom.count, alignment: 16)
+
+    deinit { bytes.deallocate() }
+
+    func receive(from descriptor: Descriptor) throws(SystemError) -> [[UInt8]] {
+        var sizes = [Int](repeating: 0, count: Self.count)
+        let received = try checked("receive from", "netlink socket") {
+            CLinux_receive_datagrams(descriptor.raw, bytes.baseAddress, Self.room, UInt32(Self.count), &sizes)
         }
-        if let failure { throw failure }
-        return datagram
+        var datagrams: [[UInt8]] = []
+        for (index, size) in sizes.prefix(Int(received)).enumerated() {
+            // Its end is lost, and half an answer is none.
+            if size > Self.room { throw SystemError("receive \(size) bytes from", "netlink socket", code: EMSGSIZE) }
+            datagrams.append([UInt8](bytes[index * Self.room..<index * Self.room + size]))
+        }
+        return datagrams
     }
 }

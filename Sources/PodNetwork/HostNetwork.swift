@@ -11,6 +11,8 @@ package final class HostNetwork {
     package let namespace: NetworkNamespace
     let socket: NetlinkSocket
     let ethtool: Ethtool?
+    /// Where everything inside pods happens.
+    let inside: NamespaceThread
     /// Nil on a kernel without RDMA.
     let rdma: RDMANetlink?
 
@@ -19,6 +21,7 @@ package final class HostNetwork {
         do throws(SystemError) { namespace = try NetworkNamespace.current() } catch {
             throw PodNetworkError("*", "open the host's network namespace", error)
         }
+        inside = NamespaceThread(home: namespace)
         do throws(NetlinkError) {
             socket = try NetlinkSocket()
             ethtool = try Ethtool()

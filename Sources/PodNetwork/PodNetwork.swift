@@ -126,11 +126,11 @@ package struct PodNetwork {
 
     /// Runs the closure on a thread in the namespace, with a socket of that namespace.
     func inside<Value>(
-        _ namespace: NetworkNamespace, _ body: @escaping (NetlinkSocket) throws(PodNetworkError) -> Value
+        _ namespace: NetworkNamespace, _ body: (NetlinkSocket) throws(PodNetworkError) -> Value
     ) throws(PodNetworkError) -> Value {
-        try namespace.run { () throws(PodNetworkError) in
+        try host.inside.run(in: namespace) { () throws(PodNetworkError) in
             let socket = try HostNetwork.step("*", "open a socket in the pod") { () throws(NetlinkError) in
-                try NetlinkSocket(forDumps: false)
+                try NetlinkSocket(forDumps: false, sharing: host.socket)
             }
             return try body(socket)
         } entering: { error in

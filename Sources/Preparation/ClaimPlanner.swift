@@ -79,9 +79,12 @@ package struct ClaimPlanner: Sendable {
         let members = members(allocation.devices.results ?? [], configs, existing, &problems)
         for member in members { refuseHeld(member, identity, others, &problems) }
         var planned: [DevicePlan] = []
-        for (index, member) in members.enumerated() {
-            let alike = members.indices.filter { members[$0].wish == members[index].wish && members[$0].hasInterface }
-            let interface = interface(for: member, place: alike.firstIndex(of: index) ?? 0, of: alike.count, &problems)
+        let alike = Dictionary(members.filter(\.hasInterface).map { ($0.wish, 1) }, uniquingKeysWith: +)
+        var places: [NetworkConfig: Int] = [:]
+        for member in members {
+            let place = places[member.wish, default: 0]
+            if member.hasInterface { places[member.wish] = place + 1 }
+            let interface = interface(for: member, place: place, of: alike[member.wish] ?? 0, &problems)
             var plan = DevicePlan(
                 pool: member.result.pool, device: member.result.device, request: member.result.request, group: member.group,
                 shareID: member.result.shareID, cdiDeviceIDs: [], interface: interface)
@@ -101,7 +104,7 @@ package struct ClaimPlanner: Sendable {
         }
         let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members)
         let spec = edits.spec(planned)
-        for index in planned.indices { planned[index].cdiDeviceIDs = edits.names(of: planned[index], in: spec) }
+        if let spec { for index in planned.indices { planned[index].cdiDeviceIDs = edits.names(of: planned[index], in: spec) } }
         return Outcome(plan: ClaimPlan(claim: identity, pods: pods, devices: planned), spec: spec, ncclTopology: edits.ncclTopology)
     }
 

@@ -110,7 +110,7 @@ package actor ClaimPreparer {
 
     private func prepare(_ identity: ClaimIdentity, _ claim: ResourceClaim) async throws(ClaimError) -> [PreparedDevice] {
         // Asked before anything is decided: other calls run while we wait for the answer.
-        if try plan(claim).outcome.plan.hasInterfaces { try await requireInjector(identity) }
+        if needsInjector(claim) { try await requireInjector(identity) }
         let lock = try await lock(identity)
         defer { withExtendedLifetime(lock) {} }
         let (outcome, existing) = try plan(claim)
@@ -122,6 +122,13 @@ package actor ClaimPreparer {
         } catch { throw ClaimError("claim \(identity): \(error)") }
         log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(outcome.plan.devices.count)"])
         return Self.prepared(outcome.plan)
+    }
+
+    /// True when something of the claim may have to be moved into the pod.
+    private func needsInjector(_ claim: ResourceClaim) -> Bool {
+        (claim.status?.allocation?.devices.results ?? []).filter { $0.driver == options.driver }
+            .flatMap { groups[$0.device] ?? [$0.device] }.compactMap { devices[$0] }
+            .contains { $0.kind == .nic && (!$0.netdevs.isEmpty || Self.movesRDMA) }
     }
 
     /// One answer for each device that was allocated; a pair's has what all its members need.

@@ -45,9 +45,8 @@ struct ContainerEditsPlanner {
     }
 
     /// Names by which the kubelet has the runtime give a device to containers: ours, and the vendor's where there is one.
-    func names(of plan: DevicePlan, in spec: Spec?) -> [String] {
-        let own = spec.flatMap { spec in spec.devices.first { $0.name == name(plan) }.map(spec.qualifiedName) }
-        return (own.map { [$0] } ?? []) + (planner.vendorNames[plan.device].map { [$0] } ?? [])
+    func names(of plan: DevicePlan, in spec: Spec) -> [String] {
+        ["\(spec.kind)=\(name(plan))"] + (planner.vendorNames[plan.device].map { [$0] } ?? [])
     }
 
     /// Two shares of one device can be in one claim.

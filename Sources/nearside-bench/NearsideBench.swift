@@ -3,9 +3,7 @@
 import Discovery
 import Glibc
 import Hardware
-import KubeletAPI
 import Linux
-import NRIMessages
 import ResourceAPI
 import Testbed
 import Topology
@@ -13,7 +11,14 @@ import Topology
 /// Figures of the real daemons, in one run: `hack/bench`.
 @main
 struct NearsideBench {
-    static func main() async throws {
+    static func main() async {
+        do { try await measure() } catch {
+            print("nearside-bench: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func measure() async throws {
         let rounds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) ?? 10 : 10
         var table = Table()
         if CommandLine.arguments.dropFirst(2).first == "topology" {
@@ -32,12 +37,16 @@ struct NearsideBench {
             try SnapshotBench.measure(rounds, &table)
             return print(table.text)
         }
+        if CommandLine.arguments.dropFirst(2).first == "claims" {
+            try ClaimBench.measure(rounds, &table)
+            return print(table.text)
+        }
         try measureStart(rounds, &table)
         try SnapshotBench.measure(rounds * 5, &table)
         try measureChanges(rounds, &table)
         try TopologyBench.measure(rounds, &table)
         try await PublishingBench.measure(rounds, drivers: 1000, &table)
-        for links in [1, 8] { try measureClaims(links, rounds, &table) }
+        try ClaimBench.measure(rounds, &table)
         print(table.text)
     }
 
@@ -98,71 +107,5 @@ struct NearsideBench {
             times.append(Stopwatch.now() - start)
         }
         table.add("change of an interface -> slice at the API server", times, "ms")
-    }
-
-    private static func measureClaims(_ links: Int, _ rounds: Int, _ table: inout Table) throws {
-        let node = try node()
-        defer { node.removeAllPods() }
-        try node.startInjector()
-        try node.startNode()
-        guard try eventually({ try node.api.hasWholePool() }) else { return }
-        let nics = try node.api.slices().flatMap { $0.spec.devices ?? [] }.filter { $0.attributes?["kind"] == .string("nic") }
-        var prepare: [Double] = []
-        var run: [Double] = []
-        var stop: [Double] = []
-        var unprepare: [Double] = []
-        for round in 0..<rounds {
-            let uid = "claim-\(links)-\(round)"
-            try node.api.add(
-                "resourceclaims/default",
-                ResourceClaim(
-                    metadata: Metadata(name: uid, namespace: "default", uid: uid),
-                    status: ResourceClaimStatus(
-                        allocation: AllocationResult(
-                            devices: DeviceAllocation(
-                                results: nics.prefix(links).map {
-                                    AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: $0.name)
-                                })),
-                        reservedFor: [ConsumerReference(resource: "pods", name: uid, uid: uid)])))
-            let pod = try node.makePod(uid, uid: uid)
-            prepare.append(try Stopwatch.milliseconds { _ = try node.kubelet?.prepare(namespace: "default", name: uid, uid: uid) })
-            run.append(try Stopwatch.milliseconds { try node.runtime?.run(pod) })
-            stop.append(try Stopwatch.milliseconds { try node.runtime?.stop(pod) })
-            unprepare.append(try Stopwatch.milliseconds { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: uid) })
-            node.removePod(pod)
-        }
-        table.add("NodePrepareResources, \(links) links", prepare, "ms")
-        table.add("RunPodSandbox, \(links) links", run, "ms")
-        table.add("StopPodSandbox, \(links) links", stop, "ms")
-        table.add("NodeUnprepareResources, \(links) links", unprepare, "ms")
-        table.add("of RunPodSandbox the kernel's moves, \(links) links", try rawMoves(links, rounds), "ms")
-    }
-
-    /// The floor: nothing but the kernel's move of as many interfaces, by `ip` in one batch.
-    private static func rawMoves(_ links: Int, _ rounds: Int) throws -> [Double] {
-        let host = try NetworkNamespace.make()
-        let scratch = try ScratchFolder()
-        var lines = "link add wire0 type veth peer name wire1\n"
-        for index in 0..<links { lines += "link add link wire0 name nic\(index) type macvlan\nlink set nic\(index) up\n" }
-        try Files.write(scratch("make"), lines)
-        _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("make")], in: host)
-        var times: [Double] = []
-        for _ in 0..<rounds {
-            let pod = try NetworkNamespace.make()
-            let path = "/run/netns/near-bench-\(getpid())"
-            try Files.makeFolder("/run/netns")
-            try bind(pod, to: path)
-            defer { unbind(path) }
-            try Files.write(scratch("in"), (0..<links).map { "link set nic\($0) netns \(path)\n" }.joined())
-            times.append(try Stopwatch.milliseconds { _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("in")], in: host) })
-            let back = "/run/netns/near-bench-host-\(getpid())"
-            try bind(host, to: back)
-            defer { unbind(back) }
-            try Files.write(scratch("out"), (0..<links).map { "link set nic\($0) netns \(back)\n" }.joined())
-            _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("out")], in: pod)
-            try Files.write(scratch("up"), (0..<links).map { "link set nic\($0) up\n" }.joined())
-            _ = try ChildProcess.run("/sbin/ip", ["-batch", scratch("up")], in: host)
-        }
-        return times
     }
 }

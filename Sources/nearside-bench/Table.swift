@@ -24,6 +24,11 @@ enum Stopwatch {
         return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1e6
     }
 
+    static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
+    }
+
     static func milliseconds(_ body: () throws -> Void) rethrows -> Double {
         let start = now()
         try body()

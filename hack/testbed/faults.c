@@ -82,21 +82,36 @@ ssize_t send(int socket, const void *bytes, size_t count, int flags) {
     STEP(0, real(socket, bytes, count, flags));
 }
 
+/// The kernel did what it was asked, and says it did not.
+static void replace_answer(void *bytes, ssize_t size) {
+    struct nlmsghdr *header = bytes;
+    if (size < (ssize_t)(sizeof *header + sizeof(int))) return;
+    header->nlmsg_type = NLMSG_ERROR;
+    *(int *)NLMSG_DATA(header) = -control->error;
+}
+
+#define ANSWER_STEP(socket, call, first)                                                                           \
+    do {                                                                                                           \
+        if (!control || control->mode == OFF || !is_netlink(socket)) return call;                                  \
+        int due = is_due();                                                                                        \
+        if (due == KILL_BEFORE) strike(SIGKILL);                                                                   \
+        if (due == STOP_BEFORE) strike(SIGSTOP);                                                                   \
+        if (due == FAIL) { errno = control->error; return -1; }                                                    \
+        __typeof__(call) size = call;                                                                              \
+        if (due == REPLACE_ANSWER) first;                                                                          \
+        if (due == KILL_AFTER) strike(SIGKILL);                                                                    \
+        if (due == STOP_AFTER) strike(SIGSTOP);                                                                    \
+        return size;                                                                                               \
+    } while (0)
+
 ssize_t recv(int socket, void *bytes, size_t count, int flags) {
     REAL(recv);
-    if (!control || control->mode == OFF || !is_netlink(socket)) return real(socket, bytes, count, flags);
-    int due = is_due();
-    if (due == KILL_BEFORE) strike(SIGKILL);
-    if (due == STOP_BEFORE) strike(SIGSTOP);
-    if (due == FAIL) { errno = control->error; return -1; }
-    ssize_t size = real(socket, bytes, count, flags);
-    struct nlmsghdr *header = bytes;
-    // The kernel did what it was asked, and says it did not.
-    if (due == REPLACE_ANSWER && size >= (ssize_t)(sizeof *header + sizeof(int))) {
-        header->nlmsg_type = NLMSG_ERROR;
-        *(int *)NLMSG_DATA(header) = -control->error;
-    }
-    if (due == KILL_AFTER) strike(SIGKILL);
-    if (due == STOP_AFTER) strike(SIGSTOP);
-    return size;
+    ANSWER_STEP(socket, real(socket, bytes, count, flags), replace_answer(bytes, size));
+}
+
+int recvmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+    REAL(recvmmsg);
+    ANSWER_STEP(
+        socket, real(socket, messages, count, flags, timeout),
+        if (size > 0) replace_answer(messages[0].msg_hdr.msg_iov->iov_base, messages[0].msg_len));
 }

@@ -26,9 +26,6 @@ int CLinux_open(const char *path, int flags, mode_t mode);
 int CLinux_setns_network(int descriptor);
 int CLinux_unshare_network(void);
 
-/// 1 when the descriptor is a namespace file, 0 when it is something else, -1 with errno set.
-int CLinux_is_namespace(int descriptor);
-
 /// A descriptor that becomes readable when one of SIGTERM and SIGINT arrives; both are blocked for
 /// the calling thread and every thread it starts from now on.
 int CLinux_termination_descriptor(void);
@@ -39,6 +36,10 @@ ssize_t CLinux_send(int socket, const void *bytes, size_t count, int descriptor)
 /// Receives bytes and at most one descriptor, which is -1 when none came. More than one cannot come:
 /// the control buffer has room for a single one, and the kernel closes what does not fit.
 ssize_t CLinux_receive(int socket, void *bytes, size_t count, int *descriptor);
+
+/// Receives the datagrams that are there, one at least and 8 at most, each into its room. How many; their sizes, which are
+/// above the room for those that did not fit.
+int CLinux_receive_datagrams(int socket, void *bytes, size_t room, unsigned count, size_t *sizes);
 
 /// Fills in the address of a socket file; -1 when the path does not fit with its final zero.
 int CLinux_unix_address(const char *path, struct sockaddr_un *address);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// A thread that enters network namespaces, one after the other, and is back in its own between them.
+///
+/// One that cannot come back ends: its place is never taken for the host's.
+///
+/// ## Concurrency model
+/// Used by one thread, which waits while work is done here.
+package final class NamespaceThread {
+    private let home: NetworkNamespace
+    private var worker: Worker?
+
+    package init(home: NetworkNamespace) { self.home = home }
+
+    deinit { worker?.end() }
+
+    /// Runs the closure inside the namespace, and waits for it. Sockets opened there stay bound to the namespace.
+    package func run<Value, Failure: Error>(
+        in namespace: NetworkNamespace, _ body: () throws(Failure) -> Value, entering: (SystemError) -> Failure
+    ) throws(Failure) -> Value {
+        var outcome: Result<Value, Failure>?
+        var failure: SystemError?
+        let home = home
+        do throws(SystemError) {
+            let worker: Worker
+            if let waiting = self.worker { worker = waiting } else { worker = try Worker() }
+            // Until it has said that it is at home again, nobody uses it.
+            self.worker = nil
+            let isHome = worker.run {
+                guard CLinux_setns_network(namespace.descriptor.raw) == 0 else {
+                    failure = SystemError("enter", "network namespace")
+                    return true
+                }
+                do throws(Failure) { outcome = .success(try body()) } catch { outcome = .failure(error) }
+                return CLinux_setns_network(home.descriptor.raw) == 0
+            }
+            if isHome { self.worker = worker } else { worker.end() }
+        } catch { failure = error }
+        if let outcome { return try outcome.get() }
+        throw entering(failure ?? SystemError("use", "thread", code: ESRCH))
+    }
+}
+
+/// A thread that does one piece of work after the other.
+private final class Worker: @unchecked Sendable {
+    private let asked = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    private let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    /// Written by one side while the other waits.
+    private var work: (() -> Bool)?
+    private var result = false
+
+    init() throws(SystemError) {
+        sem_init(asked, 0, 0)
+        sem_init(done, 0, 0)
+        try KernelThread.start { [self] in
+            while true {
+                wait(asked)
+                guard step() else { return }
+                sem_post(done)
+            }
+        }
+    }
+
+    /// The work and nothing of it may be held any more when the other side goes on.
+    @inline(never)
+    private func step() -> Bool {
+        guard let work else { return false }
+        self.work = nil
+        result = work()
+        return true
+    }
+
+    deinit {
+        sem_destroy(asked)
+        sem_destroy(done)
+        asked.deallocate()
+        done.deallocate()
+    }
+
+    func run(_ work: () -> Bool) -> Bool {
+        withoutActuallyEscaping(work) { work in
+            self.work = work
+            sem_post(asked)
+            wait(done)
+            return result
+        }
+    }
+
+    /// Lets the thread go; it may not be used any more.
+    func end() { sem_post(asked) }
+
+    private func wait(_ semaphore: UnsafeMutablePointer<sem_t>) { while sem_wait(semaphore) != 0 {} }
+}
