@@ -159,7 +159,8 @@ let targets: [Target] = [
     .target(
         name: "KubeletPlugin",
         dependencies: [
-            "Journal", "KubeletAPI", "Linux", "Preparation", crypto, grpc, grpcTransport, lifecycle, logging, nioPosix, protobuf,
+            "Journal", "KubeletAPI", "Linux", "Preparation", crypto, grpc, grpcTransport, lifecycle, logging, nioCore, nioPosix,
+            protobuf,
         ], swiftSettings: strict),
 
     // MARK: Daemons
@@ -167,9 +168,9 @@ let targets: [Target] = [
     .target(
         name: "Node",
         dependencies: [
-            "Addressing", "CDI", "Discovery", "Hardware", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "Preparation",
-            "Publishing", "ResourceAPI", "Topology",
-            httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix, unixSignals,
+            "Addressing", "CDI", "Discovery", "Hardware", "InjectorSocket", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink",
+            "Preparation", "Publishing", "ResourceAPI", "Topology", httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix,
+            unixSignals,
         ], swiftSettings: strict),
     .target(
         name: "Injector",
@@ -273,7 +274,7 @@ let targets: [Target] = [
     .testTarget(
         name: "ManifestTests", dependencies: ["ClaimConfig", "ResourceAPI", "Testbed", yams], swiftSettings: strict),
     .testTarget(
-        name: "RuntimeTests", dependencies: ["Hardware", "KubeletAPI", "Linux", "ResourceAPI", "Testbed"],
+        name: "RuntimeTests", dependencies: ["Hardware", "KubeletAPI", "Linux", "ResourceAPI", "Simulation", "Testbed"],
         swiftSettings: strict),
 ]
 

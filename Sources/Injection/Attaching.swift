@@ -82,6 +82,7 @@ extension PodInjector {
             }
         } catch { throw InjectionError("claim \(plan.claim): \(error)") }
         try write(state)
+        held[place.identity] = place.namespace
         let results: [PodNetwork.Result]
         do throws(PodNetworkError) {
             for device in plan.devices {

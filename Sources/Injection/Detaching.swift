@@ -29,7 +29,8 @@ extension PodInjector {
         }
         for group in groups {
             let problems = network.restore(
-                group.attachments.map(PodNetwork.Return.init), from: group.attachments.first.flatMap(Self.namespace))
+                group.attachments.map(PodNetwork.Return.init),
+                from: held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace))
             for var attachment in group.attachments {
                 var problem = problems.first { $0.device == attachment.device }
                 if problem == nil, let function = attachment.virtualFunction {
@@ -46,6 +47,12 @@ extension PodInjector {
             }
         }
         state.attachments = left
+        for group in groups
+        where !states.all.contains(where: { other in
+            (other.claim.uid == state.claim.uid ? left : other.attachments).contains { $0.namespace == group.namespace }
+        }) {
+            held[group.namespace] = nil
+        }
         if left.isEmpty {
             try removeState(state.claim.uid)
         } else if state != before {

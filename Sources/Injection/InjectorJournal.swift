@@ -29,6 +29,21 @@ extension PodInjector {
         plans.all().filter { $0.phase == .prepared && $0.pods.contains(pod) }.sorted { $0.claim.uid < $1.claim.uid }
     }
 
+    /// A claim that was made for no pod in particular can be used by pods that its plan does not name. Then nobody here can
+    /// say whether this one does, and a guess would start it without its devices.
+    func identify(_ sandbox: Sandbox) throws(InjectionError) {
+        guard !sandbox.isStatic else { return }
+        let open = plans.all().filter {
+            $0.isOpen == true && $0.phase == .prepared && $0.hasInterfaces && !$0.pods.contains(sandbox.podUID)
+                && sandbox.pod.hasPrefix("\($0.claim.namespace)/")
+        }
+        guard let claim = open.map(\.claim).min(by: { $0.name < $1.name }), !known.contains(sandbox.podUID) else { return }
+        if let why = lookUp(sandbox) {
+            throw InjectionError("pod \(sandbox.pod) may be one of those that use claim \(claim), and it cannot be found out: \(why)")
+        }
+        known.insert(sandbox.podUID)
+    }
+
     func readPlan(_ uid: String) throws(InjectionError) -> ClaimPlan? {
         do throws(JournalError) { return try journal.plan(uid) } catch { throw InjectionError("\(error)") }
     }

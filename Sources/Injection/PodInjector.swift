@@ -26,8 +26,20 @@ package final class PodInjector {
     var knowsSandboxes = false
     /// Claims of which something was to come back and has not.
     var returning: Set<String> = []
+    /// Namespaces with something of ours in them, held open: whoever takes a pod away without telling us (a runtime that
+    /// was restarted), or before (CRI-O), the namespace stays until everything has been brought back, and with it what the kernel
+    /// would otherwise delete or rename.
+    var held: [FileIdentity: NetworkNamespace] = [:]
 
-    package init(journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", log: Logger) {
+    /// Has nearside-node write into the plans which claims a pod uses. Returns why that was not possible, nil when it was.
+    let lookUp: (Sandbox) -> String?
+    /// Pods that were looked up.
+    var known: Set<String> = []
+
+    package init(
+        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", log: Logger, lookUp: @escaping (Sandbox) -> String?
+    ) {
+        self.lookUp = lookUp
         self.journal = journal
         self.host = host
         self.log = log
@@ -38,7 +50,10 @@ package final class PodInjector {
 
     /// Goes on from what the journal says; when no other instance serves it any more.
     package func resume() {
-        for state in states.all where state.attachments.contains(where: { $0.phase == .returning }) { returning.insert(state.claim.uid) }
+        for state in states.all {
+            if state.attachments.contains(where: { $0.phase == .returning }) { returning.insert(state.claim.uid) }
+            for attachment in state.attachments { held[attachment.namespace] = Self.namespace(of: attachment) }
+        }
     }
 
     // MARK: Events of the runtime
@@ -63,6 +78,7 @@ package final class PodInjector {
     /// A container is about to be created: not before everything is there.
     package func admit(_ sandbox: Sandbox) throws(InjectionError) {
         sandboxes[sandbox.podUID] = sandbox
+        try identify(sandbox)
         for plan in plans(of: sandbox.podUID) { try attach(plan, to: sandbox) }
     }
 
@@ -78,7 +94,10 @@ package final class PodInjector {
                 log.error("cannot bring back", metadata: ["pod": "\(sandbox.pod)", "claim": "\(state.claim)", "error": "\(error)"])
             }
         }
-        if sandboxes[sandbox.podUID]?.id == sandbox.id { sandboxes[sandbox.podUID] = nil }
+        if sandboxes[sandbox.podUID]?.id == sandbox.id {
+            sandboxes[sandbox.podUID] = nil
+            known.remove(sandbox.podUID)
+        }
     }
 
     /// All sandboxes there are, after the connection to the runtime was made: what happened in between
@@ -96,7 +115,12 @@ package final class PodInjector {
                 log.error("cannot bring back", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
             }
         }
-        for sandbox in all { run(sandbox, deadline: deadline) }
+        for sandbox in all {
+            if Poller.now() < deadline {
+                do throws(InjectionError) { try identify(sandbox) } catch { log.error("\(error)", metadata: ["pod": "\(sandbox.pod)"]) }
+            }
+            run(sandbox, deadline: deadline)
+        }
     }
 
     // MARK: Requests

@@ -9,6 +9,10 @@ package struct Sandbox: Hashable, Sendable {
     /// Nil for a pod in the host's network.
     package var namespacePath: String?
 
+    /// A pod from a file of the node: it can use no objects of the cluster, and must not wait for the cluster, which it may
+    /// itself be a part of.
+    package var isStatic = false
+
     package init(id: String, podUID: String, pod: String, namespacePath: String?) {
         self.id = id
         self.podUID = podUID

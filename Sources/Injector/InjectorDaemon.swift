@@ -46,6 +46,8 @@ package final class InjectorDaemon {
     private var pause = 0
     private var clients: [RequestClient] = []
 
+    /// Tells when the runtime makes its socket, while it is waited for.
+    private var arrivals: FolderChanges?
     /// Tells of interfaces that come, while some are waited for.
     private var returns: EventSocket?
 
@@ -60,7 +62,10 @@ package final class InjectorDaemon {
         termination = try Termination.descriptor()
         journal = JournalFolder(options.journal)
         try journal.make()
-        injector = PodInjector(journal: journal, host: try HostNetwork(), sysctls: options.sysctls, log: log)
+        let node = journal.nodeSocket
+        injector = PodInjector(journal: journal, host: try HostNetwork(), sysctls: options.sysctls, log: log) { sandbox in
+            Self.lookUp(sandbox, node)
+        }
         lock = try Descriptor.open("\(options.journal)/nri.lock", flags: 0o102, mode: 0o600)
     }
 
@@ -86,7 +91,7 @@ package final class InjectorDaemon {
             watchForReturns()
             let waiting =
                 [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket)
-                + (returns.map { [$0.descriptor] } ?? [])
+                + (returns.map { [$0.descriptor] } ?? []) + (arrivals.map { [$0.descriptor] } ?? [])
             var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
             // RDMA devices come back without a word of rtnetlink.
             if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
@@ -97,6 +102,7 @@ package final class InjectorDaemon {
             for client in clients where ready.contains(client.socket.raw) { serve(client) }
             clients.removeAll { $0.isFinished || $0.isStale }
             if ready.contains(listener.raw) { accept(listener) }
+            if let arrivals, ready.contains(arrivals.descriptor.raw) { hear(arrivals) }
             if let returns, returns.drain({ _ in true }) || ready.isEmpty { injector.retryReturns() }
         }
         log.notice("stopping; running pods keep their devices")
@@ -108,10 +114,22 @@ package final class InjectorDaemon {
         guard let path = options.runtimeSocket, runtime == nil, Poller.now() >= nextAttempt else { return }
         do {
             runtime = try RuntimeConnection(path, name: options.pluginName, index: options.pluginIndex)
+            arrivals = nil
         } catch {
-            if pause == 0 { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
+            if pause == 0, arrivals == nil { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
+            // The folder may be made later than its socket's first try; then time alone tells.
+            if arrivals == nil { arrivals = try? FolderChanges(path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ".") }
             backOff()
         }
+    }
+
+    /// A pod that starts while the runtime does without us has to wait, or to be repaired: we come as soon as it listens.
+    private func hear(_ changes: FolderChanges) {
+        do throws(SystemError) {
+            _ = try changes.next()
+            pause = 0
+            nextAttempt = Poller.now()
+        } catch { arrivals = nil }
     }
 
     /// Hardware comes back from a pod's namespace that is gone in the kernel's own time: it says when.
@@ -210,7 +228,22 @@ package final class InjectorDaemon {
         }
     }
 
-    private func reply(_ body: () throws(InjectionError) -> Void) -> InjectorReply {
+    /// How long nearside-node may take to say which claims a pod uses: others wait meanwhile, and the runtime too.
+    private static let lookUpPatience = 1200
+
+    private static func lookUp(_ sandbox: Sandbox, _ socket: String) -> String? {
+        let words = sandbox.pod.split(separator: "/", maxSplits: 1).map(String.init)
+        guard words.count == 2 else { return "the runtime gives it no name" }
+        do throws(InjectorUnreachable) {
+            let request = NodeRequest.pod(namespace: words[0], name: words[1], uid: sandbox.podUID)
+            switch try InjectorClient.ask(request, socket: socket, milliseconds: lookUpPatience) {
+            case .ok: return nil
+            case .refused(let why): return why
+            }
+        } catch { return "\(error)" }
+    }
+
+    private func reply(_ body: () throws(InjectionError) -> Void) -> SocketReply {
         do throws(InjectionError) {
             try body()
             return .ok
@@ -224,5 +257,7 @@ package final class InjectorDaemon {
 extension Sandbox {
     init(_ pod: NRIPodSandbox) {
         self.init(id: pod.id, podUID: pod.uid, pod: "\(pod.namespace)/\(pod.name)", namespacePath: pod.networkNamespace)
+        // The kubelet marks all its pods with where they came from (kubelet/types, ConfigSourceAnnotationKey).
+        isStatic = ["file", "http"].contains(pod.annotations["kubernetes.io/config.source"])
     }
 }

@@ -45,7 +45,7 @@ final class RequestClient {
         return .success(request)
     }
 
-    func answer(_ reply: InjectorReply) {
+    func answer(_ reply: SocketReply) {
         // If it has left meanwhile, nobody is there to be told.
         try? UnixSocket.send([UInt8](reply.line.utf8), to: socket)
         isFinished = true

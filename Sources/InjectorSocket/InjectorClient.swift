@@ -2,19 +2,30 @@
 
 package import Linux
 
-/// Asks `nearside-nri`.
+/// Asks one of the two daemons over its socket.
 package enum InjectorClient {
-    /// Sends one request and waits for its answer: on a thread that may wait.
+    /// Asks `nearside-nri`, and waits for its answer: on a thread that may wait.
     ///
     /// - Throws: ``InjectorUnreachable`` when nobody serves the socket, or no answer came in time.
     package static func ask(
         _ request: InjectorRequest, descriptor: Descriptor? = nil, socket path: String, milliseconds: Int
-    ) throws(InjectorUnreachable) -> InjectorReply {
+    ) throws(InjectorUnreachable) -> SocketReply {
+        try ask("nearside-nri", request.line, descriptor, path, milliseconds)
+    }
+
+    /// Asks `nearside-node`.
+    package static func ask(_ request: NodeRequest, socket path: String, milliseconds: Int) throws(InjectorUnreachable) -> SocketReply {
+        try ask("nearside-node", request.line, nil, path, milliseconds)
+    }
+
+    private static func ask(
+        _ daemon: String, _ request: String, _ descriptor: Descriptor?, _ path: String, _ milliseconds: Int
+    ) throws(InjectorUnreachable) -> SocketReply {
         let line: String
         do throws(SystemError) {
             let socket = try UnixSocket.connect(path)
             try UnixSocket.setTimeout(socket, milliseconds: milliseconds)
-            try UnixSocket.send([UInt8](request.line.utf8), descriptor: descriptor, to: socket)
+            try UnixSocket.send([UInt8](request.utf8), descriptor: descriptor, to: socket)
             var answer: [UInt8] = []
             while !answer.contains(UInt8(ascii: "\n")), answer.count < 65536 {
                 let (bytes, _) = try UnixSocket.receive(from: socket)
@@ -23,16 +34,16 @@ package enum InjectorClient {
             }
             line = String(decoding: answer.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         } catch {
-            throw InjectorUnreachable(text: "nearside-nri does not answer: \(error)")
+            throw InjectorUnreachable(text: "\(daemon) does not answer: \(error)")
         }
-        guard let reply = InjectorReply(line: line) else {
-            throw InjectorUnreachable(text: "nearside-nri closed \(path) without an answer")
+        guard let reply = SocketReply(line: line) else {
+            throw InjectorUnreachable(text: "\(daemon) closed \(path) without an answer")
         }
         return reply
     }
 }
 
-/// `nearside-nri` is not there, or does not answer.
+/// The daemon is not there, or does not answer.
 package struct InjectorUnreachable: Error, Hashable, Sendable, CustomStringConvertible {
     package var text: String
     package init(text: String) { self.text = text }

@@ -35,8 +35,39 @@ package enum InjectorRequest: Hashable, Sendable {
     package static let lineLimit = 256
 }
 
+/// What `nearside-nri` asks of `nearside-node`, which alone may ask the cluster, in the same way.
+package enum NodeRequest: Hashable, Sendable {
+    /// Which claims does the pod use? The answer is in the plans.
+    case pod(namespace: String, name: String, uid: String)
+
+    package var line: String {
+        switch self {
+        case .pod(let namespace, let name, let uid): "pod \(namespace) \(name) \(uid)\n"
+        }
+    }
+
+    /// Reads a line without its end; nil for anything that is no request.
+    package init?(line: some StringProtocol) {
+        let parts = line.split(separator: " ", omittingEmptySubsequences: false)
+        let words = parts.map { String($0) }
+        guard words.count == 4, words[0] == "pod", words.dropFirst().allSatisfy(Self.isName) else { return nil }
+        self = .pod(namespace: words[1], name: words[2], uid: words[3])
+    }
+
+    /// They become parts of a path.
+    private static func isName(_ word: String) -> Bool {
+        !word.isEmpty && !word.hasPrefix(".")
+            && word.utf8.allSatisfy {
+                (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x2e
+            }
+    }
+
+    /// No line is longer: two names of objects and a UID.
+    package static let lineLimit = 1024
+}
+
 /// The answer: it is so, or why not.
-package enum InjectorReply: Hashable, Sendable {
+package enum SocketReply: Hashable, Sendable {
     case ok
     case refused(String)
 

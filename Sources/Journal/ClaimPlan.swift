@@ -19,6 +19,9 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
     /// UIDs of the pods that may use the claim.
     package var pods: [String]
     package var devices: [DevicePlan]
+    /// Pods that are not among ``pods`` may use the claim too: it was made for no pod in particular. The kubelet prepares it
+    /// once, and says nothing when another pod comes.
+    package var isOpen: Bool?
 
     package init(claim: ClaimIdentity, pods: [String], devices: [DevicePlan], phase: Phase = .prepared) {
         version = Self.currentVersion

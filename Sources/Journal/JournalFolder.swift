@@ -9,6 +9,7 @@ package import Linux
 ///     states/CLAIM-UID.json   written by nearside-nri
 ///     workloads/CLAIM-UID.xml written by nearside-node, for the claim's containers to read
 ///     nri.sock                served by nearside-nri
+///     node.sock               served by nearside-node
 ///     machine.json            written and read by nearside-node alone: the devices as last published
 ///     cluster.json            likewise: what the cluster was found to lack
 ///
@@ -20,6 +21,7 @@ package struct JournalFolder: Sendable {
     package init(_ path: String) { self.path = path }
 
     package var socket: String { "\(path)/nri.sock" }
+    package var nodeSocket: String { "\(path)/node.sock" }
     package var machine: String { "\(path)/machine.json" }
     package var cluster: String { "\(path)/cluster.json" }
 

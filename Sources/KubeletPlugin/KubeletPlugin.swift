@@ -65,8 +65,8 @@ package struct KubeletPlugin: Service {
             names.service,
             [PluginV1(handler: handler), PluginV1Beta1(handler: handler), HealthV1(board: health), HealthV1Alpha1(board: health)])
         try await withThrowingTaskGroup(of: Ending.self) { group in
-            group.addTask {
-                try await service.serve()
+            group.addTask { [executor = EventLoopExecutor(eventLoopGroup.next())] in
+                try await withTaskExecutorPreference(executor) { try await service.serve() }
                 return .service
             }
             try await waitForSocket(names.service)

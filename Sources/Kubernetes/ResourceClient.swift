@@ -25,6 +25,10 @@ package final class ResourceClient: Sendable {
         }
     }
 
+    package func pod(_ name: String, namespace: String, patience: Duration) async throws(APIError) -> Pod {
+        try await api.get("/api/v1/namespaces/\(namespace)/pods/\(name)", patience: patience)
+    }
+
     /// Makes `devices` what the claim's status says of the devices of this driver: entries that are not in it go.
     package func apply(_ devices: [AllocatedDeviceStatus], to claim: Metadata, driver: String) async throws(APIError) {
         let _: ResourceClaim = try await inServedVersion { version throws(APIError) in

@@ -13,6 +13,9 @@ package final class FolderChanges {
     private let inotify: Descriptor
     private let path: String
 
+    /// Can be read when there are changes.
+    package var descriptor: Descriptor { inotify }
+
     /// From now on: what is there already has to be looked at once.
     package init(_ path: String) throws(SystemError) {
         self.path = path

@@ -65,11 +65,16 @@ actor InventoryService: Service {
     func refresh() async throws {
         let policy = options.policy
         if known == nil { known = readKnown() }
-        let (states, damaged) = journal.states()
-        for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
+        // An interface is on the host or in a state, and at no moment in neither; but we look at one after the other. One that
+        // comes back meanwhile is in the states of before, one that leaves in those of after.
+        let before = journal.states().states
         let plans = journal.plans().plans
-        let attachments = states.flatMap(\.attachments)
         let snapshot = try discovery.snapshot()
+        let (after, damaged) = journal.states()
+        for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
+        let later = after.flatMap(\.attachments)
+        let devices = Set(later.map(\.device))
+        let attachments = later + before.flatMap(\.attachments).filter { !devices.contains($0.device) }
         let seen = snapshot.machine.including(attachments, known: known)
         let (machine, next) = damper.damped(seen, inPods: Set(attachments.map(\.device)), at: .now)
         if let next, armed.map({ next < $0 }) ?? true {
@@ -84,9 +89,9 @@ actor InventoryService: Service {
         let slices = SliceDevices(topology, policy, health: report, names: nameTable)
         note(snapshot.remarks + topology.remarks + slices.remarks)
         remember(topology.remembered(policy, known: known))
-        let devices = machine.devices.filter(policy.publishes)
+        let published = machine.devices.filter(policy.publishes)
         await preparer.update(
-            devices: Dictionary(devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
+            devices: Dictionary(published.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
             groups: slices.pairs?.members ?? [:], topology: topology)
         await publisher.publish(slices)
         board.post(report.conditions(slices, held: held, pool: options.node))

@@ -91,6 +91,7 @@ package struct NodeDaemon: Sendable {
         lifecycleLog.logLevel = max(log.logLevel, .notice)
         var services: [any Service] = [
             PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events, status,
+            PodQuestionService(socket: journal.nodeSocket, preparer: preparer, log: log),
             try KubeletPlugin(options.kubelet, handler: preparer, health: board, eventLoopGroup: group, log: log),
         ]
         if let address = options.metrics {

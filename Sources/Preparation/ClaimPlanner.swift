@@ -28,6 +28,8 @@ package struct ClaimPlanner: Sendable {
     package var gatePath: String?
     /// The socket it asks, as the host sees it.
     package var gateSocket: String
+    /// Interfaces that devices had and have no more, by the name of the device: somebody took them away.
+    package var lostInterfaces: [String: String] = [:]
     /// What drivers tell of interfaces, by the interface's name; what is not told is not checked.
     package var facts: [String: InterfaceFacts] = [:]
     /// Names that vendors' own tools gave to accelerators, by the name of the device.
@@ -105,7 +107,13 @@ package struct ClaimPlanner: Sendable {
         let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members)
         let spec = edits.spec(planned)
         if let spec { for index in planned.indices { planned[index].cdiDeviceIDs = edits.names(of: planned[index], in: spec) } }
-        return Outcome(plan: ClaimPlan(claim: identity, pods: pods, devices: planned), spec: spec, ncclTopology: edits.ncclTopology)
+        var plan = ClaimPlan(claim: identity, pods: pods, devices: planned)
+        if claim.isOpen {
+            plan.isOpen = true
+            // Pods that were found to use it, and are not among those it was reserved for at first.
+            plan.pods += (existing?.pods ?? []).filter { !pods.contains($0) }
+        }
+        return Outcome(plan: plan, spec: spec, ncclTopology: edits.ncclTopology)
     }
 
     // MARK: Devices
@@ -123,6 +131,11 @@ package struct ClaimPlanner: Sendable {
                 guard let device = devices[name] else {
                     problems.append("device \(name) is not on this node any more; delete the pod to have it allocated anew")
                     continue
+                }
+                if let lost = lostInterfaces[name], result.adminAccess != true {
+                    problems.append(
+                        "device \(name) had interface \(lost), which is not on the host now; put it back, or restart nearside-node if it is gone for good"
+                    )
                 }
                 var member = result
                 member.device = name

@@ -54,6 +54,8 @@ package actor ClaimPreparer {
     private var devices: [String: Device] = [:]
     private var groups: [String: [String]] = [:]
     private var topology: MachineTopology?
+    /// The interface that each device had when it last had one, since this program started.
+    private var interfaces: [String: String] = [:]
 
     package init(
         _ options: Options, resources: ResourceClient, journal: JournalFolder, specs: SpecFolder, log: Logger
@@ -70,6 +72,7 @@ package actor ClaimPreparer {
         self.devices = devices
         self.groups = groups
         self.topology = topology
+        for (name, device) in devices { if let netdev = device.netdevs.first { interfaces[name] = netdev.name } }
     }
 
     // MARK: Prepare
@@ -97,6 +100,9 @@ package actor ClaimPreparer {
 
     /// The kubelet waits 45 seconds for all claims of a pod.
     private static let readPatience = Duration.seconds(20)
+
+    /// It may be in the middle of a pod with many interfaces, each of which takes the kernel some 30 ms.
+    private static let statusPatience = 5000
 
     /// Nobody holds it longer than it takes to write two files, unless it is frozen.
     private static let lockPatience = Duration.seconds(10)
@@ -166,6 +172,7 @@ package actor ClaimPreparer {
         let claimed = devices.filter { names.contains($0.key) }
         planner.vendorNames = VendorSpecs(folders: options.vendorSpecFolders).names(for: claimed)
         planner.topology = topology
+        planner.lostInterfaces = interfaces.filter { devices[$0.key]?.netdevs.isEmpty == true }
         planner.movesRDMA = Self.movesRDMA
         planner.workloadFolder = journal.workloads
         let configs = claim.status?.allocation?.devices.config ?? []
@@ -200,7 +207,7 @@ package actor ClaimPreparer {
     /// Without `nearside-nri` and its connection to the runtime a pod would start without its
     /// interfaces, so it is not even begun.
     private func requireInjector(_ identity: ClaimIdentity) async throws(ClaimError) {
-        switch await ask(.status, milliseconds: 1000) {
+        switch await ask(.status, milliseconds: Self.statusPatience) {
         case .success(.ok): return
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error): throw ClaimError("claim \(identity): \(error)")
@@ -210,7 +217,7 @@ package actor ClaimPreparer {
     /// Asks `nearside-nri` from a thread that may wait.
     private func ask(
         _ request: InjectorRequest, milliseconds: Int
-    ) async -> Result<InjectorReply, InjectorUnreachable> {
+    ) async -> Result<SocketReply, InjectorUnreachable> {
         let socket = journal.socket
         return await withCheckedContinuation { continuation in
             do throws(SystemError) {
@@ -223,6 +230,40 @@ package actor ClaimPreparer {
             } catch { continuation.resume(returning: .failure(InjectorUnreachable(text: "\(error)"))) }
         }
     }
+
+    // MARK: Further pods
+
+    /// Writes into the plans of prepared claims that the pod uses them, where it does.
+    package func note(pod name: String, namespace: String, uid: String) async throws(ClaimError) {
+        let pod: Pod
+        do throws(APIError) { pod = try await resources.pod(name, namespace: namespace, patience: Self.podPatience) } catch {
+            throw ClaimError("pod \(namespace)/\(name) cannot be read: \(error)")
+        }
+        guard pod.metadata.uid == uid else {
+            throw ClaimError(
+                "pod \(namespace)/\(name) was replaced: the runtime has UID \(uid), the cluster \(pod.metadata.uid ?? "none")")
+        }
+        let names = pod.claimNames
+        guard !names.isEmpty else { return }
+        do {
+            var lock: Descriptor?
+            if let path = options.lockPath {
+                lock = try await FileLock.wait(path, pause: .milliseconds(5), patience: Self.podPatience)
+            }
+            defer { withExtendedLifetime(lock) {} }
+            for var plan in journal.plans().plans
+            where plan.phase == .prepared && plan.claim.namespace == namespace && names.contains(plan.claim.name)
+                && !plan.pods.contains(uid)
+            {
+                plan.pods.append(uid)
+                try journal.write(plan)
+                log.info("another pod uses the claim", metadata: ["claim": "\(plan.claim)", "pod": "\(namespace)/\(name)"])
+            }
+        } catch { throw ClaimError("pod \(namespace)/\(name): \(error)") }
+    }
+
+    /// The runtime waits two seconds for all plugins, unless it is told otherwise.
+    private static let podPatience = Duration.milliseconds(800)
 
     // MARK: Unprepare
 

@@ -9,6 +9,11 @@ package struct ResourceClaim: Hashable, Sendable, Codable {
         self.metadata = metadata
         self.status = status
     }
+
+    /// False for a claim that was made from a template for one pod, which alone uses it (KEP-3063: its controller).
+    package var isOpen: Bool {
+        !(metadata.ownerReferences ?? []).contains { $0.kind == "Pod" && $0.apiVersion == "v1" && $0.controller == true }
+    }
 }
 
 package struct ResourceClaimStatus: Hashable, Sendable, Codable {

@@ -15,7 +15,9 @@ package final class ContainerdPeer {
     }
 
     private let folder: String
-    private let daemon: ChildProcess
+    private let tools: String
+    private let namespace: NetworkNamespace
+    private var daemon: ChildProcess
     private let channel: KubeletPeer.Channel
     private var sandboxes: [String: CRIPodSandboxConfig] = [:]
 
@@ -31,7 +33,7 @@ package final class ContainerdPeer {
     ///   - folder: an empty folder.
     ///   - cdi: the folder with CDI specifications.
     package init(tools: String, scripts: String, folder: String, cdi: String, in namespace: NetworkNamespace) throws {
-        self.folder = folder
+        (self.folder, self.tools, self.namespace) = (folder, tools, namespace)
         try Files.makeFolder("\(folder)/cni")
         try Files.write("\(folder)/config.toml", Self.configuration(tools: tools, folder: folder, cdi: cdi))
         try Files.write(
@@ -40,18 +42,12 @@ package final class ContainerdPeer {
             {"cniVersion":"1.0.0","name":"test","plugins":[{"type":"ptp","ipam":{"type":"host-local",
              "dataDir":"\(folder)/ipam","ranges":[[{"subnet":"10.88.0.0/16"}]]}}]}
             """)
-        daemon = try ChildProcess(
-            "/usr/bin/env",
-            ["PATH=\(tools)/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin", "containerd", "--config", "\(folder)/config.toml"],
-            in: namespace, output: "\(folder)/containerd.log")
+        daemon = try Self.start(tools: tools, folder: folder, namespace)
         guard let channel = KubeletPeer.Channel(socket: "\(folder)/c.sock", authority: "localhost") else {
             throw Failure(description: "no channel to containerd")
         }
         self.channel = channel
-        let isServing = eventually(seconds: 30) {
-            (try? channel.call("/runtime.v1.RuntimeService/Version", CRIVersionRequest()) as CRIVersionResponse) != nil
-        }
-        guard isServing else { throw Failure(description: "containerd does not serve CRI:\n\(log)") }
+        try awaitServing()
         for name in [Self.pauseImage, Self.image] {
             let archive = "\(folder)/image.tar"
             try Self.check("make-image", try ChildProcess.run("\(scripts)/make-image", ["/bin/busybox", archive, name]))
@@ -61,6 +57,27 @@ package final class ContainerdPeer {
                     "\(tools)/usr/bin/ctr",
                     ["--address", "\(folder)/c.sock", "-n", "k8s.io", "images", "import", "--local", "--snapshotter", "native", archive]))
         }
+    }
+
+    private static func start(tools: String, folder: String, _ namespace: NetworkNamespace) throws(SystemError) -> ChildProcess {
+        try ChildProcess(
+            "/usr/bin/env",
+            ["PATH=\(tools)/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin", "containerd", "--config", "\(folder)/config.toml"],
+            in: namespace, output: "\(folder)/containerd.log")
+    }
+
+    private func awaitServing() throws {
+        let isServing = eventually(seconds: 30) {
+            (try? channel.call("/runtime.v1.RuntimeService/Version", CRIVersionRequest()) as CRIVersionResponse) != nil
+        }
+        guard isServing else { throw Failure(description: "containerd does not serve CRI:\n\(log)") }
+    }
+
+    /// Ends containerd and starts it anew; containers go on.
+    package func restart(_ signal: Int32 = SIGTERM) throws {
+        daemon.stop(signal)
+        daemon = try Self.start(tools: tools, folder: folder, namespace)
+        try awaitServing()
     }
 
     deinit {

@@ -135,6 +135,24 @@ package final class TestNode {
         }
     }
 
+    /// More interfaces, each with an address: `vnic0` and so on, which are published when ``Options/virtualNICs`` says so.
+    package func addInterfaces(_ count: Int) throws {
+        try host.run { () throws(NetlinkError) in
+            let socket = try NetlinkSocket()
+            guard let parent = try socket.link(named: "wire0") else { return }
+            for index in 0..<count {
+                try socket.addLink("vnic\(index)", kind: "macvlan", parent: parent.index)
+                guard let link = try socket.link(named: "vnic\(index)"),
+                    let address = IPAddress(bytes: [10, 78, UInt8(truncatingIfNeeded: index), 1])
+                else { continue }
+                try socket.setAddress(InterfaceAddress(index: link.index, prefix: IPPrefix(address: address, length: 24)))
+                try socket.change(link.index, LinkChange(isUp: true), "bring vnic\(index) up")
+            }
+        } entering: {
+            NetlinkError("enter the namespace", $0)
+        }
+    }
+
     // MARK: Daemons
 
     /// Starts `nearside-nri` with the Testbed's runtime.
@@ -213,7 +231,8 @@ package final class TestNode {
     package func makePod(_ name: String, uid: String) throws -> NRIPodSandbox {
         let folder = "/run/netns"
         try Files.makeFolder(folder)
-        let path = "\(folder)/near-\(getpid())-\(uid)"
+        // Tests run side by side, and pods of several have one name.
+        let path = "\(folder)/\(scratch.path.split(separator: "/").last ?? "near")-\(uid)"
         let namespace = try NetworkNamespace.make()
         try bind(namespace, to: path)
         pods[uid] = path

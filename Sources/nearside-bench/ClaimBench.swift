@@ -20,7 +20,7 @@ enum ClaimBench {
         options.virtualNICs = "vnic"
         let node = try TestNode(options)
         defer { node.removeAllPods() }
-        try addInterfaces(32, node.host)
+        try node.addInterfaces(32)
         try node.startInjector()
         try node.startNode()
         guard try eventually({ try node.api.hasWholePool() }) else { return print("nothing is published: \(node.log("node.log"))") }
@@ -30,15 +30,6 @@ enum ClaimBench {
             try measure(node, Array(nics.prefix(links)), rounds: links == 32 ? max(3, rounds / 3) : rounds, &table)
         }
         try measureBackToBack(node, Array(nics.prefix(1)), pods: 40, &table)
-    }
-
-    private static func addInterfaces(_ count: Int, _ host: NetworkNamespace) throws {
-        for index in 0..<count {
-            for command in [
-                ["link", "add", "link", "wire0", "name", "vnic\(index)", "type", "macvlan"],
-                ["address", "add", "10.78.\(index).1/24", "dev", "vnic\(index)"], ["link", "set", "vnic\(index)", "up"],
-            ] { _ = try ChildProcess.run("/sbin/ip", command, in: host) }
-        }
     }
 
     private static func interfaces(_ node: TestNode) throws -> [String] {
@@ -89,7 +80,7 @@ enum ClaimBench {
             try time("bare attach") { try bare.attach(to: other) }
             try time("bare detach") { try bare.detach(from: other) }
             // Nobody told nearside-node of these moves: it has to see for itself that all are back.
-            usleep(300_000)
+            usleep(1_000_000)
             _ = try eventually { try interfaces(node).count == 32 }
         }
         let links = nics.count == 1 ? "1 link" : "\(nics.count) links"
@@ -163,7 +154,9 @@ private struct BareMover {
                         .change($0.index, LinkChange(name: name, namespace: host.descriptor.raw), "move")
                     }
                 })
-        } entering: { NetlinkError("enter", $0) }
+        } entering: {
+            NetlinkError("enter", $0)
+        }
         try set(up: "vnic", in: host, socket: socket)
     }
 
@@ -172,7 +165,8 @@ private struct BareMover {
             let links = try socket.links()
             var requests: [NetlinkRequest] = []
             for index in names.indices {
-                guard let link = links.first(where: { $0.name == "\(prefix)\(index)" }), let address = IPAddress(bytes: [10, 78, UInt8(index), 1])
+                guard let link = links.first(where: { $0.name == "\(prefix)\(index)" }),
+                    let address = IPAddress(bytes: [10, 78, UInt8(index), 1])
                 else { continue }
                 requests.append(.set(InterfaceAddress(index: link.index, prefix: IPPrefix(address: address, length: 24))))
                 requests.append(.change(link.index, LinkChange(isUp: true), "bring up"))
@@ -217,7 +211,9 @@ private enum Strace {
         return isTraced ? count(text) : nil
     }
 
-    private static let others = ["futex(", "poll(", "recvmsg(", "sendmsg(", "write(", "read(", "rename(", "unlink(", "restart_syscall(", "brk("]
+    private static let others = [
+        "futex(", "poll(", "recvmsg(", "sendmsg(", "write(", "read(", "rename(", "unlink(", "restart_syscall(", "brk(",
+    ]
 
     private static func count(_ text: String) -> Calls {
         var calls = Calls()

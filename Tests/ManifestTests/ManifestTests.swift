@@ -102,7 +102,7 @@ struct ManifestTests {
         #expect(
             rights == [
                 "resourceclaims: get", "resourceclaims/status: patch", "resourceclaims/driver: associated-node:patch",
-                "resourceslices: list watch create update delete", "nodes: get",
+                "resourceslices: list watch create update delete", "nodes: get", "pods: get",
                 "events: create",
             ])
     }

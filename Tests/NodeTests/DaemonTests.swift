@@ -15,52 +15,9 @@ import Testing
 /// The two real daemons against an API server, a kubelet (through libgrpc) and a runtime.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct DaemonTests {
-    /// HGX A100 with stand-in interfaces: 8 pairs of one GPU and one NIC.
-    private func node(_ dialect: RuntimePeer.Dialect = .stateChange) throws -> TestNode {
-        var options = TestNode.Options(
-            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
-        options.dialect = dialect
-        return try TestNode(options)
-    }
-
-    private static let nic = "pci-0000-0c-00-0"
-
-    private func addClaim(
-        _ node: TestNode, _ name: String, devices: [String] = [nic], pod: String = "pod-1", interface: String? = "net1"
-    ) throws {
-        let config = interface.map {
-            AllocationConfig(
-                source: .fromClaim,
-                opaque: OpaqueConfig(driver: node.options.driver, parameters: .object(["interface": .object(["name": .string($0)])])))
-        }
-        try node.api.add(
-            "resourceclaims/default",
-            ResourceClaim(
-                metadata: Metadata(name: name, namespace: "default", uid: "uid-\(name)"),
-                status: ResourceClaimStatus(
-                    allocation: AllocationResult(
-                        devices: DeviceAllocation(
-                            results: devices.map {
-                                AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: $0)
-                            }, config: config.map { [$0] })),
-                    reservedFor: [ConsumerReference(resource: "pods", name: pod, uid: pod)])))
-    }
-
-    private func prepare(_ node: TestNode, _ name: String) throws -> [DRAV1Device] {
-        try #require(node.kubelet).prepare(namespace: "default", name: name, uid: "uid-\(name)")
-    }
-
-    private func unprepare(_ node: TestNode, _ name: String) throws {
-        try #require(node.kubelet).unprepare(namespace: "default", name: name, uid: "uid-\(name)")
-    }
-
-    private func interfaces(_ node: TestNode, _ pod: NRIPodSandbox) throws -> String {
-        try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try node.namespace(of: pod)).output
-    }
-
     @Test(arguments: [RuntimePeer.Dialect.stateChange, .calls])
     func `a claim goes the whole way and the host is as before`(dialect: RuntimePeer.Dialect) throws {
-        let node = try node(dialect)
+        let node = try TestNode.hgxA100(dialect)
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.startInjector()
@@ -71,21 +28,21 @@ struct DaemonTests {
             node.kubelet?.info.supportedVersions == [
                 "v1.DRAPlugin", "v1beta1.DRAPlugin", "v1.DRAResourceHealth", "v1alpha1.DRAResourceHealth",
             ])
-        try addClaim(node, "a")
-        let devices = try prepare(node, "a")
+        try node.addClaim("a")
+        let devices = try node.prepare("a")
         #expect(devices.map(\.requestNames) == [["nic"]])
-        #expect(try prepare(node, "a") == devices, "preparing again gives the same")
+        #expect(try node.prepare("a") == devices, "preparing again gives the same")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try interfaces(node, pod).contains("net1"))
-        #expect(try prepare(node, "a") == devices, "also while the interface is in the pod")
+        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.prepare("a") == devices, "also while the interface is in the pod")
         try node.runtime?.stop(pod)
         try node.runtime?.stop(pod)
         try node.runtime?.remove(pod)
         node.removePod(pod)
-        try unprepare(node, "a")
-        try unprepare(node, "a")
+        try node.unprepare("a")
+        try node.unprepare("a")
         #expect(try TestNode.describe(node.host) == before)
         #expect(Files.list(node.scratch("cdi")).isEmpty && Files.list(node.scratch("journal/plans")).isEmpty)
         #expect(Files.list(node.scratch("journal/states")).isEmpty)
@@ -98,29 +55,29 @@ struct DaemonTests {
 
     @Test
     func `a claim says what became of it, and nothing any more when it was given up`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         #expect(try eventually { try status(node, "a").first?.conditions?.first?.reason == "Prepared" })
         #expect(try status(node, "a").first?.conditions?.first?.status == "False")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
         #expect(try eventually { try status(node, "a").first?.conditions?.first?.status == "True" })
         let entry = try #require(try status(node, "a").first)
-        #expect(entry.device == Self.nic && entry.networkData?.interfaceName == "net1")
+        #expect(entry.device == TestNode.nic && entry.networkData?.interfaceName == "net1")
         #expect(
             entry.networkData?.ips?.first?.hasPrefix("10.77.") == true && entry.networkData?.hardwareAddress?.hasPrefix("02:4e:53") == true)
         try node.runtime?.stop(pod)
-        try unprepare(node, "a")
+        try node.unprepare("a")
         #expect(try eventually { try status(node, "a").isEmpty })
     }
 
     @Test
     func `a claim that cannot be prepared says why, on itself and by an event, with all that is wrong`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         try node.startInjector()
         try node.startNode()
         let parameters = JSONValue.object(["interface": .object(["mtu": .integer(1), "nam": .string("x"), "dhcp": .bool(true)])])
@@ -133,12 +90,12 @@ struct DaemonTests {
                     allocation: AllocationResult(
                         devices: DeviceAllocation(
                             results: [
-                                AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: Self.nic)
+                                AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: TestNode.nic)
                             ],
                             config: [config])))))
-        let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "bad") }
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("bad") }
         for part in ["interface.mtu", "interface.nam"] { #expect(error?.details.contains(part) == true, "\(error?.details ?? "")") }
-        #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "bad") }
+        #expect(throws: KubeletPeer.Failure.self) { try node.prepare("bad") }
         #expect(try eventually { try status(node, "bad").first?.conditions?.first?.reason == "PrepareFailed" })
         #expect(try status(node, "bad").first?.conditions?.first?.message.contains("interface.nam") == true)
         #expect(try eventually { try node.api.events().contains { $0.reason == "PrepareFailed" && $0.involvedObject.name == "bad" } })
@@ -147,13 +104,13 @@ struct DaemonTests {
 
     @Test
     func `without NRI the gate alone brings a claim's devices, and holds a container back without them`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.startInjector(withoutRuntime: true)
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         let container = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: pod))
         func gate(_ claim: String) throws -> (status: Int32, output: String) {
@@ -163,7 +120,7 @@ struct DaemonTests {
         }
         #expect(try gate("uid-other").status == 1)
         #expect(try gate("uid-a").status == 0)
-        #expect(try interfaces(node, pod).contains("net1"))
+        #expect(try node.interfaces(pod).contains("net1"))
         #expect(try gate("uid-a").status == 0, "for every container of the pod")
         // Another pod cannot take it away, although nobody tells of sandboxes.
         let other = try node.makePod("q", uid: "pod-2")
@@ -173,18 +130,18 @@ struct DaemonTests {
             "/bin/sh", ["-c", "echo '{\"pid\": \(second.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(socket)"],
             in: node.host)
         #expect(stolen.status == 1 && stolen.output.contains("still in another pod's sandbox"), "\(stolen.output)")
-        #expect(try interfaces(node, pod).contains("net1"))
-        try unprepare(node, "a")
+        #expect(try node.interfaces(pod).contains("net1"))
+        try node.unprepare("a")
         #expect(try TestNode.describe(node.host) == before)
     }
 
     @Test
     func `a pod in the host's network gets device nodes, and a NIC's interface is refused with the way out`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-1", name: "p", networkNamespace: nil)
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
@@ -195,25 +152,26 @@ struct DaemonTests {
             "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(node.scratch("journal/nri.sock"))"
         let held = try ChildProcess.run("/bin/sh", ["-c", command], in: node.host)
         #expect(held.status == 1 && held.output.contains("take hostNetwork out of the pod"), "\(held.output)")
-        try addClaim(node, "gpu", devices: ["pci-0000-07-00-0"], pod: "pod-2", interface: nil)
-        _ = try prepare(node, "gpu")
+        try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], pod: "pod-2", interface: nil)
+        _ = try node.prepare("gpu")
+        try node.api.add("pods/default", Pod(metadata: Metadata(name: "q", namespace: "default", uid: "pod-2")))
         try node.runtime?.create(NRIContainer(), in: .testbed(id: "t", uid: "pod-2", name: "q", networkNamespace: nil))
-        try unprepare(node, "a")
-        try unprepare(node, "gpu")
+        try node.unprepare("a")
+        try node.unprepare("gpu")
     }
 
     @Test
     func `unprepare before the sandbox stops brings the interface back first`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        try unprepare(node, "a")
+        try node.unprepare("a")
         #expect(try TestNode.describe(node.host) == before)
         try node.runtime?.stop(pod)
         #expect(try TestNode.describe(node.host) == before)
@@ -221,15 +179,15 @@ struct DaemonTests {
 
     @Test
     func `without nearside-nri, or without its runtime, nothing is prepared, and the message says why`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         try node.startNode()
-        try addClaim(node, "a")
-        let missing = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "a") }
+        try node.addClaim("a")
+        let missing = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
         #expect(missing?.details.contains("nearside-nri does not answer") == true, "\(missing?.details ?? "")")
         try node.startInjector(nriSocket: node.scratch("nobody.sock"))
         #expect(
             eventually {
-                let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "a") }
+                let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
                 return error?.details.contains("is not synchronised with the container runtime") == true
             })
         #expect(Files.list(node.scratch("journal/plans")).isEmpty)
@@ -237,54 +195,54 @@ struct DaemonTests {
 
     @Test
     func `a claim without interfaces needs no nearside-nri`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         try node.startNode()
-        try addClaim(node, "gpu", devices: ["pci-0000-07-00-0"], interface: nil)
-        #expect(try prepare(node, "gpu").flatMap(\.cdiDeviceIds) == ["dra.nearside/claim=uid-gpu-pci-0000-07-00-0"])
+        try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], interface: nil)
+        #expect(try node.prepare("gpu").flatMap(\.cdiDeviceIds) == ["dra.nearside/claim=uid-gpu-pci-0000-07-00-0"])
         #expect(try Files.readText(node.scratch("cdi/dra.nearside-uid-gpu.json")).contains("/dev/nvidia0"))
-        try unprepare(node, "gpu")
+        try node.unprepare("gpu")
     }
 
     @Test(arguments: [SIGKILL, SIGTERM])
     func `nearside-nri ended while a pod runs: the next one takes over and brings everything back`(signal: Int32) throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
         node.kill(injector: signal)
-        #expect(throws: KubeletPeer.Failure.self) { try unprepare(node, "a") }
-        #expect(try interfaces(node, pod).contains("net1"), "the running pod keeps its interface")
+        #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
+        #expect(try node.interfaces(pod).contains("net1"), "the running pod keeps its interface")
         try node.startInjector()
         try node.runtime?.stop(pod)
-        try unprepare(node, "a")
+        try node.unprepare("a")
         #expect(try TestNode.describe(node.host) == before)
     }
 
     @Test(arguments: [SIGKILL, SIGTERM])
     func `nearside-node ended: a prepared pod still gets its devices, and the next one knows the claim`(signal: Int32) throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         node.kill(node: signal)
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        #expect(try interfaces(node, pod).contains("net1"))
+        #expect(try node.interfaces(pod).contains("net1"))
         try node.startNode()
         // Another claim cannot have the device, also for the one that has just started.
-        try addClaim(node, "b", pod: "pod-2")
-        let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "b") }
+        try node.addClaim("b", pod: "pod-2")
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
         #expect(error?.details == "claim default/b: device pci-0000-0c-00-0 is still held by claim default/a")
         try node.runtime?.stop(pod)
-        try unprepare(node, "a")
+        try node.unprepare("a")
         #expect(try TestNode.describe(node.host) == before)
     }
 
@@ -301,28 +259,28 @@ struct DaemonTests {
         let device = try #require(published.flatMap { $0.spec.devices ?? [] }.first { $0.name == "pci-0000-0c-00-0" })
         // What only the driver of the interface tells, and no record of an attachment.
         #expect(device.attributes?["linkGbps"] == .int(10))
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        #expect(try interfaces(node, pod).contains("net1"))
+        #expect(try node.interfaces(pod).contains("net1"))
         for signal in [SIGTERM, SIGKILL] {
             node.kill(node: signal)
             try node.startNode()
             // It has taken its snapshot before it answers.
-            let error = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "nothing") }
+            let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("nothing") }
             #expect(error != nil)
             usleep(200_000)
             #expect(try node.api.slices() == published)
         }
         try node.runtime?.stop(pod)
-        try unprepare(node, "a")
+        try node.unprepare("a")
         #expect(try eventually { try node.api.slices() == published })
     }
 
     @Test
     func `a claim for a pair gets all its members, and nobody else gets one of them`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         try node.startInjector()
         try node.startNode()
@@ -331,26 +289,26 @@ struct DaemonTests {
         #expect(all.count { $0.attributes?["kind"] == .string("pair") } == 8)
         let before = try TestNode.describe(node.host)
         // The pair of the NIC that the other tests use.
-        let rail = try #require(all.first { $0.name == Self.nic }?.attributes?["pair"])
+        let rail = try #require(all.first { $0.name == TestNode.nic }?.attributes?["pair"])
         guard case .string(let name) = rail else { return }
-        try addClaim(node, "pair", devices: [name])
-        let prepared = try prepare(node, "pair")
+        try node.addClaim("pair", devices: [name])
+        let prepared = try node.prepare("pair")
         #expect(prepared.map(\.deviceName) == [name])
         #expect(prepared.first?.cdiDeviceIds.count == 2)
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        #expect(try interfaces(node, pod).contains("net1"))
-        try addClaim(node, "nic", pod: "pod-2")
-        let refused = #expect(throws: KubeletPeer.Failure.self) { try prepare(node, "nic") }
+        #expect(try node.interfaces(pod).contains("net1"))
+        try node.addClaim("nic", pod: "pod-2")
+        let refused = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("nic") }
         #expect("\(String(describing: refused))".contains("still held by claim default/pair"))
         try node.runtime?.stop(pod)
-        try unprepare(node, "pair")
+        try node.unprepare("pair")
         #expect(try TestNode.describe(node.host) == before)
     }
 
     @Test
     func `a cluster that does not know counters gets no pair devices, one warning, and no writes after that`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         node.api.switchOff([.partitionableDevices])
         try node.startNode()
         #expect(try eventually { try node.api.slices().flatMap { $0.spec.devices ?? [] }.count == 16 })
@@ -428,31 +386,31 @@ struct DaemonTests {
 
     @Test
     func `a pod that started while nearside-nri was away gets its interface at the next synchronisation`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         node.kill(injector: SIGKILL)
         let pod = try node.makePod("p", uid: "pod-1")
         try node.startInjector()
-        #expect(try interfaces(node, pod).contains("net1"))
+        #expect(try node.interfaces(pod).contains("net1"))
     }
 
     @Test
     func `nearside-nri killed at any moment of attaching or detaching: no container without its interfaces, and the host as before`() throws
     {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.startInjector()
         try node.startNode()
-        let devices = [Self.nic, "pci-0000-12-00-0", "pci-0000-4b-00-0"]
+        let devices = [TestNode.nic, "pci-0000-12-00-0", "pci-0000-4b-00-0"]
         for (round, delay) in [0, 3, 10, 25, 40, 60, 80, 100].enumerated() {
             let name = "k\(round)"
-            try addClaim(node, name, devices: devices, pod: name, interface: "net")
-            _ = try prepare(node, name)
+            try node.addClaim(name, devices: devices, pod: name, interface: "net")
+            _ = try node.prepare(name)
             let pod = try node.makePod(name, uid: name)
             // The runtime goes on without the plugin, whatever becomes of the call.
             try killInjector(node, afterMilliseconds: delay)
@@ -460,13 +418,13 @@ struct DaemonTests {
             node.kill(injector: SIGKILL)
             try node.startInjector()
             try node.runtime?.create(NRIContainer(), in: pod)
-            let inside = try interfaces(node, pod)
+            let inside = try node.interfaces(pod)
             for index in devices.indices { #expect(inside.contains("net\(index)"), "killed after \(delay) ms: \(inside)") }
             try killInjector(node, afterMilliseconds: delay)
             try? node.runtime?.stop(pod)
             node.kill(injector: SIGKILL)
             try node.startInjector()
-            try unprepare(node, name)
+            try node.unprepare(name)
             node.removePod(pod)
             #expect(try TestNode.describe(node.host) == before, "killed after \(delay) ms")
         }
@@ -483,13 +441,13 @@ struct DaemonTests {
 
     @Test
     func `an interface that cannot be attached holds the container back, and the sandbox still starts`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         _ = try ChildProcess.run("/sbin/ip", ["link", "add", "net1", "type", "ifb"], in: try node.namespace(of: pod))
         try node.runtime?.run(pod)
@@ -499,16 +457,16 @@ struct DaemonTests {
         // The name becomes free: the same sandbox goes on.
         _ = try ChildProcess.run("/sbin/ip", ["link", "del", "net1"], in: try node.namespace(of: pod))
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try interfaces(node, pod).contains("net1"))
+        #expect(try node.interfaces(pod).contains("net1"))
     }
 
     @Test
     func `a pod in the host's network is told that it cannot have an interface`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         try node.startInjector()
         try node.startNode()
-        try addClaim(node, "a")
-        _ = try prepare(node, "a")
+        try node.addClaim("a")
+        _ = try node.prepare("a")
         let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-1", name: "p", networkNamespace: nil)
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
@@ -517,7 +475,7 @@ struct DaemonTests {
 
     @Test
     func `SIGTERM ends both daemons with 0 and takes their sockets away`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         try node.startInjector()
         try node.startNode()
         #expect(node.nodeDaemon?.stop() == 0)
@@ -530,7 +488,7 @@ struct DaemonTests {
 
     @Test
     func `bad requests to nearside-nri's socket get one clear answer and harm nothing`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         try node.startInjector()
         let path = node.scratch("journal/nri.sock")
         func ask(_ text: String) throws -> String {
@@ -552,7 +510,7 @@ struct DaemonTests {
 
     @Test
     func `garbage from the runtime ends the connection, and a new one is made`() throws {
-        let node = try node()
+        let node = try TestNode.hgxA100()
         let socket = node.scratch("runtime.sock")
         let listener = try UnixSocket.listen(socket)
         try node.startInjector(nriSocket: socket)

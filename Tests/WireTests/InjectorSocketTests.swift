@@ -15,11 +15,11 @@ struct InjectorSocketTests {
 
     @Test
     func `an answer is one line, whatever its text`() {
-        let reply = InjectorReply.refused("two\nlines")
+        let reply = SocketReply.refused("two\nlines")
         #expect(reply.line == "error two lines\n")
-        #expect(InjectorReply(line: "error x y") == .refused("x y"))
-        #expect(InjectorReply(line: "ok") == .ok)
-        #expect(InjectorReply(line: "maybe") == nil)
+        #expect(SocketReply(line: "error x y") == .refused("x y"))
+        #expect(SocketReply(line: "ok") == .ok)
+        #expect(SocketReply(line: "maybe") == nil)
     }
 
     @Test

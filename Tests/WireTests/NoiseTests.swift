@@ -103,7 +103,7 @@ struct NoiseTests {
             let bytes = (0..<Int.random(in: 0...40, using: &noise)).map { _ in UInt8.random(in: 0...255, using: &noise) }
             let line = String(decoding: bytes, as: UTF8.self)
             if let request = InjectorRequest(line: line) { #expect(InjectorRequest(line: request.line.dropLast()) == request) }
-            _ = InjectorReply(line: line)
+            _ = SocketReply(line: line)
         }
     }
 }

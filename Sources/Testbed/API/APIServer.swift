@@ -178,6 +178,9 @@ package final class APIServer: Sendable {
 
     package func inject(_ fault: Fault) { state.withLock { $0.faults.append(fault) } }
 
+    /// From now on as it should be.
+    package func recover() { state.withLock { $0.faults = [] } }
+
     /// Ends all watches, as a load balancer does.
     package func cutWatches() {
         for watcher in state.withLock({ Array($0.watchers.values) }) { watcher.channel.close(promise: nil) }

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+
+/// Runs tasks on the thread that also serves their sockets. A call is a chain of short steps between a server, a client and
+/// files in memory; a change of threads between two of them would take longer than the step.
+final class EventLoopExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) { self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import InjectorSocket
+import Journal
+import Linux
+import Logging
+import Preparation
+import ServiceLifecycle
+
+/// Answers `nearside-nri`, which may not ask the cluster itself, which claims a pod uses that no plan names.
+struct PodQuestionService: Service {
+    let socket: String
+    let preparer: ClaimPreparer
+    let log: Logger
+
+    func run() async throws {
+        let listener = try UnixSocket.listen(socket)
+        defer { try? Files.remove(socket) }
+        let (stop, stopped) = try UnixSocket.pair()
+        let (questions, asked) = AsyncStream<Question>.makeStream(bufferingPolicy: .bufferingNewest(64))
+        try KernelThread.start {
+            while let ready = try? Poller.readable([stopped, listener], milliseconds: -1), !ready.contains(0) {
+                guard !ready.isEmpty, let client = try? UnixSocket.accept(listener) else { continue }
+                if let question = Question(client) { asked.yield(question) }
+            }
+            asked.finish()
+        }
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                for await question in questions { group.addTask { await answer(question) } }
+            }
+        } onGracefulShutdown: {
+            try? UnixSocket.send([0], to: stop)
+        }
+    }
+
+    private func answer(_ question: Question) async {
+        guard case .pod(let namespace, let name, let uid)? = question.request else {
+            return question.answer(.refused("this is no request; known is pod NAMESPACE NAME UID"))
+        }
+        do throws(ClaimError) {
+            try await preparer.note(pod: name, namespace: namespace, uid: uid)
+            question.answer(.ok)
+        } catch {
+            log.warning("cannot tell which claims a pod uses", metadata: ["pod": "\(namespace)/\(name)", "error": "\(error)"])
+            question.answer(.refused("\(error)"))
+        }
+    }
+}
+
+/// A connection, with what was asked on it.
+private struct Question: Sendable {
+    let client: Descriptor
+    /// Nil for nonsense.
+    let request: NodeRequest?
+
+    /// Nil when nothing comes: who asks does so at once.
+    init?(_ client: Descriptor) {
+        self.client = client
+        var line: [UInt8] = []
+        while !line.contains(UInt8(ascii: "\n")), line.count < NodeRequest.lineLimit {
+            guard (try? UnixSocket.setTimeout(client, milliseconds: 200)) != nil,
+                let part = try? UnixSocket.receive(from: client, atMost: NodeRequest.lineLimit).bytes, !part.isEmpty
+            else { return nil }
+            line += part
+        }
+        request = NodeRequest(line: String(decoding: line.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+    }
+
+    /// If it has left meanwhile, nobody is there to be told.
+    func answer(_ reply: SocketReply) { try? UnixSocket.send([UInt8](reply.line.utf8), to: client) }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Testing
+
+/// Claims that pods use of which nothing was said when they were prepared: several pods with one claim, and groups of pods.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct SharedClaimTests {
+    private func start() throws -> TestNode {
+        let node = try TestNode.hgxA100()
+        try node.startInjector()
+        try node.startNode()
+        return node
+    }
+
+    /// A claim, prepared.
+    private func prepare(
+        _ node: TestNode, child: Bool = false,
+        reserved: [ConsumerReference] = [ConsumerReference(resource: "pods", name: "one", uid: "pod-1")],
+        owner: OwnerReference? = nil
+    ) throws {
+        var parameters: [String: JSONValue] = ["interface": .object(["name": .string("net1")])]
+        if child {
+            parameters["interface"] = .object([
+                "name": .string("net1"), "subInterface": .object(["type": .string("macvlan"), "mode": .string("bridge")]),
+            ])
+        }
+        try node.api.add(
+            "resourceclaims/default",
+            ResourceClaim(
+                metadata: Metadata(name: "shared", namespace: "default", uid: "uid-shared", ownerReferences: owner.map { [$0] }),
+                status: ResourceClaimStatus(
+                    allocation: AllocationResult(
+                        devices: DeviceAllocation(
+                            results: [
+                                AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: TestNode.nic)
+                            ],
+                            config: [
+                                AllocationConfig(
+                                    source: .fromClaim, opaque: OpaqueConfig(driver: node.options.driver, parameters: .object(parameters)))
+                            ])),
+                    reservedFor: reserved)))
+        _ = try node.kubelet?.prepare(namespace: "default", name: "shared", uid: "uid-shared")
+    }
+
+    private func addPod(_ node: TestNode, _ name: String, uid: String, claim: String?) throws {
+        try node.api.add(
+            "pods/default",
+            Pod(
+                metadata: Metadata(name: name, namespace: "default", uid: uid),
+                spec: PodSpec(resourceClaims: claim.map { [PodResourceClaim(name: "nic", resourceClaimName: $0)] })))
+    }
+
+    private func create(_ node: TestNode, _ pod: NRIPodSandbox) throws { try node.runtime?.create(NRIContainer(), in: pod) }
+
+    private func hasInterface(_ node: TestNode, _ pod: NRIPodSandbox) throws -> Bool {
+        try node.interfaces(pod).contains("net1")
+    }
+
+    private func questions(_ node: TestNode) -> Int { node.api.requests.count { $0.contains("/pods/") } }
+
+    @Test
+    func `a second pod of a prepared claim gets its own interface, though the kubelet prepares nothing for it`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try prepare(node, child: true)
+        let one = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(one)
+        try create(node, one)
+        #expect(questions(node) == 0, "the plan names the first pod")
+        try addPod(node, "two", uid: "pod-2", claim: "shared")
+        let two = try node.makePod("two", uid: "pod-2")
+        try node.runtime?.run(two)
+        try create(node, two)
+        #expect(try hasInterface(node, one) && hasInterface(node, two))
+        try create(node, two)
+        #expect(questions(node) == 1, "a pod is looked up once")
+        // What was found out is not forgotten when the kubelet prepares again, as it does after its own restart.
+        _ = try node.kubelet?.prepare(namespace: "default", name: "shared", uid: "uid-shared")
+        try create(node, two)
+        #expect(questions(node) == 1)
+        try node.runtime?.stop(one)
+        try node.runtime?.stop(two)
+        try node.kubelet?.unprepare(namespace: "default", name: "shared", uid: "uid-shared")
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `a second pod cannot have an interface that the first one has, and does not start without it`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        try prepare(node)
+        let one = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(one)
+        try addPod(node, "two", uid: "pod-2", claim: "shared")
+        let two = try node.makePod("two", uid: "pod-2")
+        try node.runtime?.run(two)
+        #expect { try create(node, two) } throws: { "\($0)".contains("is still in another pod's sandbox") }
+        // The first one goes, and the runtime asks again.
+        try node.runtime?.stop(one)
+        try create(node, two)
+        #expect(try hasInterface(node, two))
+    }
+
+    @Test
+    func `a claim of a group of pods reaches each of its pods`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        var group = ConsumerReference(resource: "podgroups", name: "group", uid: "group-1")
+        group.apiGroup = "scheduling.k8s.io"
+        try prepare(
+            node, child: true, reserved: [group],
+            owner: OwnerReference(apiVersion: "scheduling.k8s.io/v1alpha2", kind: "PodGroup", name: "group", uid: "group-1"))
+        for number in 1...2 {
+            try addPod(node, "member-\(number)", uid: "member-\(number)", claim: "shared")
+            let pod = try node.makePod("member-\(number)", uid: "member-\(number)")
+            try node.runtime?.run(pod)
+            try create(node, pod)
+            #expect(try hasInterface(node, pod))
+        }
+    }
+
+    @Test
+    func `a pod without claims beside them starts, and claims of one pod make nobody ask`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        try prepare(node)
+        try addPod(node, "plain", uid: "plain", claim: nil)
+        let plain = try node.makePod("plain", uid: "plain")
+        try node.runtime?.run(plain)
+        try create(node, plain)
+        #expect(questions(node) == 1)
+        #expect(try !hasInterface(node, plain))
+
+        let other = try start()
+        defer { other.removeAllPods() }
+        try prepare(other, owner: OwnerReference(apiVersion: "v1", kind: "Pod", name: "one", uid: "pod-1"))
+        let pod = try other.makePod("plain", uid: "plain")
+        try create(other, pod)
+        #expect(questions(other) == 0)
+    }
+
+    @Test
+    func `when nobody can tell whether a pod uses a claim, its container waits, and starts as soon as somebody can`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        try prepare(node, child: true)
+        try addPod(node, "two", uid: "pod-2", claim: "shared")
+        let two = try node.makePod("two", uid: "pod-2")
+        try node.runtime?.run(two)
+        // No answer, another pod of that name, and no nearside-node.
+        node.api.inject(.init("GET", "/api/v1/namespaces/default/pods/", code: 500, times: 100))
+        #expect { try create(node, two) } throws: { "\($0)".contains("may be one of those that use claim default/shared") }
+        node.api.inject(.init("GET", "/api/v1/namespaces/default/pods/", code: 0, times: 1))
+        #expect(throws: (any Error).self) { try create(node, two) }
+        node.api.recover()
+        let replaced = try node.makePod("two", uid: "pod-3")
+        #expect { try create(node, replaced) } throws: { "\($0)".contains("was replaced: the runtime has UID pod-3") }
+        // The API server itself may be such a pod.
+        var stationary = try node.makePod("two", uid: "static")
+        stationary.annotations["kubernetes.io/config.source"] = "file"
+        try create(node, stationary)
+        node.kill(node: SIGKILL)
+        #expect { try create(node, two) } throws: { "\($0)".contains("nearside-node does not answer") }
+        try node.startNode()
+        node.api.recover()
+        let isAdmitted = eventually { (try? create(node, two)) != nil }
+        #expect(isAdmitted)
+        #expect(try hasInterface(node, two))
+    }
+}

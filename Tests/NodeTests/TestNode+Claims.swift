@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Testing
+
+extension TestNode {
+    /// HGX A100 with stand-in interfaces: 8 pairs of one GPU and one NIC.
+    static func hgxA100(_ dialect: RuntimePeer.Dialect = .stateChange) throws -> TestNode {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.dialect = dialect
+        return try TestNode(options)
+    }
+
+    /// One of its NICs.
+    static let nic = "pci-0000-0c-00-0"
+
+    /// A claim that is allocated, reserved for a pod, and calls its interface something.
+    func addClaim(_ name: String, devices: [String] = [nic], pod: String = "pod-1", interface: String? = "net1") throws {
+        let config = interface.map {
+            AllocationConfig(
+                source: .fromClaim,
+                opaque: OpaqueConfig(driver: options.driver, parameters: .object(["interface": .object(["name": .string($0)])])))
+        }
+        try api.add(
+            "resourceclaims/default",
+            ResourceClaim(
+                metadata: Metadata(name: name, namespace: "default", uid: "uid-\(name)"),
+                status: ResourceClaimStatus(
+                    allocation: AllocationResult(
+                        devices: DeviceAllocation(
+                            results: devices.map {
+                                AllocatedDevice(request: "nic", driver: options.driver, pool: options.node, device: $0)
+                            }, config: config.map { [$0] })),
+                    reservedFor: [ConsumerReference(resource: "pods", name: pod, uid: pod)])))
+    }
+
+    @discardableResult
+    func prepare(_ name: String) throws -> [DRAV1Device] {
+        try #require(kubelet).prepare(namespace: "default", name: name, uid: "uid-\(name)")
+    }
+
+    func unprepare(_ name: String) throws {
+        try #require(kubelet).unprepare(namespace: "default", name: name, uid: "uid-\(name)")
+    }
+
+    /// Interfaces of a pod with their addresses, as `ip` shows them.
+    func interfaces(_ pod: NRIPodSandbox) throws -> String {
+        try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try namespace(of: pod)).output
+    }
+}
