@@ -44,10 +44,6 @@ extension PodInjector {
         known.insert(sandbox.podUID)
     }
 
-    func readPlan(_ uid: String) throws(InjectionError) -> ClaimPlan? {
-        do throws(JournalError) { return try journal.plan(uid) } catch { throw InjectionError("\(error)") }
-    }
-
     func readState(_ uid: String) throws(InjectionError) -> ClaimState? {
         do throws(JournalError) { return try states.state(uid) } catch { throw InjectionError("\(error)") }
     }

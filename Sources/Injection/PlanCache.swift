@@ -24,6 +24,11 @@ final class PlanCache {
         return plans.values
     }
 
+    func plan(_ uid: String) -> ClaimPlan? {
+        refresh()
+        return plans[uid]
+    }
+
     private func refresh() {
         var found = FolderChanges.Changes.everything
         do throws(SystemError) {
@@ -38,15 +43,16 @@ final class PlanCache {
         }
         switch found {
         case .entries(let names):
-            for uid in names.compactMap(JournalFolder.uid) {
-                do throws(JournalError) { plans[uid] = try journal.plan(uid) } catch {
-                    plans[uid] = nil
-                    damage(error)
-                }
+            for uid in names.compactMap(JournalFolder.uid(ofChanged:)) {
+                // One that cannot be read any more is as it was: a pod is not to start without its devices because of it.
+                do throws(JournalError) {
+                    let plan = try journal.plan(uid)
+                    if plan != nil || !journal.isDamaged(uid) { plans[uid] = plan }
+                } catch { damage(error) }
             }
         case .everything:
             let (all, damaged) = journal.plans()
-            plans = Dictionary(all.map { ($0.claim.uid, $0) }, uniquingKeysWith: { first, _ in first })
+            plans = plans.filter { journal.isDamaged($0.key) }.merging(all.map { ($0.claim.uid, $0) }) { $1 }
             for error in damaged { damage(error) }
         }
     }

@@ -127,7 +127,7 @@ package final class PodInjector {
 
     /// May a container with this network namespace start? Everything of the claim has to be in it.
     package func admit(claim uid: String, namespace: NetworkNamespace?) throws(InjectionError) {
-        guard let plan = try readPlan(uid), plan.phase == .prepared else {
+        guard let plan = plans.plan(uid), plan.phase == .prepared else {
             throw InjectionError("claim \(uid) is not prepared on this node")
         }
         guard plan.hasInterfaces else { return }

@@ -42,6 +42,11 @@ package struct JournalFolder: Sendable {
         name.hasSuffix(".json") && !name.hasPrefix(".") ? String(name.dropLast(5)) : nil
     }
 
+    /// The same, also of one that was set aside.
+    package static func uid(ofChanged name: String) -> String? {
+        uid(ofFile: name.hasSuffix(aside) ? String(name.dropLast(aside.count)) : name)
+    }
+
     private func file(_ kind: Kind, _ uid: String) -> String {
         "\(path)/\(kind.rawValue)/\(uid).\(kind == .workloads ? "xml" : "json")"
     }
@@ -58,7 +63,16 @@ package struct JournalFolder: Sendable {
 
     package func write(_ plan: ClaimPlan) throws(JournalError) { try write(plan, .plans, plan.claim.uid, isDurable: true) }
 
-    package func removePlan(_ uid: String) throws(JournalError) { try remove(.plans, uid) }
+    /// And what was set aside of it.
+    package func removePlan(_ uid: String) throws(JournalError) {
+        try remove(.plans, uid)
+        try? Files.remove(file(.plans, uid) + Self.aside)
+    }
+
+    /// True for a plan that was set aside as damaged, and that nobody has written anew or given up since.
+    package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
+
+    private static let aside = ".damaged"
 
     // MARK: States
 
@@ -66,6 +80,9 @@ package struct JournalFolder: Sendable {
         let state: ClaimState? = try read(.states, uid, version: ClaimState.currentVersion)
         return state.flatMap { $0.boot == Boot.current ? $0 : nil }
     }
+
+    /// True when something of the claim may have left the host, even if what is written of it cannot be read.
+    package func hasState(_ uid: String) -> Bool { (try? checkedFile(.states, uid)).map(Files.exists) ?? false }
 
     /// Those of this run of the kernel: of an earlier one there is neither a namespace nor a changed interface left.
     package func states() -> (states: [ClaimState], damaged: [JournalError]) {
@@ -124,7 +141,7 @@ package struct JournalFolder: Sendable {
             // A newer program wrote it and may come back: it stays where it is.
             throw error
         } catch {
-            let aside = file + ".damaged"
+            let aside = file + Self.aside
             try? Files.replace(aside, with: bytes, mode: 0o600)
             try? Files.remove(file)
             throw JournalError(file, "is damaged and was set aside as \(aside): \(error)")
@@ -134,7 +151,7 @@ package struct JournalFolder: Sendable {
     private func readAll<Value: Decodable>(_ kind: Kind, version: Int) -> ([Value], [JournalError]) {
         var values: [Value] = []
         var damaged: [JournalError] = []
-        for uid in Files.list("\(path)/\(kind.rawValue)").compactMap(Self.uid) {
+        for uid in Files.list("\(path)/\(kind.rawValue)").compactMap(Self.uid(ofFile:)) {
             do throws(JournalError) {
                 if let value: Value = try read(kind, uid, version: version) { values.append(value) }
             } catch { damaged.append(error) }

@@ -273,11 +273,11 @@ package actor ClaimPreparer {
         defer { withExtendedLifetime(lock) {} }
         let plan: ClaimPlan?
         do throws(JournalError) { plan = try journal.plan(identity.uid) } catch {
-            // A plan that was set aside as damaged: what the state holds is still brought back.
             log.error("plan cannot be used", metadata: ["claim": "\(identity)", "error": "\(error)"])
-            try await release(identity)
             plan = nil
         }
+        // Also without a plan, which may have been damaged: what has left the host comes back.
+        if plan == nil, journal.hasState(identity.uid) { try await release(identity) }
         do {
             if var plan {
                 if plan.phase == .prepared {

@@ -71,10 +71,14 @@ package final class KubeletPeer: @unchecked Sendable {
     }
 
     package let info: RegistrationPluginInfo
+    private let patience: Int64
     private let service: Channel
 
-    /// - Parameter refusal: why it is not taken, if it is not.
-    package init(registrationSocket: String, refusal: String? = nil) throws {
+    /// - Parameters:
+    ///   - refusal: why it is not taken, if it is not.
+    ///   - patience: how long it waits for the answer to a call, in milliseconds.
+    package init(registrationSocket: String, refusal: String? = nil, patience: Int = 45_000) throws {
+        self.patience = Int64(patience)
         let authority = registrationSocket.utf8.map { byte in
             byte == UInt8(ascii: "/") ? "%2F" : String(UnicodeScalar(byte))
         }.joined()
@@ -110,7 +114,8 @@ package final class KubeletPeer: @unchecked Sendable {
         (claim.namespace, claim.name, claim.uid) = (namespace, name, uid)
         var request = DRAV1NodePrepareResourcesRequest()
         request.claims = [claim]
-        let response: DRAV1NodePrepareResourcesResponse = try service.call(Self.prefix + "NodePrepareResources", request)
+        let response: DRAV1NodePrepareResourcesResponse = try service.call(
+            Self.prefix + "NodePrepareResources", request, milliseconds: patience)
         guard let entry = response.claims[uid] else { throw Failure(status: 13, details: "no entry for \(uid)") }
         if !entry.error.isEmpty { throw Failure(status: 0, details: entry.error) }
         return entry.devices
@@ -122,7 +127,7 @@ package final class KubeletPeer: @unchecked Sendable {
         var request = DRAV1NodeUnprepareResourcesRequest()
         request.claims = [claim]
         let response: DRAV1NodeUnprepareResourcesResponse = try service.call(
-            Self.prefix + "NodeUnprepareResources", request)
+            Self.prefix + "NodeUnprepareResources", request, milliseconds: patience)
         guard let entry = response.claims[uid] else { throw Failure(status: 13, details: "no entry for \(uid)") }
         if !entry.error.isEmpty { throw Failure(status: 0, details: entry.error) }
     }

@@ -35,6 +35,8 @@ package final class TestNode {
         package var faults: String?
         /// How long the runtime waits for a plugin's answer, in milliseconds.
         package var runtimePatience = 60_000
+        /// How long the kubelet waits for the answer to a call, in milliseconds.
+        package var kubeletPatience = 45_000
         /// A topology policy for nearside-node, as JSON.
         package var topologyPolicy: String?
 
@@ -214,7 +216,7 @@ package final class TestNode {
         guard eventually(seconds: 10, { (try? UnixSocket.connect(socket)) != nil }) else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)
         }
-        kubelet = try KubeletPeer(registrationSocket: socket)
+        kubelet = try KubeletPeer(registrationSocket: socket, patience: options.kubeletPatience)
     }
 
     /// The last of what a daemon printed.

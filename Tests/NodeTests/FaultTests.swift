@@ -46,6 +46,7 @@ struct FaultTests {
         for daemon in Daemon.allCases {
             for phase in Phase.allCases {
                 let steps = try scene.run(Fault.Case(daemon: daemon, phase: phase, action: .count, step: 0))
+                cases += Fault.actions(of: daemon, phase).map { Fault.Case(daemon: daemon, phase: phase, action: $0, step: 0) }
                 for step in stride(from: 1, through: max(1, steps), by: 1) {
                     for action in Fault.actions { cases.append(.init(daemon: daemon, phase: phase, action: action, step: step)) }
                 }
@@ -65,6 +66,12 @@ struct FaultTests {
         }
         print("fault cases, \(form): \(done) of \(cases.count)")
         #expect(done > 20)
+        // Nothing is kept of a pod that is gone.
+        let rest = Fault.Case(daemon: .node, phase: .prepare, action: .count, step: 0)
+        for _ in 0..<3 { _ = try scene.run(rest) }
+        let open = scene.openDescriptors()
+        for _ in 0..<5 { _ = try scene.run(rest) }
+        #expect(eventually { scene.openDescriptors() == open }, "\(scene.openDescriptors()) and not \(open)")
     }
 
     /// A node with both daemons, and the text of its host at rest.
@@ -79,6 +86,7 @@ struct FaultTests {
                 programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
             options.faults = Fault.library
             options.runtimePatience = 2000
+            options.kubeletPatience = 2000
             node = try TestNode(options)
             self.form = form
             before = try TestNode.describe(node.host)
@@ -101,7 +109,10 @@ struct FaultTests {
             var steps = 0
             func phase(_ phase: Phase, _ body: () throws -> Void) throws {
                 let isMeant = phase == entry.phase
-                if isMeant { try Fault.arm(node, entry) }
+                if isMeant {
+                    try Fault.arm(node, entry)
+                    try Fault.damage(node, entry, uid)
+                }
                 try body()
                 if isMeant { steps = try Fault.disarm(node, entry.daemon) }
                 try revive()
@@ -120,12 +131,19 @@ struct FaultTests {
             node.removePod(pod)
             let after = try TestNode.describe(node.host)
             if after != before { throw Broken(description: "the host has changed:\n\(difference(before, after))") }
+            node.api.recover()
+            Fault.removeDamage(node)
             for folder in ["cdi", "journal/plans", "journal/states"] {
                 // What a killed program was writing, it overwrites the next time.
                 let left = Files.list(node.scratch(folder)).filter { !$0.hasPrefix(".") }
                 if !left.isEmpty { throw Broken(description: "\(folder) still has \(left)") }
             }
             return steps
+        }
+
+        /// How many files and sockets each daemon has open.
+        func openDescriptors() -> [Int] {
+            [node.nodeDaemon, node.injectorDaemon].map { Files.list("/proc/\($0?.identifier ?? 0)/fd").count }
         }
 
         /// The kubelet asks again, until it is done.
@@ -235,6 +253,12 @@ struct FaultTests {
 enum Fault {
     enum Action: Hashable, CustomStringConvertible {
         case killBefore, killAfter, stopBefore, stopAfter, diskFull, count
+        /// In milliseconds: the runtime waits two seconds.
+        case delay(Int32)
+        /// The API server answers with this status, or (0) not at all, or (-1) cuts the connection.
+        case noCluster(Int)
+        /// Files that are none of ours, or ours and damaged, in the journal.
+        case damage(Damage)
         case fail(Int32)
         case replaceAnswer(Int32)
 
@@ -247,13 +271,14 @@ enum Fault {
             case .fail: 5
             case .replaceAnswer: 6
             case .diskFull: 7
-            case .count: 8
+            case .count, .noCluster, .damage: 8
+            case .delay: 9
             }
         }
 
         var error: Int32 {
             switch self {
-            case .fail(let code), .replaceAnswer(let code): code
+            case .fail(let code), .replaceAnswer(let code), .delay(let code): code
             default: 0
             }
         }
@@ -266,6 +291,9 @@ enum Fault {
             case .stopAfter: "stopped after"
             case .diskFull: "disk full from"
             case .count: "counting"
+            case .delay(let milliseconds): "late by \(milliseconds) ms at"
+            case .noCluster(let code): "API server answers \(code) in"
+            case .damage(let damage): "\(damage) in"
             case .fail(let code): "error \(code) at"
             case .replaceAnswer(let code): "answer replaced by error \(code) at"
             }
@@ -274,7 +302,23 @@ enum Fault {
 
     static let actions: [Action] =
         [.killBefore, .killAfter, .stopBefore, .stopAfter, .diskFull]
+        + [100, 1000, 2500, 5000].map { .delay($0) }
         + [EPERM, ENODEV, EBUSY, EEXIST, EINVAL, ENOBUFS, ENOMEM, EOPNOTSUPP].flatMap { [.fail($0), .replaceAnswer($0)] }
+
+    /// What a disk, or a person, can do to a journal while both daemons run.
+    enum Damage: CaseIterable {
+        case foreignFiles, newerFiles, emptyPlan, halfState, foreignState
+    }
+
+    /// Those that belong to no step: once for a phase.
+    static func actions(of daemon: FaultTests.Daemon, _ phase: FaultTests.Phase) -> [Action] {
+        switch (daemon, phase) {
+        case (.node, .prepare):
+            [.noCluster(500), .noCluster(503), .noCluster(429), .noCluster(-1), .damage(.foreignFiles), .damage(.newerFiles)]
+        case (.injector, .attach), (.injector, .detach), (.node, .unprepare): Damage.allCases.map { .damage($0) }
+        default: []
+        }
+    }
 
     struct Case: CustomStringConvertible {
         var daemon: FaultTests.Daemon
@@ -293,6 +337,42 @@ enum Fault {
 
     static func arm(_ node: TestNode, _ entry: Case) throws {
         try write(node, entry.daemon, [entry.action.mode, Int32(entry.step), entry.action.error, 0, 0])
+    }
+
+    /// Does to the journal, or the API server, what the case says.
+    static func damage(_ node: TestNode, _ entry: Case, _ uid: String) throws {
+        let (plan, state) = (node.scratch("journal/plans/uid-\(uid).json"), node.scratch("journal/states/uid-\(uid).json"))
+        func overwrite(_ path: String, _ change: (String) -> String) throws {
+            guard Files.exists(path) else { return }
+            try Files.write(path, change(try Files.readText(path)))
+        }
+        switch entry.action {
+        case .noCluster(let code):
+            node.api.inject(.init("GET", "/apis/resource.k8s.io/", code: code, times: 3))
+        case .damage(.foreignFiles):
+            for (name, text) in [("\(foreign)1.json", "{"), ("\(foreign)2.json", ""), ("\(foreign)3.json", "[1]"), ("\(foreign)4", "x")] {
+                for folder in ["plans", "states"] { try Files.write(node.scratch("journal/\(folder)/\(name)"), text) }
+            }
+            for folder in ["plans", "states"] { try Files.makeFolder(node.scratch("journal/\(folder)/\(foreign)5.json")) }
+        case .damage(.newerFiles):
+            for folder in ["plans", "states"] {
+                try Files.write(node.scratch("journal/\(folder)/\(foreign)6.json"), "{\"version\": 99, \"claim\": 7}")
+            }
+        case .damage(.emptyPlan): try overwrite(plan) { _ in "" }
+        case .damage(.halfState): try overwrite(state) { String($0.prefix($0.count / 2)) }
+        case .damage(.foreignState): try overwrite(state) { _ in "{\"version\": 1}" }
+        default: break
+        }
+    }
+
+    private static let foreign = "foreign-"
+
+    static func removeDamage(_ node: TestNode) {
+        for folder in ["plans", "states"].map({ node.scratch("journal/\($0)") }) {
+            for name in Files.list(folder) where name.hasPrefix(foreign) || name.hasSuffix(".damaged") {
+                ScratchFolder.removeTree("\(folder)/\(name)")
+            }
+        }
     }
 
     /// How many steps there were.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Loaded before the C library into a program under test (LD_PRELOAD): at the N-th step that changes something
-// outside the program, it ends or stops the program, or has the step fail. NEARSIDE_FAULTS names a file of five
+// outside the program, it ends, stops or delays the program, or has the step fail. NEARSIDE_FAULTS names a file of five
 // integers, shared with the test: what to do, at which step, with which error, steps so far, whether it happened.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { OFF, KILL_BEFORE, KILL_AFTER, STOP_BEFORE, STOP_AFTER, FAIL, REPLACE_ANSWER, DISK_FULL, COUNT };
+enum { OFF, KILL_BEFORE, KILL_AFTER, STOP_BEFORE, STOP_AFTER, FAIL, REPLACE_ANSWER, DISK_FULL, COUNT, DELAY };
 
 struct control { volatile int mode, step, error, steps, fired; };
 static struct control *control;
@@ -36,6 +36,8 @@ static int is_due(void) {
     int step = __sync_add_and_fetch(&control->steps, 1);
     if (step != control->step) return 0;
     control->fired = 1;
+    // The error is milliseconds then.
+    if (control->mode == DELAY) usleep(control->error * 1000);
     return control->mode;
 }
 
