@@ -7,7 +7,7 @@ package import Linux
 ///
 ///     plans/CLAIM-UID.json    written by nearside-node
 ///     states/CLAIM-UID.json   written by nearside-nri
-///     workloads/CLAIM-UID.xml written by nearside-node, for the claim's containers to read
+///     workloads/CLAIM-UID...  written by nearside-node, for the claim's containers to read
 ///     nri.sock                served by nearside-nri
 ///     node.sock               served by nearside-node
 ///     machine.json            written and read by nearside-node alone: the devices as last published
@@ -31,7 +31,7 @@ package struct JournalFolder: Sendable {
     }
 
     private enum Kind: String {
-        case plans, states, workloads
+        case plans, states
     }
 
     /// Where plans are, for those who wait for new ones.
@@ -48,7 +48,7 @@ package struct JournalFolder: Sendable {
     }
 
     private func file(_ kind: Kind, _ uid: String) -> String {
-        "\(path)/\(kind.rawValue)/\(uid).\(kind == .workloads ? "xml" : "json")"
+        "\(path)/\(kind.rawValue)/\(uid).json"
     }
 
     // MARK: Plans
@@ -103,18 +103,28 @@ package struct JournalFolder: Sendable {
 
     // MARK: Workloads
 
-    /// Files that containers of a claim get to read; one is `CLAIM-UID.xml`.
+    /// Files that containers of a claim get to read.
     package var workloads: String { "\(path)/workloads" }
 
-    package func writeWorkload(_ text: String, _ uid: String) throws(JournalError) {
-        let file = try checkedFile(.workloads, uid)
+    /// The name of such a file: what NCCL is told, or what is told of the devices of a request.
+    package static func workload(_ uid: String, request: String? = nil) -> String { request.map { "\(uid)_\($0).json" } ?? "\(uid).xml" }
+
+    package func writeWorkload(_ text: String, _ uid: String, request: String? = nil) throws(JournalError) {
+        for part in [uid] + (request.map { [$0] } ?? []) { _ = try checkedFile(.plans, part) }
+        let file = "\(workloads)/\(Self.workload(uid, request: request))"
         do throws(SystemError) {
             try Files.makeFolder(workloads)
             try Files.replace(file, with: [UInt8](text.utf8), isDurable: false)
         } catch { throw JournalError(file, "cannot be written: \(error)") }
     }
 
-    package func removeWorkload(_ uid: String) throws(JournalError) { try remove(.workloads, uid) }
+    package func removeWorkloads(_ uid: String) throws(JournalError) {
+        for name in Files.list(workloads) where name == Self.workload(uid) || name.hasPrefix("\(uid)_") {
+            do throws(SystemError) { try Files.remove("\(workloads)/\(name)") } catch {
+                throw JournalError("\(workloads)/\(name)", "\(error)")
+            }
+        }
+    }
 
     // MARK: Files
 

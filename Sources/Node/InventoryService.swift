@@ -92,7 +92,8 @@ actor InventoryService: Service {
         let published = machine.devices.filter(policy.publishes)
         await preparer.update(
             devices: Dictionary(published.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            groups: slices.pairs?.members ?? [:], topology: topology)
+            groups: slices.pairs?.members ?? [:], topology: topology,
+            attributes: Dictionary(slices.whole.devices.map { ($0.name, $0.attributes ?? [:]) }, uniquingKeysWith: { first, _ in first }))
         await publisher.publish(slices)
         board.post(report.conditions(slices, held: held, pool: options.node))
         tell(report)

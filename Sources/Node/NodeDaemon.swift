@@ -31,6 +31,8 @@ package struct NodeDaemon: Sendable {
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
         package var kubelet: KubeletPlugin.Options
         package var gatePath: String?
+        /// Whether containers get files that tell of their devices (KEP-5304).
+        package var tellsDevices = false
         /// Nil for none.
         package var metrics: MetricsAddress?
 
@@ -75,6 +77,7 @@ package struct NodeDaemon: Sendable {
         let status = ClaimStatusService(resources: resources, journal: journal, driver: driver, events: events, log: log)
         var preparation = ClaimPreparer.Options(
             driver: driver, gatePath: options.gatePath, lockPath: "\(options.kubelet.data)/serialize.lock")
+        preparation.tellsDevices = options.tellsDevices
         preparation.vendorSpecFolders = options.vendorSpecFolders
         preparation.report = status.report
         let preparer = ClaimPreparer(preparation, resources: resources, journal: journal, specs: SpecFolder(options.cdi), log: log)

@@ -38,6 +38,9 @@ package struct ClaimPlanner: Sendable {
     package var movesRDMA = false
     /// Who is near whom: for the files that tell workloads.
     package var topology: MachineTopology?
+    /// Whether containers get a file that tells of their devices (KEP-5304), and what slices say of these.
+    package var tellsDevices = false
+    package var attributes: [String: [String: DeviceAttribute]] = [:]
     /// The folder for such files, as the host sees it.
     package var workloadFolder = "/run/nearside/workloads"
 
@@ -55,6 +58,8 @@ package struct ClaimPlanner: Sendable {
         package var spec: Spec?
         /// What NCCL is told of the claim's devices, if it is to be told.
         package var ncclTopology: String?
+        /// What is told of the devices of each request, if it is to be told.
+        package var metadata: [String: DeviceMetadata] = [:]
     }
 
     /// One device of the claim, with what is asked of it.
@@ -104,7 +109,7 @@ package struct ClaimPlanner: Sendable {
             var told: Set<String> = []
             throw ClaimError(identity, problems.filter { told.insert($0).inserted })
         }
-        let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members)
+        let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members, podClaimName: claim.podClaimName)
         let spec = edits.spec(planned)
         if let spec { for index in planned.indices { planned[index].cdiDeviceIDs = edits.names(of: planned[index], in: spec) } }
         var plan = ClaimPlan(claim: identity, pods: pods, devices: planned)
@@ -113,7 +118,7 @@ package struct ClaimPlanner: Sendable {
             // Pods that were found to use it, and are not among those it was reserved for at first.
             plan.pods += (existing?.pods ?? []).filter { !pods.contains($0) }
         }
-        return Outcome(plan: plan, spec: spec, ncclTopology: edits.ncclTopology)
+        return Outcome(plan: plan, spec: spec, ncclTopology: edits.ncclTopology, metadata: edits.metadata(planned))
     }
 
     // MARK: Devices

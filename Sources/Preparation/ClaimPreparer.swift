@@ -8,7 +8,7 @@ package import Kubernetes
 import Linux
 package import Logging
 import Netlink
-import ResourceAPI
+package import ResourceAPI
 package import Topology
 
 /// A device of a prepared claim, as the kubelet wants to hear of it.
@@ -36,6 +36,8 @@ package actor ClaimPreparer {
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
         /// Told of every claim that cannot be prepared, and of every one that was given up.
         package var report: (@Sendable (ClaimIdentity, ClaimError?) -> Void)?
+        /// Whether containers get files that tell of their devices (KEP-5304).
+        package var tellsDevices = false
         /// The file whose lock another instance of this driver takes too: during a rolling update there are two.
         package var lockPath: String?
 
@@ -54,6 +56,7 @@ package actor ClaimPreparer {
     private var devices: [String: Device] = [:]
     private var groups: [String: [String]] = [:]
     private var topology: MachineTopology?
+    private var attributes: [String: [String: DeviceAttribute]] = [:]
     /// The interface that each device had when it last had one, since this program started.
     private var interfaces: [String: String] = [:]
 
@@ -68,7 +71,10 @@ package actor ClaimPreparer {
     }
 
     /// The devices of this node by their name in slices, from the latest snapshot.
-    package func update(devices: [String: Device], groups: [String: [String]], topology: MachineTopology) {
+    package func update(
+        devices: [String: Device], groups: [String: [String]], topology: MachineTopology, attributes: [String: [String: DeviceAttribute]]
+    ) {
+        self.attributes = attributes
         self.devices = devices
         self.groups = groups
         self.topology = topology
@@ -124,6 +130,9 @@ package actor ClaimPreparer {
             // The plan first: from then on the devices are taken, whatever happens.
             if outcome.plan != existing { try journal.write(outcome.plan) }
             if let text = outcome.ncclTopology { try journal.writeWorkload(text, identity.uid) }
+            for (request, metadata) in outcome.metadata {
+                try journal.writeWorkload(try metadata.text(), identity.uid, request: request)
+            }
             if let spec = outcome.spec { try specs.write(spec, named: specName(identity.uid)) }
         } catch { throw ClaimError("claim \(identity): \(error)") }
         log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(outcome.plan.devices.count)"])
@@ -174,6 +183,8 @@ package actor ClaimPreparer {
         planner.topology = topology
         planner.lostInterfaces = interfaces.filter { devices[$0.key]?.netdevs.isEmpty == true }
         planner.movesRDMA = Self.movesRDMA
+        planner.tellsDevices = options.tellsDevices
+        planner.attributes = attributes
         planner.workloadFolder = journal.workloads
         let configs = claim.status?.allocation?.devices.config ?? []
         if configs.contains(where: { $0.opaque?.driver == options.driver && $0.opaque?.parameters["ethtool"] != nil }) {
@@ -288,7 +299,7 @@ package actor ClaimPreparer {
                 if plan.hasInterfaces { try await release(identity) }
             }
             try specs.remove(named: specName(identity.uid))
-            try journal.removeWorkload(identity.uid)
+            try journal.removeWorkloads(identity.uid)
             try journal.removePlan(identity.uid)
             if plan != nil { options.report?(identity, nil) }
         } catch let error as ClaimError { throw error } catch { throw ClaimError("claim \(identity): \(error)") }

@@ -11,6 +11,8 @@ struct ContainerEditsPlanner {
     let planner: ClaimPlanner
     let claim: ClaimIdentity
     let members: [ClaimPlanner.Member]
+    /// What the pod calls the claim, if it was made from a template.
+    let podClaimName: String?
 
     /// The hook may take longer than the gate's own patience.
     private static let hookSeconds = 30
@@ -35,12 +37,14 @@ struct ContainerEditsPlanner {
             all.env = (all.env ?? []) + ["NCCL_TOPO_FILE=\(Self.ncclPath)"]
             all.mounts = [
                 Mount(
-                    hostPath: "\(planner.workloadFolder)/\(claim.uid).xml", containerPath: Self.ncclPath,
+                    hostPath: "\(planner.workloadFolder)/\(JournalFolder.workload(claim.uid))", containerPath: Self.ncclPath,
                     options: ["ro", "nosuid", "nodev", "bind"])
             ]
         }
+        var devices = zip(planned, members).map(device)
+        for (index, mount) in metadataMounts(planned) { devices[index].containerEdits.mounts = [mount] }
         return Spec(
-            kind: "\(planner.driver)/claim", devices: zip(planned, members).map(device), containerEdits: all == ContainerEdits() ? nil : all
+            kind: "\(planner.driver)/claim", devices: devices, containerEdits: all == ContainerEdits() ? nil : all
         )
     }
 

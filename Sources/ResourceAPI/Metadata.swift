@@ -8,6 +8,7 @@ package struct Metadata: Hashable, Sendable, Codable {
     package var uid: String?
     package var resourceVersion: String?
     package var ownerReferences: [OwnerReference]?
+    package var annotations: [String: String]?
 
     package init(
         name: String? = nil, generateName: String? = nil, namespace: String? = nil, uid: String? = nil,

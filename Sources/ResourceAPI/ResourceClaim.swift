@@ -10,6 +10,9 @@ package struct ResourceClaim: Hashable, Sendable, Codable {
         self.status = status
     }
 
+    /// What the pod calls a claim that was made from a template (KEP-3063).
+    package var podClaimName: String? { metadata.annotations?["resource.kubernetes.io/pod-claim-name"] }
+
     /// False for a claim that was made from a template for one pod, which alone uses it (KEP-3063: its controller).
     package var isOpen: Bool {
         !(metadata.ownerReferences ?? []).contains { $0.kind == "Pod" && $0.apiVersion == "v1" && $0.controller == true }

@@ -49,6 +49,9 @@ struct NearsideNode: AsyncParsableCommand {
     @Option(help: "How many claims may have an RDMA NIC without an interface (EFA) at a time.")
     var shareNics: Int?
 
+    @Flag(help: "Give containers a file for each request that tells of its devices (KEP-5304, v1alpha1).")
+    var deviceMetadata = false
+
     @Option(help: "Addresses of this node, with commas: their interfaces are never given away.")
     var nodeAddresses = ""
 
@@ -139,17 +142,16 @@ struct NearsideNode: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         let policy = PublishingPolicy(
             driver: driver, owned: try ownedFamilies(own), virtualNICs: list(virtualNics), taints: try taints(), shares: shareNics)
-        try await NodeDaemon(
-            .init(
-                node: nodeName, policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
-                discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
-                journal: journal, cdi: cdi,
-                kubelet: .init(
-                    driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)",
-                    podUID: podUid),
-                gatePath: gate.isEmpty ? nil : gate, metrics: try metricsAddress()),
-            log: log
-        ).run()
+        var options = NodeDaemon.Options(
+            node: nodeName, policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
+            discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
+            journal: journal, cdi: cdi,
+            kubelet: .init(
+                driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)",
+                podUID: podUid),
+            gatePath: gate.isEmpty ? nil : gate, metrics: try metricsAddress())
+        options.tellsDevices = deviceMetadata
+        try await NodeDaemon(options, log: log).run()
     }
 
     private func environment() -> [String: String] {

@@ -263,6 +263,43 @@ struct ClaimPlannerTests {
     }
 
     @Test
+    func `a container finds what its devices are, where KEP-5304 says, once for each request`() throws {
+        var planner = try Self.planner()
+        planner.tellsDevices = true
+        planner.attributes = [Self.nic: ["resource.kubernetes.io/pciBusID": .string("0000:0c:00.0")]]
+        var claim = Self.claim(
+            [("nic/fast", Self.nic), ("nic/fast", Self.secondNIC), ("gpu", Self.gpu)],
+            config: [Self.config(.fromClaim, "net", requests: ["nic"])])
+        let outcome = try planner.plan(claim, others: [])
+        let spec = try #require(outcome.spec)
+        let folder = "/var/run/kubernetes.io/dra-device-attributes"
+        #expect(
+            spec.devices.map { $0.containerEdits.mounts?.map(\.containerPath) } == [
+                ["\(folder)/resourceclaims/c/nic/dra.nearside-metadata.json"], nil,
+                ["\(folder)/resourceclaims/c/gpu/dra.nearside-metadata.json"],
+            ])
+        #expect(spec.devices[0].containerEdits.mounts?.first?.hostPath == "/run/nearside/workloads/u1_nic.json")
+        let told = try #require(outcome.metadata["nic"])
+        #expect(told.requests.map(\.name) == ["nic/fast"])
+        #expect(told.requests[0].devices.map(\.networkData?.interfaceName) == ["net0", "net1"])
+        #expect(told.requests[0].devices[0].attributes?["resource.kubernetes.io/pciBusID"] == .string("0000:0c:00.0"))
+        #expect(outcome.metadata["gpu"]?.requests[0].devices.map(\.networkData) == [nil])
+        #expect(
+            try outcome.metadata["gpu"]?.text()
+                == #"{"apiVersion":"metadata.resource.k8s.io/v1alpha1","kind":"DeviceMetadata","metadata":{"generation":1,"name":"c","namespace":"ns","uid":"u1"},"requests":[{"devices":[{"driver":"dra.nearside","name":"pci-0000-07-00-0","pool":"node"}],"name":"gpu"}]}"#
+                + "\n")
+        // From a template, the pod's own name for the claim counts.
+        claim.metadata.annotations = ["resource.kubernetes.io/pod-claim-name": "net"]
+        let made = try planner.plan(claim, others: [])
+        #expect(
+            made.spec?.devices[0].containerEdits.mounts?.first?.containerPath
+                == "\(folder)/resourceclaimtemplates/net/nic/dra.nearside-metadata.json")
+        #expect(made.metadata["nic"]?.podClaimName == "net")
+        planner.tellsDevices = false
+        #expect(try planner.plan(claim, others: []).metadata.isEmpty)
+    }
+
+    @Test
     func `EFA is told to libfabric`() throws {
         let efa = "pci-0000-4f-00-0"
         let outcome = try Self.planner("aws-p5").plan(

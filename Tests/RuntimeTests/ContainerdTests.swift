@@ -61,7 +61,9 @@ struct ContainerdTests {
 
     @Test
     func `a pod in containerd gets its interface and its device node, and the host gets them back`() throws {
-        let node = try TestNode(.init(programs: programs, machine: Self.machine))
+        var options = TestNode.Options(programs: programs, machine: Self.machine)
+        options.nodeArguments = ["--device-metadata"]
+        let node = try TestNode(options)
         let containerd = try ContainerdPeer(
             tools: tools, scripts: Place.scripts, folder: node.scratch("containerd"), cdi: node.scratch("cdi"),
             in: node.host)
@@ -89,6 +91,14 @@ struct ContainerdTests {
         let routes = try containerd.execute(["ip", "route"], in: with).output
         #expect(routes.contains("198.51.100.0/24 via 192.0.2.1"))
 
+        // What its devices are, it can read where KEP-5304 says.
+        let told = try containerd.execute(
+            ["cat", "/var/run/kubernetes.io/dra-device-attributes/resourceclaims/nic/nic/dra.nearside-metadata.json"], in: with
+        ).output
+        #expect(told.contains(#""networkData":{"#) && told.contains(#""interfaceName":"net1""#) && told.contains("192.0.2.7/24"), "\(told)")
+        #expect(
+            told.contains(#""attributes":{"#) && told.contains(#""resource.kubernetes.io/pciBusID":{"string":"0000:10:00.0"}"#), "\(told)")
+
         // The node is in exactly the container that referenced the claim, and can be used there.
         #expect(
             try containerd.execute(["stat", "-c", "%F %t:%T", "/dev/infiniband/uverbs0"], in: with).output == "character special file 1:3\n"
@@ -100,8 +110,7 @@ struct ContainerdTests {
         try containerd.removeSandbox(sandbox)
         try node.kubelet?.unprepare(namespace: "default", name: "nic", uid: "claim-pod-1")
         #expect(try eventually(seconds: 3) { try link("nic0", node) == before })
-        #expect(Files.list(node.scratch("cdi")).isEmpty)
-        #expect(Files.list(node.scratch("journal/plans")).isEmpty)
+        for folder in ["cdi", "journal/workloads", "journal/plans"] { #expect(Files.list(node.scratch(folder)).isEmpty) }
         #expect(Files.list(node.scratch("journal/states")).isEmpty)
     }
 
