@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import InjectorSocket
 import Journal
 import Linux
@@ -14,8 +15,13 @@ struct PodQuestionService: Service {
     let log: Logger
 
     func run() async throws {
-        let listener = try UnixSocket.listen(socket)
-        defer { try? Files.remove(socket) }
+        let listener: Descriptor
+        do { listener = try await cancelWhenGracefulShutdown { try await listen() } } catch is CancellationError { return }
+        // Gone before nobody serves it any more: the next instance takes its place then, and its socket is not ours to remove.
+        defer {
+            try? Files.remove(socket)
+            withExtendedLifetime(listener) {}
+        }
         let (stop, stopped) = try UnixSocket.pair()
         let (questions, asked) = AsyncStream<Question>.makeStream(bufferingPolicy: .bufferingNewest(64))
         try KernelThread.start {
@@ -31,6 +37,16 @@ struct PodQuestionService: Service {
             }
         } onGracefulShutdown: {
             try? UnixSocket.send([0], to: stop)
+        }
+    }
+
+    /// During a rolling update the older instance answers as well as we would, as long as it is there.
+    private func listen() async throws -> Descriptor {
+        while true {
+            do throws(SystemError) { return try UnixSocket.listen(socket) } catch {
+                guard error.code == EADDRINUSE else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(200))
         }
     }
 
