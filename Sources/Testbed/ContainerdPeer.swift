@@ -2,7 +2,7 @@
 
 import CRIMessages
 import Glibc
-package import Linux
+import Linux
 import SwiftProtobuf
 
 /// A real containerd of its own, driven through CRI as a kubelet drives it.
@@ -17,6 +17,8 @@ package final class ContainerdPeer {
     private let folder: String
     private let tools: String
     private let namespace: NetworkNamespace
+    /// Kept to the end: its folder has the socket by which the pods of a failed test are taken away.
+    private let node: TestNode
     private var daemon: ChildProcess
     private let channel: KubeletPeer.Channel
     private var sandboxes: [String: CRIPodSandboxConfig] = [:]
@@ -27,15 +29,12 @@ package final class ContainerdPeer {
 
     package var nriSocket: String { "\(folder)/nri.sock" }
 
-    /// - Parameters:
-    ///   - tools: where containerd and the CNI plugins were unpacked.
-    ///   - scripts: `hack/testbed`.
-    ///   - folder: an empty folder.
-    ///   - cdi: the folder with CDI specifications.
-    package init(tools: String, scripts: String, folder: String, cdi: String, in namespace: NetworkNamespace) throws {
-        (self.folder, self.tools, self.namespace) = (folder, tools, namespace)
+    /// The runtime of a node: it lives in the node's network, and reads the node's CDI specifications.
+    package init(of node: TestNode) throws {
+        (folder, tools, namespace) = (node.scratch("containerd"), Place.tools, node.host)
+        self.node = node
         try Files.makeFolder("\(folder)/cni")
-        try Files.write("\(folder)/config.toml", Self.configuration(tools: tools, folder: folder, cdi: cdi))
+        try Files.write("\(folder)/config.toml", Self.configuration(tools: tools, folder: folder, cdi: node.scratch("cdi")))
         try Files.write(
             "\(folder)/cni/10-ptp.conflist",
             """
@@ -50,7 +49,7 @@ package final class ContainerdPeer {
         try awaitServing()
         for name in [Self.pauseImage, Self.image] {
             let archive = "\(folder)/image.tar"
-            try Self.check("make-image", try ChildProcess.run("\(scripts)/make-image", ["/bin/busybox", archive, name]))
+            try Self.check("make-image", try ChildProcess.run("\(Place.scripts)/make-image", ["/bin/busybox", archive, name]))
             try Self.check(
                 "ctr import",
                 try ChildProcess.run(

@@ -54,8 +54,7 @@ struct ChurnTests {
             var options = TestNode.Options(programs: Place.programs, machine: machine)
             options.virtualNICs = "vnic"
             node = try TestNode(options)
-            containerd = try ContainerdPeer(
-                tools: Place.tools, scripts: Place.scripts, folder: node.scratch("containerd"), cdi: node.scratch("cdi"), in: node.host)
+            containerd = try ContainerdPeer(of: node)
             try node.addInterfaces(16)
         }
 
@@ -81,10 +80,18 @@ struct ChurnTests {
             let config = AllocationConfig(
                 source: .fromClaim,
                 opaque: OpaqueConfig(driver: driver, parameters: .object(["interface": .object(["name": .string("net")])])))
+            // Of every three claims one was made from a template for its pod; the others may be anybody's.
+            let owner = OwnerReference(apiVersion: "v1", kind: "Pod", name: name, uid: name)
+            try node.api.add(
+                "pods/default",
+                ResourceAPI.Pod(
+                    metadata: Metadata(name: name, namespace: "default", uid: name),
+                    spec: PodSpec(resourceClaims: [PodResourceClaim(name: "nics", resourceClaimName: name)])))
             try node.api.add(
                 "resourceclaims/default",
                 ResourceClaim(
-                    metadata: Metadata(name: name, namespace: "default", uid: "claim-\(name)"),
+                    metadata: Metadata(
+                        name: name, namespace: "default", uid: "claim-\(name)", ownerReferences: started % 3 == 0 ? [owner] : nil),
                     status: ResourceClaimStatus(
                         allocation: AllocationResult(
                             devices: DeviceAllocation(

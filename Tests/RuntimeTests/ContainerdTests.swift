@@ -64,9 +64,7 @@ struct ContainerdTests {
         var options = TestNode.Options(programs: programs, machine: Self.machine)
         options.nodeArguments = ["--device-metadata"]
         let node = try TestNode(options)
-        let containerd = try ContainerdPeer(
-            tools: tools, scripts: Place.scripts, folder: node.scratch("containerd"), cdi: node.scratch("cdi"),
-            in: node.host)
+        let containerd = try ContainerdPeer(of: node)
         // The runtime's own traffic makes no part of the comparison.
         let before = try link("nic0", node)
         try node.startInjector(nriSocket: containerd.nriSocket)
@@ -118,9 +116,7 @@ struct ContainerdTests {
     func `with nearside-nri killed before the sandbox the gate holds the container back, and lets it start once it is there again`() throws
     {
         let node = try TestNode(.init(programs: programs, machine: Self.machine))
-        let containerd = try ContainerdPeer(
-            tools: tools, scripts: Place.scripts, folder: node.scratch("containerd"), cdi: node.scratch("cdi"),
-            in: node.host)
+        let containerd = try ContainerdPeer(of: node)
         try node.startInjector(nriSocket: containerd.nriSocket)
         try node.startNode()
         try node.api.add("resourceclaims/default", Self.claim(node, pod: "pod-2"))
@@ -144,9 +140,7 @@ struct ContainerdTests {
     @Test
     func `a container whose claim is not prepared does not start`() throws {
         let node = try TestNode(.init(programs: programs, machine: Self.machine))
-        let containerd = try ContainerdPeer(
-            tools: tools, scripts: Place.scripts, folder: node.scratch("containerd"), cdi: node.scratch("cdi"),
-            in: node.host)
+        let containerd = try ContainerdPeer(of: node)
         try node.startInjector(nriSocket: containerd.nriSocket)
         try node.startNode()
         try node.api.add("resourceclaims/default", Self.claim(node, pod: "pod-3"))
