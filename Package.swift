@@ -153,7 +153,7 @@ let targets: [Target] = [
         ], swiftSettings: strict),
     // Events of the runtime and questions of the gate -> attach, detach, hold back.
     .target(
-        name: "Injection", dependencies: ["Journal", "Linux", "PodNetwork", logging], swiftSettings: strict),
+        name: "Injection", dependencies: ["Addressing", "Journal", "Linux", "PodNetwork", logging], swiftSettings: strict),
 
     // The kubelet's side: registration and DRA v1 and v1beta1.
     .target(
@@ -224,7 +224,7 @@ let targets: [Target] = [
             "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "Node", "Publishing", "ResourceAPI", "Topology", argumentParser, logging,
         ], swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
-        name: "nearside-nri", dependencies: ["Injector", "Linux", argumentParser, logging],
+        name: "nearside-nri", dependencies: ["Injection", "Injector", "Linux", argumentParser, logging],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-gate", dependencies: ["InjectorSocket", "Linux"],

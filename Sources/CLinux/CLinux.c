@@ -16,7 +16,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int CLinux_open(const char *path, int flags, mode_t mode) {
@@ -145,3 +147,19 @@ int CLinux_firmware_version(int socket, const char *interface, char version[32])
     version[31] = 0;
     return 0;
 }
+
+pid_t CLinux_spawn(const char *path, char *const arguments[], char *const environment[], int network) {
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child != 0) return child;
+    // Only what is safe between fork and exec: other threads' locks may be held.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && setns(network, CLONE_NEWNET) == 0)
+        execve(path, arguments, environment);
+    _exit(127);
+}
+
+int CLinux_process_descriptor(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }

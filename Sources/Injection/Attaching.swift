@@ -22,7 +22,7 @@ extension PodInjector {
         let identity = namespace.identity
         let place = Place(sandbox: sandbox, path: path, namespace: namespace)
         var state = try readState(plan.claim.uid) ?? ClaimState(claim: plan.claim, attachments: [])
-        if try isComplete(plan, state, place) { return }
+        if try isComplete(plan, state, place) { return try startClients(plan, state, identity) }
         for other in state.attachments where other.namespace != identity && isAlive(other) {
             // Each pod gets an interface of its own where they are made for it.
             if other.host != nil || other.rdmaDevice != nil {
@@ -77,6 +77,7 @@ extension PodInjector {
                 attachment.hardwareAddress = order.plan?.hardwareAddress
                 attachment.rdmaDevice = order.rdmaDevice
                 attachment.vrf = order.plan?.vrf?.name
+                if order.plan?.dhcp == true { attachment.lease = .awaited }
                 if let function = functions[order.device] { attachment.virtualFunction = try host.record(function) }
                 state.attachments.append(attachment)
             }
@@ -104,6 +105,7 @@ extension PodInjector {
             state.attachments[index].podIndex = result.index
         }
         try write(state)
+        try startClients(plan, state, place.identity)
         log.info(
             "attached",
             metadata: [

@@ -28,6 +28,7 @@ extension PodInjector {
             }
         }
         for group in groups {
+            releaseLeases(group.attachments, of: state.claim)
             let problems = network.restore(
                 group.attachments.map(PodNetwork.Return.init),
                 from: held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace))

@@ -31,18 +31,26 @@ package final class PodInjector {
     /// would otherwise delete or rename.
     var held: [FileIdentity: NetworkNamespace] = [:]
 
+    let clients: LeaseClients
+    /// Tells of leases that come; nil before the first client.
+    var leaseChanges: FolderChanges?
+    /// What the pods' interfaces were given.
+    var taken: [LeaseClients.Key: Lease] = [:]
+
     /// Has nearside-node write into the plans which claims a pod uses. Returns why that was not possible, nil when it was.
     let lookUp: (Sandbox) -> String?
     /// Pods that were looked up.
     var known: Set<String> = []
 
     package init(
-        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", log: Logger, lookUp: @escaping (Sandbox) -> String?
+        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", dhcpClient: String, log: Logger,
+        lookUp: @escaping (Sandbox) -> String?
     ) {
         self.lookUp = lookUp
         self.journal = journal
         self.host = host
         self.log = log
+        clients = LeaseClients(program: dhcpClient)
         network = PodNetwork(host: host, sysctls: sysctls)
         plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
         states = StateCache(journal) { log.error("state cannot be used", metadata: ["error": "\($0)"]) }
@@ -53,6 +61,10 @@ package final class PodInjector {
         for state in states.all {
             if state.attachments.contains(where: { $0.phase == .returning }) { returning.insert(state.claim.uid) }
             for attachment in state.attachments { held[attachment.namespace] = Self.namespace(of: attachment) }
+            // The clients of the program before us ended with it.
+            for attachment in state.attachments where attachment.lease != nil && attachment.phase == .attached {
+                do throws(InjectionError) { try startClient(attachment, of: state.claim) } catch { log.error("\(error)") }
+            }
         }
     }
 
@@ -76,10 +88,28 @@ package final class PodInjector {
     }
 
     /// A container is about to be created: not before everything is there.
-    package func admit(_ sandbox: Sandbox) throws(InjectionError) {
+    ///
+    /// - Returns: claims whose interfaces are there, and which wait for an answer from outside that takes its own time: the container may
+    ///   be created, and may not start.
+    package func admit(_ sandbox: Sandbox) throws(InjectionError) -> [Waiting] {
         sandboxes[sandbox.podUID] = sandbox
         try identify(sandbox)
-        for plan in plans(of: sandbox.podUID) { try attach(plan, to: sandbox) }
+        var waiting: [Waiting] = []
+        for plan in plans(of: sandbox.podUID) {
+            try attach(plan, to: sandbox)
+            if plan.hasInterfaces, let identity = sandbox.namespacePath.flatMap(Self.identity),
+                let what = try awaited(plan.claim, in: identity)
+            {
+                waiting.append(Waiting(claim: plan.claim.uid, description: what))
+            }
+        }
+        return waiting
+    }
+
+    /// A claim that is not complete yet, and why.
+    package struct Waiting: Hashable, Sendable, CustomStringConvertible {
+        package var claim: String
+        package var description: String
     }
 
     /// The sandbox goes: everything in it comes back. Never fails, as the runtime would not listen;
@@ -126,18 +156,21 @@ package final class PodInjector {
     // MARK: Requests
 
     /// May a container with this network namespace start? Everything of the claim has to be in it.
-    package func admit(claim uid: String, namespace: NetworkNamespace?) throws(InjectionError) {
+    ///
+    /// - Returns: what it has to wait for; nil when it can start.
+    package func admit(claim uid: String, namespace: NetworkNamespace?) throws(InjectionError) -> Waiting? {
         guard let plan = plans.plan(uid), plan.phase == .prepared else {
             throw InjectionError("claim \(uid) is not prepared on this node")
         }
-        guard plan.hasInterfaces else { return }
+        guard plan.hasInterfaces else { return nil }
         guard let namespace else {
             throw InjectionError("claim \(plan.claim): the container's network namespace was not passed along")
         }
         let identity = namespace.identity
         // A pod in the host's network sees what is there.
         if host.namespace.identity == identity {
-            return try attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
+            try attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
+            return nil
         }
         let known = sandboxes.values.first { sandbox in
             plan.pods.contains(sandbox.podUID) && sandbox.namespacePath.flatMap(Self.identity) == identity
@@ -148,6 +181,7 @@ package final class PodInjector {
             )
         }
         try attach(plan, to: sandbox)
+        return try awaited(plan.claim, in: identity).map { Waiting(claim: uid, description: $0) }
     }
 
     /// The claim is given up: everything comes back to the host before this returns.

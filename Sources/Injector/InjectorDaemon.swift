@@ -22,6 +22,10 @@ package final class InjectorDaemon {
         package var runtimeSocket: String?
         /// Where the files of sysctl(8) are.
         package var sysctls = "/proc/sys"
+        /// busybox, or whatever else is udhcpc when it is called so.
+        package var dhcpClient = "/bin/busybox"
+        /// nearside-gate, where the runtime finds it; nil when it is nowhere.
+        package var gate: String?
         package var pluginName: String
         /// Two digits: our place among the plugins.
         package var pluginIndex: String
@@ -63,9 +67,9 @@ package final class InjectorDaemon {
         journal = JournalFolder(options.journal)
         try journal.make()
         let node = journal.nodeSocket
-        injector = PodInjector(journal: journal, host: try HostNetwork(), sysctls: options.sysctls, log: log) { sandbox in
-            Self.lookUp(sandbox, node)
-        }
+        injector = PodInjector(
+            journal: journal, host: try HostNetwork(), sysctls: options.sysctls, dhcpClient: options.dhcpClient, log: log
+        ) { sandbox in Self.lookUp(sandbox, node) }
         lock = try Descriptor.open("\(options.journal)/nri.lock", flags: 0o102, mode: 0o600)
     }
 
@@ -89,12 +93,18 @@ package final class InjectorDaemon {
         while true {
             connectIfDue()
             watchForReturns()
+            let leasesDue = injector.tendLeases()
+            serveWaiting()
             let waiting =
-                [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket)
+                [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + injector.leaseDescriptors
                 + (returns.map { [$0.descriptor] } ?? []) + (arrivals.map { [$0.descriptor] } ?? [])
             var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
             // RDMA devices come back without a word of rtnetlink.
             if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
+            for due in clients.compactMap(\.patience) + (leasesDue.map { [$0] } ?? []) {
+                let left = max(0, due - Poller.now())
+                timeout = timeout < 0 ? left : min(timeout, left)
+            }
             let ready = Set(try Poller.readable(waiting, milliseconds: timeout).map { waiting[$0].raw })
             if ready.contains(termination.raw) { break }
             // The runtime first: it has a deadline.
@@ -160,7 +170,7 @@ package final class InjectorDaemon {
                 case .registered(let failure):
                     if let failure { throw failure }
                 case .event(let event, let token):
-                    try connection.send(connection.session.answer(token, failure: handle(event, connection)))
+                    try connection.send(connection.session.answer(token, handle(event, connection)))
                     if case .synchronize = event {
                         connection.isSynchronized = true
                         pause = 0
@@ -176,8 +186,7 @@ package final class InjectorDaemon {
         }
     }
 
-    /// The text of the error to answer with, nil for success.
-    private func handle(_ event: PluginEvent, _ connection: RuntimeConnection) -> String? {
+    private func handle(_ event: PluginEvent, _ connection: RuntimeConnection) -> PluginAnswer {
         switch event {
         case .configure(let name, let version, let timeout):
             if timeout > 0 { connection.requestTimeout = timeout }
@@ -189,13 +198,28 @@ package final class InjectorDaemon {
         case .stopPodSandbox(let pod), .removePodSandbox(let pod):
             injector.stop(Sandbox(pod))
         case .createContainer(let pod, let container):
-            do throws(InjectionError) { try injector.admit(Sandbox(pod)) } catch {
+            do throws(InjectionError) { return try answer(try injector.admit(Sandbox(pod))) } catch {
                 log.error("container held back", metadata: ["container": "\(container.name)", "error": "\(error)"])
-                return "nearside: \(error)"
+                return .failure("nearside: \(error)")
             }
         }
-        return nil
+        return .success
     }
+
+    /// What takes its own time is waited for by the container's gate, while the runtime goes on with other pods. Without a gate the
+    /// container is refused, and the kubelet tries again.
+    private func answer(_ waiting: [PodInjector.Waiting]) throws(InjectionError) -> PluginAnswer {
+        guard let first = waiting.first else { return .success }
+        guard let gate = options.gate else { throw InjectionError(first.description) }
+        return .hooks(
+            waiting.map {
+                CreateRuntimeHook(
+                    path: gate, arguments: ["nearside-gate", "--claim", $0.claim, "--socket", journal.socket], seconds: Self.hookSeconds)
+            })
+    }
+
+    /// The hook may take longer than the gate's own patience.
+    private static let hookSeconds = 30
 
     // MARK: Requests
 
@@ -215,17 +239,36 @@ package final class InjectorDaemon {
         case .success(.release(let claim)):
             client.answer(reply { () throws(InjectionError) in try injector.release(claim: claim) })
         case .success(.admit(let claim)):
-            client.answer(
-                reply { () throws(InjectionError) in
-                    var namespace: NetworkNamespace?
-                    if let descriptor = client.descriptor {
-                        do throws(SystemError) { namespace = try NetworkNamespace(descriptor) } catch {
-                            throw InjectionError("the descriptor passed along is no network namespace: \(error)")
-                        }
-                    }
-                    try injector.admit(claim: claim, namespace: namespace)
-                })
+            client.claim = claim
+            admit(client, claim)
         }
+    }
+
+    private func admit(_ client: RequestClient, _ claim: String) {
+        do throws(InjectionError) {
+            var namespace: NetworkNamespace?
+            if let descriptor = client.descriptor {
+                do throws(SystemError) { namespace = try NetworkNamespace(descriptor) } catch {
+                    throw InjectionError("the descriptor passed along is no network namespace: \(error)")
+                }
+            }
+            guard let waiting = try injector.admit(claim: claim, namespace: namespace) else { return client.answer(.ok) }
+            guard client.wait(milliseconds: Self.gatePatience) else { throw InjectionError(waiting.description) }
+        } catch {
+            log.error("request refused", metadata: ["error": "\(error)"])
+            client.answer(.refused("\(error)"))
+        }
+    }
+
+    /// How long a gate is held for what takes its own time: less than its patience, so that it can say why.
+    private static let gatePatience = 15_000
+
+    /// Gates that wait are asked about anew when something may have changed.
+    private func serveWaiting() {
+        for client in clients where client.patience != nil && !client.isFinished {
+            if let claim = client.claim { admit(client, claim) }
+        }
+        clients.removeAll { $0.isFinished }
     }
 
     /// How long nearside-node may take to say which claims a pod uses: others wait meanwhile, and the runtime too.

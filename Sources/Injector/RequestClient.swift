@@ -14,6 +14,18 @@ final class RequestClient {
     /// It has said nothing for a minute: whoever asks does so at once.
     var isStale: Bool { Poller.now() - arrival > 60_000 }
 
+    /// The claim it asks about, once it has asked.
+    var claim: String?
+    /// Until when it waits for its answer; nil when it does not.
+    private(set) var patience: Int?
+
+    /// It is answered later. False when it has waited long enough.
+    func wait(milliseconds: Int) -> Bool {
+        let end = patience ?? Poller.now() + milliseconds
+        patience = end
+        return Poller.now() < end
+    }
+
     struct BadRequest: Error, CustomStringConvertible {
         var description: String
     }

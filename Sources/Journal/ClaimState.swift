@@ -57,7 +57,13 @@ package struct Attachment: Hashable, Sendable, Codable {
     package var addresses: [IPPrefix]
     package var hardwareAddress: HardwareAddress?
     package var virtualFunction: VirtualFunctionRecord?
+    /// Whether a DHCP server has given it an address; nil for one that asks none.
+    package var lease: LeasePhase?
     package var problem: String?
+
+    package enum LeasePhase: String, Hashable, Sendable, Codable {
+        case awaited, bound
+    }
 
     package init(
         phase: Phase, device: String, podUID: String, sandbox: String, namespacePath: String,

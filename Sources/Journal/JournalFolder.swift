@@ -8,6 +8,7 @@ package import Linux
 ///     plans/CLAIM-UID.json    written by nearside-node
 ///     states/CLAIM-UID.json   written by nearside-nri
 ///     workloads/CLAIM-UID...  written by nearside-node, for the claim's containers to read
+///     leases/CLAIM-UID_DEVICE written by the DHCP clients of nearside-nri, for nearside-nri to read
 ///     nri.sock                served by nearside-nri
 ///     node.sock               served by nearside-node
 ///     machine.json            written and read by nearside-node alone: the devices as last published
@@ -124,6 +125,25 @@ package struct JournalFolder: Sendable {
                 throw JournalError("\(workloads)/\(name)", "\(error)")
             }
         }
+    }
+
+    // MARK: Leases
+
+    package var leases: String { "\(path)/leases" }
+
+    /// Where the DHCP client of an interface writes what it was given.
+    package func leaseFile(_ uid: String, device: String) throws(JournalError) -> String {
+        for part in [uid, device] { _ = try checkedFile(.states, part) }
+        return "\(leases)/\(uid)_\(device)"
+    }
+
+    /// Nil before the first one.
+    package func lease(_ uid: String, device: String) -> Lease? {
+        (try? leaseFile(uid, device: device)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0) }
+    }
+
+    package func removeLease(_ uid: String, device: String) {
+        if let file = try? leaseFile(uid, device: device) { try? Files.remove(file) }
     }
 
     // MARK: Files

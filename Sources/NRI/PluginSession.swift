@@ -16,6 +16,30 @@ package enum PluginEvent: Sendable {
     case createContainer(NRIPodSandbox, NRIContainer)
 }
 
+/// How an event is answered.
+package enum PluginAnswer: Hashable, Sendable {
+    case success
+    /// The runtime passes the text on.
+    case failure(String)
+    /// The container may be created; these run before it starts, and keep it from starting when they fail.
+    case hooks([CreateRuntimeHook])
+}
+
+/// An OCI hook that is run when the container's namespaces are there and its program is not (runtime-spec, createRuntime).
+package struct CreateRuntimeHook: Hashable, Sendable {
+    package var path: String
+    /// With the name of the program first.
+    package var arguments: [String]
+    /// After so long it has failed.
+    package var seconds: Int
+
+    package init(path: String, arguments: [String], seconds: Int) {
+        self.path = path
+        self.arguments = arguments
+        self.seconds = seconds
+    }
+}
+
 /// The plugin's side of NRI, without its I/O: bytes from the runtime go in, events come out, and each
 /// is answered.
 ///
@@ -77,18 +101,30 @@ package struct PluginSession: Sendable {
         return outputs
     }
 
-    /// Answers an event: with success, or with an error that the runtime passes on.
-    package func answer(_ token: Token, failure: String? = nil) -> [UInt8] {
+    /// Answers an event.
+    package func answer(_ token: Token, _ answer: PluginAnswer = .success) -> [UInt8] {
         let result: Connection.Result =
-            if let failure {
-                .failure(RPCFailure(code: RPCFailure.unknown, message: failure))
-            } else {
-                // An empty message: no adjustment, no update.
-                .success(success(token.call))
+            switch answer {
+            case .failure(let why): .failure(RPCFailure(code: RPCFailure.unknown, message: why))
+            case .success: .success(success(token.call))
+            case .hooks(let hooks): .success(Self.adjustment(hooks))
             }
         return Mux.frames(Mux.plugin, plugin.answer(token.call, result))
     }
 
+    private static func adjustment(_ hooks: [CreateRuntimeHook]) -> [UInt8] {
+        var response = NRICreateContainerResponse()
+        response.adjust.hooks.createRuntime = hooks.map { hook in
+            var message = NRIHook()
+            message.path = hook.path
+            message.args = hook.arguments
+            message.timeout.value = Int64(hook.seconds)
+            return message
+        }
+        return (try? response.serializedBytes()) ?? []
+    }
+
+    /// An empty message: no adjustment, no update.
     private func success(_ call: Call) -> [UInt8] {
         guard call.method == "Configure" else { return [] }
         var response = NRIConfigureResponse()

@@ -201,16 +201,8 @@ struct PodSide {
 
     private func routes(_ here: Arrived) -> [Route] {
         let table = here.plan.vrf?.table
-        let planned = here.plan.routes.map { plan in
-            var route = Route(
-                destination: plan.destination.length == 0 ? nil : plan.destination, isV6: plan.destination.address.isV6,
-                gateway: plan.gateway, source: plan.source, interface: here.link.index, table: table ?? plan.table ?? Route.mainTable,
-                // A route without a gateway ends on the link (RT_SCOPE_LINK).
-                scope: plan.gateway == nil && !plan.destination.address.isV6 ? 253 : 0, priority: plan.metric)
-            if plan.isOnLink == true { route.flags = UInt32(RTNH_F_ONLINK) }
-            if let mtu = plan.mtu { route.set(mtu: mtu) }
-            return route
-        }
+        // Those of an interface that has its address from a server are set when that has come.
+        let planned = here.plan.dhcp == true ? [] : here.plan.routes.map { Route($0, of: here.link.index, in: table) }
         let carried = here.carried.routes.compactMap { route -> Route? in
             var route = route
             route.interface = here.link.index

@@ -51,8 +51,8 @@ extension ClaimPlanner {
             found.append(
                 "interface.subInterface: device \(member.result.device) is shared; say which kind of interface each claim gets on it")
         }
-        if config.dhcp == true {
-            found.append("interface.dhcp: there is no DHCP client here yet; give addresses, or run a client in the pod")
+        if config.dhcp == true, config.child?.kind == .ipvlan {
+            found.append("interface.dhcp: a server cannot tell an ipvlan from its parent, whose hardware address it has; use macvlan")
         }
         check(wish, netdev, member.device, &found)
         var plan = InterfacePlan(

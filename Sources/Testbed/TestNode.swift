@@ -31,6 +31,9 @@ package final class TestNode {
         package var dialect = RuntimePeer.Dialect.stateChange
         /// What else nearside-node is started with.
         package var nodeArguments: [String] = []
+        /// What else nearside-nri is started with, and capabilities that it gets beyond those it always needs.
+        package var injectorArguments: [String] = []
+        package var injectorCapabilities: [String] = []
         /// A library that makes the daemons fail at a chosen step (hack/testbed/faults.c); each has a file to be told by.
         package var faults: String?
         /// How long the runtime waits for a plugin's answer, in milliseconds.
@@ -166,8 +169,9 @@ package final class TestNode {
     /// Starts `nearside-nri` alone.
     package func startInjector(nriSocket: String = "", withoutRuntime: Bool = false) throws {
         injectorDaemon = try startDaemon(
-            "nearside-nri", capabilities: ["net_admin", "sys_admin"],
-            ["--journal", scratch("journal"), "--log-level", "debug"] + (withoutRuntime ? ["--without-nri"] : ["--nri-socket", nriSocket]),
+            "nearside-nri", capabilities: ["net_admin", "sys_admin"] + options.injectorCapabilities,
+            ["--journal", scratch("journal"), "--log-level", "debug"] + (withoutRuntime ? ["--without-nri"] : ["--nri-socket", nriSocket])
+                + options.injectorArguments,
             log: "nri.log")
     }
 

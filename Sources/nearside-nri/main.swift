@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Glibc
+import Injection
 import Injector
 import Linux
 import Logging
@@ -36,6 +37,12 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "A folder of the host into which to put nearside-gate, which lies beside this program.")
     var installGate: String?
 
+    @Option(help: "nearside-gate as the runtime finds it on the host; by default where --install-gate puts it.")
+    var gate: String?
+
+    @Option(help: "busybox with udhcpc, for claims that ask for DHCP; that needs NET_RAW and NET_BIND_SERVICE as well.")
+    var dhcpClient = "/bin/busybox"
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
@@ -56,6 +63,8 @@ struct NearsideNRI: ParsableCommand {
         var options = InjectorDaemon.Options(
             journal: journal, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
         options.sysctls = sysctls
+        options.dhcpClient = dhcpClient
+        options.gate = gate ?? installGate.map { "\($0)/nearside-gate" }
         try InjectorDaemon(options, log: log).run()
     }
 
@@ -68,4 +77,5 @@ struct NearsideNRI: ParsableCommand {
     }
 }
 
+if LeaseScript.isMeant { exit(LeaseScript.run(CommandLine.arguments.dropFirst().first ?? "")) }
 NearsideNRI.main()

@@ -169,8 +169,24 @@ struct NRITests {
             Issue.record("no event")
             return
         }
-        let result = try reply(session.answer(token, failure: "not yet"), &client)
+        let result = try reply(session.answer(token, .failure("not yet")), &client)
         #expect(result == .failure(RPCFailure(code: 2, message: "not yet")))
+    }
+
+    @Test
+    func `a hook in an answer is where the runtime looks for it`() throws {
+        var session = PluginSession()
+        var client = Connection()
+        var request = NRICreateContainerRequest()
+        request.pod = Self.pod
+        guard case .event(_, let token) = try send("CreateContainer", request, to: &session, &client).first else {
+            Issue.record("no event")
+            return
+        }
+        let hook = CreateRuntimeHook(path: "/g", arguments: ["a"], seconds: 30)
+        let result = try reply(session.answer(token, .hooks([hook])), &client)
+        // adjust 1, hooks 5, create_runtime 2: path 1, args 2, timeout 4 (nri api.proto).
+        #expect(result == .success(hex("0a 0f 2a 0d 12 0b 0a 02 2f 67 12 01 61 22 02 08 1e")))
     }
 
     @Test

@@ -70,7 +70,7 @@ struct NoiseTests {
             var session = PluginSession()
             let bytes = noise.spoil(calls)
             guard let outputs = try? session.receive(bytes) else { continue }
-            for case .event(_, let token) in outputs { _ = session.answer(token, failure: "x") }
+            for case .event(_, let token) in outputs { _ = session.answer(token, .failure("x")) }
         }
     }
 

@@ -68,4 +68,9 @@ int CLinux_open_folder(const char *path);
 /// final zero; -1 when there is none. The socket is any.
 int CLinux_firmware_version(int socket, const char *interface, char version[32]);
 
+/// Starts a program in a network namespace. It is killed when the calling thread ends.
+pid_t CLinux_spawn(const char *path, char *const arguments[], char *const environment[], int network);
+/// pidfd_open(2): can be read when the process has ended; close-on-exec.
+int CLinux_process_descriptor(pid_t process);
+
 #endif

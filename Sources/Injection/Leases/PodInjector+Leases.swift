@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Journal
+package import Linux
+import Logging
+import PodNetwork
+
+extension PodInjector {
+    /// Starts the clients of interfaces that ask a server for their address, where they do not run.
+    func startClients(_ plan: ClaimPlan, _ state: ClaimState, _ identity: FileIdentity) throws(InjectionError) {
+        for attachment in state.attachments
+        where attachment.lease != nil && attachment.phase == .attached && attachment.namespace == identity {
+            try startClient(attachment, of: plan.claim)
+        }
+    }
+
+    func startClient(_ attachment: Attachment, of claim: ClaimIdentity) throws(InjectionError) {
+        let key = LeaseClients.Key(claim: claim.uid, device: attachment.device)
+        guard !clients.isRunning(key), let name = attachment.podName,
+            let namespace = held[attachment.namespace] ?? Self.namespace(of: attachment)
+        else { return }
+        guard Self.canAsk else {
+            throw InjectionError(
+                "claim \(claim): DHCP on \(attachment.label) needs the capabilities NET_RAW and NET_BIND_SERVICE, which nearside-nri has not; add them to its container, or give the claim addresses"
+            )
+        }
+        do {
+            try Files.makeFolder(journal.leases, mode: 0o700)
+            if leaseChanges == nil { leaseChanges = try FolderChanges(journal.leases) }
+            try clients.start(
+                .init(
+                    key: key, interface: name, namespace: namespace, file: try journal.leaseFile(claim.uid, device: attachment.device),
+                    address: attachment.lease == .bound ? attachment.addresses.first?.address : nil))
+        } catch { throw InjectionError("claim \(claim): DHCP on \(attachment.label): \(error)") }
+    }
+
+    /// CAP_NET_BIND_SERVICE and CAP_NET_RAW (linux/capability.h).
+    private static let canAsk: Bool = {
+        let status = (try? Files.readText("/proc/self/status")) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+        let bits = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) } ?? 0
+        return bits & (1 << 10) != 0 && bits & (1 << 13) != 0
+    }()
+
+    /// What the claim still waits for in this namespace, as a sentence; nil when the pod can start.
+    func awaited(_ claim: ClaimIdentity, in identity: FileIdentity) throws(InjectionError) -> String? {
+        let names = (try readState(claim.uid)?.attachments ?? []).filter { $0.namespace == identity && $0.lease == .awaited }.map(\.label)
+        return names.isEmpty ? nil : "claim \(claim): no DHCP server has given \(names.joined(separator: ", ")) an address yet"
+    }
+
+    // MARK: For the daemon
+
+    /// What to wait for: leases that come, and clients that end.
+    package var leaseDescriptors: [Descriptor] { clients.isEmpty ? [] : (leaseChanges.map { [$0.descriptor] } ?? []) + clients.descriptors }
+
+    /// Gives interfaces what servers gave them, and starts clients anew that have ended. Returns when it has to be called again, nil for
+    /// when something can be read.
+    package func tendLeases() -> Int? {
+        guard !clients.isEmpty else { return nil }
+        if let leaseChanges, (try? leaseChanges.next()) == nil { self.leaseChanges = try? FolderChanges(journal.leases) }
+        for state in states.all where state.attachments.contains(where: { $0.lease != nil && $0.phase == .attached }) {
+            do throws(InjectionError) { try takeLeases(state) } catch {
+                log.error("cannot use a lease", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
+            }
+        }
+        return clients.tend()
+    }
+
+    private func takeLeases(_ before: ClaimState) throws(InjectionError) {
+        guard let plan = plans.plan(before.claim.uid) else { return }
+        var state = before
+        for (index, attachment) in state.attachments.enumerated() where attachment.lease != nil && attachment.phase == .attached {
+            guard let lease = journal.lease(state.claim.uid, device: attachment.device),
+                let interface = plan.devices.first(where: { $0.device == attachment.device })?.interface,
+                let podIndex = attachment.podIndex,
+                let namespace = held[attachment.namespace] ?? Self.namespace(of: attachment)
+            else { continue }
+            let key = LeaseClients.Key(claim: state.claim.uid, device: attachment.device)
+            // A renewed one has the same address, and another time.
+            guard taken[key] != lease else { continue }
+            do throws(PodNetworkError) {
+                try network.apply(lease, replacing: attachment.addresses.first, interface, index: podIndex, in: namespace)
+            } catch { throw InjectionError("claim \(state.claim): \(error)") }
+            taken[key] = lease
+            state.attachments[index].addresses = lease.address.map { [$0] } ?? []
+            if lease.address != nil { state.attachments[index].lease = .bound }
+        }
+        guard state != before else { return }
+        try write(state)
+        log.info(
+            "leases", metadata: ["claim": "\(state.claim)", "addresses": "\(state.attachments.flatMap(\.addresses).map(\.description))"])
+    }
+
+    /// Addresses go back to their servers before the interfaces leave the pod.
+    func releaseLeases(_ attachments: [Attachment], of claim: ClaimIdentity) {
+        let keys = attachments.filter { $0.lease != nil }.map { LeaseClients.Key(claim: claim.uid, device: $0.device) }
+        guard !keys.isEmpty else { return }
+        clients.stop(keys)
+        for key in keys {
+            taken[key] = nil
+            journal.removeLease(key.claim, device: key.device)
+        }
+    }
+}

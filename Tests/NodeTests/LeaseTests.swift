@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Glibc
+import Hardware
+import Journal
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Testing
+
+/// Interfaces that have their address from a DHCP server: a real one, and the distribution's client.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct LeaseTests {
+    private func start(_ capabilities: [String] = ["net_raw", "net_bind_service"], gate: Bool = true) throws -> TestNode {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.injectorCapabilities = capabilities
+        if gate { options.injectorArguments = ["--gate", "\(Place.programs)/nearside-gate"] }
+        let node = try TestNode(options)
+        try node.startInjector()
+        try node.startNode()
+        return node
+    }
+
+    /// A claim of one NIC that asks for an address, prepared for a pod.
+    private func prepare(_ node: TestNode, _ name: String, pod: String, device: String = TestNode.nic) throws {
+        let parameters: [String: JSONValue] = [
+            "interface": .object(["name": .string("net1"), "dhcp": .bool(true)]),
+            "routes": .array([.object(["destination": .string("203.0.113.0/24"), "gateway": .string("192.0.2.1")])]),
+        ]
+        try node.api.add(
+            "resourceclaims/default",
+            ResourceClaim(
+                metadata: Metadata(
+                    name: name, namespace: "default", uid: "uid-\(name)",
+                    ownerReferences: [OwnerReference(apiVersion: "v1", kind: "Pod", name: pod, uid: pod)]),
+                status: ResourceClaimStatus(
+                    allocation: AllocationResult(
+                        devices: DeviceAllocation(
+                            results: [
+                                AllocatedDevice(request: "nic", driver: node.options.driver, pool: node.options.node, device: device)
+                            ],
+                            config: [
+                                AllocationConfig(
+                                    source: .fromClaim, opaque: OpaqueConfig(driver: node.options.driver, parameters: .object(parameters)))
+                            ])),
+                    reservedFor: [ConsumerReference(resource: "pods", name: pod, uid: pod)])))
+        try node.prepare(name)
+    }
+
+    private func address(_ node: TestNode, _ pod: NRIPodSandbox) throws -> String {
+        try ChildProcess.run("/sbin/ip", ["-4", "address", "show", "dev", "net1"], in: try node.namespace(of: pod)).output
+    }
+
+    /// Seconds for which the address of the pod's interface is good.
+    private func validity(_ node: TestNode, _ pod: NRIPodSandbox) throws -> Int {
+        let words = try address(node, pod).split(whereSeparator: { $0 == " " || $0 == "\n" })
+        guard let index = words.firstIndex(of: "valid_lft"), index + 1 < words.count else { return -1 }
+        return Int(words[index + 1].dropLast(3)) ?? -1
+    }
+
+    private func create(_ node: TestNode, _ pod: NRIPodSandbox) throws -> [NRIHook] {
+        try #require(node.runtime).create(NRIContainer(), in: pod).adjust.hooks.createRuntime
+    }
+
+    @Test
+    func `an interface gets its address from a server, keeps it by renewing it, and gives it back`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        // One address: who gets it after us, gets it because we gave it back.
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
+        let before = try TestNode.describe(node.host)
+        try server.start()
+        try prepare(node, "first", pod: "pod-1")
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(eventually { (try? address(node, pod).contains("192.0.2.20/24")) == true }, "\(node.log("nri.log")) \(server.log)")
+        #expect(try create(node, pod).isEmpty)
+        let routes = try ChildProcess.run("/sbin/ip", ["route"], in: try node.namespace(of: pod)).output
+        #expect(routes.contains("198.51.100.0/24 via 192.0.2.1 dev net1"))
+        #expect(routes.contains("203.0.113.0/24 via 192.0.2.1 dev net1"))
+        #expect(!routes.contains("default"), "the pod's default route is its network's")
+        #expect(
+            eventually {
+                (try? node.api.claim("first"))?.status?.devices?.first?.networkData?.ips
+                    == ["192.0.2.20/24"]
+            })
+
+        // Half of the time is over, and it is good for the whole of it again.
+        #expect(eventually(seconds: 14) { ((try? validity(node, pod)) ?? 0) < LeaseServer.seconds - 3 })
+        #expect(eventually(seconds: 14) { ((try? validity(node, pod)) ?? 0) > LeaseServer.seconds - 3 }, "\(node.log("nri.log"))")
+
+        // A client that is killed with its parent comes back for the same address.
+        let lease = node.scratch("journal/leases/uid-first_\(TestNode.nic)")
+        let last = try Files.readText(lease)
+        node.kill(injector: SIGKILL)
+        try node.startInjector()
+        #expect(eventually { (try? Files.readText(lease)) != last }, "\(node.log("nri.log"))")
+        try prepare(node, "second", pod: "pod-2", device: "pci-0000-12-00-0")
+        #expect(try address(node, pod).contains("192.0.2.20/24"))
+
+        try node.runtime?.stop(pod)
+        try node.unprepare("first")
+        let other = try node.makePod("two", uid: "pod-2")
+        try node.runtime?.run(other)
+        #expect(eventually(seconds: 4) { (try? address(node, other).contains("192.0.2.20/24")) == true }, "\(node.log("nri.log"))")
+        try node.runtime?.stop(other)
+        try node.unprepare("second")
+        #expect(try TestNode.describe(node.host) == before)
+        #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+    }
+
+    @Test
+    func `without an answer a container is created and does not start, others do, and it goes on when there is one`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let server = try LeaseServer(on: node, first: "192.0.2.30", last: "192.0.2.40")
+        try prepare(node, "first", pod: "pod-1")
+        try node.api.add("pods/default", Pod(metadata: Metadata(name: "one", namespace: "default", uid: "pod-1")))
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        let hooks = try create(node, pod)
+        let hook = try #require(hooks.first)
+        #expect(hooks.count == 1 && hook.path == "\(Place.programs)/nearside-gate" && hook.timeout.value == 30)
+        // The gate of the container, as the runtime starts it.
+        let inside = try ChildProcess("/bin/sleep", ["60"], in: try node.namespace(of: pod))
+        let arguments = hook.args.dropFirst().joined(separator: " ")
+        let gate = try ChildProcess(
+            "/bin/sh", ["-c", "echo '{\"pid\": \(inside.identifier)}' | \(hook.path) \(arguments)"], output: node.scratch("gate.log"))
+        // Meanwhile others are served.
+        try node.addClaim("second", devices: ["pci-0000-12-00-0"], pod: "pod-2", interface: "net2")
+        try node.prepare("second")
+        let other = try node.makePod("two", uid: "pod-2")
+        try node.runtime?.run(other)
+        #expect(try node.interfaces(other).contains("net2"))
+        #expect(gate.isRunning)
+        #expect(
+            eventually {
+                (try? node.api.claim("first"))?.status?.devices?.first?.conditions?.first?
+                    .reason == "AwaitsLease"
+            })
+        try server.start()
+        #expect(gate.wait() == 0, "\(node.log("gate.log"))")
+        #expect(try address(node, pod).contains("192.0.2.3"))
+        #expect(try create(node, pod).isEmpty)
+        try node.runtime?.stop(pod)
+        try node.runtime?.stop(other)
+    }
+
+    @Test
+    func `without a gate, or without the capabilities, the container is refused, and says why`() throws {
+        let node = try start(gate: false)
+        defer { node.removeAllPods() }
+        try prepare(node, "first", pod: "pod-1")
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect { try create(node, pod) } throws: { "\($0)".contains("no DHCP server has given") && "\($0)".contains("an address yet") }
+        try node.runtime?.stop(pod)
+
+        let poor = try start([])
+        defer { poor.removeAllPods() }
+        try prepare(poor, "first", pod: "pod-1")
+        let beggar = try poor.makePod("one", uid: "pod-1")
+        try poor.runtime?.run(beggar)
+        #expect { try create(poor, beggar) } throws: { "\($0)".contains("needs the capabilities NET_RAW and NET_BIND_SERVICE") }
+        try poor.runtime?.stop(beggar)
+    }
+
+    @Test
+    func `what a client tells is read with care`() {
+        let lease = Lease(
+            text:
+                "ip=192.0.2.20\nmask=24\nlease=3600\nstaticroutes=0.0.0.0/0 192.0.2.1 198.51.100.0/24 192.0.2.1 203.0.113.0/24 0.0.0.0 x\n")
+        #expect(lease?.address?.description == "192.0.2.20/24" && lease?.seconds == 3600)
+        #expect(
+            lease?.routes.map { "\($0.destination) \($0.gateway?.description ?? "-")" } == [
+                "198.51.100.0/24 192.0.2.1", "203.0.113.0/24 -",
+            ])
+        #expect(Lease(text: "lease=0\n")?.address == nil)
+        let timed = Lease(text: "ip=192.0.2.20\nmask=24\nlease=100\nat=1000000\n")
+        #expect(timed?.left(at: 1_000_000) == 100 && timed?.left(at: 1_070_000) == 30 && timed?.left(at: 5_000_000) == 0)
+        for text in ["ip=192.0.2.20\n", "ip=192.0.2.20\nmask=33\n", "ip=x\nmask=24\n", "ip=2001:db8::1\nmask=24\n", "nonsense"] {
+            #expect(Lease(text: text) == nil, "\(text)")
+        }
+    }
+}
