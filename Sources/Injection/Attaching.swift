@@ -6,11 +6,14 @@ import Logging
 import PodNetwork
 
 extension PodInjector {
-    func attach(_ plan: ClaimPlan, to sandbox: Sandbox) throws(InjectionError) {
-        guard plan.hasInterfaces else { return }
+    /// Brings into the pod what the plan says and is not there.
+    ///
+    /// - Returns: false when everything was there.
+    func attach(_ plan: ClaimPlan, to sandbox: Sandbox) throws(InjectionError) -> Bool {
+        guard plan.hasInterfaces else { return false }
         guard let path = sandbox.namespacePath else {
             // What needs no namespace of its own is seen from the host's.
-            guard plan.devices.contains(where: { $0.interface != nil }) else { return }
+            guard plan.devices.contains(where: { $0.interface != nil }) else { return false }
             throw InjectionError(
                 "claim \(plan.claim): pod \(sandbox.pod) runs in the host's network, which cannot be given an interface; take hostNetwork out of the pod, or claim a device without an interface"
             )
@@ -22,7 +25,10 @@ extension PodInjector {
         let identity = namespace.identity
         let place = Place(sandbox: sandbox, path: path, namespace: namespace)
         var state = try readState(plan.claim.uid) ?? ClaimState(claim: plan.claim, attachments: [])
-        if try isComplete(plan, state, place) { return try startClients(plan, state, identity) }
+        if try isComplete(plan, state, place) {
+            try startClients(plan, state, identity)
+            return false
+        }
         for other in state.attachments where other.namespace != identity && isAlive(other) {
             // Each pod gets an interface of its own where they are made for it.
             if other.host != nil || other.rdmaDevice != nil {
@@ -31,7 +37,7 @@ extension PodInjector {
         }
         // What is half-way, or where no pod is any more, goes back first: then there is one way only.
         try detach(&state) { $0.namespace == identity || !isAlive($0) }
-        try attachAnew(plan, state, place)
+        return try attachAnew(plan, state, place)
     }
 
     private struct Place {
@@ -59,13 +65,13 @@ extension PodInjector {
         return true
     }
 
-    private func attachAnew(_ plan: ClaimPlan, _ others: ClaimState, _ place: Place) throws(InjectionError) {
+    private func attachAnew(_ plan: ClaimPlan, _ others: ClaimState, _ place: Place) throws(InjectionError) -> Bool {
         var state = others
         let start = state.attachments.count
         var orders: [PodNetwork.Order] = []
         do throws(PodNetworkError) {
             orders = try self.orders(plan)
-            guard !orders.isEmpty else { return }
+            guard !orders.isEmpty else { return false }
             let functions = Dictionary(
                 plan.devices.compactMap { device in device.virtualFunction.map { (device.device, $0) } },
                 uniquingKeysWith: { first, _ in first })
@@ -113,6 +119,7 @@ extension PodInjector {
                 "devices":
                     "\(orders.map { "\($0.record?.name ?? $0.rdmaDevice ?? $0.device) as \($0.plan?.name ?? "it is")" }.joined(separator: ", "))",
             ])
+        return true
     }
 
     /// What is to be moved, with how it is now.

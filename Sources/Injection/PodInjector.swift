@@ -37,6 +37,13 @@ package final class PodInjector {
     /// What the pods' interfaces were given.
     var taken: [LeaseClients.Key: Lease] = [:]
 
+    /// Pods that run without all their devices, and those that did, by UID.
+    var unsettled: [String: Unsettled] = [:]
+    var late: [String: LatePod] = [:]
+    var settlePause = PodInjector.firstSettlePause
+    var nextSettle = 0
+    var lastSettled = ""
+
     /// Has nearside-node write into the plans which claims a pod uses. Returns why that was not possible, nil when it was.
     let lookUp: (Sandbox) -> String?
     /// Pods that were looked up.
@@ -58,6 +65,7 @@ package final class PodInjector {
 
     /// Goes on from what the journal says; when no other instance serves it any more.
     package func resume() {
+        late = Dictionary(journal.latePods().pods.map { ($0.uid, $0) }, uniquingKeysWith: { first, _ in first })
         for state in states.all {
             if state.attachments.contains(where: { $0.phase == .returning }) { returning.insert(state.claim.uid) }
             for attachment in state.attachments { held[attachment.namespace] = Self.namespace(of: attachment) }
@@ -81,7 +89,7 @@ package final class PodInjector {
                 log.warning("no time left to attach; the container will wait for it", metadata: ["pod": "\(sandbox.pod)"])
                 return
             }
-            do throws(InjectionError) { try attach(plan, to: sandbox) } catch {
+            do throws(InjectionError) { _ = try attach(plan, to: sandbox) } catch {
                 log.error("cannot attach", metadata: ["pod": "\(sandbox.pod)", "claim": "\(plan.claim)", "error": "\(error)"])
             }
         }
@@ -96,7 +104,7 @@ package final class PodInjector {
         try identify(sandbox)
         var waiting: [Waiting] = []
         for plan in plans(of: sandbox.podUID) {
-            try attach(plan, to: sandbox)
+            _ = try attach(plan, to: sandbox)
             if plan.hasInterfaces, let identity = sandbox.namespacePath.flatMap(Self.identity),
                 let what = try awaited(plan.claim, in: identity)
             {
@@ -127,12 +135,15 @@ package final class PodInjector {
         if sandboxes[sandbox.podUID]?.id == sandbox.id {
             sandboxes[sandbox.podUID] = nil
             known.remove(sandbox.podUID)
+            forget(pod: sandbox.podUID)
         }
     }
 
     /// All sandboxes there are, after the connection to the runtime was made: what happened in between
     /// is caught up with.
-    package func synchronize(_ all: [Sandbox], deadline: Int) {
+    ///
+    /// - Parameter running: of which of them containers were started.
+    package func synchronize(_ all: [Sandbox], running: Set<String>, deadline: Int) {
         sandboxes = Dictionary(all.map { ($0.podUID, $0) }, uniquingKeysWith: { _, last in last })
         knowsSandboxes = true
         let ids = Set(all.map(\.id))
@@ -145,11 +156,11 @@ package final class PodInjector {
                 log.error("cannot bring back", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
             }
         }
+        unsettled = [:]
+        for uid in late.keys where sandboxes[uid] == nil { forget(pod: uid) }
         for sandbox in all {
-            if Poller.now() < deadline {
-                do throws(InjectionError) { try identify(sandbox) } catch { log.error("\(error)", metadata: ["pod": "\(sandbox.pod)"]) }
-            }
-            run(sandbox, deadline: deadline)
+            let pod = Unsettled(sandbox: sandbox, isRunning: running.contains(sandbox.id))
+            if Poller.now() < deadline { settle(pod) } else { unsettled[sandbox.podUID] = pod }
         }
     }
 
@@ -169,7 +180,7 @@ package final class PodInjector {
         let identity = namespace.identity
         // A pod in the host's network sees what is there.
         if host.namespace.identity == identity {
-            try attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
+            _ = try attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
             return nil
         }
         let known = sandboxes.values.first { sandbox in
@@ -180,7 +191,7 @@ package final class PodInjector {
                 "claim \(plan.claim): the container's network namespace is mounted nowhere that nearside-nri can see, so its interfaces could not be brought back"
             )
         }
-        try attach(plan, to: sandbox)
+        _ = try attach(plan, to: sandbox)
         return try awaited(plan.claim, in: identity).map { Waiting(claim: uid, description: $0) }
     }
 

@@ -93,7 +93,7 @@ package final class InjectorDaemon {
         while true {
             connectIfDue()
             watchForReturns()
-            let leasesDue = injector.tendLeases()
+            let due = [injector.tendLeases(), injector.settleAgain()].compactMap { $0 }
             serveWaiting()
             let waiting =
                 [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + injector.leaseDescriptors
@@ -101,7 +101,7 @@ package final class InjectorDaemon {
             var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
             // RDMA devices come back without a word of rtnetlink.
             if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
-            for due in clients.compactMap(\.patience) + (leasesDue.map { [$0] } ?? []) {
+            for due in clients.compactMap(\.patience) + due {
                 let left = max(0, due - Poller.now())
                 timeout = timeout < 0 ? left : min(timeout, left)
             }
@@ -191,8 +191,9 @@ package final class InjectorDaemon {
         case .configure(let name, let version, let timeout):
             if timeout > 0 { connection.requestTimeout = timeout }
             log.info("configured", metadata: ["runtime": "\(name) \(version)", "timeout_ms": "\(connection.requestTimeout)"])
-        case .synchronize(let pods, _):
-            injector.synchronize(pods.map(Sandbox.init), deadline: connection.deadline)
+        case .synchronize(let pods, let containers):
+            let running = Set(containers.filter { $0.state == .containerRunning || $0.state == .containerPaused }.map(\.podSandboxID))
+            injector.synchronize(pods.map(Sandbox.init), running: running, deadline: connection.deadline)
         case .runPodSandbox(let pod):
             injector.run(Sandbox(pod), deadline: connection.deadline)
         case .stopPodSandbox(let pod), .removePodSandbox(let pod):

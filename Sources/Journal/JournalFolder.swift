@@ -9,6 +9,7 @@ package import Linux
 ///     states/CLAIM-UID.json   written by nearside-nri
 ///     workloads/CLAIM-UID...  written by nearside-node, for the claim's containers to read
 ///     leases/CLAIM-UID_DEVICE written by the DHCP clients of nearside-nri, for nearside-nri to read
+///     late/POD-UID.json       written by nearside-nri
 ///     nri.sock                served by nearside-nri
 ///     node.sock               served by nearside-node
 ///     machine.json            written and read by nearside-node alone: the devices as last published
@@ -28,11 +29,11 @@ package struct JournalFolder: Sendable {
 
     /// Makes the folders. They hold what the host looked like: for root alone.
     package func make() throws(SystemError) {
-        for kind in [Kind.plans, .states] { try Files.makeFolder("\(path)/\(kind.rawValue)", mode: 0o700) }
+        for kind in [Kind.plans, .states, .late] { try Files.makeFolder("\(path)/\(kind.rawValue)", mode: 0o700) }
     }
 
     private enum Kind: String {
-        case plans, states
+        case plans, states, late
     }
 
     /// Where plans are, for those who wait for new ones.
@@ -126,6 +127,16 @@ package struct JournalFolder: Sendable {
             }
         }
     }
+
+    // MARK: Pods that slipped through
+
+    package var latePodsFolder: String { "\(path)/\(Kind.late.rawValue)" }
+
+    package func latePods() -> (pods: [LatePod], damaged: [JournalError]) { readAll(.late, version: LatePod.currentVersion) }
+
+    package func write(_ pod: LatePod) throws(JournalError) { try write(pod, .late, pod.uid, isDurable: false) }
+
+    package func removeLatePod(_ uid: String) { try? remove(.late, uid) }
 
     // MARK: Leases
 

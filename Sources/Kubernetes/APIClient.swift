@@ -48,6 +48,11 @@ package struct APIClient: Sendable {
         try decode(await send("POST", path, body: try encode(object, path, version)), path)
     }
 
+    /// Asks for something that is answered by a status.
+    package func post(_ object: some Encodable, _ path: String) async throws(APIError) {
+        _ = try await send("POST", path, body: try encode(object, path, .v1))
+    }
+
     package func replace<Object: Codable>(
         _ object: Object, _ path: String, as version: ResourceAPIVersion = .v1
     ) async throws(APIError) -> Object {

@@ -29,6 +29,11 @@ package final class ResourceClient: Sendable {
         try await api.get("/api/v1/namespaces/\(namespace)/pods/\(name)", patience: patience)
     }
 
+    package func evict(_ pod: String, namespace: String, uid: String) async throws(APIError) {
+        let path = "/api/v1/namespaces/\(namespace)/pods/\(pod)/eviction"
+        try await api.post(Eviction(pod: pod, namespace: namespace, uid: uid), path)
+    }
+
     /// Makes `devices` what the claim's status says of the devices of this driver: entries that are not in it go.
     package func apply(_ devices: [AllocatedDeviceStatus], to claim: Metadata, driver: String) async throws(APIError) {
         let _: ResourceClaim = try await inServedVersion { version throws(APIError) in

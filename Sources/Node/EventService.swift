@@ -41,7 +41,11 @@ struct EventService: Service {
         let claim = Event.Object(
             apiVersion: "\(ResourceAPIVersion.group)/v1", kind: "ResourceClaim", namespace: claim.namespace, name: claim.name,
             uid: claim.uid)
-        queue.yield(Item(about: claim, type: type, reason: reason, message: message))
+        tell(claim, type, reason, message)
+    }
+
+    func tell(_ about: Event.Object, _ type: Event.Kind, _ reason: String, _ message: String) {
+        queue.yield(Item(about: about, type: type, reason: reason, message: message))
     }
 
     func run() async throws {

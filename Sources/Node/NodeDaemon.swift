@@ -33,6 +33,8 @@ package struct NodeDaemon: Sendable {
         package var gatePath: String?
         /// Whether containers get files that tell of their devices (KEP-5304).
         package var tellsDevices = false
+        /// What becomes of pods that started without their devices.
+        package var eviction = EvictionPolicy.never
         /// Nil for none.
         package var metrics: MetricsAddress?
 
@@ -94,6 +96,7 @@ package struct NodeDaemon: Sendable {
         lifecycleLog.logLevel = max(log.logLevel, .notice)
         var services: [any Service] = [
             PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events, status,
+            LatePodService(resources: resources, journal: journal, events: events, policy: options.eviction, log: log),
             PodQuestionService(socket: journal.nodeSocket, preparer: preparer, log: log),
             try KubeletPlugin(options.kubelet, handler: preparer, health: board, eventLoopGroup: group, log: log),
         ]

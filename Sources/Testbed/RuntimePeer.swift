@@ -35,7 +35,8 @@ package final class RuntimePeer {
 
     /// Waits for a plugin, configures and synchronises it.
     package init(
-        listener: Descriptor, dialect: Dialect = .stateChange, pods: [NRIPodSandbox] = [], requestTimeout: Int = 2000,
+        listener: Descriptor, dialect: Dialect = .stateChange, pods: [NRIPodSandbox] = [],
+        containers: [NRIContainer] = [], requestTimeout: Int = 2000,
         patience: Int = 60_000, seconds: Double = 10
     ) throws {
         guard try !Poller.readable([listener], milliseconds: Int(seconds * 1000)).isEmpty else {
@@ -55,6 +56,7 @@ package final class RuntimePeer {
         subscribedEvents = configured.events
         var synchronize = NRISynchronizeRequest()
         synchronize.pods = pods
+        synchronize.containers = containers
         let _: NRISynchronizeResponse = try call("Synchronize", synchronize)
     }
 

@@ -62,6 +62,8 @@ package final class TestNode {
     /// Where the namespace of each pod is bound, by the pod's UID.
     private var pods: [String: String] = [:]
     private var synchronized: [NRIPodSandbox] = []
+    /// Containers that the runtime has started while no plugin was there.
+    package var containers: [NRIContainer] = []
 
     /// Lays the machine out and gives its NICs interfaces. Needs root.
     package init(_ options: Options) throws {
@@ -201,7 +203,7 @@ package final class TestNode {
     /// Waits for the plugin to come to the Testbed's runtime, and tells it of all pods.
     package func connectRuntime() throws {
         runtime = try RuntimePeer(
-            listener: runtimeListener, dialect: options.dialect, pods: synchronized, patience: options.runtimePatience)
+            listener: runtimeListener, dialect: options.dialect, pods: synchronized, containers: containers, patience: options.runtimePatience)
     }
 
     /// - Parameter registrationSocket: where it is to appear, if not in its usual place.

@@ -52,6 +52,10 @@ struct NearsideNode: AsyncParsableCommand {
     @Flag(help: "Give containers a file for each request that tells of its devices (KEP-5304, v1alpha1).")
     var deviceMetadata = false
 
+    @Option(
+        help: "Evict pods that the runtime started without their devices: never, failed (those that cannot be given them now) or late (all).")
+    var evict = "never"
+
     @Option(help: "Addresses of this node, with commas: their interfaces are never given away.")
     var nodeAddresses = ""
 
@@ -97,6 +101,9 @@ struct NearsideNode: AsyncParsableCommand {
         }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level does not know \"\(logLevel)\"")
+        }
+        guard EvictionPolicy(rawValue: evict) != nil else {
+            throw ValidationError("--evict is never, failed or late, not \"\(evict)\"")
         }
         _ = try ownedFamilies(own)
         _ = try readTopologyPolicy()
@@ -151,6 +158,7 @@ struct NearsideNode: AsyncParsableCommand {
                 podUID: podUid),
             gatePath: gate.isEmpty ? nil : gate, metrics: try metricsAddress())
         options.tellsDevices = deviceMetadata
+        options.eviction = EvictionPolicy(rawValue: evict) ?? .never
         try await NodeDaemon(options, log: log).run()
     }
 

@@ -37,8 +37,9 @@ struct APIRequest {
         switch words.count {
         case 4 where words.starts(with: ["api", "v1", "nodes"]): (collection, name) = ("nodes", words[3])
         case 5 where words.starts(with: ["api", "v1", "namespaces"]) && words[4] == "events": collection = "events/\(words[3])"
-        case 6 where words.starts(with: ["api", "v1", "namespaces"]) && words[4] == "pods":
+        case 6... where words.starts(with: ["api", "v1", "namespaces"]) && words[4] == "pods":
             (collection, name) = ("pods/\(words[3])", words[5])
+            subresource = words.count > 6 ? words[6] : nil
         case 4... where words.starts(with: ["apis", "resource.k8s.io"]):
             version = ResourceAPIVersion(rawValue: words[2])
             if words[3] == "resourceslices" {

@@ -170,6 +170,11 @@ package final class APIServer: Sendable {
         return try JSONDecoder().decode(ResourceClaim.self, from: JSONEncoder().encode(value))
     }
 
+    package func pod(_ name: String) throws -> Pod {
+        let value = try apply { (store) throws(ObjectStore.Refusal) in try store.get("pods/default", name) }
+        return try JSONDecoder().decode(Pod.self, from: JSONEncoder().encode(value))
+    }
+
     /// What another writer would do to a slice.
     package func replace(_ slice: ResourceSlice) throws {
         let value = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(slice))
@@ -296,6 +301,10 @@ package final class APIServer: Sendable {
             ])
         case (.POST, nil):
             return SliceShape.shown(try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, object) }, in: version)
+        case (.POST, let name?) where request.subresource == "eviction":
+            let options = object["deleteOptions"]
+            try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, options) }
+            return .object(["kind": .string("Status"), "status": .string("Success")])
         case (.PUT, let name?):
             let stored = try apply { (store) throws(ObjectStore.Refusal) in try store.replace(collection, name, object) }
             return SliceShape.shown(stored, in: version)

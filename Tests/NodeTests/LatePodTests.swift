@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import Journal
+import Linux
+import Netlink
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Testing
+
+/// Pods whose containers no gate held back, and that the runtime started while no plugin was there.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct LatePodTests {
+    private func start(_ policy: String) throws -> TestNode {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.nodeArguments = ["--evict", policy]
+        let node = try TestNode(options)
+        try node.startInjector()
+        try node.startNode()
+        return node
+    }
+
+    /// The plugin is dead, and a pod with a prepared claim has started.
+    private func slip(_ node: TestNode) throws -> NRIPodSandbox {
+        try node.addClaim("slipped")
+        try node.prepare("slipped")
+        try node.api.add("pods/default", Pod(metadata: Metadata(name: "one", namespace: "default", uid: "pod-1")))
+        node.kill(injector: SIGKILL)
+        node.dropRuntime()
+        let pod = try node.makePod("one", uid: "pod-1")
+        var container = NRIContainer()
+        (container.id, container.podSandboxID, container.state) = ("container-1", pod.id, .containerRunning)
+        node.containers = [container]
+        return pod
+    }
+
+    private func events(_ node: TestNode) throws -> [String] {
+        try node.api.events().filter { $0.involvedObject.kind == "Pod" }.map { "\($0.reason) \($0.involvedObject.name)" }
+    }
+
+    private func isEvicted(_ node: TestNode) -> Bool { node.api.requests.contains("POST /api/v1/namespaces/default/pods/one/eviction") }
+
+    @Test
+    func `a pod that slipped through gets its devices when the plugin is back, and that is told of`() throws {
+        let node = try start("failed")
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        let pod = try slip(node)
+        try node.startInjector()
+        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try eventually { try events(node) == ["DevicesLate one"] })
+        #expect(!isEvicted(node), "it has its devices")
+        // Neither a restart of the plugin nor one of the other daemon makes it news again.
+        node.kill(injector: SIGTERM)
+        node.dropRuntime()
+        try node.startInjector()
+        try node.runtime?.stop(pod)
+        try node.unprepare("slipped")
+        #expect(try events(node) == ["DevicesLate one"])
+        #expect(Files.list(node.scratch("journal/late")).isEmpty)
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `one that cannot have them any more is told of and evicted where the policy says so, and gets them if they come back`() throws {
+        for policy in ["never", "failed"] {
+            let node = try start(policy)
+            defer { node.removeAllPods() }
+            let pod = try slip(node)
+            // The interface is not where the plan says.
+            _ = try ChildProcess.run("/sbin/ip", ["link", "set", "ib0", "name", "away"], in: node.host)
+            try node.startInjector()
+            #expect(try eventually { try events(node) == ["DevicesMissing one"] })
+            #expect(eventually(seconds: 2) { isEvicted(node) } == (policy == "failed"))
+            _ = try ChildProcess.run("/sbin/ip", ["link", "set", "away", "down"], in: node.host)
+            _ = try ChildProcess.run("/sbin/ip", ["link", "set", "away", "name", "ib0"], in: node.host)
+            #expect(try eventually { try node.interfaces(pod).contains("net1") }, "\(node.log("nri.log"))")
+            #expect(try eventually { try events(node).sorted() == ["DevicesLate one", "DevicesMissing one"] })
+            try node.runtime?.stop(pod)
+        }
+    }
+
+    @Test
+    func `where programs look for their devices once, all that slipped through go, when their budget lets them`() throws {
+        let node = try start("late")
+        defer { node.removeAllPods() }
+        let pod = try slip(node)
+        node.api.inject(.init("POST", "/api/v1/namespaces/default/pods/one/eviction", code: 429, times: 1))
+        try node.startInjector()
+        #expect(try eventually { try events(node) == ["DevicesLate one"] })
+        #expect(eventually { (try? node.api.pod("one")) == nil && isEvicted(node) })
+        try node.runtime?.stop(pod)
+    }
+
+    @Test
+    func `a pod of which nobody can tell its claims yet is asked about until somebody can`() throws {
+        let node = try start("never")
+        defer { node.removeAllPods() }
+        try node.addClaim("slipped", pod: "pod-0")
+        try node.prepare("slipped")
+        try node.api.add(
+            "pods/default",
+            Pod(
+                metadata: Metadata(name: "one", namespace: "default", uid: "pod-1"),
+                spec: PodSpec(resourceClaims: [PodResourceClaim(name: "nic", resourceClaimName: "slipped")])))
+        node.kill(injector: SIGKILL)
+        node.dropRuntime()
+        let pod = try node.makePod("one", uid: "pod-1")
+        var container = NRIContainer()
+        (container.id, container.podSandboxID, container.state) = ("container-1", pod.id, .containerRunning)
+        node.containers = [container]
+        node.api.inject(.init("GET", "/api/v1/namespaces/default/pods/", code: 500, times: 1000))
+        try node.startInjector()
+        #expect(try !node.interfaces(pod).contains("net1"))
+        node.api.recover()
+        #expect(try eventually { try node.interfaces(pod).contains("net1") }, "\(node.log("nri.log"))")
+        #expect(try eventually { try events(node) == ["DevicesLate one"] })
+        try node.runtime?.stop(pod)
+    }
+}
