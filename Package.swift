@@ -246,7 +246,9 @@ let targets: [Target] = [
     // In the virtual machine of hack/testbed/vm only.
     .testTarget(
         name: "VirtualMachineTests",
-        dependencies: ["Addressing", "Discovery", "Hardware", "Journal", "Linux", "Netlink", "PodNetwork", "Testbed", "Topology", logging],
+        dependencies: [
+            "Addressing", "Discovery", "Hardware", "Injection", "Journal", "Linux", "Netlink", "PodNetwork", "Testbed", "Topology", logging,
+        ],
         swiftSettings: strict),
     .testTarget(
         name: "WireTests",
@@ -262,8 +264,8 @@ let targets: [Target] = [
     .testTarget(
         name: "NodeTests",
         dependencies: [
-            "Addressing", "Hardware", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin", "Linux", "NRIMessages",
-            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed", grpcTransport,
+            "Addressing", "Hardware", "Injection", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin", "Linux", "NRIMessages",
+            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed", grpcTransport, logging,
         ], swiftSettings: strict),
     .testTarget(
         name: "PublishingTests",

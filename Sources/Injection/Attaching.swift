@@ -132,8 +132,10 @@ extension PodInjector {
         return plan.devices.compactMap { device in
             let rdma = movesRDMA ? device.rdmaDevice : nil
             guard device.interface != nil || rdma != nil else { return nil }
-            return PodNetwork.Order(
+            var order = PodNetwork.Order(
                 device: device.device, plan: device.interface, record: device.interface.flatMap { byName[$0.hostName] }, rdmaDevice: rdma)
+            order.isVirtual = device.virtualFunction != nil
+            return order
         }
     }
 }

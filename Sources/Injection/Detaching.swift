@@ -29,19 +29,19 @@ extension PodInjector {
         }
         for group in groups {
             releaseLeases(group.attachments, of: state.claim)
+            // As long as the physical function says which address a virtual one has, some drivers let it take no other; and what it
+            // takes, some tell the physical one.
+            _ = restoreFunctions(group.attachments)
             let problems = network.restore(
                 group.attachments.map(PodNetwork.Return.init),
                 from: held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace))
+            let refusals = restoreFunctions(group.attachments)
             for var attachment in group.attachments {
-                var problem = problems.first { $0.device == attachment.device }
-                if problem == nil, let function = attachment.virtualFunction {
-                    do throws(PodNetworkError) { try host.restore(function) } catch { problem = (attachment.device, error) }
-                }
-                if let problem {
+                if let problem = problems.first(where: { $0.device == attachment.device })?.error ?? refusals[attachment.device] {
                     attachment.phase = .returning
-                    attachment.problem = "\(problem.error)"
+                    attachment.problem = "\(problem)"
                     left.append(attachment)
-                    failures.append("\(problem.error)")
+                    failures.append("\(problem)")
                 } else {
                     log.info("brought back", metadata: ["claim": "\(state.claim)", "device": "\(attachment.label)"])
                 }
@@ -65,6 +65,16 @@ extension PodInjector {
             returning.insert(state.claim.uid)
             throw InjectionError("claim \(state.claim): \(failures.joined(separator: "; "))")
         }
+    }
+
+    /// Tells physical functions of their virtual ones what they were told before. Returns what was refused, by device.
+    private func restoreFunctions(_ attachments: [Attachment]) -> [String: PodNetworkError] {
+        var refusals: [String: PodNetworkError] = [:]
+        for attachment in attachments {
+            guard let function = attachment.virtualFunction else { continue }
+            do throws(PodNetworkError) { try host.restore(function) } catch { refusals[attachment.device] = error }
+        }
+        return refusals
     }
 
     /// True while something has not come back that was to: hardware returns in the kernel's own time when a namespace goes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Injection
+package import Injection
 import InjectorSocket
 import Journal
 import Linux
@@ -24,6 +24,9 @@ package final class InjectorDaemon {
         package var sysctls = "/proc/sys"
         /// busybox, or whatever else is udhcpc when it is called so.
         package var dhcpClient = "/bin/busybox"
+        /// How many virtual functions physical ones are to have, and where sysfs is mounted so that they can be made.
+        package var functionRules: [FunctionRule] = []
+        package var sysfs = "/sys"
         /// nearside-gate, where the runtime finds it; nil when it is nowhere.
         package var gate: String?
         package var pluginName: String
@@ -52,6 +55,8 @@ package final class InjectorDaemon {
 
     /// Tells when the runtime makes its socket, while it is waited for.
     private var arrivals: FolderChanges?
+    /// Keeps virtual functions as wished, and hears of functions that come; nil without a wish.
+    private var functions: (keeper: FunctionKeeper, events: EventSocket)?
     /// Tells of interfaces that come, while some are waited for.
     private var returns: EventSocket?
 
@@ -76,12 +81,16 @@ package final class InjectorDaemon {
     /// Serves until SIGTERM. Pods keep their devices; the next start goes on from the journal.
     package func run() throws {
         var isWaiting = false
+        var areDevicesNews = false
         while try !lock.tryLock() {
             if !isWaiting { log.notice("another nearside-nri serves this journal; waiting for it to end") }
             isWaiting = true
             if try !Poller.readable([termination], milliseconds: 200).isEmpty { return }
         }
         injector.resume()
+        if !options.functionRules.isEmpty {
+            functions = (FunctionKeeper(options.functionRules, sysfs: options.sysfs, log: log), try EventSocket.devices())
+        }
         let listener = try UnixSocket.listen(journal.socket)
         defer { try? Files.remove(journal.socket) }
         log.notice(
@@ -95,9 +104,12 @@ package final class InjectorDaemon {
             watchForReturns()
             let due = [injector.tendLeases(), injector.settleAgain()].compactMap { $0 }
             serveWaiting()
+            functions?.keeper.keep(inUse: injector.devicesInUse, isNews: areDevicesNews)
+            areDevicesNews = false
             let waiting =
                 [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + injector.leaseDescriptors
                 + (returns.map { [$0.descriptor] } ?? []) + (arrivals.map { [$0.descriptor] } ?? [])
+                + (functions.map { [$0.events.descriptor] + ($0.keeper.descriptor.map { [$0] } ?? []) } ?? [])
             var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
             // RDMA devices come back without a word of rtnetlink.
             if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
@@ -112,6 +124,7 @@ package final class InjectorDaemon {
             for client in clients where ready.contains(client.socket.raw) { serve(client) }
             clients.removeAll { $0.isFinished || $0.isStale }
             if ready.contains(listener.raw) { accept(listener) }
+            if let functions, ready.contains(functions.events.descriptor.raw) { areDevicesNews = functions.events.drain { _ in true } }
             if let arrivals, ready.contains(arrivals.descriptor.raw) { hear(arrivals) }
             if let returns, returns.drain({ _ in true }) || ready.isEmpty { injector.retryReturns() }
         }

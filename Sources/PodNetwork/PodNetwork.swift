@@ -27,6 +27,8 @@ package struct PodNetwork {
         package var record: HostRecord?
         /// Set only where RDMA devices have to be moved.
         package var rdmaDevice: String?
+        /// A virtual function whose physical one is told something of it.
+        package var isVirtual = false
 
         package init(device: String, plan: InterfacePlan?, record: HostRecord?, rdmaDevice: String? = nil) {
             self.device = device

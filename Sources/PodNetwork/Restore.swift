@@ -19,6 +19,8 @@ extension PodNetwork {
         package var hardwareAddress: HardwareAddress?
         package var rdmaDevice: String?
         package var vrf: String?
+        /// A virtual function whose physical one was told of an address for it: some drivers take that for their permanent one.
+        package var isVirtual: Bool
 
         package init(_ attachment: Attachment) {
             device = attachment.device
@@ -28,6 +30,7 @@ extension PodNetwork {
             hardwareAddress = attachment.hardwareAddress
             rdmaDevice = attachment.rdmaDevice
             vrf = attachment.vrf
+            isVirtual = attachment.virtualFunction != nil
         }
 
         init(_ order: Order) {
@@ -37,6 +40,7 @@ extension PodNetwork {
             hardwareAddress = order.plan?.hardwareAddress
             rdmaDevice = order.rdmaDevice
             vrf = order.plan?.vrf?.name
+            isVirtual = order.isVirtual
         }
 
         var label: String { record?.name ?? podName ?? rdmaDevice ?? device }
@@ -59,12 +63,15 @@ extension PodNetwork {
         func findOnHost(_ links: [Link]) -> Link? {
             guard let record else { return nil }
             return links.first { $0.name == record.name && isSame($0, record) } ?? links.first { $0.name == podName && isSame($0, record) }
-                ?? links.first { record.permanentAddress != nil && $0.permanentAddress == record.permanentAddress && isSame($0, record) }
+                ?? links.first {
+                    record.permanentAddress != nil && ($0.permanentAddress == record.permanentAddress || isVirtual) && isSame($0, record)
+                }
         }
 
         /// True when it is the interface that was recorded, and not another one of its name.
         func isSame(_ link: Link, _ record: HostRecord) -> Bool {
             guard link.kind == record.kind else { return false }
+            if isVirtual, let parent = record.parentDevice { return link.parentDevice == parent }
             if let permanent = record.permanentAddress {
                 return link.permanentAddress == permanent && (record.parentDevice == nil || link.parentDevice == record.parentDevice)
             }

@@ -203,7 +203,8 @@ package final class TestNode {
     /// Waits for the plugin to come to the Testbed's runtime, and tells it of all pods.
     package func connectRuntime() throws {
         runtime = try RuntimePeer(
-            listener: runtimeListener, dialect: options.dialect, pods: synchronized, containers: containers, patience: options.runtimePatience)
+            listener: runtimeListener, dialect: options.dialect, pods: synchronized, containers: containers,
+            patience: options.runtimePatience)
     }
 
     /// - Parameter registrationSocket: where it is to appear, if not in its usual place.

@@ -53,7 +53,8 @@ struct NearsideNode: AsyncParsableCommand {
     var deviceMetadata = false
 
     @Option(
-        help: "Evict pods that the runtime started without their devices: never, failed (those that cannot be given them now) or late (all).")
+        help:
+            "Evict pods that the runtime started without their devices: never, failed (those that cannot be given them now) or late (all).")
     var evict = "never"
 
     @Option(help: "Addresses of this node, with commas: their interfaces are never given away.")

@@ -37,6 +37,15 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "A folder of the host into which to put nearside-gate, which lies beside this program.")
     var installGate: String?
 
+    @Option(
+        help:
+            "Virtual functions that physical ones are to have, as INTERFACE=COUNT or ADDRESS=COUNT with * for any characters; may be repeated."
+    )
+    var virtualFunctions: [String] = []
+
+    @Option(help: "Where sysfs is mounted so that virtual functions can be made.")
+    var sysfs = "/sys"
+
     @Option(help: "nearside-gate as the runtime finds it on the host; by default where --install-gate puts it.")
     var gate: String?
 
@@ -50,8 +59,17 @@ struct NearsideNRI: ParsableCommand {
         guard index.utf8.count == 2, index.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
             throw ValidationError("--index is two digits such as 10, not \"\(index)\"")
         }
+        _ = try functionRules()
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level does not know \"\(logLevel)\"")
+        }
+    }
+
+    private func functionRules() throws -> [FunctionRule] {
+        try virtualFunctions.map { text in
+            do throws(FunctionRule.Malformed) { return try FunctionRule(parsing: text) } catch {
+                throw ValidationError("--virtual-functions: \(error)")
+            }
         }
     }
 
@@ -64,6 +82,8 @@ struct NearsideNRI: ParsableCommand {
             journal: journal, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
         options.sysctls = sysctls
         options.dhcpClient = dhcpClient
+        options.functionRules = try functionRules()
+        options.sysfs = sysfs
         options.gate = gate ?? installGate.map { "\($0)/nearside-gate" }
         try InjectorDaemon(options, log: log).run()
     }

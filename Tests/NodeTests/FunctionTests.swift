@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Injection
+import Linux
+import Logging
+import Testbed
+import Testing
+
+/// Virtual functions by an operator's wish, on a tree like the kernel's.
+@Suite struct FunctionTests {
+    private final class Tree {
+        let scratch: ScratchFolder
+        init() throws { scratch = try ScratchFolder("sriov") }
+
+        func add(_ address: String, _ interface: String, total: Int, enabled: Int = 0, virtual: [String] = []) throws {
+            let folder = scratch("bus/pci/devices/\(address)")
+            try Files.makeFolder("\(folder)/net/\(interface)")
+            try Files.write("\(folder)/sriov_totalvfs", "\(total)\n")
+            try Files.write("\(folder)/sriov_numvfs", "\(enabled)\n")
+            for (number, other) in virtual.enumerated() { try Files.makeLink("\(folder)/virtfn\(number)", to: "../\(other)") }
+        }
+
+        func enabled(_ address: String) throws -> String {
+            try Files.readText(scratch("bus/pci/devices/\(address)/sriov_numvfs")).split(separator: "\n").first.map(String.init) ?? ""
+        }
+    }
+
+    private func keep(_ tree: Tree, _ rules: [String], inUse: Set<String> = []) throws {
+        let keeper = FunctionKeeper(try rules.map { try FunctionRule(parsing: $0) }, sysfs: tree.scratch.path, log: Logger(label: "test"))
+        keeper.keep(inUse: inUse, isNews: true)
+        // One after the other.
+        while let change = keeper.descriptor {
+            _ = try Poller.readable([change], milliseconds: 5000)
+            keeper.keep(inUse: inUse, isNews: false)
+        }
+    }
+
+    @Test
+    func `each physical function gets as many as the last rule for it says`() throws {
+        let tree = try Tree()
+        try tree.add("0000:3b:00.0", "ens1f0", total: 8)
+        try tree.add("0000:3b:00.1", "ens1f1", total: 8, enabled: 2, virtual: ["0000:3b:01.0", "0000:3b:01.1"])
+        try tree.add("0000:86:00.0", "ens2f0", total: 4)
+        try tree.add("0000:af:00.0", "other", total: 4, enabled: 1)
+        try keep(tree, ["ens*=8", "0000:86:00.0=3"])
+        #expect(try ["0000:3b:00.0", "0000:3b:00.1", "0000:86:00.0", "0000:af:00.0"].map(tree.enabled) == ["8", "8", "3", "1"])
+        try keep(tree, ["ens1*=0"])
+        #expect(try ["0000:3b:00.0", "0000:3b:00.1", "0000:86:00.0"].map(tree.enabled) == ["0", "0", "3"])
+    }
+
+    @Test
+    func `what a claim has stays as it is, and more than there can be is not tried`() throws {
+        let tree = try Tree()
+        try tree.add("0000:3b:00.0", "ens1f0", total: 8, enabled: 2, virtual: ["0000:3b:01.0", "0000:3b:01.1"])
+        try tree.add("0000:3b:00.1", "ens1f1", total: 8)
+        try tree.add("0000:86:00.0", "ens2f0", total: 4)
+        try keep(tree, ["ens*=8"], inUse: ["pci-0000-3b-01-1", "pci-0000-3b-00-1"])
+        #expect(try ["0000:3b:00.0", "0000:3b:00.1", "0000:86:00.0"].map(tree.enabled) == ["2", "0", "0"])
+    }
+
+    @Test(arguments: ["", "=", "ens1f0", "=4", "ens1f0=", "ens1f0=x", "ens1f0=-1", "ens1f0=5000"])
+    func `a rule that is none is refused`(text: String) {
+        #expect(throws: FunctionRule.Malformed.self) { try FunctionRule(parsing: text) }
+    }
+}

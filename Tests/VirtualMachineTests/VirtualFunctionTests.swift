@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Glibc
+import Hardware
+import Injection
+import Journal
+import Linux
+import Logging
+import Netlink
+import PodNetwork
+import Testbed
+import Testing
+
+/// Virtual functions of a real driver (igb): made, set up, given, and as they were afterwards.
+extension LiveKernelTests {
+    @Test
+    func `virtual functions are made by an operator's wish, follow their configuration into a pod, and are as before after it`() throws {
+        try Room.run("modprobe -a igb igbvf")
+        let physical = try #require(PhysicalFunction.all(sysfs: "/sys").first { $0.total == 7 }, "the machine has an igb")
+        let name = try #require(Files.list("/sys/bus/pci/devices/\(physical.address)/net").first)
+        try Room.run("ip link set \(name) up")
+        let keeper = FunctionKeeper([try FunctionRule(parsing: "\(name)=2")], sysfs: "/sys", log: Logger(label: "test"))
+        keeper.keep(inUse: [], isNews: true)
+        func virtual() throws -> [PCIFunction] {
+            try Room.snapshot().functions.filter { $0.physicalFunction?.description == physical.address }
+        }
+        #expect(try eventually(seconds: 30) { try virtual().filter { !$0.netdevs.isEmpty }.count == 2 })
+        let function = try #require(try virtual().first { $0.virtualFunctionIndex == 0 })
+        let interface = try #require(function.netdevs.first?.name)
+
+        // It has started anew with them, and without a link it takes no rate.
+        #expect(try eventually(seconds: 30) { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
+        let host = try HostNetwork()
+        let before = try Room.run("ip link show \(name)")
+        var plan = VirtualFunctionPlan(parent: name, number: 0)
+        plan.hardwareAddress = HardwareAddress(parsing: "02:00:00:00:00:11")
+        plan.vlan = 7
+        plan.checksSpoofing = false
+        plan.maximalRate = 100
+        let record = try host.record(plan)
+        try host.configure(plan, over: record)
+        let changed = try Room.run("ip link show \(name)")
+        #expect(
+            changed.contains("02:00:00:00:00:11") && changed.contains("vlan 7") && changed.contains("spoof checking off")
+                && changed.contains("100Mbps"), "\(changed)")
+
+        let pod = try NetworkNamespace.make()
+        var interfacePlan = InterfacePlan(hostName: interface, name: "net0")
+        interfacePlan.hardwareAddress = plan.hardwareAddress
+        var order = PodNetwork.Order(device: "vf", plan: interfacePlan, record: try host.records([interface])[0])
+        order.isVirtual = true
+        let network = PodNetwork(host: host)
+        _ = try network.attach([order], to: pod)
+        let seen = try ChildProcess.run("/usr/bin/env", ["ip", "link", "show", "net0"], in: pod).output
+        #expect(seen.contains("02:00:00:00:00:11"), "\(seen)")
+
+        // As long as a claim has one, their number stays.
+        let held = "pci-" + String(function.address.description.map { $0 == ":" || $0 == "." ? "-" : $0 })
+        let other = FunctionKeeper([try FunctionRule(parsing: "\(name)=0")], sysfs: "/sys", log: Logger(label: "test"))
+        other.keep(inUse: [held], isNews: true)
+        #expect(other.descriptor == nil)
+        #expect(try virtual().count == 2)
+
+        var attachment = Attachment(
+            phase: .attached, device: "vf", podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
+            podName: "net0", host: order.record)
+        attachment.virtualFunction = record
+        attachment.hardwareAddress = plan.hardwareAddress
+        try host.restore(record)
+        #expect(network.restore([PodNetwork.Return(attachment)], from: pod).isEmpty)
+        // This driver tells the physical function of the address that its virtual one took.
+        try host.restore(record)
+        let after = try Room.run("ip link show \(name)")
+        #expect(after == before, "before: \(before) after: \(after)")
+        #expect(try Room.snapshot()[function.address]?.netdevs.first?.name == interface)
+
+        other.keep(inUse: [], isNews: true)
+        #expect(try eventually(seconds: 30) { try virtual().isEmpty })
+        try Room.run("ip link set \(name) down")
+    }
+}
