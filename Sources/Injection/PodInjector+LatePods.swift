@@ -57,7 +57,11 @@ extension PodInjector {
         }
         let now = Poller.now()
         if nextSettle == 0 { nextSettle = now + settlePause }
-        guard nextSettle <= now, let pod = unsettled.min(by: { $0.key < $1.key && $0.key > lastSettled })?.value else { return nextSettle }
+        // In turn: one that never succeeds must not keep others waiting.
+        let turn = unsettled.keys.sorted()
+        guard nextSettle <= now, let uid = turn.first(where: { $0 > lastSettled }) ?? turn.first, let pod = unsettled[uid] else {
+            return nextSettle
+        }
         lastSettled = pod.sandbox.podUID
         settle(pod)
         settlePause = min(settlePause * 2, Self.longestSettlePause)

@@ -50,9 +50,10 @@ package final class LeaseServer {
             """)
     }
 
-    /// From now on it answers.
-    package func start() throws {
-        daemon = try ChildProcess("/bin/busybox", ["udhcpd", "-f", "-a", "0", scratch("conf")], in: network, output: scratch("log"))
+    /// From then on it answers.
+    package func start(afterSeconds pause: Int = 0) throws {
+        daemon = try ChildProcess(
+            "/bin/sh", ["-c", "sleep \(pause); exec /bin/busybox udhcpd -f -a 0 \(scratch("conf"))"], in: network, output: scratch("log"))
     }
 
     package func stop() {

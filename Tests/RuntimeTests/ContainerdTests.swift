@@ -8,9 +8,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Where the build and the tools are; `hack/test` says so.
 private let programs = Place.programs
-private let tools = Place.tools
 
 /// The whole path with a real container runtime.
 @Suite(.serialized, .enabled(if: Place.canRunContainers, "\(Place.containersReason)"))
@@ -154,6 +152,37 @@ struct ContainerdTests {
         }
         #expect(try !link("nic0", node).isEmpty, "the interface never left the host")
         try containerd.removeSandbox(sandbox)
+    }
+
+    @Test
+    func `a container that names no claim waits for the pod's address too, by the hook that the plugin adds`() throws {
+        var options = TestNode.Options(programs: programs, machine: Self.machine)
+        options.injectorCapabilities = ["net_raw", "net_bind_service"]
+        options.injectorArguments = ["--gate", "\(programs)/nearside-gate"]
+        let node = try TestNode(options)
+        let containerd = try ContainerdPeer(of: node)
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
+        try node.startInjector(nriSocket: containerd.nriSocket)
+        try node.startNode()
+        var claim = Self.claim(node, pod: "pod-4")
+        claim.status?.allocation?.devices.config = [
+            AllocationConfig(
+                source: .fromClaim,
+                opaque: OpaqueConfig(
+                    driver: node.options.driver,
+                    parameters: .object(["interface": .object(["name": .string("net1"), "dhcp": .bool(true)])])))
+        ]
+        try node.api.add("resourceclaims/default", claim)
+        #expect(eventually { node.log("nri.log").contains("synchronised") })
+        _ = try #require(node.kubelet).prepare(namespace: "default", name: "nic", uid: "claim-pod-4")
+        let sandbox = try containerd.runSandbox(name: "worker", uid: "pod-4")
+        // It answers when the container has long been created.
+        try server.start(afterSeconds: 2)
+        let container = try containerd.startContainer("main", in: sandbox, cdiDevices: [])
+        #expect(try containerd.execute(["ip", "address", "show", "net1"], in: container).output.contains("192.0.2.20/24"))
+        try containerd.removeSandbox(sandbox)
+        try node.kubelet?.unprepare(namespace: "default", name: "nic", uid: "claim-pod-4")
+        #expect(try !link("nic0", node).isEmpty)
     }
 
     private func link(_ name: String, _ node: TestNode) throws -> String {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Testing
+
+/// What goes on over the lives of connections, daemons and claims.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct TakeoverTests {
+    private func start() throws -> TestNode {
+        let node = try TestNode.hgxA100()
+        try node.startInjector()
+        try node.startNode()
+        return node
+    }
+
+    @Test
+    func `in a rolling update the next nearside-nri waits, takes over when the one before ends, and pods keep their devices`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.addClaim("first")
+        try node.prepare("first")
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        let old = try #require(node.injectorDaemon)
+        // The surge: both are there.
+        try node.startInjector(nriSocket: node.scratch("nri.sock"))
+        let next = try #require(node.injectorDaemon)
+        #expect(eventually { node.log("nri.log").contains("another nearside-nri serves this journal") })
+        try node.runtime?.create(NRIContainer(), in: pod)
+        try node.addClaim("second", devices: ["pci-0000-12-00-0"], pod: "pod-2", interface: "net2")
+        try node.prepare("second")
+        #expect(old.isRunning && next.isRunning)
+        #expect(old.stop(SIGTERM) == 0)
+        node.dropRuntime()
+        try node.connectRuntime()
+        #expect(try node.interfaces(pod).contains("net1"))
+        // Whether it uses the first pod's claim, which is nobody's in particular, the cluster says.
+        try node.api.add("pods/default", Pod(metadata: Metadata(name: "two", namespace: "default", uid: "pod-2")))
+        let other = try node.makePod("two", uid: "pod-2")
+        try node.runtime?.run(other)
+        try node.runtime?.create(NRIContainer(), in: other)
+        #expect(try node.interfaces(other).contains("net2"))
+        for (pod, claim) in [(pod, "first"), (other, "second")] {
+            try node.runtime?.stop(pod)
+            try node.unprepare(claim)
+        }
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
+    @Test
+    func `a runtime that goes away again and again is found again each time`() throws {
+        let node = try start()
+        for _ in 0..<12 {
+            node.dropRuntime()
+            try node.connectRuntime()
+        }
+        #expect(node.injectorDaemon?.isRunning == true)
+        try node.addClaim("first")
+        #expect(eventually { (try? node.prepare("first")) != nil })
+    }
+
+    @Test(arguments: [["first", "second"], ["second", "first"]])
+    func `of two claims of a pod each is given up by itself`(order: [String]) throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.addClaim("first", interface: "net1")
+        try node.addClaim("second", devices: ["pci-0000-12-00-0"], interface: "net2")
+        try node.prepare("first")
+        try node.prepare("second")
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        try node.runtime?.create(NRIContainer(), in: pod)
+        let names = ["first": "net1", "second": "net2"]
+        #expect(try names.values.allSatisfy { try node.interfaces(pod).contains($0) })
+        // As with a grace period of 0: before the sandbox stops.
+        try node.unprepare(order[0])
+        let left = try node.interfaces(pod)
+        #expect(left.contains(names[order[1]] ?? "-") && !left.contains(names[order[0]] ?? "-"))
+        try node.unprepare(order[1])
+        try node.runtime?.stop(pod)
+        #expect(try TestNode.describe(node.host) == before)
+        for folder in ["cdi", "journal/plans", "journal/states"] { #expect(Files.list(node.scratch(folder)).isEmpty) }
+    }
+
+    @Test
+    func `a sandbox whose namespace is not there leaves the interface as it was`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        try node.addClaim("first")
+        try node.prepare("first")
+        let before = try TestNode.describe(node.host)
+        let gone = NRIPodSandbox.testbed(id: "sandbox-1", uid: "pod-1", name: "one", networkNamespace: node.scratch("no-such"))
+        try node.runtime?.run(gone)
+        #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: gone) }
+        #expect(try TestNode.describe(node.host) == before)
+        // The runtime makes another sandbox for the pod.
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        try node.runtime?.create(NRIContainer(), in: pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        try node.runtime?.stop(pod)
+    }
+}
