@@ -228,12 +228,9 @@ package final class InjectorDaemon {
         return .hooks(
             waiting.map {
                 CreateRuntimeHook(
-                    path: gate, arguments: ["nearside-gate", "--claim", $0.claim, "--socket", journal.socket], seconds: Self.hookSeconds)
+                    path: gate, arguments: GateHook.arguments(claim: $0.claim, socket: journal.socket), seconds: GateHook.seconds)
             })
     }
-
-    /// The hook may take longer than the gate's own patience.
-    private static let hookSeconds = 30
 
     // MARK: Requests
 

@@ -3,6 +3,7 @@
 import CDI
 import ClaimConfig
 import Hardware
+import InjectorSocket
 import Journal
 import Topology
 
@@ -14,9 +15,6 @@ struct ContainerEditsPlanner {
     /// What the pod calls the claim, if it was made from a template.
     let podClaimName: String?
 
-    /// The hook may take longer than the gate's own patience.
-    private static let hookSeconds = 30
-
     /// Where a container finds what NCCL is told.
     private static let ncclPath = "/var/run/nearside/nccl-topology.xml"
 
@@ -25,7 +23,7 @@ struct ContainerEditsPlanner {
         let gate = planner.gatePath.map { path in
             Hook(
                 hookName: "createRuntime", path: path,
-                args: ["nearside-gate", "--claim", claim.uid, "--socket", planner.gateSocket], timeout: Self.hookSeconds)
+                args: GateHook.arguments(claim: claim.uid, socket: planner.gateSocket), timeout: GateHook.seconds)
         }
         let holdsBack = planned.contains { $0.isMoved }
         var all = ContainerEdits()

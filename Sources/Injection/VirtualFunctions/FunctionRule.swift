@@ -28,7 +28,7 @@ package struct FunctionRule: Hashable, Sendable {
     private static func matches(_ text: ArraySlice<UInt8>, _ pattern: ArraySlice<UInt8>) -> Bool {
         let parts = pattern.split(separator: UInt8(ascii: "*"), omittingEmptySubsequences: false)
         guard let first = parts.first, let last = parts.last, parts.count > 1 else {
-            return text == pattern || Array(text) == Array(pattern)
+            return text == pattern
         }
         guard text.starts(with: first), text.count >= first.count + last.count, text.suffix(last.count).elementsEqual(last) else {
             return false
