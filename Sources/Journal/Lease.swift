@@ -37,6 +37,8 @@ package struct Lease: Hashable, Sendable {
             values[line[..<end]] = line[line.index(after: end)...]
         }
         time = values["at"].flatMap { Int($0) } ?? 0
+        // Within it, nothing that follows from it is too large.
+        guard (0...(1 << 53)).contains(time) else { return nil }
         seconds = values["lease"].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 }
         routes = []
         guard let ip = values["ip"] else { return }
@@ -53,6 +55,11 @@ package struct Lease: Hashable, Sendable {
         }
     }
 
+    /// When it runs out, on the clock of ``time``; nil is never.
+    package var end: Int? { seconds.map { time + Int($0) * 1000 } }
+
+    package func hasEnded(at now: Int) -> Bool { end.map { $0 <= now } ?? false }
+
     /// Seconds that are left of it; nil is for ever.
-    package func left(at now: Int) -> UInt32? { seconds.map { UInt32(clamping: Int($0) - max(0, now - time) / 1000) } }
+    package func left(at now: Int) -> UInt32? { end.map { UInt32(clamping: max(0, $0 - now + 999) / 1000) } }
 }

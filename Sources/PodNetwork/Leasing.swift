@@ -17,8 +17,9 @@ extension PodNetwork {
         _ lease: Lease, replacing old: IPPrefix?, _ plan: InterfacePlan, index: Int32, in namespace: NetworkNamespace
     ) throws(PodNetworkError) {
         var requests: [NetlinkRequest] = []
-        let left = lease.left(at: Poller.now())
-        if let address = lease.address, left != 0 {
+        if let address = lease.address {
+            // The kernel has no address for no time at all.
+            let left = lease.left(at: Poller.now()).map { max($0, 1) }
             var own = InterfaceAddress(index: index, prefix: address)
             // The kernel takes it off when the lease has ended and nobody renewed it.
             (own.validLifetime, own.preferredLifetime) = (left, left)

@@ -114,6 +114,39 @@ struct LeaseTests {
     }
 
     @Test
+    func `a lease that runs out is no address any more, whether the daemon is there or not, and the next one is`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
+        try server.start()
+        try prepare(node, "first", pod: "pod-1")
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(eventually { (try? create(node, pod).isEmpty) == true }, "\(node.log("nri.log"))")
+        func reason() -> String? { (try? node.api.claim("first"))?.status?.devices?.first?.conditions?.first?.reason }
+
+        #expect(eventually { reason() == "Ready" }, "\(reason() ?? "none")")
+        server.stop()
+        #expect(eventually(seconds: Double(LeaseServer.seconds) + 10) { reason() == "AwaitsLease" }, "\(node.log("nri.log"))")
+        #expect(try !address(node, pod).contains("192.0.2"))
+        #expect(try create(node, pod).count == 1, "a container of the pod is held back")
+        #expect(try node.api.claim("first").status?.devices?.first?.networkData?.ips?.isEmpty != false)
+        try server.start()
+        #expect(eventually(seconds: 10) { (try? create(node, pod).isEmpty) == true }, "\(node.log("nri.log"))")
+        #expect(try address(node, pod).contains("192.0.2.20/24"))
+
+        node.kill(injector: SIGKILL)
+        server.stop()
+        #expect(eventually(seconds: Double(LeaseServer.seconds) + 5) { (try? address(node, pod).contains("192.0.2")) == false })
+        try node.startInjector()
+        #expect(try create(node, pod).count == 1)
+        #expect(eventually { reason() == "AwaitsLease" })
+        try server.start()
+        #expect(eventually(seconds: 10) { (try? create(node, pod).isEmpty) == true }, "\(node.log("nri.log"))")
+        try node.runtime?.stop(pod)
+    }
+
+    @Test
     func `without an answer a container is created and does not start, others do, and it goes on when there is one`() throws {
         let node = try start()
         defer { node.removeAllPods() }
@@ -182,6 +215,8 @@ struct LeaseTests {
         #expect(Lease(text: "lease=0\n")?.address == nil)
         let timed = Lease(text: "ip=192.0.2.20\nmask=24\nlease=100\nat=1000000\n")
         #expect(timed?.left(at: 1_000_000) == 100 && timed?.left(at: 1_070_000) == 30 && timed?.left(at: 5_000_000) == 0)
+        #expect(timed?.hasEnded(at: 1_099_999) == false && timed?.hasEnded(at: 1_100_000) == true)
+        #expect(Lease(text: "ip=192.0.2.20\nmask=24\nlease=4294967294\nat=9223372036854775807\n") == nil)
         for text in ["ip=192.0.2.20\n", "ip=192.0.2.20\nmask=33\n", "ip=x\nmask=24\n", "ip=2001:db8::1\nmask=24\n", "nonsense"] {
             #expect(Lease(text: text) == nil, "\(text)")
         }

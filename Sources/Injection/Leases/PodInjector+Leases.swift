@@ -54,29 +54,37 @@ extension PodInjector {
     /// What to wait for: leases that come, and clients that end.
     package var leaseDescriptors: [Descriptor] { clients.isEmpty ? [] : (leaseChanges.map { [$0.descriptor] } ?? []) + clients.descriptors }
 
-    /// Gives interfaces what servers gave them, and starts clients anew that have ended. Returns when it has to be called again, nil for
-    /// when something can be read.
+    /// Gives interfaces what servers gave them, takes off what has run out, and starts clients anew that have ended. Returns when it has to
+    /// be called again, nil for when something can be read.
     package func tendLeases() -> Int? {
         guard !clients.isEmpty else { return nil }
         if let leaseChanges, (try? leaseChanges.next()) == nil { self.leaseChanges = try? FolderChanges(journal.leases) }
+        var due: Int?
         for state in states.all where state.attachments.contains(where: { $0.lease != nil && $0.phase == .attached }) {
-            do throws(InjectionError) { try takeLeases(state) } catch {
+            do throws(InjectionError) {
+                if let end = try takeLeases(state) { due = min(due ?? .max, end) }
+            } catch {
                 log.error("cannot use a lease", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
             }
         }
-        return clients.tend()
+        return [due, clients.tend()].compactMap { $0 }.min()
     }
 
-    private func takeLeases(_ before: ClaimState) throws(InjectionError) {
-        guard let plan = plans.plan(before.claim.uid) else { return }
+    /// - Returns: when the first of the claim's leases runs out.
+    private func takeLeases(_ before: ClaimState) throws(InjectionError) -> Int? {
+        guard let plan = plans.plan(before.claim.uid) else { return nil }
         var state = before
+        var due: Int?
         for (index, attachment) in state.attachments.enumerated() where attachment.lease != nil && attachment.phase == .attached {
-            guard let lease = journal.lease(state.claim.uid, device: attachment.device),
+            guard var lease = journal.lease(state.claim.uid, device: attachment.device),
                 let interface = plan.devices.first(where: { $0.device == attachment.device })?.interface,
                 let podIndex = attachment.podIndex,
                 let namespace = held[attachment.namespace] ?? Self.namespace(of: attachment)
             else { continue }
             let key = LeaseClients.Key(claim: state.claim.uid, device: attachment.device)
+            // Its server is gone, or it ran out while nobody was here.
+            if lease.hasEnded(at: Poller.now()) { lease.address = nil }
+            if lease.address != nil, let end = lease.end { due = min(due ?? .max, end) }
             // A renewed one has the same address, and another time.
             guard taken[key] != lease else { continue }
             do throws(PodNetworkError) {
@@ -84,12 +92,13 @@ extension PodInjector {
             } catch { throw InjectionError("claim \(state.claim): \(error)") }
             taken[key] = lease
             state.attachments[index].addresses = lease.address.map { [$0] } ?? []
-            if lease.address != nil { state.attachments[index].lease = .bound }
+            state.attachments[index].lease = lease.address == nil ? .awaited : .bound
         }
-        guard state != before else { return }
+        guard state != before else { return due }
         try write(state)
         log.info(
             "leases", metadata: ["claim": "\(state.claim)", "addresses": "\(state.attachments.flatMap(\.addresses).map(\.description))"])
+        return due
     }
 
     /// Addresses go back to their servers before the interfaces leave the pod.
