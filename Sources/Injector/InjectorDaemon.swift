@@ -73,7 +73,8 @@ package final class InjectorDaemon {
         try journal.make()
         let node = journal.nodeSocket
         injector = PodInjector(
-            journal: journal, host: try HostNetwork(), sysctls: options.sysctls, dhcpClient: options.dhcpClient, log: log
+            journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, dhcpClient: options.dhcpClient,
+            log: log
         ) { sandbox in Self.lookUp(sandbox, node) }
         lock = try Descriptor.open("\(options.journal)/nri.lock", flags: 0o102, mode: 0o600)
     }

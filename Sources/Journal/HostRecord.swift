@@ -24,6 +24,8 @@ package struct HostRecord: Hashable, Sendable, Codable {
     /// Offloads and the driver's own flags, as somebody asked for them.
     package var features: BitSet?
     package var privateFlags: BitSet?
+    /// RDMA in software that somebody set up on it: it dies of every move.
+    package var softwareRDMA: SoftwareRDMA?
     package var addresses: [InterfaceAddress]
     /// Those that somebody set; what the kernel makes for addresses it makes again by itself.
     package var routes: [Route]
@@ -51,6 +53,21 @@ package struct HostRecord: Hashable, Sendable, Codable {
         neighbours = []
         neighbourSettings = []
         rules = []
+    }
+}
+
+/// An RDMA device of the rxe driver (RoCE without hardware; rdma-link(8)).
+package struct SoftwareRDMA: Hashable, Sendable, Codable {
+    package var name: String
+    /// No two devices of a run of the kernel have the same.
+    package var index: UInt32
+    /// Its node in /dev/infiniband, which containers were promised: `uverbs0`. Nil where verbs are not loaded.
+    package var node: String?
+
+    package init(name: String, index: UInt32, node: String?) {
+        self.name = name
+        self.index = index
+        self.node = node
     }
 }
 

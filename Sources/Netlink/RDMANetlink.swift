@@ -53,6 +53,17 @@ package struct RDMANetlink {
             "move RDMA device \(name) to another namespace", type: Self.type(RDMA_NLDEV_CMD_SET.rawValue), payload: builder.body)
     }
 
+    /// `rdma link add NAME type rxe netdev NETDEV`, by a thread in the namespace where the interface is. The device is in the first
+    /// namespace of the machine, wherever that was asked.
+    package func addSoftware(_ name: String, over netdev: String) throws(NetlinkError) {
+        var builder = MessageBuilder()
+        builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_NAME.rawValue), text: name)
+        builder.attribute(Int(RDMA_NLDEV_ATTR_LINK_TYPE.rawValue), text: "rxe")
+        builder.attribute(Int(RDMA_NLDEV_ATTR_NDEV_NAME.rawValue), text: netdev)
+        try socket.execute(
+            "make software RDMA device \(name) over \(netdev)", type: Self.type(RDMA_NLDEV_CMD_NEWLINK.rawValue), payload: builder.body)
+    }
+
     /// `rdma dev set OLD name NEW`
     package func rename(_ index: UInt32, _ name: String, to newName: String) throws(NetlinkError) {
         var builder = MessageBuilder()

@@ -15,9 +15,12 @@ package final class HostNetwork {
     let inside: NamespaceThread
     /// Nil on a kernel without RDMA.
     let rdma: RDMANetlink?
+    /// Where sysfs is mounted.
+    let sysfs: String
 
     /// The namespace of the calling thread is the host's.
-    package init() throws(PodNetworkError) {
+    package init(sysfs: String = "/sys") throws(PodNetworkError) {
+        self.sysfs = sysfs
         do throws(SystemError) { namespace = try NetworkNamespace.current() } catch {
             throw PodNetworkError("*", "open the host's network namespace", error)
         }
@@ -91,7 +94,11 @@ package final class HostNetwork {
                 for (index, flags) in zip(hardware, flags) { all[index].privateFlags = flags }
             }
         }
-        for index in all.indices { all[index].recordedAt = now }
+        let software = try Self.step(records[0].name, "look for software RDMA") { () throws(NetlinkError) in try softwareRDMA() }
+        for index in all.indices {
+            all[index].recordedAt = now
+            all[index].softwareRDMA = software[all[index].name]
+        }
         records = all
     }
 

@@ -16,7 +16,8 @@ extension PodNetwork {
         if let rdma = host.rdma, returns.contains(where: { $0.rdmaDevice != nil }) {
             let devices = try HostNetwork.step("*", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
             for entry in returns {
-                guard let name = entry.rdmaDevice, devices[name] == nil else { continue }
+                // That in software is made again when its interface is back.
+                guard let name = entry.rdmaDevice, devices[name] == nil, entry.record?.softwareRDMA == nil else { continue }
                 problems[entry.device] = PodNetworkError(name, "find it on the host", "the RDMA device did not come back")
             }
         }
@@ -121,6 +122,12 @@ extension PodNetwork {
             }
         }
         try run(steps)
+        for item in back {
+            guard let device = item.record.softwareRDMA else { continue }
+            do throws(PodNetworkError) { try host.remakeOnHost(device, over: item.record.name) } catch {
+                problems.append((item.entry.device, error))
+            }
+        }
         return problems
     }
 

@@ -40,6 +40,8 @@ package struct PodNetwork {
         /// What messages call it.
         var label: String { record?.name ?? rdmaDevice ?? device }
         var isChild: Bool { plan?.child != nil }
+        /// RDMA in software that the interface's move ends.
+        var movedSoftware: SoftwareRDMA? { isChild ? nil : record?.softwareRDMA }
     }
 
     /// What a device has in the pod.
@@ -61,9 +63,14 @@ package struct PodNetwork {
         do throws(PodNetworkError) {
             try moveRDMADevices(orders, to: namespace)
             try moveInterfaces(orders, to: namespace)
-            return try inside(namespace) { (pod) throws(PodNetworkError) in
+            let results = try inside(namespace) { (pod) throws(PodNetworkError) in
                 try PodSide(socket: pod, ethtool: host.ethtool, sysctls: sysctls).setUp(orders)
             }
+            for order in orders {
+                guard let device = order.movedSoftware, let name = order.plan?.name else { continue }
+                try host.remake(device, over: name, in: namespace)
+            }
+            return results
         } catch {
             var failure = error
             for (device, problem) in restore(orders.map(Return.init), from: namespace) {
@@ -74,7 +81,8 @@ package struct PodNetwork {
     }
 
     private func moveRDMADevices(_ orders: [Order], to namespace: NetworkNamespace) throws(PodNetworkError) {
-        guard let rdma = host.rdma, orders.contains(where: { $0.rdmaDevice != nil }) else { return }
+        let orders = orders.filter { $0.rdmaDevice != nil && $0.movedSoftware == nil }
+        guard let rdma = host.rdma, !orders.isEmpty else { return }
         let devices = try HostNetwork.step("*", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
         for order in orders {
             guard let name = order.rdmaDevice else { continue }

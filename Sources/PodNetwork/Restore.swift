@@ -124,7 +124,8 @@ extension PodNetwork {
                 try RDMANetlink().devices()
             }
             for entry in returns {
-                guard let name = entry.rdmaDevice, let index = devices[name] else { continue }
+                // That in software cannot go before its interface, and does not survive it.
+                guard let name = entry.rdmaDevice, entry.record?.softwareRDMA == nil, let index = devices[name] else { continue }
                 do throws(NetlinkError) { try RDMANetlink().move(index, named: name, to: host.namespace.descriptor.raw) } catch {
                     refusals[entry.device] = PodNetworkError(name, "move back to the host", error)
                 }

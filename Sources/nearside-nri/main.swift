@@ -43,7 +43,7 @@ struct NearsideNRI: ParsableCommand {
     )
     var virtualFunctions: [String] = []
 
-    @Option(help: "Where sysfs is mounted so that virtual functions can be made.")
+    @Option(help: "Where sysfs is mounted; so that virtual functions can be made, for writing.")
     var sysfs = "/sys"
 
     @Option(help: "nearside-gate as the runtime finds it on the host; by default where --install-gate puts it.")

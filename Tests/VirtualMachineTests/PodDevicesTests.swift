@@ -12,48 +12,10 @@ import Testing
 
 /// Moves into pods and back with what only a kernel with hardware has. Part of the other suite: one machine, one test at a time.
 extension LiveKernelTests {
-    /// The host's network and RDMA devices, in words.
-    private func hostText() throws -> String {
-        var last = ""
-        _ = try eventually(seconds: 30) {
-            let now = try TestNode.describe(try NetworkNamespace.current()) + Room.run("rdma dev") + Room.run("rdma link")
-            defer { last = now }
-            if now == last { return true }
-            usleep(200_000)
-            return false
-        }
-        return last
-    }
-
-    private func expectUnchanged(_ before: String) throws {
-        var after = ""
-        // A link takes its time to come up again.
-        _ = try eventually(seconds: 40) {
-            after = try hostText()
-            return after == before
-        }
-        let (old, new) = (before.split(separator: "\n"), after.split(separator: "\n"))
-        #expect(after == before, "gone: \(old.filter { !new.contains($0) }); new: \(new.filter { !old.contains($0) })")
-    }
-
-    /// Up, with all that follows from it: a carrier, and an address that has been found to be nobody else's.
-    private func bringUp(_ names: [String]) throws {
-        for name in names { try Room.run("ip link set \(name) up") }
-        let areUp = try eventually(seconds: 30) {
-            try names.allSatisfy { name in
-                let text = try Room.run("ip address show dev \(name)")
-                return text.contains("state UP") && text.contains("inet6 fe80") && !text.contains("tentative")
-            }
-        }
-        #expect(areUp)
-    }
-
     private func netdevs() throws -> [String] {
         let machine = try Room.snapshot()
         return try Room.layout.get().nics.prefix(2).compactMap { machine[$0]?.netdevs.first?.name }
     }
-
-    private func bringDown(_ names: [String]) { for name in names { _ = try? Room.run("ip link set \(name) down") } }
 
     private func run(_ words: [String], in pod: NetworkNamespace) throws -> String {
         try ChildProcess.run("/usr/bin/env", words, in: pod).output
@@ -83,21 +45,16 @@ extension LiveKernelTests {
         return PodNetwork.Return(attachment)
     }
 
-    /// Every namespace has to be gone first, and the kernel takes its time for that.
-    private func setSharing(_ mode: String) throws {
-        #expect(eventually(seconds: 30) { (try? Room.run("rdma system set netns \(mode)")) != nil })
-    }
-
     @Test(arguments: [true, false])
     func `where namespaces do not share them, RDMA devices go with their interfaces and come back with them`(dies: Bool) throws {
         let names = try netdevs()
-        try setSharing("exclusive")
-        defer { try? setSharing("shared") }
-        try bringUp(names)
-        defer { bringDown(names) }
+        try Room.setSharing("exclusive")
+        defer { try? Room.setSharing("shared") }
+        try Room.bringUp(names)
+        defer { Room.bringDown(names) }
         let host = try HostNetwork()
         #expect(try host.movesRDMA())
-        let before = try hostText()
+        let before = try Room.hostText()
         let network = PodNetwork(host: host)
         let orders = try orders(host)
         do {
@@ -117,25 +74,25 @@ extension LiveKernelTests {
         // The last that held the namespace has let go: what is still in it the kernel returns in its own time.
         let entries = orders.map { entry($0, nil) }
         #expect(eventually(seconds: 30) { network.restore(entries, from: nil).isEmpty })
-        try expectUnchanged(before)
+        try Room.expectUnchanged(before)
     }
 
     @Test
     func `where namespaces share them, the interface alone goes`() throws {
         let names = try netdevs()
-        try setSharing("shared")
-        try bringUp(names)
-        defer { bringDown(names) }
+        try Room.setSharing("shared")
+        try Room.bringUp(names)
+        defer { Room.bringDown(names) }
         let host = try HostNetwork()
         #expect(try !host.movesRDMA())
-        let before = try hostText()
+        let before = try Room.hostText()
         let network = PodNetwork(host: host)
         let orders = try orders(host)
         let pod = try NetworkNamespace.make()
         let results = try network.attach(orders, to: pod)
         #expect(try run(["rdma", "dev"], in: pod) == Room.run("rdma dev"))
         #expect(network.restore(zip(orders, results).map { entry($0, $1.index) }, from: pod).isEmpty)
-        try expectUnchanged(before)
+        try Room.expectUnchanged(before)
     }
 
     @Test
@@ -143,12 +100,12 @@ extension LiveKernelTests {
         let layout = try Room.layout.get()
         try Room.run("modprobe -a 8021q ipvlan vrf dummy")
         let name = try #require(try Room.snapshot()[layout.nics[0]]?.netdevs.first?.name)
-        try bringUp([name])
-        defer { bringDown([name]) }
+        try Room.bringUp([name])
+        defer { Room.bringDown([name]) }
         try Room.run("ip link add nsdummy type dummy")
         try Room.run("ip address add 10.60.0.1/24 dev nsdummy")
         defer { _ = try? Room.run("ip link del nsdummy") }
-        let before = try hostText()
+        let before = try Room.hostText()
         let host = try HostNetwork()
         let network = PodNetwork(host: host)
         let parent = try host.records([name], isTaken: false)[0]
@@ -177,6 +134,26 @@ extension LiveKernelTests {
         }
         #expect(network.restore(zip(orders, results).map { entry($0, $1.index) }, from: pod).isEmpty)
         #expect(try run(["ip", "-brief", "link"], in: pod).split(separator: "\n").count == 1, "only the loopback is left")
-        try expectUnchanged(before)
+        try Room.expectUnchanged(before)
+    }
+
+    @Test
+    func `on a kernel whose software RDMA cannot follow into a namespace, the interface stays, and so does it`() throws {
+        _ = try Room.layout.get()
+        try Room.run("modprobe dummy")
+        try Room.run("ip link add nsdummy type dummy")
+        defer { _ = try? Room.run("ip link del nsdummy") }
+        try Room.run("ip link set nsdummy up")
+        try Room.run("rdma link add rxe0 type rxe netdev nsdummy")
+        try Room.setSharing("exclusive")
+        defer { try? Room.setSharing("shared") }
+        let before = try Room.hostText()
+        let host = try HostNetwork()
+        let order = PodNetwork.Order(
+            device: "nsdummy", plan: InterfacePlan(hostName: "nsdummy", name: "net0"), record: try host.records(["nsdummy"])[0],
+            rdmaDevice: "rxe0")
+        let pod = try NetworkNamespace.make()
+        #expect { try PodNetwork(host: host).attach([order], to: pod) } throws: { "\($0)".contains("rxe0: m") }
+        try Room.expectUnchanged(before)
     }
 }
