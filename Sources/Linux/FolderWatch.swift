@@ -2,7 +2,8 @@
 
 import Glibc
 
-/// What happens to the entries of a folder (inotify): one element for any number of changes.
+/// What happens to the entries of a folder (inotify): one element for any number of changes. Files whose names start with a dot are
+/// somebody's temporary ones, and none of them.
 package struct FolderWatch: Sendable {
     package let changes: AsyncStream<Void>
 
@@ -18,8 +19,9 @@ package struct FolderWatch: Sendable {
             while let ready = try? Poller.readable([watched, inotify], milliseconds: -1), !ready.contains(0),
                 let events = try? inotify.read(), !events.isEmpty
             {
-                continuation.yield()
-                if InotifyEvent.list(events).contains(where: \.isEnd) { break }
+                let events = InotifyEvent.list(events)
+                if events.contains(where: { !$0.name.hasPrefix(".") }) { continuation.yield() }
+                if events.contains(where: \.isEnd) { break }
             }
             continuation.finish()
         }

@@ -65,9 +65,13 @@ actor ClaimStatusService: Service {
         occasion.yield()
     }
 
+    private static let pause = Duration.milliseconds(50)
+
     private func write() async {
         var attempt = 0
         for await _ in occasions {
+            // Not in the way of who is in the middle of a claim; and what follows at once is written with it.
+            guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
             look()
             var failed = false
             for uid in wished.keys.sorted() {

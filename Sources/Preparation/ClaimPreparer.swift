@@ -91,6 +91,8 @@ package actor ClaimPreparer {
     }
 
     private func prepareNow(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
+        // Both take their time: the answer is waited for when the claim is known to need it.
+        let readiness = ask(.status, milliseconds: Self.statusPatience)
         let claim: ResourceClaim
         do throws(APIError) {
             claim = try await resources.claim(identity.name, namespace: identity.namespace, patience: Self.readPatience)
@@ -101,6 +103,8 @@ package actor ClaimPreparer {
             throw ClaimError(
                 "claim \(identity) was replaced: the kubelet asks for UID \(identity.uid), the cluster has \(claim.metadata.uid ?? "none")")
         }
+        // Before anything is decided: other calls run while we wait for the answer.
+        if needsInjector(claim) { try await requireInjector(readiness, identity) }
         return try await prepare(identity, claim)
     }
 
@@ -121,8 +125,6 @@ package actor ClaimPreparer {
     }
 
     private func prepare(_ identity: ClaimIdentity, _ claim: ResourceClaim) async throws(ClaimError) -> [PreparedDevice] {
-        // Asked before anything is decided: other calls run while we wait for the answer.
-        if needsInjector(claim) { try await requireInjector(identity) }
         let lock = try await lock(identity)
         defer { withExtendedLifetime(lock) {} }
         let (outcome, existing) = try plan(claim)
@@ -217,29 +219,16 @@ package actor ClaimPreparer {
 
     /// Without `nearside-nri` and its connection to the runtime a pod would start without its
     /// interfaces, so it is not even begun.
-    private func requireInjector(_ identity: ClaimIdentity) async throws(ClaimError) {
-        switch await ask(.status, milliseconds: Self.statusPatience) {
+    private func requireInjector(_ readiness: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) {
+        switch await readiness.value {
         case .success(.ok): return
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error): throw ClaimError("claim \(identity): \(error)")
         }
     }
 
-    /// Asks `nearside-nri` from a thread that may wait.
-    private func ask(
-        _ request: InjectorRequest, milliseconds: Int
-    ) async -> Result<SocketReply, InjectorUnreachable> {
-        let socket = journal.socket
-        return await withCheckedContinuation { continuation in
-            do throws(SystemError) {
-                try KernelThread.start {
-                    do throws(InjectorUnreachable) {
-                        continuation.resume(
-                            returning: .success(try InjectorClient.ask(request, socket: socket, milliseconds: milliseconds)))
-                    } catch { continuation.resume(returning: .failure(error)) }
-                }
-            } catch { continuation.resume(returning: .failure(InjectorUnreachable(text: "\(error)"))) }
-        }
+    private func ask(_ request: InjectorRequest, milliseconds: Int) -> InjectorAnswer {
+        InjectorAnswer(to: request, socket: journal.socket, milliseconds: milliseconds)
     }
 
     // MARK: Further pods
@@ -307,7 +296,7 @@ package actor ClaimPreparer {
     }
 
     private func release(_ identity: ClaimIdentity) async throws(ClaimError) {
-        switch await ask(.release(claim: identity.uid), milliseconds: options.releasePatience) {
+        switch await ask(.release(claim: identity.uid), milliseconds: options.releasePatience).value {
         case .success(.ok): return
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error):

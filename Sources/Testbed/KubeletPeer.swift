@@ -121,6 +121,12 @@ package final class KubeletPeer: @unchecked Sendable {
         return entry.devices
     }
 
+    /// A call without claims: what gRPC alone costs.
+    package func prepareNothing() throws {
+        let _: DRAV1NodePrepareResourcesResponse = try service.call(
+            Self.prefix + "NodePrepareResources", DRAV1NodePrepareResourcesRequest(), milliseconds: patience)
+    }
+
     package func unprepare(namespace: String, name: String, uid: String) throws {
         var claim = DRAV1Claim()
         (claim.namespace, claim.name, claim.uid) = (namespace, name, uid)

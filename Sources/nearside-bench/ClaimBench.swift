@@ -70,6 +70,7 @@ enum ClaimBench {
                 node.removePod(pod)
                 break
             }
+            try time("nothing") { try node.kubelet?.prepareNothing() }
             try time("prepare") { _ = try node.kubelet?.prepare(namespace: "default", name: uid, uid: uid) }
             try time("attach") { try node.runtime?.run(pod) }
             try time("admit") { try node.runtime?.create(NRIContainer(), in: pod) }
@@ -85,7 +86,8 @@ enum ClaimBench {
         }
         let links = nics.count == 1 ? "1 link" : "\(nics.count) links"
         for (what, title) in [
-            ("prepare", "NodePrepareResources"), ("attach", "RunPodSandbox"), ("bare attach", "  a bare program's moves there"),
+            ("nothing", "  a call without a claim"), ("prepare", "NodePrepareResources"), ("attach", "RunPodSandbox"),
+            ("bare attach", "  a bare program's moves there"),
             ("admit", "CreateContainer"), ("detach", "StopPodSandbox"), ("bare detach", "  a bare program's moves back"),
             ("unprepare", "NodeUnprepareResources"),
         ] { table.add("\(title), \(links)", times[what] ?? [], "ms") }

@@ -26,16 +26,17 @@ struct FaultTests {
         case prepare, attach, detach, unprepare
     }
 
-    /// A container that references the claim has the gate before it; one whose pod alone does, does not.
+    /// A container that references the claim has the gate before it; one whose pod alone does, does not. The third waits there for a DHCP
+    /// server besides.
     enum Form: CaseIterable {
-        case container, pod
+        case container, pod, leased
     }
 
     private static let nics = ["pci-0000-0c-00-0", "pci-0000-12-00-0"]
 
     /// How long the cases may take, in seconds: NEARSIDE_FAULTS=10000 is enough for all there are.
     private static let asked = getenv("NEARSIDE_FAULTS").flatMap { Int(String(cString: $0)) }
-    private static let budget = asked ?? 60
+    private static let budget = asked ?? 90
 
     @Test(arguments: Form.allCases)
     func `whatever happens at any step, no container runs without its devices, and the host is as before`(form: Form) throws {
@@ -65,7 +66,7 @@ struct FaultTests {
             done += 1
         }
         print("fault cases, \(form): \(done) of \(cases.count)")
-        #expect(done > 20)
+        #expect(done > 10)
         // Nothing is kept of a pod that is gone.
         let rest = Fault.Case(daemon: .node, phase: .prepare, action: .count, step: 0)
         for _ in 0..<3 { _ = try scene.run(rest) }
@@ -80,6 +81,7 @@ struct FaultTests {
         let form: Form
         let before: String
         private var number = 0
+        private let server: LeaseServer?
 
         init(_ form: Form) throws {
             var options = TestNode.Options(
@@ -87,8 +89,11 @@ struct FaultTests {
             options.faults = Fault.library
             options.runtimePatience = 2000
             options.kubeletPatience = 2000
+            if form == .leased { options.injectorCapabilities = ["net_raw", "net_bind_service"] }
             node = try TestNode(options)
             self.form = form
+            server = form == .leased ? try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.250") : nil
+            try server?.start()
             before = try TestNode.describe(node.host)
             try node.startInjector()
             try node.startNode()
@@ -133,12 +138,18 @@ struct FaultTests {
             if after != before { throw Broken(description: "the host has changed:\n\(difference(before, after))") }
             node.api.recover()
             Fault.removeDamage(node)
-            for folder in ["cdi", "journal/plans", "journal/states"] {
+            for folder in ["cdi", "journal/plans", "journal/states", "journal/leases"] {
                 // What a killed program was writing, it overwrites the next time.
                 let left = Files.list(node.scratch(folder)).filter { !$0.hasPrefix(".") }
                 if !left.isEmpty { throw Broken(description: "\(folder) still has \(left)") }
             }
+            guard eventually({ clients().isEmpty }) else { throw Broken(description: "DHCP clients still run: \(clients())") }
             return steps
+        }
+
+        private func clients() -> String {
+            let injector = node.injectorDaemon?.identifier ?? 0
+            return (try? Files.readText("/proc/\(injector)/task/\(injector)/children")) ?? ""
         }
 
         /// How many files and sockets each daemon has open.
@@ -176,13 +187,13 @@ struct FaultTests {
                         if !isRefused { node.dropRuntime() }
                     }
                 }
-                if !isRefused, form == .container {
+                if !isRefused, form != .pod {
                     try revive()
                     isRefused = try !gate(pod, uid)
                 }
                 if !isRefused {
                     if try hasInterfaces(pod) { return }
-                    if form == .container || node.runtime != nil { throw Broken(description: "a container runs without its devices") }
+                    if form != .pod || node.runtime != nil { throw Broken(description: "a container runs without its devices") }
                     // Nothing was there to hold it back: it has them five seconds after the program is back.
                     try revive()
                     guard try eventually(seconds: 5, { try hasInterfaces(pod) }) else {
@@ -206,7 +217,10 @@ struct FaultTests {
 
         private func hasInterfaces(_ pod: NRIPodSandbox) throws -> Bool {
             let text = try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try node.namespace(of: pod)).output
-            return ["net0", "net1"].allSatisfy { text.contains($0) } && text.contains("10.77.")
+            let lines = text.split(separator: "\n")
+            return ["net0", "net1"].allSatisfy { name in
+                lines.contains { $0.hasPrefix(name) && $0.contains(form == .leased ? " 192.0.2." : " 10.77.") }
+            }
         }
 
         /// Whoever is gone comes back; whoever stands still goes on.
@@ -226,9 +240,10 @@ struct FaultTests {
 
         private func claim(_ pod: String) -> ResourceClaim {
             let driver = node.options.driver
+            var interface: [String: JSONValue] = ["name": .string("net")]
+            if form == .leased { interface["dhcp"] = .bool(true) }
             let config = AllocationConfig(
-                source: .fromClaim,
-                opaque: OpaqueConfig(driver: driver, parameters: .object(["interface": .object(["name": .string("net")])])))
+                source: .fromClaim, opaque: OpaqueConfig(driver: driver, parameters: .object(["interface": .object(interface)])))
             return ResourceClaim(
                 metadata: Metadata(name: pod, namespace: "default", uid: "uid-\(pod)"),
                 status: ResourceClaimStatus(
