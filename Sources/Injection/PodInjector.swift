@@ -32,6 +32,8 @@ package final class PodInjector {
     var held: [FileIdentity: NetworkNamespace] = [:]
 
     let clients: LeaseClients
+    /// A client could not be started that an attached interface needs.
+    var lacksClients = false
     /// Tells of leases that come; nil before the first client.
     var leaseChanges: FolderChanges?
     /// What the pods' interfaces were given.
@@ -69,11 +71,8 @@ package final class PodInjector {
         for state in states.all {
             if state.attachments.contains(where: { $0.phase == .returning }) { returning.insert(state.claim.uid) }
             for attachment in state.attachments { held[attachment.namespace] = Self.namespace(of: attachment) }
-            // The clients of the program before us ended with it.
-            for attachment in state.attachments where attachment.lease != nil && attachment.phase == .attached {
-                do throws(InjectionError) { try startClient(attachment, of: state.claim) } catch { log.error("\(error)") }
-            }
         }
+        resumeClients()
     }
 
     // MARK: Events of the runtime

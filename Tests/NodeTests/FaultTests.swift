@@ -177,7 +177,8 @@ struct FaultTests {
         private func event(_ body: () throws -> Void) { do { try body() } catch { node.dropRuntime() } }
 
         private func startContainer(_ pod: NRIPodSandbox, _ uid: String) throws {
-            for attempt in 0..<20 {
+            // A client that could not be started is started again after a second.
+            for attempt in 0..<(form == .leased ? 80 : 20) {
                 if attempt == 5 { try makeRoom() }
                 var isRefused = false
                 if let runtime = node.runtime {

@@ -15,6 +15,22 @@ extension PodInjector {
         }
     }
 
+    /// The clients of the program before us ended with it.
+    func resumeClients() {
+        lacksClients = false
+        for state in states.all {
+            for attachment in state.attachments where attachment.lease != nil && attachment.phase == .attached {
+                do throws(InjectionError) { try startClient(attachment, of: state.claim) } catch {
+                    log.error("\(error)")
+                    lacksClients = true
+                }
+            }
+        }
+    }
+
+    /// What failed is tried again after so many milliseconds.
+    private static let leasePause = 1000
+
     func startClient(_ attachment: Attachment, of claim: ClaimIdentity) throws(InjectionError) {
         let key = LeaseClients.Key(claim: claim.uid, device: attachment.device)
         guard !clients.isRunning(key), let name = attachment.podName,
@@ -57,14 +73,17 @@ extension PodInjector {
     /// Gives interfaces what servers gave them, takes off what has run out, and starts clients anew that have ended. Returns when it has to
     /// be called again, nil for when something can be read.
     package func tendLeases() -> Int? {
-        guard !clients.isEmpty else { return nil }
+        if lacksClients { resumeClients() }
+        let again = Poller.now() + Self.leasePause
+        guard !clients.isEmpty else { return lacksClients ? again : nil }
         if let leaseChanges, (try? leaseChanges.next()) == nil { self.leaseChanges = try? FolderChanges(journal.leases) }
-        var due: Int?
+        var due = lacksClients ? again : nil
         for state in states.all where state.attachments.contains(where: { $0.lease != nil && $0.phase == .attached }) {
             do throws(InjectionError) {
                 if let end = try takeLeases(state) { due = min(due ?? .max, end) }
             } catch {
                 log.error("cannot use a lease", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
+                due = min(due ?? .max, again)
             }
         }
         return [due, clients.tend()].compactMap { $0 }.min()
@@ -75,6 +94,7 @@ extension PodInjector {
         guard let plan = plans.plan(before.claim.uid) else { return nil }
         var state = before
         var due: Int?
+        var latest = taken
         for (index, attachment) in state.attachments.enumerated() where attachment.lease != nil && attachment.phase == .attached {
             guard var lease = journal.lease(state.claim.uid, device: attachment.device),
                 let interface = plan.devices.first(where: { $0.device == attachment.device })?.interface,
@@ -90,12 +110,14 @@ extension PodInjector {
             do throws(PodNetworkError) {
                 try network.apply(lease, replacing: attachment.addresses.first, interface, index: podIndex, in: namespace)
             } catch { throw InjectionError("claim \(state.claim): \(error)") }
-            taken[key] = lease
+            latest[key] = lease
             state.attachments[index].addresses = lease.address.map { [$0] } ?? []
             state.attachments[index].lease = lease.address == nil ? .awaited : .bound
         }
+        // What could not be written down counts as not taken: it is tried again.
+        if state != before { try write(state) }
+        taken = latest
         guard state != before else { return due }
-        try write(state)
         log.info(
             "leases", metadata: ["claim": "\(state.claim)", "addresses": "\(state.attachments.flatMap(\.addresses).map(\.description))"])
         return due
