@@ -2,34 +2,51 @@
 
 import InjectorSocket
 import Linux
+import Synchronization
 
 /// What `nearside-nri` says to a question that was put to it: asked at once, on a thread that may wait, and there when somebody wants
 /// to know.
-struct InjectorAnswer: Sendable {
+final class InjectorAnswer: Sendable {
     typealias Reply = Result<SocketReply, InjectorUnreachable>
-    private let replies: AsyncStream<Reply>
+
+    private enum State {
+        case nobodyWaits
+        case awaited(CheckedContinuation<Reply, Never>)
+        case there(Reply)
+    }
+
+    private let state = Mutex(State.nobodyWaits)
 
     init(to request: InjectorRequest, socket: String, milliseconds: Int) {
-        let (replies, continuation) = AsyncStream<Reply>.makeStream()
-        self.replies = replies
         do throws(SystemError) {
             try KernelThread.start {
                 do throws(InjectorUnreachable) {
-                    continuation.yield(.success(try InjectorClient.ask(request, socket: socket, milliseconds: milliseconds)))
-                } catch { continuation.yield(.failure(error)) }
-                continuation.finish()
+                    self.give(.success(try InjectorClient.ask(request, socket: socket, milliseconds: milliseconds)))
+                } catch { self.give(.failure(error)) }
             }
-        } catch {
-            continuation.yield(.failure(InjectorUnreachable(text: "\(error)")))
-            continuation.finish()
-        }
+        } catch { give(.failure(InjectorUnreachable(text: "\(error)"))) }
     }
 
-    /// Waits for it. It is there once.
+    private func give(_ reply: Reply) {
+        let waiting: CheckedContinuation<Reply, Never>? = state.withLock { state in
+            defer { state = .there(reply) }
+            if case .awaited(let continuation) = state { return continuation }
+            return nil
+        }
+        waiting?.resume(returning: reply)
+    }
+
+    /// Waited for to the end, also by a call that was cancelled: what was asked for goes on meanwhile. For one who asks.
     var value: Reply {
         get async {
-            for await reply in replies { return reply }
-            return .failure(InjectorUnreachable(text: "nobody waits for nearside-nri any more"))
+            await withCheckedContinuation { continuation in
+                let reply: Reply? = state.withLock { state in
+                    if case .there(let reply) = state { return reply }
+                    state = .awaited(continuation)
+                    return nil
+                }
+                if let reply { continuation.resume(returning: reply) }
+            }
         }
     }
 }
