@@ -28,7 +28,7 @@ extension PodInjector {
             }
         }
         for group in groups {
-            releaseLeases(group.attachments, of: state.claim)
+            let unforgotten = releaseLeases(group.attachments, of: state.claim)
             // As long as the physical function says which address a virtual one has, some drivers let it take no other; and what it
             // takes, some tell the physical one.
             _ = restoreFunctions(group.attachments)
@@ -37,7 +37,9 @@ extension PodInjector {
                 from: held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace))
             let refusals = restoreFunctions(group.attachments)
             for var attachment in group.attachments {
-                if let problem = problems.first(where: { $0.device == attachment.device })?.error ?? refusals[attachment.device] {
+                if let problem = problems.first(where: { $0.device == attachment.device })?.error ?? refusals[attachment.device]
+                    ?? unforgotten[attachment.device]
+                {
                     attachment.phase = .returning
                     attachment.problem = "\(problem)"
                     left.append(attachment)

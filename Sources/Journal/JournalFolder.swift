@@ -153,8 +153,9 @@ package struct JournalFolder: Sendable {
         (try? leaseFile(uid, device: device)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0) }
     }
 
-    package func removeLease(_ uid: String, device: String) {
-        if let file = try? leaseFile(uid, device: device) { try? Files.remove(file) }
+    /// Fine when there is none.
+    package func removeLease(_ uid: String, device: String) throws(SystemError) {
+        if let file = try? leaseFile(uid, device: device) { try Files.remove(file) }
     }
 
     // MARK: Files

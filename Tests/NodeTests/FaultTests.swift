@@ -69,7 +69,7 @@ struct FaultTests {
             done += 1
         }
         print("fault cases, \(form): \(done) of \(cases.count)")
-        #expect(done > 10)
+        #expect(done > 20)
         // Nothing is kept of a pod that is gone.
         let rest = Fault.Case(daemon: .node, phase: .prepare, action: .count, step: 0)
         for _ in 0..<3 { _ = try scene.run(rest) }

@@ -123,14 +123,18 @@ extension PodInjector {
         return due
     }
 
-    /// Addresses go back to their servers before the interfaces leave the pod.
-    func releaseLeases(_ attachments: [Attachment], of claim: ClaimIdentity) {
-        let keys = attachments.filter { $0.lease != nil }.map { LeaseClients.Key(claim: claim.uid, device: $0.device) }
-        guard !keys.isEmpty else { return }
-        clients.stop(keys)
-        for key in keys {
-            taken[key] = nil
-            journal.removeLease(key.claim, device: key.device)
+    /// Addresses go back to their servers before the interfaces leave the pod. Returns what could not be forgotten, by device.
+    func releaseLeases(_ attachments: [Attachment], of claim: ClaimIdentity) -> [String: PodNetworkError] {
+        let leased = attachments.filter { $0.lease != nil }
+        guard !leased.isEmpty else { return [:] }
+        clients.stop(leased.map { LeaseClients.Key(claim: claim.uid, device: $0.device) })
+        var refusals: [String: PodNetworkError] = [:]
+        for attachment in leased {
+            taken[LeaseClients.Key(claim: claim.uid, device: attachment.device)] = nil
+            do throws(SystemError) { try journal.removeLease(claim.uid, device: attachment.device) } catch {
+                refusals[attachment.device] = PodNetworkError(attachment.label, "forget its lease", error)
+            }
         }
+        return refusals
     }
 }
