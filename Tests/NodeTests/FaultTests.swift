@@ -185,8 +185,9 @@ struct FaultTests {
         private func event(_ body: () throws -> Void) { do { try body() } catch { node.dropRuntime() } }
 
         private func startContainer(_ pod: NRIPodSandbox, _ uid: String) throws {
-            // A client that could not be started is started again after a second.
-            for attempt in 0..<(form == .leased ? 80 : 20) {
+            // A client that could not be started is started again after a second, and its first step may come five seconds late: without
+            // the daemon waiting for it, so that every attempt in between is refused at once.
+            for attempt in 0..<(form == .leased ? 200 : 20) {
                 if attempt == 5 { try makeRoom() }
                 var isRefused = false
                 if let runtime = node.runtime {
