@@ -8,7 +8,8 @@ package import Linux
 ///     plans/CLAIM-UID.json    written by nearside-node
 ///     states/CLAIM-UID.json   written by nearside-nri
 ///     workloads/CLAIM-UID...  written by nearside-node, for the claim's containers to read
-///     leases/CLAIM-UID_DEVICE written by the DHCP clients of nearside-nri, for nearside-nri to read
+///     leases/CLAIM-UID_DEVICE_NETNS
+///                             written by the DHCP clients of nearside-nri, for nearside-nri to read
 ///     late/POD-UID.json       written by nearside-nri
 ///     nri.sock                served by nearside-nri
 ///     node.sock               served by nearside-node
@@ -56,11 +57,11 @@ package struct JournalFolder: Sendable {
     // MARK: Plans
 
     package func plan(_ uid: String) throws(JournalError) -> ClaimPlan? {
-        try read(.plans, uid, version: ClaimPlan.currentVersion)
+        try read(.plans, uid)
     }
 
     package func plans() -> (plans: [ClaimPlan], damaged: [JournalError]) {
-        readAll(.plans, version: ClaimPlan.currentVersion)
+        readAll(.plans)
     }
 
     package func write(_ plan: ClaimPlan) throws(JournalError) { try write(plan, .plans, plan.claim.uid, isDurable: true) }
@@ -79,7 +80,7 @@ package struct JournalFolder: Sendable {
     // MARK: States
 
     package func state(_ uid: String) throws(JournalError) -> ClaimState? {
-        let state: ClaimState? = try read(.states, uid, version: ClaimState.currentVersion)
+        let state: ClaimState? = try read(.states, uid)
         return state.flatMap { $0.boot == Boot.current ? $0 : nil }
     }
 
@@ -88,13 +89,13 @@ package struct JournalFolder: Sendable {
 
     /// Those of this run of the kernel: of an earlier one there is neither a namespace nor a changed interface left.
     package func states() -> (states: [ClaimState], damaged: [JournalError]) {
-        let (states, damaged): ([ClaimState], [JournalError]) = readAll(.states, version: ClaimState.currentVersion)
+        let (states, damaged): ([ClaimState], [JournalError]) = readAll(.states)
         return (states.filter { $0.boot == Boot.current }, damaged)
     }
 
     /// What they tell of ended with that run of the kernel.
     package func removeStatesOfEarlierBoots() {
-        let (states, _): ([ClaimState], [JournalError]) = readAll(.states, version: ClaimState.currentVersion)
+        let (states, _): ([ClaimState], [JournalError]) = readAll(.states)
         for state in states where state.boot != Boot.current { try? removeState(state.claim.uid) }
     }
 
@@ -132,7 +133,7 @@ package struct JournalFolder: Sendable {
 
     package var latePodsFolder: String { "\(path)/\(Kind.late.rawValue)" }
 
-    package func latePods() -> (pods: [LatePod], damaged: [JournalError]) { readAll(.late, version: LatePod.currentVersion) }
+    package func latePods() -> (pods: [LatePod], damaged: [JournalError]) { readAll(.late) }
 
     package func write(_ pod: LatePod) throws(JournalError) { try write(pod, .late, pod.uid, isDurable: false) }
 
@@ -142,31 +143,40 @@ package struct JournalFolder: Sendable {
 
     package var leases: String { "\(path)/leases" }
 
-    /// Where the DHCP client of an interface writes what it was given.
-    package func leaseFile(_ uid: String, device: String) throws(JournalError) -> String {
+    /// Where the DHCP client of an interface writes what it was given. The namespace is one that is there: its number is no other's.
+    package func leaseFile(_ uid: String, device: String, namespace: FileIdentity) throws(JournalError) -> String {
         for part in [uid, device] { _ = try checkedFile(.states, part) }
-        return "\(leases)/\(uid)_\(device)"
+        return "\(leases)/\(uid)_\(device)_\(namespace.inode)"
     }
 
     /// Nil before the first one.
-    package func lease(_ uid: String, device: String) -> Lease? {
-        (try? leaseFile(uid, device: device)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0) }
+    package func lease(_ uid: String, device: String, namespace: FileIdentity) -> Lease? {
+        (try? leaseFile(uid, device: device, namespace: namespace)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0) }
     }
 
     /// Fine when there is none.
-    package func removeLease(_ uid: String, device: String) throws(SystemError) {
-        if let file = try? leaseFile(uid, device: device) { try Files.remove(file) }
+    package func removeLease(_ uid: String, device: String, namespace: FileIdentity) throws(SystemError) {
+        if let file = try? leaseFile(uid, device: device, namespace: namespace) { try Files.remove(file) }
     }
 
     // MARK: Files
 
-    private struct Header: Decodable {
+    /// What is in a file; nil when another version of this program wrote it.
+    private struct Content<Value: Versioned>: Decodable {
+        private enum Key: String, CodingKey { case version }
+
         var version: Int
+        var value: Value?
+
+        init(from decoder: any Decoder) throws {
+            version = try decoder.container(keyedBy: Key.self).decode(Int.self, forKey: .version)
+            value = version == Value.currentVersion ? try Value(from: decoder) : nil
+        }
     }
 
     /// Nil when there is no such file. A damaged one is set aside under another name, so that it is
     /// reported once, is kept for a person, and never stops anything twice.
-    private func read<Value: Decodable>(_ kind: Kind, _ uid: String, version: Int) throws(JournalError) -> Value? {
+    private func read<Value: Versioned>(_ kind: Kind, _ uid: String) throws(JournalError) -> Value? {
         let file = try checkedFile(kind, uid)
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try Files.read(file) } catch {
@@ -174,11 +184,11 @@ package struct JournalFolder: Sendable {
             throw JournalError(file, "\(error)")
         }
         do {
-            let found = try JSONDecoder().decode(Header.self, from: Data(bytes)).version
-            guard found == version else {
-                throw JournalError(file, "has version \(found); this program knows version \(version)")
+            let content = try JSONDecoder().decode(Content<Value>.self, from: Data(bytes))
+            guard let value = content.value else {
+                throw JournalError(file, "has version \(content.version); this program knows version \(Value.currentVersion)")
             }
-            return try JSONDecoder().decode(Value.self, from: Data(bytes))
+            return value
         } catch let error as JournalError {
             // A newer program wrote it and may come back: it stays where it is.
             throw error
@@ -190,12 +200,12 @@ package struct JournalFolder: Sendable {
         }
     }
 
-    private func readAll<Value: Decodable>(_ kind: Kind, version: Int) -> ([Value], [JournalError]) {
+    private func readAll<Value: Versioned>(_ kind: Kind) -> ([Value], [JournalError]) {
         var values: [Value] = []
         var damaged: [JournalError] = []
         for uid in Files.list("\(path)/\(kind.rawValue)").compactMap(Self.uid(ofFile:)) {
             do throws(JournalError) {
-                if let value: Value = try read(kind, uid, version: version) { values.append(value) }
+                if let value: Value = try read(kind, uid) { values.append(value) }
             } catch { damaged.append(error) }
         }
         return (values, damaged)
@@ -226,6 +236,15 @@ package struct JournalFolder: Sendable {
         return file(kind, uid)
     }
 }
+
+/// What files of the journal hold says in which version.
+private protocol Versioned: Decodable {
+    static var currentVersion: Int { get }
+}
+
+extension ClaimPlan: Versioned {}
+extension ClaimState: Versioned {}
+extension LatePod: Versioned {}
 
 /// A file of the journal that cannot be used: which, and why.
 package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -73,6 +73,7 @@ package struct NodeDaemon: Sendable {
         try journal.make()
         try Files.makeFolder(options.kubelet.data, mode: 0o750)
         let requests = RequestCounts()
+        let times = CallTimes()
         let resources = ResourceClient(APIClient(endpoint: options.endpoint, http: http, observe: requests.note))
         let driver = options.policy.driver
         let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
@@ -98,11 +99,12 @@ package struct NodeDaemon: Sendable {
             PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events, status,
             LatePodService(resources: resources, journal: journal, events: events, policy: options.eviction, log: log),
             PodQuestionService(socket: journal.nodeSocket, preparer: preparer, log: log),
-            try KubeletPlugin(options.kubelet, handler: preparer, health: board, eventLoopGroup: group, log: log),
+            try KubeletPlugin(
+                options.kubelet, handler: MeasuredHandler(handler: preparer, times: times), health: board, eventLoopGroup: group, log: log),
         ]
         if let address = options.metrics {
             let page: @Sendable () async -> String = {
-                MetricsPage(await publisher.current, await inventory.statistics, requests.current).text
+                MetricsPage(await publisher.current, await inventory.statistics, requests.current, times.current).text
             }
             services.append(MetricsServer(address: address, eventLoopGroup: group, page: page, log: log))
         }

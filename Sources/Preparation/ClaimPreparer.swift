@@ -51,6 +51,7 @@ package actor ClaimPreparer {
     private let options: Options
     private let resources: ResourceClient
     private let journal: JournalFolder
+    private let plans: PlanCache
     private let specs: SpecFolder
     private let log: Logger
     private var devices: [String: Device] = [:]
@@ -68,6 +69,7 @@ package actor ClaimPreparer {
         self.journal = journal
         self.specs = specs
         self.log = log
+        plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
     }
 
     /// The devices of this node by their name in slices, from the latest snapshot.
@@ -129,8 +131,8 @@ package actor ClaimPreparer {
         defer { withExtendedLifetime(lock) {} }
         let (outcome, existing) = try plan(claim)
         do {
-            // The plan first: from then on the devices are taken, whatever happens.
-            if outcome.plan != existing { try journal.write(outcome.plan) }
+            // The plan first: from then on the devices are taken, whatever happens. One that was damaged is remembered, and made anew.
+            if outcome.plan != existing || journal.isDamaged(identity.uid) { try plans.write(outcome.plan) }
             if let text = outcome.ncclTopology { try journal.writeWorkload(text, identity.uid) }
             for (request, metadata) in outcome.metadata {
                 try journal.writeWorkload(try metadata.text(), identity.uid, request: request)
@@ -170,9 +172,7 @@ package actor ClaimPreparer {
 
     /// What is to be done for the claim as things are now, and what was planned for it before.
     private func plan(_ claim: ResourceClaim) throws(ClaimError) -> (outcome: ClaimPlanner.Outcome, existing: ClaimPlan?) {
-        let (plans, damaged) = journal.plans()
-        for error in damaged { log.error("plan cannot be used", metadata: ["error": "\(error)"]) }
-        let existing = plans.first { $0.claim.uid == claim.metadata.uid }
+        let existing = claim.metadata.uid.flatMap(plans.plan)
         if let existing, existing.phase == .released {
             throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
         }
@@ -192,7 +192,7 @@ package actor ClaimPreparer {
         if configs.contains(where: { $0.opaque?.driver == options.driver && $0.opaque?.parameters["ethtool"] != nil }) {
             planner.facts = facts(of: claimed.values.flatMap(\.netdevs))
         }
-        return (try planner.plan(claim, others: plans), existing)
+        return (try planner.plan(claim, others: Array(plans.all())), existing)
     }
 
     /// Asked each time: it costs two system calls, and RDMA can be loaded while we run. It cannot change while a pod runs.
@@ -251,12 +251,12 @@ package actor ClaimPreparer {
                 lock = try await FileLock.wait(path, pause: .milliseconds(5), patience: Self.podPatience)
             }
             defer { withExtendedLifetime(lock) {} }
-            for var plan in journal.plans().plans
+            for var plan in plans.all()
             where plan.phase == .prepared && plan.claim.namespace == namespace && names.contains(plan.claim.name)
                 && !plan.pods.contains(uid)
             {
                 plan.pods.append(uid)
-                try journal.write(plan)
+                try plans.write(plan)
                 log.info("another pod uses the claim", metadata: ["claim": "\(plan.claim)", "pod": "\(namespace)/\(name)"])
             }
         } catch { throw ClaimError("pod \(namespace)/\(name): \(error)") }
@@ -271,11 +271,7 @@ package actor ClaimPreparer {
         // Held to the end: nobody may find a claim half given up.
         let lock = try await lock(identity)
         defer { withExtendedLifetime(lock) {} }
-        let plan: ClaimPlan?
-        do throws(JournalError) { plan = try journal.plan(identity.uid) } catch {
-            log.error("plan cannot be used", metadata: ["claim": "\(identity)", "error": "\(error)"])
-            plan = nil
-        }
+        let plan = plans.plan(identity.uid)
         // Also without a plan, which may have been damaged: what has left the host comes back.
         if plan == nil, journal.hasState(identity.uid) { try await release(identity) }
         do {
@@ -283,7 +279,7 @@ package actor ClaimPreparer {
                 if plan.phase == .prepared {
                     // From here on nothing is attached any more.
                     plan.phase = .released
-                    try journal.write(plan)
+                    try plans.write(plan)
                 }
                 if plan.hasInterfaces { try await release(identity) }
             }

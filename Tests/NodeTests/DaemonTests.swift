@@ -55,10 +55,8 @@ struct DaemonTests {
 
     @Test
     func `a claim says what became of it, and nothing any more when it was given up`() throws {
-        let node = try TestNode.hgxA100()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        try node.startInjector()
-        try node.startNode()
         try node.addClaim("a")
         _ = try node.prepare("a")
         #expect(try eventually { try status(node, "a").first?.conditions?.first?.reason == "Prepared" })
@@ -77,9 +75,7 @@ struct DaemonTests {
 
     @Test
     func `a claim that cannot be prepared says why, on itself and by an event, with all that is wrong`() throws {
-        let node = try TestNode.hgxA100()
-        try node.startInjector()
-        try node.startNode()
+        let node = try TestNode.serving()
         let parameters = JSONValue.object(["interface": .object(["mtu": .integer(1), "nam": .string("x"), "dhcp": .bool(true)])])
         let config = AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: node.options.driver, parameters: parameters))
         try node.api.add(
@@ -137,9 +133,7 @@ struct DaemonTests {
 
     @Test
     func `a pod in the host's network gets device nodes, and a NIC's interface is refused with the way out`() throws {
-        let node = try TestNode.hgxA100()
-        try node.startInjector()
-        try node.startNode()
+        let node = try TestNode.serving()
         try node.addClaim("a")
         _ = try node.prepare("a")
         let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-1", name: "p", networkNamespace: nil)
@@ -158,6 +152,32 @@ struct DaemonTests {
         try node.runtime?.create(NRIContainer(), in: .testbed(id: "t", uid: "pod-2", name: "q", networkNamespace: nil))
         try node.unprepare("a")
         try node.unprepare("gpu")
+    }
+
+    @Test
+    func `a plan that is damaged on the disk is still known, is written anew, and its devices stay taken`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.addClaim("a")
+        let devices = try node.prepare("a")
+        let file = node.scratch("journal/plans/uid-a.json")
+        let plan = try Files.readText(file)
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+
+        try Files.write(file, "{")
+        try node.addClaim("b", pod: "pod-2")
+        let refusal = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
+        #expect(refusal?.details.contains("default/a") == true, "\(refusal?.details ?? "")")
+        #expect(try node.prepare("a") == devices)
+        #expect(try Files.readText(file) == plan)
+
+        try Files.write(file, "{")
+        try node.unprepare("a")
+        #expect(try TestNode.describe(node.host) == before)
+        #expect(Files.list(node.scratch("journal/plans")).isEmpty && Files.list(node.scratch("journal/states")).isEmpty)
+        try node.prepare("b")
     }
 
     @Test
@@ -280,10 +300,8 @@ struct DaemonTests {
 
     @Test
     func `a claim for a pair gets all its members, and nobody else gets one of them`() throws {
-        let node = try TestNode.hgxA100()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        try node.startInjector()
-        try node.startNode()
         #expect(try eventually { try node.api.hasWholePool() })
         let all = try node.api.slices().flatMap { $0.spec.devices ?? [] }
         #expect(all.count { $0.attributes?["kind"] == .string("pair") } == 8)
@@ -386,10 +404,8 @@ struct DaemonTests {
 
     @Test
     func `a pod that started while nearside-nri was away gets its interface at the next synchronisation`() throws {
-        let node = try TestNode.hgxA100()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        try node.startInjector()
-        try node.startNode()
         try node.addClaim("a")
         _ = try node.prepare("a")
         node.kill(injector: SIGKILL)
@@ -462,9 +478,7 @@ struct DaemonTests {
 
     @Test
     func `a pod in the host's network is told that it cannot have an interface`() throws {
-        let node = try TestNode.hgxA100()
-        try node.startInjector()
-        try node.startNode()
+        let node = try TestNode.serving()
         try node.addClaim("a")
         _ = try node.prepare("a")
         let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-1", name: "p", networkNamespace: nil)
@@ -475,9 +489,7 @@ struct DaemonTests {
 
     @Test
     func `SIGTERM ends both daemons with 0 and takes their sockets away`() throws {
-        let node = try TestNode.hgxA100()
-        try node.startInjector()
-        try node.startNode()
+        let node = try TestNode.serving()
         #expect(node.nodeDaemon?.stop() == 0)
         #expect(node.injectorDaemon?.stop() == 0)
         #expect(!node.log("node.log").contains("registering with the kubelet anew"))

@@ -25,10 +25,14 @@ struct LeaseTests {
         return node
     }
 
-    /// A claim of one NIC that asks for an address, prepared for a pod.
-    private func prepare(_ node: TestNode, _ name: String, pod: String, device: String = TestNode.nic) throws {
+    /// A claim of one NIC that asks for an address, prepared for a pod; or one that several share, who each get a child of the NIC.
+    private func prepare(
+        _ node: TestNode, _ name: String, pod: String, device: String = TestNode.nic, shared others: [String] = []
+    ) throws {
+        var interface: [String: JSONValue] = ["name": .string("net1"), "dhcp": .bool(true)]
+        if !others.isEmpty { interface["subInterface"] = .object(["type": .string("macvlan"), "mode": .string("bridge")]) }
         let parameters: [String: JSONValue] = [
-            "interface": .object(["name": .string("net1"), "dhcp": .bool(true)]),
+            "interface": .object(interface),
             "routes": .array([.object(["destination": .string("203.0.113.0/24"), "gateway": .string("192.0.2.1")])]),
         ]
         try node.api.add(
@@ -36,7 +40,7 @@ struct LeaseTests {
             ResourceClaim(
                 metadata: Metadata(
                     name: name, namespace: "default", uid: "uid-\(name)",
-                    ownerReferences: [OwnerReference(apiVersion: "v1", kind: "Pod", name: pod, uid: pod)]),
+                    ownerReferences: others.isEmpty ? [OwnerReference(apiVersion: "v1", kind: "Pod", name: pod, uid: pod)] : nil),
                 status: ResourceClaimStatus(
                     allocation: AllocationResult(
                         devices: DeviceAllocation(
@@ -47,7 +51,7 @@ struct LeaseTests {
                                 AllocationConfig(
                                     source: .fromClaim, opaque: OpaqueConfig(driver: node.options.driver, parameters: .object(parameters)))
                             ])),
-                    reservedFor: [ConsumerReference(resource: "pods", name: pod, uid: pod)])))
+                    reservedFor: ([pod] + others).map { ConsumerReference(resource: "pods", name: $0, uid: $0) })))
         try node.prepare(name)
     }
 
@@ -94,7 +98,7 @@ struct LeaseTests {
         #expect(eventually(seconds: 14) { ((try? validity(node, pod)) ?? 0) > LeaseServer.seconds - 3 }, "\(node.log("nri.log"))")
 
         // A client that is killed with its parent comes back for the same address.
-        let lease = node.scratch("journal/leases/uid-first_\(TestNode.nic)")
+        let lease = node.scratch("journal/leases/\(try #require(Files.list(node.scratch("journal/leases")).first))")
         let last = try Files.readText(lease)
         node.kill(injector: SIGKILL)
         try node.startInjector()
@@ -111,6 +115,37 @@ struct LeaseTests {
         try node.unprepare("second")
         #expect(try TestNode.describe(node.host) == before)
         #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+    }
+
+    @Test
+    func `pods that share a claim each ask for an address of their own, and give it back when they go`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.21")
+        let before = try TestNode.describe(node.host)
+        try server.start()
+        try prepare(node, "shared", pod: "pod-1", shared: ["pod-2"])
+        let pods = try ["one", "two"].enumerated().map { try node.makePod($1, uid: "pod-\($0 + 1)") }
+        for pod in pods { try node.runtime?.run(pod) }
+        for pod in pods { #expect(eventually { (try? create(node, pod).isEmpty) == true }, "\(node.log("nri.log")) \(server.log)") }
+        let addresses = try pods.map { try address(node, $0).split(separator: " ").first { $0.hasPrefix("192.0.2.2") } }
+        #expect(Set(addresses.compactMap(\.self)) == ["192.0.2.20/24", "192.0.2.21/24"])
+
+        // Both clients end with the program and come back with it, each for its own.
+        node.kill(injector: SIGKILL)
+        try node.startInjector()
+        #expect(eventually { Files.list(node.scratch("journal/leases")).filter { !$0.hasPrefix(".") }.count == 2 })
+        #expect(try pods.map { try address(node, $0).split(separator: " ").first { $0.hasPrefix("192.0.2.2") } } == addresses)
+
+        // What one gave back is the next one's, and the other keeps its own.
+        try node.runtime?.stop(pods[0])
+        #expect(Files.list(node.scratch("journal/leases")).count == 1)
+        #expect(try address(node, pods[1]).contains(addresses[1] ?? "none"))
+        #expect(try create(node, pods[1]).isEmpty)
+        try node.runtime?.stop(pods[1])
+        try node.unprepare("shared")
+        #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+        #expect(try TestNode.describe(node.host) == before)
     }
 
     @Test

@@ -12,10 +12,8 @@ import Testing
 struct LostInterfaceTests {
     @Test
     func `a device whose interface somebody took away is not given out until it is back`() throws {
-        let node = try TestNode.hgxA100()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        try node.startInjector()
-        try node.startNode()
         let name = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic }?.attributes?["ifName"] }
         guard try eventually({ try name() != nil }), case .string(let interface)? = try name() else {
             Issue.record("the NIC is not published with an interface")

@@ -253,6 +253,23 @@ struct RegistrationTests {
         #expect(node.nodeDaemon?.isRunning == true)
     }
 
+    @Test
+    func `the metrics tell how long the kubelet waited for claims, and for those that were refused`() throws {
+        let node = try node(machine: "hgx-a100")
+        try node.startNode()
+        try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], interface: nil)
+        try node.addClaim("nothing", devices: ["pci-ffff-00-00-0"], interface: nil)
+        for _ in 0..<3 { try node.prepare("gpu") }
+        #expect(throws: KubeletPeer.Failure.self) { try node.prepare("nothing") }
+        try node.unprepare("gpu")
+        let page = try get("/metrics", port: 9178, node)
+        for line in [
+            "_bucket{call=\"prepare\",outcome=\"done\",le=\"45.0\"} 3", "_bucket{call=\"prepare\",outcome=\"done\",le=\"+Inf\"} 3",
+            "_count{call=\"prepare\",outcome=\"refused\"} 1", "_count{call=\"unprepare\",outcome=\"done\"} 1",
+        ] { #expect(page.contains("\nnearside_claim_call_duration_seconds\(line)\n"), "\(page)") }
+        #expect(page.contains("# TYPE nearside_claim_call_duration_seconds histogram\n"))
+    }
+
     private func get(_ path: String, port: Int, _ node: TestNode, method: String = "GET") throws -> String {
         let request = "\(method) \(path) HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
         return try ChildProcess.run(

@@ -12,13 +12,6 @@ import Testing
 /// Claims that pods use of which nothing was said when they were prepared: several pods with one claim, and groups of pods.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SharedClaimTests {
-    private func start() throws -> TestNode {
-        let node = try TestNode.hgxA100()
-        try node.startInjector()
-        try node.startNode()
-        return node
-    }
-
     /// A claim, prepared.
     private func prepare(
         _ node: TestNode, child: Bool = false,
@@ -67,7 +60,7 @@ struct SharedClaimTests {
 
     @Test
     func `a second pod of a prepared claim gets its own interface, though the kubelet prepares nothing for it`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try prepare(node, child: true)
@@ -94,7 +87,7 @@ struct SharedClaimTests {
 
     @Test
     func `a second pod cannot have an interface that the first one has, and does not start without it`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node)
         let one = try node.makePod("one", uid: "pod-1")
@@ -111,7 +104,7 @@ struct SharedClaimTests {
 
     @Test
     func `a claim of a group of pods reaches each of its pods`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         var group = ConsumerReference(resource: "podgroups", name: "group", uid: "group-1")
         group.apiGroup = "scheduling.k8s.io"
@@ -129,7 +122,7 @@ struct SharedClaimTests {
 
     @Test
     func `a pod without claims beside them starts, and claims of one pod make nobody ask`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node)
         try addPod(node, "plain", uid: "plain", claim: nil)
@@ -139,7 +132,7 @@ struct SharedClaimTests {
         #expect(questions(node) == 1)
         #expect(try !hasInterface(node, plain))
 
-        let other = try start()
+        let other = try TestNode.serving()
         defer { other.removeAllPods() }
         try prepare(other, owner: OwnerReference(apiVersion: "v1", kind: "Pod", name: "one", uid: "pod-1"))
         let pod = try other.makePod("plain", uid: "plain")
@@ -149,7 +142,7 @@ struct SharedClaimTests {
 
     @Test
     func `when nobody can tell whether a pod uses a claim, its container waits, and starts as soon as somebody can`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node, child: true)
         try addPod(node, "two", uid: "pod-2", claim: "shared")

@@ -11,16 +11,9 @@ import Testing
 /// What goes on over the lives of connections, daemons and claims.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct TakeoverTests {
-    private func start() throws -> TestNode {
-        let node = try TestNode.hgxA100()
-        try node.startInjector()
-        try node.startNode()
-        return node
-    }
-
     @Test
     func `in a rolling update the next nearside-nri waits, takes over when the one before ends, and pods keep their devices`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.addClaim("first")
@@ -55,7 +48,7 @@ struct TakeoverTests {
 
     @Test
     func `a runtime that goes away again and again is found again each time`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         for _ in 0..<12 {
             node.dropRuntime()
             try node.connectRuntime()
@@ -67,7 +60,7 @@ struct TakeoverTests {
 
     @Test(arguments: [["first", "second"], ["second", "first"]])
     func `of two claims of a pod each is given up by itself`(order: [String]) throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try TestNode.describe(node.host)
         try node.addClaim("first", interface: "net1")
@@ -91,7 +84,7 @@ struct TakeoverTests {
 
     @Test
     func `a sandbox whose namespace is not there leaves the interface as it was`() throws {
-        let node = try start()
+        let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("first")
         try node.prepare("first")

@@ -17,6 +17,14 @@ extension TestNode {
         return try TestNode(options)
     }
 
+    /// The same, with both daemons at work.
+    static func serving() throws -> TestNode {
+        let node = try hgxA100()
+        try node.startInjector()
+        try node.startNode()
+        return node
+    }
+
     /// One of its NICs.
     static let nic = "pci-0000-0c-00-0"
 

@@ -11,9 +11,11 @@ import Linux
 /// ## Concurrency model
 /// Used by one thread.
 final class LeaseClients {
+    /// Pods that share a claim each have an interface of the device, in their own namespaces.
     struct Key: Hashable {
         var claim: String
         var device: String
+        var namespace: FileIdentity
     }
 
     struct Order {

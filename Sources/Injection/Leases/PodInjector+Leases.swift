@@ -32,7 +32,7 @@ extension PodInjector {
     private static let leasePause = 1000
 
     func startClient(_ attachment: Attachment, of claim: ClaimIdentity) throws(InjectionError) {
-        let key = LeaseClients.Key(claim: claim.uid, device: attachment.device)
+        let key = LeaseClients.Key(claim: claim.uid, device: attachment.device, namespace: attachment.namespace)
         guard !clients.isRunning(key), let name = attachment.podName,
             let namespace = held[attachment.namespace] ?? Self.namespace(of: attachment)
         else { return }
@@ -46,7 +46,8 @@ extension PodInjector {
             if leaseChanges == nil { leaseChanges = try FolderChanges(journal.leases) }
             try clients.start(
                 .init(
-                    key: key, interface: name, namespace: namespace, file: try journal.leaseFile(claim.uid, device: attachment.device),
+                    key: key, interface: name, namespace: namespace,
+                    file: try journal.leaseFile(key.claim, device: key.device, namespace: key.namespace),
                     address: attachment.lease == .bound ? attachment.addresses.first?.address : nil))
         } catch { throw InjectionError("claim \(claim): DHCP on \(attachment.label): \(error)") }
     }
@@ -96,12 +97,12 @@ extension PodInjector {
         var due: Int?
         var latest = taken
         for (index, attachment) in state.attachments.enumerated() where attachment.lease != nil && attachment.phase == .attached {
-            guard var lease = journal.lease(state.claim.uid, device: attachment.device),
+            let key = LeaseClients.Key(claim: state.claim.uid, device: attachment.device, namespace: attachment.namespace)
+            guard var lease = journal.lease(key.claim, device: key.device, namespace: key.namespace),
                 let interface = plan.devices.first(where: { $0.device == attachment.device })?.interface,
                 let podIndex = attachment.podIndex,
                 let namespace = held[attachment.namespace] ?? Self.namespace(of: attachment)
             else { continue }
-            let key = LeaseClients.Key(claim: state.claim.uid, device: attachment.device)
             // Its server is gone, or it ran out while nobody was here.
             if lease.hasEnded(at: Poller.now()) { lease.address = nil }
             if lease.address != nil, let end = lease.end { due = min(due ?? .max, end) }
@@ -127,11 +128,12 @@ extension PodInjector {
     func releaseLeases(_ attachments: [Attachment], of claim: ClaimIdentity) -> [String: PodNetworkError] {
         let leased = attachments.filter { $0.lease != nil }
         guard !leased.isEmpty else { return [:] }
-        clients.stop(leased.map { LeaseClients.Key(claim: claim.uid, device: $0.device) })
+        let keys = leased.map { LeaseClients.Key(claim: claim.uid, device: $0.device, namespace: $0.namespace) }
+        clients.stop(keys)
         var refusals: [String: PodNetworkError] = [:]
-        for attachment in leased {
-            taken[LeaseClients.Key(claim: claim.uid, device: attachment.device)] = nil
-            do throws(SystemError) { try journal.removeLease(claim.uid, device: attachment.device) } catch {
+        for (attachment, key) in zip(leased, keys) {
+            taken[key] = nil
+            do throws(SystemError) { try journal.removeLease(key.claim, device: key.device, namespace: key.namespace) } catch {
                 refusals[attachment.device] = PodNetworkError(attachment.label, "forget its lease", error)
             }
         }

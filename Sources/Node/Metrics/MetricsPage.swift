@@ -8,17 +8,37 @@ struct MetricsPage {
     private(set) var text = ""
 
     enum Kind: String {
-        case counter, gauge
+        case counter, gauge, histogram
     }
 
     /// One metric with all its samples.
     mutating func add(_ name: String, _ kind: Kind, _ help: String, _ samples: [(labels: [(String, String)], value: Int)]) {
         guard !samples.isEmpty else { return }
-        text += "# HELP nearside_\(name) \(help)\n# TYPE nearside_\(name) \(kind.rawValue)\n"
-        for sample in samples {
-            let labels = sample.labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
-            text += "nearside_\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(sample.value)\n"
+        begin(name, kind, help)
+        for sample in samples { add(name, sample.labels, "\(sample.value)") }
+    }
+
+    /// One metric of durations, in seconds.
+    private mutating func add(_ name: String, _ help: String, _ samples: [(labels: [(String, String)], histogram: CallTimes.Histogram)]) {
+        guard !samples.isEmpty else { return }
+        begin(name, .histogram, help)
+        for (labels, histogram) in samples {
+            for (bound, count) in zip(CallTimes.Histogram.bounds, histogram.counts) {
+                add("\(name)_bucket", labels + [("le", "\(Double(bound) / 1000)")], "\(count)")
+            }
+            add("\(name)_bucket", labels + [("le", "+Inf")], "\(histogram.total)")
+            add("\(name)_sum", labels, "\(histogram.sum / .seconds(1))")
+            add("\(name)_count", labels, "\(histogram.total)")
         }
+    }
+
+    private mutating func begin(_ name: String, _ kind: Kind, _ help: String) {
+        text += "# HELP nearside_\(name) \(help)\n# TYPE nearside_\(name) \(kind.rawValue)\n"
+    }
+
+    private mutating func add(_ name: String, _ labels: [(String, String)], _ value: String) {
+        let labels = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
+        text += "nearside_\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(value)\n"
     }
 
     mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: Int) { add(name, kind, help, [([], value)]) }
@@ -27,7 +47,10 @@ struct MetricsPage {
         text.map { $0 == "\\" ? "\\\\" : $0 == "\"" ? "\\\"" : $0 == "\n" ? "\\n" : String($0) }.joined()
     }
 
-    init(_ publisher: SlicePublisher.Statistics, _ inventory: InventoryStatistics, _ requests: [RequestCounts.Key: Int]) {
+    init(
+        _ publisher: SlicePublisher.Statistics, _ inventory: InventoryStatistics, _ requests: [RequestCounts.Key: Int],
+        _ calls: [CallTimes.Key: CallTimes.Histogram]
+    ) {
         add(
             "api_requests_total", .counter, "Requests to the API server; status 0 is no answer.",
             requests.sorted { ($0.key.method, $0.key.status) < ($1.key.method, $1.key.status) }.map {
@@ -50,6 +73,15 @@ struct MetricsPage {
         add("pairs", .gauge, "Pairs of accelerators and NICs on this machine.", inventory.pairs)
         add("snapshots_total", .counter, "Snapshots of the machine.", inventory.snapshots)
         add("claims", .gauge, "Claims that are prepared.", inventory.claims)
+        add(
+            "claim_call_duration_seconds", "How long the kubelet waited for a claim.",
+            CallTimes.Call.allCases.flatMap { call in
+                [true, false].compactMap { succeeded in
+                    calls[CallTimes.Key(call: call, succeeded: succeeded)].map {
+                        (labels: [("call", call.rawValue), ("outcome", succeeded ? "done" : "refused")], histogram: $0)
+                    }
+                }
+            })
         add(
             "device_troubles", .gauge, "Devices in trouble.",
             Trouble.allCases.map { trouble in ([("trouble", trouble.rawValue)], inventory.troubles[trouble] ?? 0) })

@@ -1,32 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Journal
 import Linux
 
 /// The plans of the journal in memory: a file is read again only when it has changed.
 ///
 /// nearside-node has a plan in its place before the kubelet is told that the claim is prepared, and the kernel tells of it at
-/// once; so whoever asks later never sees less.
-final class PlanCache {
+/// once; so whoever asks later never sees less. With it, what a claim costs does not grow with the claims of the node.
+///
+/// ## Concurrency model
+/// Used by one thread, or within one actor.
+package final class PlanCache {
     private let journal: JournalFolder
     private let damage: (JournalError) -> Void
     private var changes: FolderChanges?
     private var plans: [String: ClaimPlan] = [:]
 
-    init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
+    package init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
         self.damage = damage
     }
 
-    /// All plans that can be read.
-    func all() -> some Collection<ClaimPlan> {
+    /// All plans that can be read, and those that could be before they were damaged.
+    package func all() -> some Collection<ClaimPlan> {
         refresh()
         return plans.values
     }
 
-    func plan(_ uid: String) -> ClaimPlan? {
+    /// The plan of a claim, as in ``all()``.
+    package func plan(_ uid: String) -> ClaimPlan? {
         refresh()
         return plans[uid]
+    }
+
+    /// Writes a plan, which is known from then on whatever becomes of its file: for nearside-node, which alone writes plans.
+    package func write(_ plan: ClaimPlan) throws(JournalError) {
+        try journal.write(plan)
+        plans[plan.claim.uid] = plan
     }
 
     private func refresh() {
