@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -163,3 +164,36 @@ pid_t CLinux_spawn(const char *path, char *const arguments[], char *const enviro
 }
 
 int CLinux_process_descriptor(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+// Linux 6.6 and newer; the headers that this is built with may be older (linux/bpf.h: union bpf_attr, query).
+struct hook_query {
+    uint32_t interface, hook, flags, attach_flags;
+    uint64_t programs;
+    uint32_t count, padding;
+    uint64_t program_flags, links, link_flags, revision;
+};
+
+static int bpf(int command, void *attributes, size_t size) { return (int)syscall(SYS_bpf, command, attributes, size); }
+
+int CLinux_query_hook(uint32_t interface, uint32_t hook, uint32_t *programs, uint32_t *links, uint32_t *count) {
+    struct hook_query query = {.interface = interface, .hook = hook, .programs = (uintptr_t)programs, .links = (uintptr_t)links,
+                               .count = *count};
+    int result = bpf(BPF_PROG_QUERY, &query, sizeof query);
+    *count = query.count;
+    return result;
+}
+
+int CLinux_open_program(uint32_t number, int is_link) {
+    uint32_t attributes[3] = {number};
+    return bpf(is_link ? BPF_LINK_GET_FD_BY_ID : BPF_PROG_GET_FD_BY_ID, attributes, sizeof attributes);
+}
+
+int CLinux_detach_program(uint32_t interface, uint32_t hook, int program) {
+    uint32_t attributes[3] = {interface, (uint32_t)program, hook};
+    return bpf(BPF_PROG_DETACH, attributes, sizeof attributes);
+}
+
+int CLinux_detach_link(int link) {
+    uint32_t attributes[1] = {(uint32_t)link};
+    return bpf(BPF_LINK_DETACH, attributes, sizeof attributes);
+}

@@ -31,6 +31,8 @@ package struct HostRecord: Hashable, Sendable, Codable {
     package var routes: [Route]
     package var neighbours: [Neighbour]
     package var neighbourSettings: [NeighbourSettings]
+    /// Those that somebody set, each behind the one it is in.
+    package var queueing: [QueueingDiscipline]
     /// Rules that go into the pod with the interface: on the host they stay, whether it is there or not.
     package var rules: [Rule]
     /// Seconds since boot when this was recorded: lifetimes of addresses go on meanwhile.
@@ -52,6 +54,7 @@ package struct HostRecord: Hashable, Sendable, Codable {
         routes = []
         neighbours = []
         neighbourSettings = []
+        queueing = []
         rules = []
     }
 }

@@ -214,12 +214,7 @@ extension NetlinkRequest {
         var xdp = MessageBuilder()
         Link.header(&xdp, index: index)
         xdp.nested(IFLA_XDP) { $0.attribute(IFLA_XDP_FD, integer: Int32(-1)) }
-        // struct tcmsg: family, padding, interface, handle, parent, information.
-        var hooks = MessageBuilder([0, 0, 0, 0])
-        hooks.integer(index)
-        hooks.integer(UInt32(0))
-        hooks.integer(UInt32(0xffff_fff1))  // TC_H_CLSACT
-        hooks.integer(UInt32(0))
+        let hooks = QueueingDiscipline.header(index: index, parent: QueueingDiscipline.hooks)
         return [
             NetlinkRequest("detach XDP", type: RTM_NEWLINK, payload: xdp.body),
             NetlinkRequest("detach programs of traffic control", type: RTM_DELQDISC, payload: hooks.body),

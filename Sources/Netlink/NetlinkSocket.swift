@@ -147,33 +147,40 @@ package final class NetlinkSocket {
         return failures
     }
 
-    /// Asks for several objects together; nil for those that the kernel says are not there.
+    /// Asks for several objects together; nil for those that the kernel says are not there, or says nothing of. The last request is
+    /// acknowledged: then all have been answered that will be.
     package func get(all requests: [NetlinkRequest], absent: [Int32]) throws(NetlinkError) -> [Message?] {
         guard let operation = requests.first?.operation else { return [] }
         var bytes: [UInt8] = []
         let first = sequence &+ 1
-        for request in requests {
+        for (index, request) in requests.enumerated() {
             sequence &+= 1
+            let isLast = index == requests.count - 1
             bytes +=
                 Message(
-                    type: UInt16(truncatingIfNeeded: request.type), flags: UInt16(truncatingIfNeeded: request.flags | NLM_F_REQUEST),
-                    sequence: sequence, payload: request.payload
+                    type: UInt16(truncatingIfNeeded: request.type),
+                    flags: UInt16(truncatingIfNeeded: request.flags | NLM_F_REQUEST | (isLast ? NLM_F_ACK : 0)), sequence: sequence,
+                    payload: request.payload
                 ).bytes
             bytes += [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
         }
         try write(bytes, operation)
         var answers = [Message?](repeating: nil, count: requests.count)
-        var open = Set(requests.indices)
-        while !open.isEmpty {
+        var isOpen = true
+        while isOpen {
             for message in try read(operation) {
                 let place = Int(message.sequence &- first)
-                guard open.remove(place) != nil else { continue }
-                if Int32(message.type) == NLMSG_ERROR {
-                    let code = Acknowledgement(message)?.code ?? EPROTO
-                    if absent.contains(code) { continue }
-                    throw NetlinkError(requests[place].operation, code: code, text: Acknowledgement(message)?.text)
+                guard place < requests.count else { continue }
+                guard Int32(message.type) == NLMSG_ERROR else {
+                    answers[place] = message
+                    continue
                 }
-                answers[place] = message
+                let acknowledgement = Acknowledgement(message)
+                let code = acknowledgement?.code ?? EPROTO
+                if code != 0, !absent.contains(code) {
+                    throw NetlinkError(requests[place].operation, code: code, text: acknowledgement?.text)
+                }
+                if message.sequence == sequence { isOpen = false }
             }
         }
         return answers

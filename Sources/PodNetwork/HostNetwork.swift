@@ -81,6 +81,8 @@ package final class HostNetwork {
             }
             let neighbourSettings = try socket.neighbourSettings()
             for index in all.indices { all[index].neighbourSettings = neighbourSettings[all[index].index] ?? [] }
+            let queueing = try socket.queueingDisciplines(of: all.map(\.index))
+            for index in all.indices { all[index].queueing = queueing[all[index].index] ?? [] }
             // Rules matter where some other table than the usual ones leads to the interface.
             if all.contains(where: { $0.routes.contains { $0.table != Route.mainTable } }) {
                 let rules = try socket.rules()
@@ -93,6 +95,13 @@ package final class HostNetwork {
                 for index in all.indices { all[index].features = features[index] }
                 for (index, flags) in zip(hardware, flags) { all[index].privateFlags = flags }
             }
+        }
+        for record in all {
+            guard let lost = record.queueing.first(where: { !$0.isComplete }) else { continue }
+            throw PodNetworkError(
+                record.name, "take it from the host",
+                "somebody has set its queueing discipline to \(lost.kind), whose classes and filters a move loses; take that off first (tc qdisc del dev \(record.name) root)"
+            )
         }
         let software = try Self.step(records[0].name, "look for software RDMA") { () throws(NetlinkError) in try softwareRDMA() }
         for index in all.indices {

@@ -121,14 +121,24 @@ extension PodNetwork {
                 steps.append((item, .set(neighbour), true))
             }
         }
+        let queueing = back.contains { !$0.record.queueing.isEmpty } ? try queueingDisciplines(of: back) : [:]
+        for item in back where queueing[item.link.index] ?? [] != item.record.queueing {
+            for discipline in item.record.queueing { steps.append((item, .set(discipline, of: item.link.index), true)) }
+        }
         try run(steps)
-        for item in back {
-            guard let device = item.record.softwareRDMA else { continue }
+        let software = back.compactMap { item in item.record.softwareRDMA.map { (device: $0, item: item) } }
+        for (device, item) in software.sorted(by: { $0.device.nodeNumber < $1.device.nodeNumber }) {
             do throws(PodNetworkError) { try host.remakeOnHost(device, over: item.record.name) } catch {
                 problems.append((item.entry.device, error))
             }
         }
         return problems
+    }
+
+    private func queueingDisciplines(of back: [Back]) throws(PodNetworkError) -> [Int32: [QueueingDiscipline]] {
+        try HostNetwork.step(back[0].record.name, "look at its queueing discipline") { () throws(NetlinkError) in
+            try host.socket.queueingDisciplines(of: back.map(\.link.index))
+        }
     }
 
     /// IPv6 settings have no message of rtnetlink: they are files, and this thread is on the host.

@@ -66,9 +66,9 @@ package struct PodNetwork {
             let results = try inside(namespace) { (pod) throws(PodNetworkError) in
                 try PodSide(socket: pod, ethtool: host.ethtool, sysctls: sysctls).setUp(orders)
             }
-            for order in orders {
-                guard let device = order.movedSoftware, let name = order.plan?.name else { continue }
-                try host.remake(device, over: name, in: namespace)
+            let software = orders.compactMap { order in order.movedSoftware.map { (device: $0, netdev: order.plan?.name ?? "") } }
+            for entry in software.sorted(by: { $0.device.nodeNumber < $1.device.nodeNumber }) {
+                try host.remake(entry.device, over: entry.netdev, in: namespace)
             }
             return results
         } catch {

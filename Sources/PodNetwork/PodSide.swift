@@ -43,7 +43,7 @@ struct PodSide {
             arrived.append(here)
         }
         // Some things have no netlink message; they have to be set before the interface is up.
-        if arrived.contains(where: { $0.plan.needsFiles || $0.plan.features != nil || $0.plan.privateFlags != nil }) {
+        if arrived.contains(where: { $0.plan.needsOtherMeans }) {
             try execute(steps)
             steps = []
             for here in arrived { try setByOtherMeans(here) }
@@ -162,6 +162,11 @@ struct PodSide {
 
     private func setByOtherMeans(_ here: Arrived) throws(PodNetworkError) {
         let (plan, label) = (here.plan, here.order.label)
+        if plan.detachesPrograms == true {
+            do throws(SystemError) { try InterfaceHooks.detachAll(from: here.link.index) } catch {
+                throw PodNetworkError(label, "take programs off", error)
+            }
+        }
         for (path, value) in (plan.sysctls ?? [:]).sorted(by: { $0.key < $1.key }) where !plan.isSetByMessage(path, value) {
             // `ipv6/conf/accept_ra` is the file net/ipv6/conf/IF/accept_ra.
             let parts = path.split(separator: "/", maxSplits: 2)
@@ -259,7 +264,11 @@ extension InterfacePlan {
         PodSide.number(ofSysctl: path) != nil && UInt32(value) != nil
     }
 
-    fileprivate var needsFiles: Bool { (sysctls ?? [:]).contains { !isSetByMessage($0.key, $0.value) } }
+    /// True when something of it has no message of rtnetlink.
+    fileprivate var needsOtherMeans: Bool {
+        features != nil || privateFlags != nil || detachesPrograms == true
+            || (sysctls ?? [:]).contains { !isSetByMessage($0.key, $0.value) }
+    }
 }
 
 extension LinkChange {

@@ -79,6 +79,11 @@ extension HostNetwork {
     }
 }
 
+extension SoftwareRDMA {
+    /// Several are made in this order: the kernel gives each the lowest number that is free, and each is to have its own again.
+    var nodeNumber: Int { node.flatMap { Int($0.drop { !$0.isNumber }) } ?? .max }
+}
+
 extension RDMANetlink {
     /// The kernel stops listing a device somewhat before it has forgotten its name, which it then reports as ENFILE.
     fileprivate func add(_ device: SoftwareRDMA, over netdev: String) throws(NetlinkError) {

@@ -52,15 +52,27 @@ struct PodNetworkTests {
                 try ip("route", "add", "default", "via", "10.9.\(index).254", "dev", name, "metric", "90\(index)")
                 try ip("-6", "route", "add", "2001:db8:ff::/48", "via", "2001:db8:\(index)::ff", "dev", name, "metric", "20\(index)")
             }
+            // Some as the kernel chose it, some not.
+            try tc("qdisc", "add", "dev", "nic0", "root", "handle", "1:", "tbf", "rate", "100mbit", "burst", "64k", "latency", "50ms")
+            try tc("qdisc", "add", "dev", "nic0", "parent", "1:1", "handle", "10:", "pfifo", "limit", "77")
+            if links > 1 {
+                try tc("qdisc", "add", "dev", "nic1", "root", "pfifo", "limit", "55")
+                try tc("qdisc", "add", "dev", "nic1", "clsact")
+            }
         }
 
         func sysctl(_ path: String, _ value: String) throws {
             try host.run { () throws(SystemError) in try Files.overwrite("/proc/sys/net/\(path)", value) }
         }
 
-        func ip(_ arguments: String...) throws {
-            let result = try ChildProcess.run("/sbin/ip", arguments, in: host)
-            if result.status != 0 { throw SystemError("ip \(arguments.joined(separator: " ")): \(result.output)", "", code: result.status) }
+        func ip(_ arguments: String...) throws { try run("/sbin/ip", arguments) }
+        func tc(_ arguments: String...) throws { try run("/sbin/tc", arguments) }
+
+        private func run(_ program: String, _ arguments: [String]) throws {
+            let result = try ChildProcess.run(program, arguments, in: host)
+            if result.status != 0 {
+                throw SystemError("\(program) \(arguments.joined(separator: " ")): \(result.output)", "", code: result.status)
+            }
         }
 
         /// The host in words; how much of a lifetime is left is not compared.
@@ -75,6 +87,11 @@ struct PodNetworkTests {
                 return now == last
             }
             return last
+        }
+
+        func expectSame(as before: String, besides added: String = "", at place: SourceLocation = #_sourceLocation) throws {
+            let changes = HostText.difference(before, try text().replacing(added, with: ""))
+            #expect(changes.isEmpty, "\(changes)", sourceLocation: place)
         }
 
         private func currentText() throws -> String {
@@ -128,7 +145,7 @@ struct PodNetworkTests {
             #expect(
                 network.restore((0..<links).map { Self.entry(Self.plan($0), records[$0], index: results[$0].index) }, from: pod).isEmpty)
         }
-        #expect(try scene.text() == before)
+        try scene.expectSame(as: before)
     }
 
     @Test
@@ -186,7 +203,7 @@ struct PodNetworkTests {
             #expect(problems.isEmpty, "\(problems)")
         }
         // A name that the pod added is one more by which the interface can be found; it is the host's again to take it off.
-        #expect(try scene.text().replacing("    altname another\n", with: "") == before)
+        try scene.expectSame(as: before, besides: "    altname another\n")
     }
 
     @Test
@@ -221,7 +238,7 @@ struct PodNetworkTests {
             // Again, as after a crash: nothing changes.
             #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
         }
-        #expect(try scene.text() == before)
+        try scene.expectSame(as: before)
     }
 
     @Test(arguments: ["mtu", "address", "gateway", "name", "missing"])
@@ -250,7 +267,7 @@ struct PodNetworkTests {
             }
         }
         #expect(error?.interface == "nic1", "\(error.map(String.init(describing:)) ?? "")")
-        #expect(try scene.text() == before)
+        try scene.expectSame(as: before)
         #expect(try !scene.inPod("link").contains("net0"))
     }
 
@@ -266,6 +283,54 @@ struct PodNetworkTests {
     }
 
     @Test
+    func `what a move would lose for good is refused before it is touched`() throws {
+        let scene = try Scene(links: 1)
+        try scene.tc("qdisc", "replace", "dev", "nic0", "root", "handle", "2:", "htb", "default", "1")
+        let before = try scene.text()
+        let error = #expect(throws: PodNetworkError.self) {
+            _ = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"]) }
+        }
+        #expect(error?.description.contains("discipline to htb, whose classes and filters a move loses") == true, "\(error?.reason ?? "")")
+        try scene.expectSame(as: before)
+    }
+
+    /// Attaches programs to interfaces. Built by hack/test; nil where it is not, or the kernel is older than 6.6.
+    private static let programs: String? = {
+        let path = "\(Place.project)/.build/programs"
+        return (try? ChildProcess.run(path, ["count", "lo"]))?.status == 0 ? path : nil
+    }()
+
+    @Test(.enabled(if: programs != nil, "needs hack/testbed/programs.c, which hack/test builds, and Linux 6.6"))
+    func `programs on an interface go with it, and are taken off where that is asked for`() throws {
+        let scene = try Scene(links: 2)
+        let tool = try #require(Self.programs)
+        var agents: [ChildProcess] = []
+        for index in 0..<2 {
+            let agent = try ChildProcess(tool, ["attach", "nic\(index)"], in: scene.host)
+            agents.append(agent)
+            #expect(
+                try eventually {
+                    let link = try ChildProcess.run("/sbin/ip", ["link", "show", "nic\(index)"], in: scene.host).output
+                    return link.contains("xdp")
+                }, "the kernel has no such programs")
+        }
+        func count(_ name: String) throws -> String { try ChildProcess.run(tool, ["count", name], in: scene.pod).output }
+        let pod = scene.pod
+        var bare = Self.plan(1)
+        bare.detachesPrograms = true
+        let plans = [Self.plan(0), bare]
+        try scene.onHost { (host, network) throws(PodNetworkError) in
+            let records = try host.records(["nic0", "nic1"])
+            _ = try network.attach(zip(plans, records).map { Self.order($0, $1) }, to: pod)
+        }
+        #expect(try count("net0") == "3 in, 1 out\n")
+        #expect(try scene.inPod("link", "show", "net0").contains("xdp"))
+        #expect(try count("net1") == "0 in, 0 out\n")
+        #expect(try !scene.inPod("link", "show", "net1").contains("xdp"))
+        for agent in agents { agent.stop() }
+    }
+
+    @Test
     func `an interface of the same name that is another one is left alone`() throws {
         let scene = try Scene()
         let pod = scene.pod
@@ -277,7 +342,7 @@ struct PodNetworkTests {
             let problems = network.restore([Self.entry(Self.plan(0), record)], from: pod)
             #expect(problems.map(\.error) == [PodNetworkError("nic0", "find it on the host", "it did not come back")])
         }
-        #expect(try scene.text() == before)
+        try scene.expectSame(as: before)
     }
 
     @Test
@@ -299,7 +364,7 @@ struct PodNetworkTests {
             try scene.onHost { (_, network) throws(PodNetworkError) in
                 #expect(network.restore([Self.entry(Self.plan(0), record)], from: pod).isEmpty)
             }
-            #expect(try scene.text() == before, "\(name)")
+            try scene.expectSame(as: before)
         }
     }
 
@@ -345,7 +410,7 @@ struct PodNetworkTests {
         try scene.onHost { (_, network) throws(PodNetworkError) in
             #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
         }
-        #expect(try scene.text() == before)
+        try scene.expectSame(as: before)
     }
 
     @Test
@@ -362,7 +427,7 @@ struct PodNetworkTests {
             }
         }
         #expect(error?.description.contains("rx-made-up") == true, "\(error?.description ?? "")")
-        #expect(try scene.text() == before)
+        try scene.expectSame(as: before)
     }
 
     @Test
@@ -395,7 +460,7 @@ struct PodNetworkTests {
             #expect(network.restore([PodNetwork.Return(attachment)], from: nil).isEmpty)
         }
         #expect(try ChildProcess.run("/sbin/ip", ["link"], in: other).output.contains("net0"))
-        #expect(try scene.text() == before)
+        try scene.expectSame(as: before)
     }
 
     @Test

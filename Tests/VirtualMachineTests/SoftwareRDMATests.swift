@@ -13,18 +13,26 @@ import Testing
 /// RoCE in software, which has a data path: between two pods, over the wire between two NICs of the machine.
 @Suite(.enabled(if: Room.isNewer, "\(Room.reason)"), .serialized, .timeLimit(.minutes(3)))
 struct SoftwareRDMATests {
-    /// Up, with an RDMA device on each.
-    private func netdevs() throws -> [String] {
+    /// Runs the closure with two interfaces that are up, with an RDMA device on each.
+    private func withDevices(_ sharing: String, _ body: ([String]) throws -> Void) throws {
         try Room.run("modprobe -a ib_uverbs rdma_rxe")
         let names = try Room.snapshot().functions.filter { $0.device == "10d3" }.prefix(2).compactMap { $0.netdevs.first?.name }
         #expect(names.count == 2)
-        return Array(names)
+        try Room.setSharing(sharing)
+        defer { try? Room.setSharing("shared") }
+        for (number, name) in names.enumerated() { try Room.run("rdma link add rxe\(number) type rxe netdev \(name)") }
+        defer { for number in names.indices { _ = try? Room.run("rdma link del rxe\(number)") } }
+        try Room.bringUp(names)
+        defer { Room.bringDown(names) }
+        try body(names)
     }
 
-    private func order(_ host: HostNetwork, _ netdev: String, rdma: String?, _ address: String) throws -> PodNetwork.Order {
+    private func order(
+        _ host: HostNetwork, _ netdev: String, rdma: String?, _ address: String, name: String = "net1"
+    ) throws -> PodNetwork.Order {
         PodNetwork.Order(
             device: netdev,
-            plan: InterfacePlan(hostName: netdev, name: "net1", addresses: [try #require(IPPrefix(parsing: address))]),
+            plan: InterfacePlan(hostName: netdev, name: name, addresses: [try #require(IPPrefix(parsing: address))]),
             record: try host.records([netdev])[0], rdmaDevice: rdma)
     }
 
@@ -43,46 +51,69 @@ struct SoftwareRDMATests {
             "/usr/bin/unshare", ["--mount", "sh", "-c", "mount -t sysfs sysfs /sys && exec \(line)"], in: pod, output: output)
     }
 
+    @Test(arguments: ["shared", "exclusive"])
+    func `one pod has two of them, whose interfaces go in any order, and each has the node that containers were promised`(
+        sharing: String
+    ) throws {
+        try withDevices(sharing) { names in
+            func nodes() throws -> [String] {
+                let folder = "/sys/class/infiniband_verbs"
+                return try Files.list(folder).filter { $0.hasPrefix("uverbs") }.sorted().map {
+                    "\($0) \(try Files.readText("\(folder)/\($0)/ibdev"))"
+                }
+            }
+            let (before, nodesBefore) = (try Room.hostText(), try nodes())
+            let host = try HostNetwork()
+            let network = PodNetwork(host: host)
+            let isMoved = try host.movesRDMA()
+            // The last of them first.
+            let orders = try names.enumerated().reversed().map { number, name in
+                try order(host, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24", name: "net\(number)")
+            }
+            let pod = try NetworkNamespace.make()
+            let results = try network.attach(orders, to: pod)
+            #expect(try nodes() == nodesBefore)
+            #expect(network.restore(zip(orders, results).map { entry($0, $1.index) }, from: pod).isEmpty)
+            try Room.expectUnchanged(before)
+            #expect(try nodes() == nodesBefore)
+        }
+    }
+
     @Test(arguments: ["shared", "exclusive"], [false, true])
     func `two pods talk by RDMA over their own devices, and the host has both as before`(sharing: String, dies: Bool) throws {
-        let names = try netdevs()
-        try Room.setSharing(sharing)
-        defer { try? Room.setSharing("shared") }
-        for (number, name) in names.enumerated() { try Room.run("rdma link add rxe\(number) type rxe netdev \(name)") }
-        defer { for number in names.indices { _ = try? Room.run("rdma link del rxe\(number)") } }
-        try Room.bringUp(names)
-        defer { Room.bringDown(names) }
-        let before = try Room.hostText()
-        #expect(before.contains("link rxe0/1 state ACTIVE physical_state LINK_UP netdev \(names[0])"), "\(before)")
+        try withDevices(sharing) { names in
+            let before = try Room.hostText()
+            #expect(before.contains("link rxe0/1 state ACTIVE physical_state LINK_UP netdev \(names[0])"), "\(before)")
 
-        let host = try HostNetwork()
-        let network = PodNetwork(host: host)
-        let isMoved = try host.movesRDMA()
-        let orders = try names.enumerated().map { number, name in
-            try order(host, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24")
-        }
-        var entries: [PodNetwork.Return] = []
-        do {
-            let pods = try orders.map { _ in try NetworkNamespace.make() }
-            for (order, pod) in zip(orders, pods) {
-                let results = try network.attach([order], to: pod)
-                entries.append(entry(order, results[0].index))
-                #expect(try network.areAttached([entries[entries.count - 1]], in: pod))
+            let host = try HostNetwork()
+            let network = PodNetwork(host: host)
+            let isMoved = try host.movesRDMA()
+            let orders = try names.enumerated().map { number, name in
+                try order(host, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24")
             }
-            #expect(try Room.run("rdma dev").contains("rxe") == !isMoved)
-            let scratch = try ScratchFolder("rdma")
-            let server = try start("timeout 40 ibv_rc_pingpong -d rxe1 -g 1 -n 50", in: pods[1], output: scratch("server"))
-            usleep(3_000_000)
-            let client = try start("timeout 30 ibv_rc_pingpong -d rxe0 -g 1 -n 50 10.9.0.2", in: pods[0], output: scratch("client"))
-            let (sent, answered) = (client.wait(), server.wait())
-            let told = try Files.readText(scratch("client")) + Files.readText(scratch("server"))
-            #expect(sent == 0 && answered == 0 && told.contains("50 iters"), "\(told)")
-            if !dies {
-                for (entry, pod) in zip(entries, pods) { #expect(network.restore([entry], from: pod).isEmpty) }
+            var entries: [PodNetwork.Return] = []
+            do {
+                let pods = try orders.map { _ in try NetworkNamespace.make() }
+                for (order, pod) in zip(orders, pods) {
+                    let results = try network.attach([order], to: pod)
+                    entries.append(entry(order, results[0].index))
+                    #expect(try network.areAttached([entries[entries.count - 1]], in: pod))
+                }
+                #expect(try Room.run("rdma dev").contains("rxe") == !isMoved)
+                let scratch = try ScratchFolder("rdma")
+                let server = try start("timeout 40 ibv_rc_pingpong -d rxe1 -g 1 -n 50", in: pods[1], output: scratch("server"))
+                usleep(3_000_000)
+                let client = try start("timeout 30 ibv_rc_pingpong -d rxe0 -g 1 -n 50 10.9.0.2", in: pods[0], output: scratch("client"))
+                let (sent, answered) = (client.wait(), server.wait())
+                let told = try Files.readText(scratch("client")) + Files.readText(scratch("server"))
+                #expect(sent == 0 && answered == 0 && told.contains("50 iters"), "\(told)")
+                if !dies {
+                    for (entry, pod) in zip(entries, pods) { #expect(network.restore([entry], from: pod).isEmpty) }
+                }
             }
+            let gone = orders.map { entry($0, nil) }
+            #expect(eventually(seconds: 30) { network.restore(gone, from: nil).isEmpty })
+            try Room.expectUnchanged(before)
         }
-        let gone = orders.map { entry($0, nil) }
-        #expect(eventually(seconds: 30) { network.restore(gone, from: nil).isEmpty })
-        try Room.expectUnchanged(before)
     }
 }

@@ -60,6 +60,57 @@ struct NetlinkTests {
                     """))
     }
 
+    /// `tc qdisc show dev g0` after `tc qdisc replace dev g0 root handle 1: pfifo limit 77`, as the kernel answers it; counts are left out.
+    static let newDiscipline = hex(
+        """
+        4c000000 2400 0200 b742086b 72520000        // 76 bytes, RTM_NEWQDISC, MULTI
+        00 00 0000 03000000 00000100 ffffffff 03000000 // struct tcmsg: index 3, handle 1:, parent root, 3 references
+        0a00 0100 706669666f00 0000                 // TCA_KIND "pfifo"
+        0800 0200 4d000000                          // TCA_OPTIONS 77 packets
+        0500 0c00 00 000000                         // TCA_HW_OFFLOAD no
+        0c00 0300 00000000 00000000                 // TCA_STATS
+        """)
+
+    @Test
+    func `a queueing discipline is read, and written as tc writes it`() throws {
+        let message = try #require(Message.list(Self.newDiscipline[...])?.first)
+        let discipline = try #require(QueueingDiscipline(message))
+        #expect(
+            discipline
+                == QueueingDiscipline(kind: "pfifo", handle: 0x10000, parent: QueueingDiscipline.root, options: [77, 0, 0, 0]))
+        #expect(
+            discipline.payload(index: 3)
+                == hex(
+                    """
+                    00 00 0000 03000000 00000100 ffffffff 00000000
+                    0a00 0100 706669666f00 0000
+                    0800 0200 4d000000
+                    """))
+        // What the kernel chose by itself has the handle 0.
+        var chosen = Self.newDiscipline
+        chosen.replaceSubrange(24..<28, with: [0, 0, 0, 0])
+        #expect(QueueingDiscipline(try #require(Message.list(chosen[...])?.first)) == nil)
+        for length in 0..<message.payload.count {
+            var cut = message
+            cut.payload = message.payload.prefix(length)
+            if let read = QueueingDiscipline(cut) { #expect(read.kind == "pfifo" && read.handle == 0x10000, "cut at \(length)") }
+        }
+    }
+
+    @Test
+    func `queueing disciplines are set from the root, and a circle of them does not hang`() {
+        func entry(_ handle: UInt32, in parent: UInt32) -> QueueingDiscipline {
+            QueueingDiscipline(kind: "prio", handle: handle << 16, parent: parent)
+        }
+        let root = entry(1, in: QueueingDiscipline.root)
+        let (first, second) = (entry(2, in: 0x10001), entry(3, in: 0x20002))
+        let hooks = QueueingDiscipline(kind: "clsact", handle: 0xffff_0000, parent: QueueingDiscipline.hooks)
+        #expect(QueueingDiscipline.ordered([second, hooks, first, root]) == [hooks, root, first, second])
+        let circle = [entry(4, in: 0x50001), entry(5, in: 0x40001)]
+        #expect(QueueingDiscipline.ordered(circle + [root]) == [root] + circle)
+        #expect(root.isComplete && hooks.isComplete && !QueueingDiscipline(kind: "htb", handle: 1 << 16, parent: 1).isComplete)
+    }
+
     @Test
     func `an address is written as ip writes it, and reads back`() throws {
         // ip address replace 10.0.0.5/24 dev 3

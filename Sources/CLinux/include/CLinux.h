@@ -73,4 +73,12 @@ pid_t CLinux_spawn(const char *path, char *const arguments[], char *const enviro
 /// pidfd_open(2): can be read when the process has ended; close-on-exec.
 int CLinux_process_descriptor(pid_t process);
 
+/// Numbers of the programs on a hook of an interface of this thread's namespace, in their order, and of the links that hold them
+/// there, 0 for none. `count` says how many there is room for, and then how many there are; ENOSPC when that is more (bpf(2), BPF_PROG_QUERY).
+int CLinux_query_hook(uint32_t interface, uint32_t hook, uint32_t *programs, uint32_t *links, uint32_t *count);
+/// A descriptor of a program or a link, by its number; close-on-exec.
+int CLinux_open_program(uint32_t number, int is_link);
+int CLinux_detach_program(uint32_t interface, uint32_t hook, int program);
+int CLinux_detach_link(int link);
+
 #endif

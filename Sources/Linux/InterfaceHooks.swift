@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// Programs of traffic control that are on an interface itself and on no queueing discipline (TCX, Linux 6.6): netlink does not know them.
+package enum InterfaceHooks {
+    /// BPF_TCX_INGRESS and BPF_TCX_EGRESS (linux/bpf.h, enum bpf_attach_type).
+    private static let hooks: [UInt32] = [46, 47]
+    /// BPF_MPROG_MAX (linux/bpf_mprog.h): no hook has more.
+    private static let most = 64
+    /// Somebody who attaches them again as fast as they are taken off is not to be outrun.
+    private static let attempts = 4
+
+    /// Takes all of them off an interface of this thread's namespace, whoever attached them. Needs CAP_SYS_ADMIN. Fine where the kernel has
+    /// no such hooks, or no bpf(2) at all.
+    package static func detachAll(from interface: Int32) throws(SystemError) {
+        for hook in hooks {
+            var attempt = 0
+            while let programs = try list(UInt32(bitPattern: interface), hook), !programs.isEmpty {
+                attempt += 1
+                if attempt > attempts { throw SystemError("detach programs that come back from", "interface \(interface)", code: EBUSY) }
+                // A hook is emptied from its end, so that none is ever there without those that were to run before it.
+                for program in programs.reversed() { try detach(program, UInt32(bitPattern: interface), hook) }
+            }
+        }
+    }
+
+    private struct Program {
+        var number: UInt32
+        /// 0 when none holds it.
+        var link: UInt32
+    }
+
+    /// Nil where there is no such hook.
+    private static func list(_ interface: UInt32, _ hook: UInt32) throws(SystemError) -> [Program]? {
+        var programs = [UInt32](repeating: 0, count: most)
+        var links = programs
+        var count = UInt32(most)
+        guard CLinux_query_hook(interface, hook, &programs, &links, &count) == 0 || errno == ENOSPC else {
+            if errno == EINVAL || errno == ENOSYS { return nil }
+            throw SystemError("list programs of", "interface \(interface)")
+        }
+        return zip(programs, links).prefix(Int(min(count, UInt32(most)))).map { Program(number: $0, link: $1) }
+    }
+
+    private static func detach(_ program: Program, _ interface: UInt32, _ hook: UInt32) throws(SystemError) {
+        let isLink = program.link != 0
+        let raw = CLinux_open_program(isLink ? program.link : program.number, isLink ? 1 : 0)
+        guard raw >= 0 else {
+            // Whoever attached it may have taken it off by now.
+            if errno == ENOENT { return }
+            throw SystemError("open", "program \(program.number)")
+        }
+        let held = Descriptor(owning: raw)
+        let result = isLink ? CLinux_detach_link(held.raw) : CLinux_detach_program(interface, hook, held.raw)
+        if result != 0, errno != ENOENT { throw SystemError("detach", "program \(program.number)") }
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// How packets of an interface are queued, where somebody has set that: tc(8). What the kernel chose by itself has the handle 0, and is
+/// chosen again by itself.
+///
+/// Source: linux/rtnetlink.h, struct tcmsg and TCA_.
+package struct QueueingDiscipline: Hashable, Sendable, Codable {
+    package var kind: String
+    /// Its major number in the upper half: 0x80010000 is `8001:`.
+    package var handle: UInt32
+    /// Where it is: ``root``, ``hooks``, or a class of another one.
+    package var parent: UInt32
+    /// TCA_OPTIONS, as the kernel gave it; it takes the same.
+    package var options: [UInt8]?
+
+    /// TC_H_ROOT and TC_H_CLSACT (linux/pkt_sched.h).
+    package static let root: UInt32 = 0xffff_ffff
+    package static let hooks: UInt32 = 0xffff_fff1
+
+    package init(kind: String, handle: UInt32, parent: UInt32, options: [UInt8]? = nil) {
+        self.kind = kind
+        self.handle = handle
+        self.parent = parent
+        self.options = options
+    }
+
+    /// Nil for what nobody set.
+    package init?(_ message: Message) {
+        guard let (_, found) = Self.read(message) else { return nil }
+        self = found
+    }
+
+    static func read(_ message: Message) -> (index: Int32, QueueingDiscipline)? {
+        var reader = ByteReader(message.payload)
+        guard reader.skip(4), let index = reader.integer(Int32.self), let handle = reader.integer(UInt32.self), handle != 0,
+            let parent = reader.integer(UInt32.self), reader.skip(4), let rest = reader.take(reader.remaining),
+            let attributes = Attribute.list(rest), let kind = attributes[type: TCA_KIND]?.text
+        else { return nil }
+        let options = attributes[type: TCA_OPTIONS].map { [UInt8]($0.value) }
+        return (index, QueueingDiscipline(kind: kind, handle: handle, parent: parent, options: options))
+    }
+
+    package func payload(index: Int32) -> [UInt8] {
+        var builder = Self.header(index: index, handle: handle, parent: parent)
+        builder.attribute(TCA_KIND, text: kind)
+        if let options { builder.attribute(TCA_OPTIONS, options) }
+        return builder.body
+    }
+
+    /// struct tcmsg: family, padding, interface, handle, parent, information.
+    static func header(index: Int32, handle: UInt32 = 0, parent: UInt32) -> MessageBuilder {
+        var builder = MessageBuilder([0, 0, 0, 0])
+        builder.integer(index)
+        builder.integer(handle)
+        builder.integer(parent)
+        builder.integer(UInt32(0))
+        return builder
+    }
+
+    /// True for those that are all in what the kernel tells of them, and that it takes back as it told it. Others have classes and filters
+    /// of their own, or tables that it does not tell.
+    package var isComplete: Bool { Self.complete.contains(kind) }
+
+    private static let complete: Set<String> = [
+        "bfifo", "cake", "clsact", "codel", "etf", "fq", "fq_codel", "fq_pie", "hhf", "ingress", "mq", "mqprio", "multiq", "netem",
+        "noqueue", "pfifo", "pfifo_fast", "pfifo_head_drop", "pie", "prio", "sfb", "sfq", "skbprio", "tbf",
+    ]
+
+    /// In the order in which they can be set: each behind the one that its place is in.
+    package static func ordered(_ all: [QueueingDiscipline]) -> [QueueingDiscipline] {
+        var left = all
+        var ordered: [QueueingDiscipline] = []
+        while !left.isEmpty {
+            let next = left.filter { entry in
+                [root, hooks].contains(entry.parent) || !left.contains { $0.handle >> 16 == entry.parent >> 16 }
+            }
+            // The kernel has no circles.
+            if next.isEmpty { return ordered + left }
+            ordered += next
+            left.removeAll(where: next.contains)
+        }
+        return ordered
+    }
+}
+
+extension NetlinkSocket {
+    /// What somebody has set on these interfaces. All that there are is asked for only where one is not as the kernel chose it: a NIC has
+    /// one for each of its queues.
+    package func queueingDisciplines(of indices: [Int32]) throws(NetlinkError) -> [Int32: [QueueingDiscipline]] {
+        let requests = indices.flatMap { index in
+            [QueueingDiscipline.root, QueueingDiscipline.hooks].map { parent in
+                // Older kernels answer whoever asks only with NLM_F_ECHO.
+                NetlinkRequest(
+                    "look at its queueing discipline", type: RTM_GETQDISC, flags: NLM_F_ECHO,
+                    payload: QueueingDiscipline.header(index: index, parent: parent).body)
+            }
+        }
+        // EINVAL: that of an interface that is down and has none yet.
+        var found = try get(all: requests, absent: [ENOENT, EINVAL, ENODEV]).compactMap { $0.flatMap(QueueingDiscipline.read) }
+        if found.contains(where: { $0.1.parent == QueueingDiscipline.root }) {
+            found = try dump("list queueing disciplines", type: RTM_GETQDISC, payload: QueueingDiscipline.header(index: 0, parent: 0).body)
+                .compactMap(QueueingDiscipline.read).filter { indices.contains($0.index) }
+        }
+        return Dictionary(grouping: found, by: \.index).mapValues { QueueingDiscipline.ordered($0.map(\.1)) }
+    }
+}
+
+extension NetlinkRequest {
+    /// `tc qdisc replace dev INDEX ...`
+    package static func set(_ discipline: QueueingDiscipline, of index: Int32) -> NetlinkRequest {
+        NetlinkRequest(
+            "restore queueing discipline \(discipline.kind)", type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_REPLACE,
+            payload: discipline.payload(index: index))
+    }
+}
