@@ -5,8 +5,8 @@ import ResourceAPI
 
 extension InterfaceConfig {
     private static let fields = [
-        "name", "addresses", "dhcp", "mtu", "hardwareAddr", "gsoMaxSize", "groMaxSize", "gsoIPv4MaxSize", "groIPv4MaxSize", "forwarding",
-        "arpIgnore", "arpAnnounce", "acceptRA", "disableEbpfPrograms", "vrf", "subInterface", "sysctls",
+        "name", "addresses", "dhcp", "dhcp6", "mtu", "hardwareAddr", "gsoMaxSize", "groMaxSize", "gsoIPv4MaxSize", "groIPv4MaxSize",
+        "forwarding", "arpIgnore", "arpAnnounce", "acceptRA", "disableEbpfPrograms", "vrf", "subInterface", "sysctls",
     ]
 
     init(_ json: JSONValue, _ reader: inout ConfigReader) {
@@ -22,6 +22,10 @@ extension InterfaceConfig {
             dhcp = reader.bool(interface["dhcp"], at: "interface.dhcp")
             if dhcp == true, addresses != nil {
                 reader.problem("interface.dhcp", "an interface has addresses of its own or by DHCP; take out one of dhcp and addresses")
+            }
+            dhcp6 = reader.bool(interface["dhcp6"], at: "interface.dhcp6")
+            if dhcp6 == true, addresses?.contains(where: \.address.isV6) == true {
+                reader.problem("interface.dhcp6", "an interface has IPv6 addresses of its own or by DHCPv6; take out one or the other")
             }
             mtu = reader.integer(interface["mtu"], at: "interface.mtu", in: 68...65535)
             hardwareAddress = interface["hardwareAddr"].flatMap { value in

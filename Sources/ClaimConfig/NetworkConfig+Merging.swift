@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+
 extension NetworkConfig {
     /// This configuration, with what the other says laid over it: single values and lists as a whole, maps entry by entry.
     package func overlaid(by other: NetworkConfig) -> NetworkConfig {
@@ -27,6 +29,10 @@ extension InterfaceConfig {
         // One way to come by addresses replaces the other.
         if other.addresses != nil, other.dhcp == nil { result.dhcp = nil }
         if other.dhcp == true, other.addresses == nil { result.addresses = nil }
+        result.dhcp6 = other.dhcp6 ?? dhcp6
+        let hasV6 = other.addresses.map { $0.isEmpty || $0.contains(where: \.address.isV6) } ?? false
+        if hasV6, other.dhcp6 == nil { result.dhcp6 = nil }
+        if other.dhcp6 == true, other.addresses == nil { result.addresses?.removeAll(where: \.address.isV6) }
         result.mtu = other.mtu ?? mtu
         result.hardwareAddress = other.hardwareAddress ?? hardwareAddress
         result.gsoMaxSize = other.gsoMaxSize ?? gsoMaxSize

@@ -34,6 +34,7 @@ package struct InterfaceConfig: Hashable, Sendable {
     package var name: String?
     package var addresses: [IPPrefix]?
     package var dhcp: Bool?
+    package var dhcp6: Bool?
     package var mtu: Int?
     package var hardwareAddress: HardwareAddress?
     package var gsoMaxSize: Int?

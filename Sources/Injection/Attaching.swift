@@ -83,7 +83,7 @@ extension PodInjector {
                 attachment.hardwareAddress = order.plan?.hardwareAddress
                 attachment.rdmaDevice = order.rdmaDevice
                 attachment.vrf = order.plan?.vrf?.name
-                if order.plan?.dhcp == true { attachment.lease = .awaited }
+                for family in order.plan?.leaseFamilies ?? [] { attachment[family] = .awaited }
                 if let function = functions[order.device] { attachment.virtualFunction = try host.record(function) }
                 state.attachments.append(attachment)
             }

@@ -37,7 +37,7 @@ package final class PodInjector {
     /// Tells of leases that come; nil before the first client.
     var leaseChanges: FolderChanges?
     /// What the pods' interfaces were given.
-    var taken: [LeaseClients.Key: Lease] = [:]
+    var taken: [LeaseKey: Lease] = [:]
 
     /// Pods that run without all their devices, and those that did, by UID.
     var unsettled: [String: Unsettled] = [:]
@@ -48,18 +48,19 @@ package final class PodInjector {
 
     /// Has nearside-node write into the plans which claims a pod uses. Returns why that was not possible, nil when it was.
     let lookUp: (Sandbox) -> String?
-    /// Pods that were looked up.
+    /// Pods that were looked up, since plans were last found to be lost.
     var known: Set<String> = []
+    var lost: Set<String> = []
 
     package init(
-        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", dhcpClient: String, log: Logger,
+        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", leasePrograms: LeasePrograms, log: Logger,
         lookUp: @escaping (Sandbox) -> String?
     ) {
         self.lookUp = lookUp
         self.journal = journal
         self.host = host
         self.log = log
-        clients = LeaseClients(program: dhcpClient)
+        clients = LeaseClients(leasePrograms)
         network = PodNetwork(host: host, sysctls: sysctls)
         plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
         states = StateCache(journal) { log.error("state cannot be used", metadata: ["error": "\($0)"]) }

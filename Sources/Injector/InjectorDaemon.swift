@@ -22,8 +22,7 @@ package final class InjectorDaemon {
         package var runtimeSocket: String?
         /// Where the files of sysctl(8) are.
         package var sysctls = "/proc/sys"
-        /// busybox, or whatever else is udhcpc when it is called so.
-        package var dhcpClient = "/bin/busybox"
+        package var leasePrograms = LeasePrograms()
         /// How many virtual functions physical ones are to have, and where sysfs is mounted so that they can be made.
         package var functionRules: [FunctionRule] = []
         package var sysfs = "/sys"
@@ -73,7 +72,7 @@ package final class InjectorDaemon {
         try journal.make()
         let node = journal.nodeSocket
         injector = PodInjector(
-            journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, dhcpClient: options.dhcpClient,
+            journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, leasePrograms: options.leasePrograms,
             log: log
         ) { sandbox in Self.lookUp(sandbox, node) }
         lock = try Descriptor.open("\(options.journal)/nri.lock", flags: 0o102, mode: 0o600)

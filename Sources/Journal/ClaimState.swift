@@ -57,8 +57,9 @@ package struct Attachment: Hashable, Sendable, Codable {
     package var addresses: [IPPrefix]
     package var hardwareAddress: HardwareAddress?
     package var virtualFunction: VirtualFunctionRecord?
-    /// Whether a DHCP server has given it an address; nil for one that asks none.
-    package var lease: LeasePhase?
+    /// Whether a DHCP server has given it an address, and a server of DHCPv6; nil for one that asks none.
+    private var lease: LeasePhase?
+    private var lease6: LeasePhase?
     package var problem: String?
 
     package enum LeasePhase: String, Hashable, Sendable, Codable {
@@ -82,6 +83,31 @@ package struct Attachment: Hashable, Sendable, Codable {
 
     /// What messages call it.
     package var label: String { host?.name ?? podName ?? rdmaDevice ?? device }
+
+    /// How far a lease is; nil for one that it does not ask for.
+    package subscript(family: Lease.Family) -> LeasePhase? {
+        get { family == .v4 ? lease : lease6 }
+        set { if family == .v4 { lease = newValue } else { lease6 = newValue } }
+    }
+
+    /// The leases it asks for.
+    package var leaseFamilies: [Lease.Family] { Lease.Family.allCases.filter { self[$0] != nil } }
+
+    /// The address that a server gave.
+    package func leasedAddress(_ family: Lease.Family) -> IPPrefix? {
+        self[family] == .bound ? addresses.first { Lease.Family($0.address) == family } : nil
+    }
+}
+
+extension [Attachment] {
+    /// Which of them wait for a server, as a sentence; nil when none does.
+    package var awaitedLeases: String? {
+        let waiting = Lease.Family.allCases.compactMap { family -> String? in
+            let names = filter { $0[family] == .awaited }.map(\.label)
+            return names.isEmpty ? nil : "no \(family.protocolName) server has given \(names.joined(separator: ", ")) an address yet"
+        }
+        return waiting.isEmpty ? nil : waiting.joined(separator: ", and ")
+    }
 }
 
 /// The run of the kernel this program is in.

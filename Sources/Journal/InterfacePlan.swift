@@ -14,8 +14,9 @@ package struct InterfacePlan: Hashable, Sendable, Codable {
     package var hardwareAddress: HardwareAddress?
     /// Nil: the addresses it has on the host go with it, and the routes, rules and neighbours that belong to them.
     package var addresses: [IPPrefix]?
-    /// A server on the link is to give it an address.
+    /// Servers on the link are to give it an address: one of DHCP, one of DHCPv6.
     package var dhcp: Bool?
+    package var dhcp6: Bool?
     package var routes: [RoutePlan]
     package var rules: [Rule]
     package var neighbours: [NeighbourPlan]
@@ -40,6 +41,16 @@ package struct InterfacePlan: Hashable, Sendable, Codable {
         self.routes = routes
         rules = []
         neighbours = []
+    }
+
+    /// The leases it asks for. Who asks a server takes no address of the host's along.
+    package var leaseFamilies: [Lease.Family] { Lease.Family.allCases.filter { ($0 == .v4 ? dhcp : dhcp6) == true } }
+
+    /// The lease that has to be there before a route can be set; nil when it can be at once. Its gateway may lie behind an address that
+    /// comes with the lease; routers that announce themselves have done so by then, too.
+    package func lease(for route: RoutePlan) -> Lease.Family? {
+        if route.destination.address.isV6, dhcp6 == true { return .v6 }
+        return dhcp == true ? .v4 : nil
     }
 }
 

@@ -8,7 +8,7 @@ package import Linux
 ///     plans/CLAIM-UID.json    written by nearside-node
 ///     states/CLAIM-UID.json   written by nearside-nri
 ///     workloads/CLAIM-UID...  written by nearside-node, for the claim's containers to read
-///     leases/CLAIM-UID_DEVICE_NETNS
+///     leases/CLAIM-UID_DEVICE_NETNS[_v6]
 ///                             written by the DHCP clients of nearside-nri, for nearside-nri to read
 ///     late/POD-UID.json       written by nearside-nri
 ///     nri.sock                served by nearside-nri
@@ -144,19 +144,25 @@ package struct JournalFolder: Sendable {
     package var leases: String { "\(path)/leases" }
 
     /// Where the DHCP client of an interface writes what it was given. The namespace is one that is there: its number is no other's.
-    package func leaseFile(_ uid: String, device: String, namespace: FileIdentity) throws(JournalError) -> String {
-        for part in [uid, device] { _ = try checkedFile(.states, part) }
-        return "\(leases)/\(uid)_\(device)_\(namespace.inode)"
+    package func leaseFile(_ key: LeaseKey) throws(JournalError) -> String {
+        for part in [key.claim, key.device] { _ = try checkedFile(.states, part) }
+        return "\(leases)/\(key.claim)_\(key.device)_\(key.namespace.inode)\(key.family == .v4 ? "" : "_v6")"
     }
 
+    /// What a client keeps for itself beside the file it writes for us, and what that was when it had a lease: a client writes its own anew
+    /// whenever it starts, and one that is killed then leaves half of it.
+    package static func clientFile(_ leaseFile: String) -> String { leaseFile + ".client" }
+    package static func boundClientFile(_ leaseFile: String) -> String { leaseFile + ".bound" }
+
     /// Nil before the first one.
-    package func lease(_ uid: String, device: String, namespace: FileIdentity) -> Lease? {
-        (try? leaseFile(uid, device: device, namespace: namespace)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0) }
+    package func lease(_ key: LeaseKey) -> Lease? {
+        (try? leaseFile(key)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0, family: key.family) }
     }
 
     /// Fine when there is none.
-    package func removeLease(_ uid: String, device: String, namespace: FileIdentity) throws(SystemError) {
-        if let file = try? leaseFile(uid, device: device, namespace: namespace) { try Files.remove(file) }
+    package func removeLease(_ key: LeaseKey) throws(SystemError) {
+        guard let file = try? leaseFile(key) else { return }
+        for name in [file, Self.clientFile(file), Self.boundClientFile(file)] { try Files.remove(name) }
     }
 
     // MARK: Files

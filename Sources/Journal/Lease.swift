@@ -1,16 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Addressing
+package import Linux
 
-/// What a DHCP server gave (RFC 2131, RFC 3442), as the client tells its script and the script writes it down: `NAME=VALUE`, a line
-/// each.
+/// Whose lease it is: pods that share a claim each have an interface of the device, in their own namespaces, and one can ask for addresses
+/// of both families.
+package struct LeaseKey: Hashable, Sendable {
+    package var claim: String
+    package var device: String
+    package var namespace: FileIdentity
+    package var family: Lease.Family
+
+    package init(claim: String, device: String, namespace: FileIdentity, family: Lease.Family) {
+        self.claim = claim
+        self.device = device
+        self.namespace = namespace
+        self.family = family
+    }
+}
+
+/// What a DHCP server gave (RFC 2131, RFC 3442; for IPv6 RFC 8415), as the client tells its script and the script writes it down:
+/// `NAME=VALUE`, a line each.
 ///
 ///     ip=192.0.2.20
 ///     mask=24
 ///     lease=3600
+///     preferred=1800
 ///     staticroutes=198.51.100.0/24 192.0.2.1
 ///     at=81234567
 package struct Lease: Hashable, Sendable {
+    package enum Family: String, Hashable, Sendable, CaseIterable {
+        case v4, v6
+
+        package init(_ address: IPAddress) { self = address.isV6 ? .v6 : .v4 }
+
+        /// The protocol, as people call it.
+        package var protocolName: String { self == .v4 ? "DHCP" : "DHCPv6" }
+    }
+
     package struct Route: Hashable, Sendable {
         package var destination: IPPrefix
         /// Nil for one that ends on the link.
@@ -21,16 +48,23 @@ package struct Lease: Hashable, Sendable {
     package var address: IPPrefix?
     /// Seconds it is good for, from when it was given; nil is for ever.
     package var seconds: UInt32?
+    /// How many of them it may be used for new connections; nil is for all. Only IPv6 has this.
+    package var preferredSeconds: UInt32?
     /// When that was, in milliseconds of the clock that never jumps.
     package var time: Int
     /// What lies behind routers of the link. Default routes are not among them: the pod's is its network's.
     package var routes: [Route]
 
-    /// The variables of the client that count.
-    package static let variables = ["ip", "mask", "lease", "staticroutes"]
+    /// What is written down: by what udhcpc calls it, and dhclient of one for IPv6.
+    package static let variables: [Family: [(name: String, variable: String)]] = [
+        .v4: ["ip", "mask", "lease", "staticroutes"].map { ($0, $0) },
+        .v6: [
+            ("ip", "new_ip6_address"), ("mask", "new_ip6_prefixlen"), ("lease", "new_max_life"), ("preferred", "new_preferred_life"),
+        ],
+    ]
 
-    /// Nil for what is no lease.
-    package init?(text: String) {
+    /// Nil for what is no lease of this family.
+    package init?(text: String, family: Family = .v4) {
         var values: [Substring: Substring] = [:]
         for line in text.split(separator: "\n") {
             guard let end = line.firstIndex(of: "=") else { return nil }
@@ -39,11 +73,13 @@ package struct Lease: Hashable, Sendable {
         time = values["at"].flatMap { Int($0) } ?? 0
         // Within it, nothing that follows from it is too large.
         guard (0...(1 << 53)).contains(time) else { return nil }
-        seconds = values["lease"].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 }
+        func lifetime(_ name: Substring) -> UInt32? { values[name].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 } }
+        seconds = lifetime("lease")
+        preferredSeconds = lifetime("preferred")
         routes = []
         guard let ip = values["ip"] else { return }
-        guard let own = IPAddress(parsing: String(ip)), !own.isV6, let length = values["mask"].flatMap({ Int($0) }),
-            (1...32).contains(length)
+        guard let own = IPAddress(parsing: String(ip)), Family(own) == family, let length = values["mask"].flatMap({ Int($0) }),
+            (1...own.bitCount).contains(length)
         else { return nil }
         address = IPPrefix(address: own, length: length)
         let words = (values["staticroutes"] ?? "").split(separator: " ")
@@ -61,5 +97,10 @@ package struct Lease: Hashable, Sendable {
     package func hasEnded(at now: Int) -> Bool { end.map { $0 <= now } ?? false }
 
     /// Seconds that are left of it; nil is for ever.
-    package func left(at now: Int) -> UInt32? { end.map { UInt32(clamping: max(0, $0 - now + 999) / 1000) } }
+    package func left(at now: Int) -> UInt32? { Self.left(of: seconds, since: time, at: now) }
+    package func preferredLeft(at now: Int) -> UInt32? { Self.left(of: preferredSeconds ?? seconds, since: time, at: now) }
+
+    private static func left(of seconds: UInt32?, since time: Int, at now: Int) -> UInt32? {
+        seconds.map { UInt32(clamping: max(0, time + Int($0) * 1000 - now + 999) / 1000) }
+    }
 }

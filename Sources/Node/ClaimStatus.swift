@@ -69,9 +69,7 @@ struct ClaimStatus: Hashable, Sendable {
         let attached = Set(attachments.filter { $0.phase == .attached }.map(\.device))
         let missing = members.filter { $0.interface != nil && !attached.contains($0.device) }
         if !problems.isEmpty { return condition("False", "NotRestored", problems.joined(separator: "; "), time: time, before: before) }
-        let asking = attachments.filter { $0.lease == .awaited }.map(\.label)
-        if missing.isEmpty, !asking.isEmpty {
-            let message = "no DHCP server has given \(asking.joined(separator: ", ")) an address yet"
+        if missing.isEmpty, let message = attachments.awaitedLeases {
             return condition("False", "AwaitsLease", message, time: time, before: before)
         }
         if missing.isEmpty {

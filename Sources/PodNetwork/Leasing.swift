@@ -22,10 +22,15 @@ extension PodNetwork {
             let left = lease.left(at: Poller.now()).map { max($0, 1) }
             var own = InterfaceAddress(index: index, prefix: address)
             // The kernel takes it off when the lease has ended and nobody renewed it.
-            (own.validLifetime, own.preferredLifetime) = (left, left)
+            own.validLifetime = left
+            own.preferredLifetime = lease.preferredLeft(at: Poller.now()).map { min($0, left ?? $0) }
+            // The container starts with it: the server gave it to nobody else, and the kernel would take a second to make sure of that.
+            if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
             requests.append(.set(own))
             let given = lease.routes.map { RoutePlan(destination: $0.destination, gateway: $0.gateway) }
-            let wished = plan.routes + given.filter { route in !plan.routes.contains { $0.destination == route.destination } }
+            let family = Lease.Family(address.address)
+            let isNew = { (route: RoutePlan) in !plan.routes.contains { $0.destination == route.destination } }
+            let wished = plan.routes.filter { plan.lease(for: $0) == family } + given.filter(isNew)
             for isBehindGateway in [false, true] {
                 for route in wished where (route.gateway != nil) == isBehindGateway {
                     requests.append(.set(Route(route, of: index, in: plan.vrf?.table)))

@@ -197,7 +197,6 @@ struct PodSide {
     /// The planned addresses, or those it had on the host. IPv6 addresses are used at once: nobody else
     /// on the link can have an address that this interface has had all along or was given for its own.
     private func addresses(_ here: Arrived) -> [InterfaceAddress] {
-        guard here.plan.dhcp != true else { return [] }
         let prefixes = here.plan.addresses ?? here.carried.addresses
         return prefixes.map { prefix in
             InterfaceAddress(index: here.link.index, prefix: prefix, flags: prefix.address.isV6 ? UInt32(IFA_F_NODAD) : 0)
@@ -206,8 +205,8 @@ struct PodSide {
 
     private func routes(_ here: Arrived) -> [Route] {
         let table = here.plan.vrf?.table
-        // Those of an interface that has its address from a server are set when that has come.
-        let planned = here.plan.dhcp == true ? [] : here.plan.routes.map { Route($0, of: here.link.index, in: table) }
+        // Those that need an address of a server are set when that has come.
+        let planned = here.plan.routes.filter { here.plan.lease(for: $0) == nil }.map { Route($0, of: here.link.index, in: table) }
         let carried = here.carried.routes.compactMap { route -> Route? in
             var route = route
             route.interface = here.link.index
@@ -246,7 +245,9 @@ extension PodSide.Arrived {
     /// What of the host goes along: all that belongs to its addresses, or nothing of it. A default route of the host is none
     /// of the pod's, but one in a table that only a rule for its own addresses leads to is.
     fileprivate var carried: (addresses: [IPPrefix], routes: [Route], rules: [Rule], neighbours: [Neighbour]) {
-        guard let record = order.record, plan.child == nil, plan.addresses == nil, plan.dhcp != true else { return ([], [], [], []) }
+        guard let record = order.record, plan.child == nil, plan.addresses == nil, plan.leaseFamilies.isEmpty else {
+            return ([], [], [], [])
+        }
         // What the kernel made for itself from a router's announcements, it makes in the pod too.
         let addresses = record.addresses.filter { !$0.prefix.address.isLinkLocal && !($0.prefix.address.isV6 && $0.validLifetime != nil) }
         let tables = Set(record.rules.map(\.table))

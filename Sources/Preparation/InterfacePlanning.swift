@@ -51,18 +51,19 @@ extension ClaimPlanner {
             found.append(
                 "interface.subInterface: device \(member.result.device) is shared; say which kind of interface each claim gets on it")
         }
-        if config.dhcp == true, config.child?.kind == .ipvlan {
-            found.append("interface.dhcp: a server cannot tell an ipvlan from its parent, whose hardware address it has; use macvlan")
+        for (name, isAsked) in [("dhcp", config.dhcp), ("dhcp6", config.dhcp6)] where isAsked == true && config.child?.kind == .ipvlan {
+            found.append("interface.\(name): a server cannot tell an ipvlan from its parent, whose hardware address it has; use macvlan")
         }
         check(wish, netdev, member.device, &found)
         var plan = InterfacePlan(
             hostName: netdev.name, name: name, mtu: config.mtu, hardwareAddress: config.hardwareAddress, addresses: config.addresses)
         if config.dhcp == true { plan.dhcp = true }
+        if config.dhcp6 == true { plan.dhcp6 = true }
         plan.child = config.child.map { child in
             ChildPlan(kind: .init(rawValue: child.kind.rawValue) ?? .macvlan, mode: child.mode, vlan: child.vlan)
         }
         // An interface that is made for the pod has nothing on the host.
-        if plan.child != nil, plan.addresses == nil, plan.dhcp != true { plan.addresses = [] }
+        if plan.child != nil, plan.addresses == nil, plan.leaseFamilies.isEmpty { plan.addresses = [] }
         plan.routes = (wish.routes ?? []).map { route in
             var result = RoutePlan(destination: route.destination, gateway: route.gateway, source: route.source)
             (result.table, result.metric, result.mtu, result.isOnLink) = (route.table, route.metric, route.mtu, route.isOnLink)
@@ -105,14 +106,16 @@ extension ClaimPlanner {
         }
         // A gateway has to lie in the network of an address or of a route on the link.
         let routes = wish.routes ?? []
-        let hosts = config.child == nil && config.dhcp != true ? netdev.addresses.compactMap { IPPrefix(parsing: $0) } : []
+        let asksServer = config.dhcp == true || config.dhcp6 == true
+        let hosts = config.child == nil && !asksServer ? netdev.addresses.compactMap { IPPrefix(parsing: $0) } : []
         let addresses = config.addresses ?? hosts
         let reachable = addresses + routes.filter { $0.gateway == nil }.map(\.destination)
         for (index, route) in routes.enumerated() {
-            if let source = route.source, config.dhcp != true, !addresses.contains(where: { $0.address == source }) {
+            let isBehindLease = config.dhcp == true || (config.dhcp6 == true && route.destination.address.isV6)
+            if let source = route.source, !isBehindLease, !addresses.contains(where: { $0.address == source }) {
                 found.append("routes[\(index)].source: \(source) is no address of the interface")
             }
-            guard let gateway = route.gateway, !(gateway.isV6 && gateway.isLinkLocal), route.isOnLink != true, config.dhcp != true else {
+            guard let gateway = route.gateway, !(gateway.isV6 && gateway.isLinkLocal), route.isOnLink != true, !isBehindLease else {
                 continue
             }
             if !reachable.contains(where: { $0.contains(gateway) }) {

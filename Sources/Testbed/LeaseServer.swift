@@ -4,11 +4,13 @@ import Glibc
 import Linux
 import Netlink
 
-/// A DHCP server (udhcpd of busybox) at the other end of a node's wire, in a namespace of its own. The wire is gone with it.
+/// A DHCP server (udhcpd of busybox), and one of DHCPv6 (dnsmasq), at the other end of a node's wire, in a namespace of its own. The wire
+/// is gone with it.
 package final class LeaseServer {
     private let network: NetworkNamespace
     private let scratch: ScratchFolder
-    private var daemon: ChildProcess?
+    private var daemons: [ChildProcess] = []
+    private let hasV6: Bool
 
     private static let name = "server0"
 
@@ -17,7 +19,9 @@ package final class LeaseServer {
 
     /// - Parameters:
     ///   - first, last: the addresses it gives out, in 192.0.2.0/24.
-    package init(on node: TestNode, first: String, last: String) throws {
+    ///   - v6: the first and the last that a server of DHCPv6 gives out, in 2001:db8:5::/64, with a comma; nil for no such server.
+    package init(on node: TestNode, first: String, last: String, v6: String? = nil) throws {
+        hasV6 = v6 != nil
         scratch = try ScratchFolder("lease")
         network = try NetworkNamespace.make()
         let (destination, name) = (network, Self.name)
@@ -30,7 +34,7 @@ package final class LeaseServer {
         } entering: {
             NetlinkError("enter the namespace", $0)
         }
-        for command in ["address add 192.0.2.1/24 dev \(name)", "link set \(name) up"] {
+        for command in ["address add 192.0.2.1/24 dev \(name)", "address add 2001:db8:5::1/64 dev \(name) nodad", "link set \(name) up"] {
             _ = try ChildProcess.run("/sbin/ip", command.split(separator: " ").map(String.init), in: network)
         }
         try Files.write(scratch("leases"), "")
@@ -48,18 +52,42 @@ package final class LeaseServer {
             opt staticroutes 198.51.100.0/24 192.0.2.1, 0.0.0.0/0 192.0.2.1
 
             """)
+        guard let v6 else { return }
+        // Two minutes are the shortest time that dnsmasq gives.
+        try Files.write(
+            scratch("conf6"),
+            """
+            port=0
+            interface=\(name)
+            bind-interfaces
+            dhcp-range=\(v6),64,120
+            dhcp-leasefile=\(scratch("leases6"))
+            dhcp-authoritative
+            user=root
+            pid-file=
+
+            """)
     }
 
     /// From then on it answers.
     package func start(afterSeconds pause: Int = 0) throws {
-        daemon = try ChildProcess(
-            "/bin/sh", ["-c", "sleep \(pause); exec /bin/busybox udhcpd -f -a 0 \(scratch("conf"))"], in: network, output: scratch("log"))
+        try run("/bin/busybox udhcpd -f -a 0 \(scratch("conf"))", pause, "log")
+        if hasV6 { try startV6() }
+    }
+
+    /// The server of DHCPv6 alone.
+    package func startV6() throws {
+        try run("/usr/sbin/dnsmasq --keep-in-foreground --log-facility=- --conf-file=\(scratch("conf6"))", 0, "log6")
+    }
+
+    private func run(_ command: String, _ pause: Int, _ log: String) throws {
+        daemons.append(try ChildProcess("/bin/sh", ["-c", "sleep \(pause); exec \(command)"], in: network, output: scratch(log)))
     }
 
     package func stop() {
-        daemon?.stop()
-        daemon = nil
+        for daemon in daemons { daemon.stop() }
+        daemons = []
     }
 
-    package var log: String { (try? Files.readText(scratch("log"))) ?? "" }
+    package var log: String { ["log", "log6"].map { (try? Files.readText(scratch($0))) ?? "" }.joined() }
 }

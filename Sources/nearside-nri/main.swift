@@ -50,7 +50,10 @@ struct NearsideNRI: ParsableCommand {
     var gate: String?
 
     @Option(help: "busybox with udhcpc, for claims that ask for DHCP; that needs NET_RAW and NET_BIND_SERVICE as well.")
-    var dhcpClient = "/bin/busybox"
+    var dhcpClient = LeasePrograms().v4
+
+    @Option(help: "dhclient, for claims that ask for DHCPv6; that needs NET_BIND_SERVICE as well.")
+    var dhcp6Client = LeasePrograms().v6
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
@@ -81,7 +84,7 @@ struct NearsideNRI: ParsableCommand {
         var options = InjectorDaemon.Options(
             journal: journal, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
         options.sysctls = sysctls
-        options.dhcpClient = dhcpClient
+        (options.leasePrograms.v4, options.leasePrograms.v6) = (dhcpClient, dhcp6Client)
         options.functionRules = try functionRules()
         options.sysfs = sysfs
         options.gate = gate ?? installGate.map { "\($0)/nearside-gate" }
@@ -97,5 +100,5 @@ struct NearsideNRI: ParsableCommand {
     }
 }
 
-if LeaseScript.isMeant { exit(LeaseScript.run(CommandLine.arguments.dropFirst().first ?? "")) }
+if LeaseScript.isMeant { exit(LeaseScript.run(CommandLine.arguments.dropFirst().first)) }
 NearsideNRI.main()

@@ -17,7 +17,7 @@ struct NetworkConfigTests {
     private static let whole = #"""
         {"interface":{"name":"net1","mtu":9000,"addresses":["10.0.0.5/24","2001:db8::5/64"],"hardwareAddr":"02:00:00:00:00:01",
           "gsoMaxSize":65536,"groMaxSize":65537,"gsoIPv4MaxSize":65538,"groIPv4MaxSize":65539,"forwarding":false,"arpIgnore":2,
-          "arpAnnounce":1,"acceptRA":0,"disableEbpfPrograms":true,"dhcp":false,"vrf":{"name":"blue","table":77},
+          "arpAnnounce":1,"acceptRA":0,"disableEbpfPrograms":true,"dhcp":false,"dhcp6":false,"vrf":{"name":"blue","table":77},
           "subInterface":{"type":"macvlan","mode":"private"},"sysctls":{"ipv4.rp_filter":2,"ipv6.neigh.ucast_solicit":"5"}},
          "routes":[{"destination":"10.1.0.0/16","gateway":"10.0.0.1","source":"10.0.0.5","table":9,"metric":5,"mtu":1400,"onLink":true},
           {"destination":"10.2.0.0/16","scope":253}],
@@ -100,6 +100,8 @@ struct NetworkConfigTests {
         (#"{"profile":"fast"}"#, "profile"), (#"{"interface":{"name":"eth0"}}"#, "interface.name"),
         (#"{"interface":{"name":"a/b"}}"#, "interface.name"),
         (#"{"interface":{"dhcp":true,"addresses":[]}}"#, "interface.dhcp"),
+        (#"{"interface":{"dhcp6":true,"addresses":["10.0.0.5/24","2001:db8::5/64"]}}"#, "interface.dhcp6"),
+        (#"{"interface":{"dhcp6":"yes"}}"#, "interface.dhcp6"),
         (#"{"interface":{"hardwareAddr":"01:00:00:00:00:01"}}"#, "interface.hardwareAddr"),
         (#"{"interface":{"hardwareAddr":"00:00:00:00:00:00"}}"#, "interface.hardwareAddr"),
         (#"{"interface":{"arpIgnore":5}}"#, "interface.arpIgnore"),
@@ -160,6 +162,22 @@ struct NetworkConfigTests {
         #expect(merged.interface.sysctls == ["ipv4.x": "1", "ipv4.y": "3"] && merged.features == ["a": true, "b": false])
         #expect(merged.routes == [])
         #expect(over.overlaid(by: base).interface.addresses == nil && over.overlaid(by: base).interface.dhcp == true)
+    }
+
+    @Test(arguments: [
+        // The class's, the claim's, and what comes of it: the addresses, and whether DHCPv6 is asked.
+        (#"{"dhcp6":true}"#, #"{"addresses":["10.0.0.5/24"]}"#, ["10.0.0.5/24"], true),
+        (#"{"dhcp6":true}"#, #"{"addresses":["10.0.0.5/24","2001:db8::5/64"]}"#, ["10.0.0.5/24", "2001:db8::5/64"], nil),
+        (#"{"dhcp6":true}"#, #"{"addresses":[]}"#, [], nil),
+        (#"{"addresses":["10.0.0.5/24","2001:db8::5/64"]}"#, #"{"dhcp6":true}"#, ["10.0.0.5/24"], true),
+        (#"{"dhcp6":true}"#, #"{"dhcp6":false}"#, nil, false), (#"{"dhcp":true}"#, #"{"dhcp6":true}"#, nil, true),
+    ])
+    func `DHCPv6 and IPv6 addresses replace each other, and IPv4 is as it was`(
+        base: String, over: String, addresses: [String]?, asks: Bool?
+    ) throws {
+        func config(_ interface: String) throws -> NetworkConfig { try NetworkConfig(try json("{\"interface\":\(interface)}")) }
+        let merged = try config(base).overlaid(by: try config(over))
+        #expect(merged.interface.addresses?.map(\.description) == addresses && merged.interface.dhcp6 == asks)
     }
 
     @Test

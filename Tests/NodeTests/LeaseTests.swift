@@ -27,14 +27,24 @@ struct LeaseTests {
 
     /// A claim of one NIC that asks for an address, prepared for a pod; or one that several share, who each get a child of the NIC.
     private func prepare(
-        _ node: TestNode, _ name: String, pod: String, device: String = TestNode.nic, shared others: [String] = []
+        _ node: TestNode, _ name: String, pod: String, device: String = TestNode.nic, shared others: [String] = [],
+        asking: [String] = ["dhcp"]
     ) throws {
-        var interface: [String: JSONValue] = ["name": .string("net1"), "dhcp": .bool(true)]
+        var interface: [String: JSONValue] = ["name": .string("net1")]
+        for name in asking { interface[name] = .bool(true) }
         if !others.isEmpty { interface["subInterface"] = .object(["type": .string("macvlan"), "mode": .string("bridge")]) }
-        let parameters: [String: JSONValue] = [
-            "interface": .object(interface),
-            "routes": .array([.object(["destination": .string("203.0.113.0/24"), "gateway": .string("192.0.2.1")])]),
-        ]
+        var routes: [JSONValue] = []
+        if asking.contains("dhcp") {
+            routes.append(.object(["destination": .string("203.0.113.0/24"), "gateway": .string("192.0.2.1")]))
+        }
+        if asking.contains("dhcp6") {
+            routes.append(
+                .object([
+                    "destination": .string("2001:db8:ff::/48"), "gateway": .string("2001:db8:5::1"), "source": .string("2001:db8:5::20"),
+                    "onLink": .bool(true),
+                ]))
+        }
+        let parameters: [String: JSONValue] = ["interface": .object(interface), "routes": .array(routes)]
         try node.api.add(
             "resourceclaims/default",
             ResourceClaim(
@@ -115,6 +125,82 @@ struct LeaseTests {
         try node.unprepare("second")
         #expect(try TestNode.describe(node.host) == before)
         #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+    }
+
+    @Test
+    func `an interface gets addresses from servers of DHCP and of DHCPv6, waits for both, keeps them and gives them back`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        // One address of IPv6: who gets it after us, gets it because we gave it back.
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.30", v6: "2001:db8:5::20,2001:db8:5::20")
+        let before = try TestNode.describe(node.host)
+        try prepare(node, "first", pod: "pod-1", asking: ["dhcp", "dhcp6"])
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        func text(_ pod: NRIPodSandbox, _ words: String...) throws -> String {
+            try ChildProcess.run("/sbin/ip", ["-6"] + words + ["dev", "net1"], in: try node.namespace(of: pod)).output
+        }
+        func message() -> String? { (try? node.api.claim("first"))?.status?.devices?.first?.conditions?.first?.message }
+        let awaited = "no DHCP server has given ib0 an address yet, and no DHCPv6 server has given ib0 an address yet"
+        #expect(eventually { message() == awaited }, "\(message() ?? "")")
+        try server.start()
+        #expect(eventually(seconds: 10) { (try? create(node, pod).isEmpty) == true }, "\(node.log("nri.log")) \(server.log)")
+        let own = try text(pod, "address", "show").split(separator: "\n").first { $0.contains("2001:db8:5::20/128") }
+        #expect(own?.contains("tentative") == false, "\(own ?? "")")
+        let routes = try text(pod, "route", "show")
+        #expect(routes.contains("2001:db8:ff::/48 via 2001:db8:5::1 proto static src 2001:db8:5::20"), "\(routes)")
+        let ips = ["192.0.2.", "2001:db8:5::20/128"]
+        #expect(
+            eventually {
+                let told = (try? node.api.claim("first"))?.status?.devices?.first?.networkData?.ips ?? []
+                return told.count == 2 && ips.allSatisfy { address in told.contains { $0.hasPrefix(address) } }
+            })
+        // Who else asks does not get it, and says so.
+        try prepare(node, "second", pod: "pod-2", device: "pci-0000-12-00-0", asking: ["dhcp", "dhcp6"])
+        let other = try node.makePod("two", uid: "pod-2")
+        try node.runtime?.run(other)
+        #expect(eventually { (try? address(node, other).contains("192.0.2.")) == true })
+        #expect(try create(node, other).count == 1)
+
+        // Both clients are killed with their parent and come back for the same addresses.
+        node.kill(injector: SIGKILL)
+        try node.startInjector()
+        #expect(try create(node, pod).isEmpty)
+        #expect(try text(pod, "address", "show").contains("2001:db8:5::20/128"))
+        #expect(try create(node, other).count == 1)
+
+        try node.runtime?.stop(pod)
+        try node.unprepare("first")
+        #expect(eventually(seconds: 15) { (try? create(node, other).isEmpty) == true }, "\(node.log("nri.log")) \(server.log)")
+        #expect(try text(other, "address", "show").contains("2001:db8:5::20/128"))
+        try node.runtime?.stop(other)
+        try node.unprepare("second")
+        #expect(try TestNode.describe(node.host) == before)
+        #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+    }
+
+    @Test
+    func `what dhclient tells is written down, and nothing else`() throws {
+        let scratch = try ScratchFolder()
+        let given = ["new_ip6_address=2001:db8:5::20", "new_ip6_prefixlen=128", "new_max_life=120", "new_preferred_life=60"]
+        func tell(_ reason: String, _ variables: [String]) throws -> Lease? {
+            let words = ["-i", "NEARSIDE_LEASE=\(scratch("lease"))", "reason=\(reason)"] + variables + ["\(Place.programs)/nearside-nri"]
+            #expect(try ChildProcess.run("/usr/bin/env", words).status == 0)
+            return (try? Files.readText(scratch("lease"))).flatMap { Lease(text: $0, family: .v6) }
+        }
+        for reason in ["PREINIT6", "RELEASE6", "STOP6", "DEPREF6"] { #expect(try tell(reason, given) == nil, "\(reason)") }
+        for reason in ["BOUND6", "RENEW6", "REBIND6"] {
+            let lease = try #require(try tell(reason, given))
+            #expect(lease.address?.description == "2001:db8:5::20/128" && lease.seconds == 120, "\(reason)")
+            #expect(lease.left(at: lease.time + 50_000) == 70 && lease.preferredLeft(at: lease.time + 50_000) == 10)
+            #expect(lease.preferredLeft(at: lease.time + 70_000) == 0 && !lease.hasEnded(at: lease.time + 119_000))
+            try Files.remove(scratch("lease"))
+        }
+        let ended = try #require(try tell("EXPIRE6", []))
+        #expect(ended.address == nil)
+        for text in ["ip=192.0.2.20\nmask=24\n", "ip=2001:db8::1\n", "ip=2001:db8::1\nmask=129\n"] {
+            #expect(Lease(text: text, family: .v6) == nil, "\(text)")
+        }
     }
 
     @Test
@@ -235,6 +321,27 @@ struct LeaseTests {
         try poor.runtime?.run(beggar)
         #expect { try create(poor, beggar) } throws: { "\($0)".contains("needs the capabilities NET_RAW and NET_BIND_SERVICE") }
         try poor.runtime?.stop(beggar)
+        try poor.unprepare("first")
+        try prepare(poor, "second", pod: "pod-2", asking: ["dhcp6"])
+        let other = try poor.makePod("two", uid: "pod-2")
+        try poor.runtime?.run(other)
+        #expect { try create(poor, other) } throws: { "\($0)".contains("DHCPv6 on ib0 needs the capability NET_BIND_SERVICE, which") }
+        try poor.runtime?.stop(other)
+    }
+
+    @Test
+    func `a client of DHCPv6 needs no raw packets`() throws {
+        let node = try start(["net_bind_service"])
+        defer { node.removeAllPods() }
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20", v6: "2001:db8:5::20,2001:db8:5::20")
+        try server.start()
+        try prepare(node, "first", pod: "pod-1", asking: ["dhcp6"])
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(eventually(seconds: 10) { (try? create(node, pod).isEmpty) == true }, "\(node.log("nri.log")) \(server.log)")
+        #expect(try node.interfaces(pod).contains("2001:db8:5::20/128"))
+        #expect(try address(node, pod).contains("inet ") == false, "who asks a server has no address of the host")
+        try node.runtime?.stop(pod)
     }
 
     @Test

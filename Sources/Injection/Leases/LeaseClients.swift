@@ -5,21 +5,14 @@ import Glibc
 import Journal
 import Linux
 
-/// The DHCP clients of pods: the distribution's own (udhcpc of busybox), one for each interface, in the pod's namespace. It asks, renews
-/// and releases by itself; nobody waits for it.
+/// The DHCP clients of pods: the distribution's own (udhcpc of busybox, and for IPv6 dhclient), one for each interface and family, in the
+/// pod's namespace. It asks, renews and releases by itself; nobody waits for it.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 final class LeaseClients {
-    /// Pods that share a claim each have an interface of the device, in their own namespaces.
-    struct Key: Hashable {
-        var claim: String
-        var device: String
-        var namespace: FileIdentity
-    }
-
     struct Order {
-        var key: Key
+        var key: LeaseKey
         /// Its name in the pod.
         var interface: String
         var namespace: NetworkNamespace
@@ -33,39 +26,56 @@ final class LeaseClients {
         var order: Order
         /// Nil while it waits for its next start.
         var process: Subprocess?
-        var nextStart: Int
+        var lastStart = 0
+        var nextStart = 0
     }
 
-    /// Of busybox, or whatever else is udhcpc when it is called so.
-    private let program: String
-    private var clients: [Key: Client] = [:]
+    private let programs: LeasePrograms
+    private var clients: [LeaseKey: Client] = [:]
 
     /// One that ends by itself is started anew after so many milliseconds.
     private static let pause = 1000
     /// A release is one datagram; the address would be free after its time anyway.
     private static let releasePatience = 300
+    /// dhclient asks less and less often, in the end every two minutes (RFC 3315, SOL_MAX_RT). One that has no answer for so long is started
+    /// anew, and asks four times as if it were the first time.
+    private static let silence = 8000
 
-    init(program: String) { self.program = program }
+    init(_ programs: LeasePrograms) { self.programs = programs }
 
     var isEmpty: Bool { clients.isEmpty }
 
     /// Can be read when a client has ended.
     var descriptors: [Descriptor] { clients.values.compactMap { $0.process?.end } }
 
-    func isRunning(_ key: Key) -> Bool { clients[key] != nil }
+    func isRunning(_ key: LeaseKey) -> Bool { clients[key] != nil }
 
     func start(_ order: Order) throws(SystemError) {
         guard clients[order.key] == nil else { return }
-        guard Files.exists(program) else { throw SystemError("find", "the DHCP client \(program)", code: ENOENT) }
-        clients[order.key] = Client(order: order, process: try process(order), nextStart: 0)
+        clients[order.key] = Client(order: order, process: try process(order), lastStart: Poller.now())
     }
 
-    private func process(_ order: Order) throws(SystemError) -> Subprocess {
+    private func process(_ order: Order, isRelease: Bool = false) throws(SystemError) -> Subprocess {
         guard let own = Files.resolve("/proc/self/exe") else { throw SystemError("find", "/proc/self/exe", code: ENOENT) }
-        // Five times a second apart, and again after two: until there is an answer (RFC 2131 4.1 lets a client choose).
-        var words = ["udhcpc", "-f", "-R", "-i", order.interface, "-s", own, "-t", "5", "-T", "1", "-A", "2", "-O", "staticroutes"]
-        if let address = order.address { words += ["-r", "\(address)"] }
-        return try Subprocess(program, words, environment: ["\(LeaseScript.file)=\(order.file)", "PATH=/bin:/sbin"], in: order.namespace)
+        let program = programs[order.key.family]
+        guard Files.exists(program) else {
+            throw SystemError("find", "the \(order.key.family.protocolName) client \(program)", code: ENOENT)
+        }
+        let variable = "\(LeaseScript.file)=\(order.file)"
+        var words: [String]
+        switch order.key.family {
+        case .v4:
+            // Five times a second apart, and again after two: until there is an answer (RFC 2131 4.1 lets a client choose).
+            words = ["udhcpc", "-f", "-R", "-i", order.interface, "-s", own, "-t", "5", "-T", "1", "-A", "2", "-O", "staticroutes"]
+            if let address = order.address { words += ["-r", "\(address)"] }
+        case .v6:
+            // Known by its hardware address, so that an interface has the same address in the next pod. dhclient gives its script nothing of
+            // its own environment.
+            let memory = isRelease ? JournalFolder.boundClientFile(order.file) : JournalFolder.clientFile(order.file)
+            words = ["dhclient", "-6", "-d", "-q", "--no-pid", "-D", "LL", "-cf", "/dev/null", "-lf", memory, "-sf", own, "-e", variable]
+            words += (isRelease ? ["-r"] : []) + [order.interface]
+        }
+        return try Subprocess(program, words, environment: [variable, "PATH=/bin:/sbin"], in: order.namespace)
     }
 
     /// Starts those anew that have ended. Returns when the next is due, nil for never.
@@ -75,24 +85,53 @@ final class LeaseClients {
         for (key, client) in clients {
             var client = client
             if let process = client.process {
-                guard (try? Poller.readable([process.end], milliseconds: 0))?.isEmpty == false else { continue }
-                process.stop(patience: 0)
-                client.process = nil
-                client.nextStart = now + Self.pause
-            } else if client.nextStart <= now {
+                let hasEnded = (try? Poller.readable([process.end], milliseconds: 0))?.isEmpty == false
+                if hasEnded || isSilent(client, at: now) {
+                    process.stop(patience: 0)
+                    client.process = nil
+                    client.nextStart = now + (hasEnded ? Self.pause : 0)
+                }
+            }
+            if client.process == nil, client.nextStart <= now {
                 client.process = try? process(client.order)
+                client.lastStart = now
                 client.nextStart = now + Self.pause
             }
             clients[key] = client
-            if client.process == nil { due = min(due ?? .max, client.nextStart) }
+            if client.process == nil {
+                due = min(due ?? .max, client.nextStart)
+            } else if key.family == .v6, now < client.lastStart + Self.silence {
+                due = min(due ?? .max, client.lastStart + Self.silence)
+            }
         }
         return due
     }
 
-    /// They give their addresses back, all at once, and end.
-    func stop(_ keys: [Key]) {
-        let ending = keys.compactMap { clients.removeValue(forKey: $0)?.process }
-        for process in ending { process.ask() }
-        for process in ending { process.stop(patience: Self.releasePatience) }
+    private func isSilent(_ client: Client, at now: Int) -> Bool {
+        guard client.order.key.family == .v6, now >= client.lastStart + Self.silence else { return false }
+        let lease = (try? Files.readText(client.order.file)).flatMap { Lease(text: $0, family: .v6) }
+        return lease?.address == nil
     }
+
+    /// They give their addresses back, all at once, and end.
+    func stop(_ keys: [LeaseKey]) {
+        let ending = keys.compactMap { clients.removeValue(forKey: $0) }
+        for client in ending { client.process?.ask() }
+        for client in ending { client.process?.stop(patience: Self.releasePatience) }
+        // dhclient releases nothing when it ends: another one does, from its file.
+        let releases = ending.filter {
+            $0.order.key.family == .v6 && Files.exists(JournalFolder.boundClientFile($0.order.file))
+        }.compactMap { try? process($0.order, isRelease: true) }
+        for release in releases { release.stop(patience: Self.releasePatience) }
+    }
+}
+
+/// Where the clients are: busybox, or whatever else is udhcpc when it is called so; and dhclient.
+package struct LeasePrograms: Hashable, Sendable {
+    package var v4 = "/bin/busybox"
+    package var v6 = "/sbin/dhclient"
+
+    package init() {}
+
+    subscript(family: Lease.Family) -> String { family == .v4 ? v4 : v6 }
 }
