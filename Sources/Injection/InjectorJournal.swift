@@ -29,17 +29,23 @@ extension PodInjector {
         plans.all().filter { $0.phase == .prepared && $0.pods.contains(pod) }.sorted { $0.claim.uid < $1.claim.uid }
     }
 
-    /// A claim that was made for no pod in particular can be used by pods that its plan does not name. Then nobody here can
-    /// say whether this one does, and a guess would start it without its devices.
+    /// A claim that was made for no pod in particular can be used by pods that its plan does not name, and one whose plan was damaged
+    /// by who knows which. Then nobody here can say whether this one does, and a guess would start it without its devices.
     func identify(_ sandbox: Sandbox) throws(InjectionError) {
         guard !sandbox.isStatic else { return }
+        let lost = plans.lostClaims()
+        if !lost.isSubset(of: self.lost) { known = [] }
+        self.lost = lost
         let open = plans.all().filter {
             $0.isOpen == true && $0.phase == .prepared && $0.hasInterfaces && !$0.pods.contains(sandbox.podUID)
                 && sandbox.pod.hasPrefix("\($0.claim.namespace)/")
         }
-        guard let claim = open.map(\.claim).min(by: { $0.name < $1.name }), !known.contains(sandbox.podUID) else { return }
+        let candidate =
+            open.map(\.claim).min { $0.name < $1.name }.map { "claim \($0)" }
+            ?? lost.min().map { "the claim with UID \($0), whose plan was damaged" }
+        guard let candidate, !known.contains(sandbox.podUID) else { return }
         if let why = lookUp(sandbox) {
-            throw InjectionError("pod \(sandbox.pod) may be one of those that use claim \(claim), and it cannot be found out: \(why)")
+            throw InjectionError("pod \(sandbox.pod) may be one of those that use \(candidate), and it cannot be found out: \(why)")
         }
         known.insert(sandbox.podUID)
     }

@@ -64,7 +64,11 @@ package struct JournalFolder: Sendable {
         readAll(.plans)
     }
 
-    package func write(_ plan: ClaimPlan) throws(JournalError) { try write(plan, .plans, plan.claim.uid, isDurable: true) }
+    /// In place of what was set aside of it.
+    package func write(_ plan: ClaimPlan) throws(JournalError) {
+        try write(plan, .plans, plan.claim.uid, isDurable: true)
+        try? Files.remove(file(.plans, plan.claim.uid) + Self.aside)
+    }
 
     /// And what was set aside of it.
     package func removePlan(_ uid: String) throws(JournalError) {
@@ -74,6 +78,11 @@ package struct JournalFolder: Sendable {
 
     /// True for a plan that was set aside as damaged, and that nobody has written anew or given up since.
     package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
+
+    /// The claims of all those.
+    package func damagedPlans() -> [String] {
+        Files.list(plansFolder).filter { $0.hasSuffix(Self.aside) }.compactMap(Self.uid(ofChanged:))
+    }
 
     private static let aside = ".damaged"
 

@@ -14,6 +14,7 @@ package final class PlanCache {
     private let damage: (JournalError) -> Void
     private var changes: FolderChanges?
     private var plans: [String: ClaimPlan] = [:]
+    private var lost: Set<String> = []
 
     package init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
@@ -30,6 +31,12 @@ package final class PlanCache {
     package func plan(_ uid: String) -> ClaimPlan? {
         refresh()
         return plans[uid]
+    }
+
+    /// Claims of which nothing is known but that their plans were damaged before anybody here had read them.
+    package func lostClaims() -> Set<String> {
+        refresh()
+        return lost
     }
 
     /// Writes a plan, which is known from then on whatever becomes of its file: for nearside-node, which alone writes plans.
@@ -58,11 +65,13 @@ package final class PlanCache {
                     let plan = try journal.plan(uid)
                     if plan != nil || !journal.isDamaged(uid) { plans[uid] = plan }
                 } catch { damage(error) }
+                if plans[uid] == nil, journal.isDamaged(uid) { lost.insert(uid) } else { lost.remove(uid) }
             }
         case .everything:
             let (all, damaged) = journal.plans()
             plans = plans.filter { journal.isDamaged($0.key) }.merging(all.map { ($0.claim.uid, $0) }) { $1 }
             for error in damaged { damage(error) }
+            lost = Set(journal.damagedPlans()).subtracting(plans.keys)
         }
     }
 }

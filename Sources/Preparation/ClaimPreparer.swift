@@ -233,7 +233,7 @@ package actor ClaimPreparer {
 
     // MARK: Further pods
 
-    /// Writes into the plans of prepared claims that the pod uses them, where it does.
+    /// Writes into the plans of prepared claims that the pod uses them, where it does. Plans that were damaged are made anew before.
     package func note(pod name: String, namespace: String, uid: String) async throws(ClaimError) {
         let pod: Pod
         do throws(APIError) { pod = try await resources.pod(name, namespace: namespace, patience: Self.podPatience) } catch {
@@ -245,12 +245,14 @@ package actor ClaimPreparer {
         }
         let names = pod.claimNames
         guard !names.isEmpty else { return }
+        try await remakeLost(names, namespace)
         do {
             var lock: Descriptor?
             if let path = options.lockPath {
                 lock = try await FileLock.wait(path, pause: .milliseconds(5), patience: Self.podPatience)
             }
             defer { withExtendedLifetime(lock) {} }
+            for plan in plans.all() where journal.isDamaged(plan.claim.uid) { try plans.write(plan) }
             for var plan in plans.all()
             where plan.phase == .prepared && plan.claim.namespace == namespace && names.contains(plan.claim.name)
                 && !plan.pods.contains(uid)
@@ -260,6 +262,19 @@ package actor ClaimPreparer {
                 log.info("another pod uses the claim", metadata: ["claim": "\(plan.claim)", "pod": "\(namespace)/\(name)"])
             }
         } catch { throw ClaimError("pod \(namespace)/\(name): \(error)") }
+    }
+
+    /// Prepares those of the claims again whose plans were damaged while nobody remembered them: the kubelet asks once and not again.
+    private func remakeLost(_ names: Set<String>, _ namespace: String) async throws(ClaimError) {
+        guard !plans.lostClaims().isEmpty else { return }
+        for name in names.sorted() {
+            let claim: ResourceClaim
+            do throws(APIError) { claim = try await resources.claim(name, namespace: namespace, patience: Self.podPatience) } catch {
+                throw ClaimError("claim \(namespace)/\(name) cannot be read: \(error)")
+            }
+            guard let uid = claim.metadata.uid, plans.lostClaims().contains(uid) else { continue }
+            _ = try await prepare(ClaimIdentity(namespace: namespace, name: name, uid: uid), claim)
+        }
     }
 
     /// The runtime waits two seconds for all plugins, unless it is told otherwise.

@@ -180,6 +180,49 @@ struct DaemonTests {
         try node.prepare("b")
     }
 
+    /// nearside-nri reads a plan when it needs it: one that is damaged before, it has never seen.
+    @Test(arguments: [false, true])
+    func `a plan that is damaged before anybody reads it is made anew for its pod, and no pod slips by`(isForgotten: Bool) throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let before = try TestNode.describe(node.host)
+        try node.addClaim("a", pod: "pod-one")
+        for (name, claims) in [("one", ["a"]), ("two", nil)] {
+            try node.api.add(
+                "pods/default",
+                Pod(
+                    metadata: Metadata(name: name, namespace: "default", uid: "pod-\(name)"),
+                    spec: PodSpec(resourceClaims: claims?.map { PodResourceClaim(name: "nic", resourceClaimName: $0) })))
+        }
+        try node.prepare("a")
+        node.kill(node: SIGTERM)
+        let file = node.scratch("journal/plans/uid-a.json")
+        let plan = try Files.readText(file)
+        if !isForgotten { try node.startNode() }
+        try Files.write(file, "{")
+        let pod = try node.makePod("one", uid: "pod-one")
+        let other = try node.makePod("two", uid: "pod-two")
+        for pod in [pod, other] { try node.runtime?.run(pod) }
+        if isForgotten {
+            // Whose it was, nobody can say now.
+            for pod in [pod, other] {
+                #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
+                    "\($0)".contains("may be one of those that use the claim with UID uid-a, whose plan was damaged")
+                }
+            }
+            try node.startNode()
+        }
+        try node.runtime?.create(NRIContainer(), in: other)
+        #expect(try !node.interfaces(other).contains("net1"))
+        try node.runtime?.create(NRIContainer(), in: pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try Files.readText(file) == plan)
+        #expect(Files.list(node.scratch("journal/plans")) == ["uid-a.json"])
+        for pod in [pod, other] { try node.runtime?.stop(pod) }
+        try node.unprepare("a")
+        #expect(try TestNode.describe(node.host) == before)
+    }
+
     @Test
     func `unprepare before the sandbox stops brings the interface back first`() throws {
         let node = try TestNode.hgxA100()
