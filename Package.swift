@@ -247,7 +247,8 @@ let targets: [Target] = [
     .testTarget(
         name: "VirtualMachineTests",
         dependencies: [
-            "Addressing", "Discovery", "Hardware", "Injection", "Journal", "Linux", "Netlink", "PodNetwork", "Testbed", "Topology", logging,
+            "Addressing", "Discovery", "Hardware", "Injection", "InjectorSocket", "Journal", "Linux", "NRIMessages", "Netlink",
+            "PodNetwork", "Testbed", "Topology", logging,
         ],
         swiftSettings: strict),
     .testTarget(

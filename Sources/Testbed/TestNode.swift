@@ -34,8 +34,8 @@ package final class TestNode {
         /// What else nearside-nri is started with, and capabilities that it gets beyond those it always needs.
         package var injectorArguments: [String] = []
         package var injectorCapabilities: [String] = []
-        /// A library that makes the daemons fail at a chosen step (hack/testbed/faults.c); each has a file to be told by.
-        package var faults: String?
+        /// Whether the daemons can be made to fail at a chosen step.
+        package var hasFaults = false
         /// How long the runtime waits for a plugin's answer, in milliseconds.
         package var runtimePatience = 60_000
         /// How long the kubelet waits for the answer to a call, in milliseconds.
@@ -182,11 +182,7 @@ package final class TestNode {
         _ name: String, capabilities: [String], _ arguments: [String], log: String
     ) throws(SystemError) -> ChildProcess {
         var command = ["\(options.programs)/\(name)"]
-        if let library = options.faults {
-            let file = faultFile(name)
-            if !Files.exists(file) { try Files.write(file, [UInt8](repeating: 0, count: 20)) }
-            command = ["/usr/bin/env", "LD_PRELOAD=\(library)", "NEARSIDE_FAULTS=\(file)"] + command
-        }
+        if options.hasFaults { command = ["/usr/bin/env"] + (try faults(name).environment) + command }
         let bounding = (["-all"] + capabilities.map { "+\($0)" }).joined(separator: ",")
         return try ChildProcess(
             "/usr/bin/setpriv",
@@ -195,7 +191,7 @@ package final class TestNode {
     }
 
     /// Where a daemon under test is told at which step to fail.
-    package func faultFile(_ daemon: String) -> String { scratch("\(daemon).faults") }
+    package func faults(_ daemon: String) throws(SystemError) -> FaultSwitch { try FaultSwitch(file: scratch("\(daemon).faults")) }
 
     /// The runtime goes on without the plugin.
     package func dropRuntime() { runtime = nil }
