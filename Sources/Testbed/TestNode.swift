@@ -216,7 +216,8 @@ package final class TestNode {
                 + (options.topologyPolicy == nil ? [] : ["--topology-policy", scratch("policy.json")]) + options.nodeArguments,
             log: "node.log")
         let socket = registrationSocket ?? scratch("plugins_registry/\(options.driver)-reg.sock")
-        guard eventually(seconds: 10, { (try? UnixSocket.connect(socket)) != nil }) else {
+        func isServing() -> Bool { (try? UnixSocket.connect(socket)) != nil }
+        guard eventually(seconds: 10, { isServing() || nodeDaemon?.isRunning != true }), isServing() else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)
         }
         kubelet = try KubeletPeer(registrationSocket: socket, patience: options.kubeletPatience)

@@ -164,20 +164,22 @@ struct NetworkConfigTests {
         #expect(over.overlaid(by: base).interface.addresses == nil && over.overlaid(by: base).interface.dhcp == true)
     }
 
-    @Test(arguments: [
-        // The class's, the claim's, and what comes of it: the addresses, and whether DHCPv6 is asked.
+    /// The class's, the claim's, and what comes of it: the addresses, and whether DHCPv6 is asked.
+    private static let replacements: [(base: String, over: String, addresses: [String]?, asks: Bool?)] = [
         (#"{"dhcp6":true}"#, #"{"addresses":["10.0.0.5/24"]}"#, ["10.0.0.5/24"], true),
         (#"{"dhcp6":true}"#, #"{"addresses":["10.0.0.5/24","2001:db8::5/64"]}"#, ["10.0.0.5/24", "2001:db8::5/64"], nil),
         (#"{"dhcp6":true}"#, #"{"addresses":[]}"#, [], nil),
         (#"{"addresses":["10.0.0.5/24","2001:db8::5/64"]}"#, #"{"dhcp6":true}"#, ["10.0.0.5/24"], true),
         (#"{"dhcp6":true}"#, #"{"dhcp6":false}"#, nil, false), (#"{"dhcp":true}"#, #"{"dhcp6":true}"#, nil, true),
-    ])
-    func `DHCPv6 and IPv6 addresses replace each other, and IPv4 is as it was`(
-        base: String, over: String, addresses: [String]?, asks: Bool?
-    ) throws {
+    ]
+
+    @Test
+    func `DHCPv6 and IPv6 addresses replace each other, and IPv4 is as it was`() throws {
         func config(_ interface: String) throws -> NetworkConfig { try NetworkConfig(try json("{\"interface\":\(interface)}")) }
-        let merged = try config(base).overlaid(by: try config(over))
-        #expect(merged.interface.addresses?.map(\.description) == addresses && merged.interface.dhcp6 == asks)
+        for (base, over, addresses, asks) in Self.replacements {
+            let merged = try config(base).overlaid(by: try config(over)).interface
+            #expect(merged.addresses?.map(\.description) == addresses && merged.dhcp6 == asks, "\(base) under \(over)")
+        }
     }
 
     @Test
