@@ -66,7 +66,9 @@ package struct PodNetwork {
             let results = try inside(namespace) { (pod) throws(PodNetworkError) in
                 try PodSide(socket: pod, ethtool: host.ethtool, sysctls: sysctls).setUp(orders)
             }
-            let software = orders.compactMap { order in order.movedSoftware.map { (device: $0, netdev: order.plan?.name ?? "") } }
+            let software = orders.compactMap { order in
+                order.movedSoftware.flatMap { device in order.plan.map { (device: device, netdev: $0.name) } }
+            }
             for entry in software.sorted(by: { $0.device.nodeNumber < $1.device.nodeNumber }) {
                 try host.remake(entry.device, over: entry.netdev, in: namespace)
             }

@@ -110,7 +110,7 @@ final class LeaseClients {
     private func isSilent(_ client: Client, at now: Int) -> Bool {
         guard client.order.key.family == .v6, now >= client.lastStart + Self.silence else { return false }
         let lease = (try? Files.readText(client.order.file)).flatMap { Lease(text: $0, family: .v6) }
-        return lease?.address == nil
+        return lease?.address == nil || lease?.hasEnded(at: now) == true
     }
 
     /// They give their addresses back, all at once, and end.
