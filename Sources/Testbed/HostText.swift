@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 package import Linux
 
-/// What `ip` does not show of a host's interfaces, in words.
+/// A host's network in words, for comparison.
 package enum HostText {
+    /// What `ip` shows. The kernel lists routes in the order in which they came, which means nothing; they are sorted.
+    package static func network(_ namespace: NetworkNamespace) throws -> String {
+        var text = try ChildProcess.run("/sbin/ip", ["-d", "address", "show"], in: namespace).output
+        for arguments in [
+            ["-4", "route", "show", "table", "all"], ["-6", "route", "show", "table", "all"],
+            ["neigh", "show", "nud", "permanent"], ["rule", "show"],
+        ] {
+            let output = try ChildProcess.run("/sbin/ip", arguments, in: namespace).output
+            text += output.split(separator: "\n").sorted().joined(separator: "\n") + "\n"
+        }
+        return text
+    }
+
     /// Every setting of every interface, their offloads and their queueing disciplines, a line each.
     package static func settings(_ namespace: NetworkNamespace) throws -> String {
         var interfaces: Set<String> = []
@@ -31,6 +45,36 @@ package enum HostText {
             line.split(separator: " direct_packets_stat ").first ?? line
         }
         return text + queueing.sorted().joined(separator: "\n") + "\n"
+    }
+
+    /// A text that two looks in a row find, and in which no link waits for the kernel: what follows from a carrier comes later than the
+    /// carrier (linkwatch, up to a second).
+    package static func atRest(within seconds: Double = 5, _ text: () throws -> String) rethrows -> String {
+        var last = try text()
+        _ = try eventually(seconds: seconds) {
+            usleep(20_000)
+            let now = try text()
+            defer { last = now }
+            return now == last && !now.split(separator: "\n").contains(where: isPassing)
+        }
+        return last
+    }
+
+    private static func isPassing(_ line: Substring) -> Bool {
+        line.contains(" tentative") || line.contains("LOWER_UP") && (line.contains(" state DOWN") || line.contains(" state LOWERLAYERDOWN"))
+    }
+
+    /// What is not as it was; empty as soon as all is. The kernel does some of what follows a change in its own time, and `ip`, which reads
+    /// all of `/run/netns`, tells of a namespace there that goes while it looks.
+    package static func changes(
+        since before: String, within seconds: Double = 3, _ text: () throws -> String
+    ) rethrows -> String {
+        var after = ""
+        let isBack = try eventually(seconds: seconds) {
+            after = try text()
+            return after == before
+        }
+        return isBack ? "" : difference(before, after)
     }
 
     /// Lines that only one of two texts has, marked with the side; empty when they are alike.

@@ -266,18 +266,12 @@ package final class TestNode {
 
     // MARK: State as text
 
-    /// What `ip` shows: the state of the network in words, for comparison. The kernel lists routes in the
-    /// order in which they came, which means nothing; they are sorted.
-    package static func describe(_ namespace: NetworkNamespace) throws -> String {
-        var text = try ChildProcess.run("/sbin/ip", ["-d", "address", "show"], in: namespace).output
-        for arguments in [
-            ["-4", "route", "show", "table", "all"], ["-6", "route", "show", "table", "all"],
-            ["neigh", "show", "nud", "permanent"], ["rule", "show"],
-        ] {
-            let output = try ChildProcess.run("/sbin/ip", arguments, in: namespace).output
-            text += output.split(separator: "\n").sorted().joined(separator: "\n") + "\n"
-        }
-        return text
+    /// The network of the host in words, for comparison, once the kernel is done with what follows from changes of links.
+    package func hostText() throws -> String { try HostText.atRest { try HostText.network(host) } }
+
+    /// What of the host's network is not as it was; empty when it is, at the latest after the time that the kernel takes.
+    package func changes(since before: String) throws -> String {
+        try HostText.changes(since: before) { try HostText.network(host) }
     }
 }
 

@@ -40,7 +40,7 @@ struct NearsideDemo: ParsableCommand {
     }
 
     private func run(on node: TestNode, _ machine: Machine) throws {
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         step("nearside-nri (NET_ADMIN and SYS_ADMIN, no credentials) joins the container runtime")
         try node.startInjector()
         note("plugin \"\(node.runtime?.pluginName ?? "")\" is registered and synchronised")
@@ -67,17 +67,16 @@ struct NearsideDemo: ParsableCommand {
         try node.runtime?.stop(pod)
         node.removePod(pod)
         try node.kubelet?.unprepare(namespace: "default", name: "training", uid: "claim-1")
-        let isSame = try eventually(seconds: 5) { try TestNode.describe(node.host) == before }
-        note(isSame ? "the host's network is exactly as it was, to the last line of ip address and ip route" : "THE HOST DIFFERS")
-        if !isSame {
-            let after = try TestNode.describe(node.host)
-            try Files.write(node.scratch("before"), before)
-            try Files.write(node.scratch("after"), after)
-            show(try ChildProcess.run("/usr/bin/diff", [node.scratch("before"), node.scratch("after")]).output)
+        let changes = try node.changes(since: before)
+        if changes.isEmpty {
+            note("the host's network is exactly as it was, to the last line of ip address and ip route")
+        } else {
+            note("THE HOST DIFFERS")
+            show(changes)
         }
         step("Both daemons stop on SIGTERM")
         note("nearside-node ended with \(node.nodeDaemon?.stop() ?? -1), nearside-nri with \(node.injectorDaemon?.stop() ?? -1)")
-        if !isSame { throw ExitCode(1) }
+        if !changes.isEmpty { throw ExitCode(1) }
     }
 
     private func showSlice(_ node: TestNode) throws {

@@ -19,7 +19,7 @@ struct DaemonTests {
     func `a claim goes the whole way and the host is as before`(dialect: RuntimePeer.Dialect) throws {
         let node = try TestNode.hgxA100(dialect)
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.startInjector()
         try node.startNode()
         #expect(node.runtime?.subscribedEvents == 0x000f)
@@ -43,7 +43,7 @@ struct DaemonTests {
         node.removePod(pod)
         try node.unprepare("a")
         try node.unprepare("a")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         #expect(Files.list(node.scratch("cdi")).isEmpty && Files.list(node.scratch("journal/plans")).isEmpty)
         #expect(Files.list(node.scratch("journal/states")).isEmpty)
     }
@@ -102,7 +102,7 @@ struct DaemonTests {
     func `without NRI the gate alone brings a claim's devices, and holds a container back without them`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.startInjector(withoutRuntime: true)
         try node.startNode()
         try node.addClaim("a")
@@ -128,7 +128,7 @@ struct DaemonTests {
         #expect(stolen.status == 1 && stolen.output.contains("still in another pod's sandbox"), "\(stolen.output)")
         #expect(try node.interfaces(pod).contains("net1"))
         try node.unprepare("a")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test
@@ -158,7 +158,7 @@ struct DaemonTests {
     func `a plan that is damaged on the disk is still known, is written anew, and its devices stay taken`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.addClaim("a")
         let devices = try node.prepare("a")
         let file = node.scratch("journal/plans/uid-a.json")
@@ -175,7 +175,7 @@ struct DaemonTests {
 
         try Files.write(file, "{")
         try node.unprepare("a")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         #expect(Files.list(node.scratch("journal/plans")).isEmpty && Files.list(node.scratch("journal/states")).isEmpty)
         try node.prepare("b")
     }
@@ -185,7 +185,7 @@ struct DaemonTests {
     func `a plan that is damaged before anybody reads it is made anew for its pod, and no pod slips by`(isForgotten: Bool) throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.addClaim("a", pod: "pod-one")
         for (name, claims) in [("one", ["a"]), ("two", nil)] {
             try node.api.add(
@@ -220,14 +220,14 @@ struct DaemonTests {
         #expect(Files.list(node.scratch("journal/plans")) == ["uid-a.json"])
         for pod in [pod, other] { try node.runtime?.stop(pod) }
         try node.unprepare("a")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test
     func `unprepare before the sandbox stops brings the interface back first`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.startInjector()
         try node.startNode()
         try node.addClaim("a")
@@ -235,9 +235,9 @@ struct DaemonTests {
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.unprepare("a")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         try node.runtime?.stop(pod)
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test
@@ -270,7 +270,7 @@ struct DaemonTests {
     func `nearside-nri ended while a pod runs: the next one takes over and brings everything back`(signal: Int32) throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.startInjector()
         try node.startNode()
         try node.addClaim("a")
@@ -283,14 +283,14 @@ struct DaemonTests {
         try node.startInjector()
         try node.runtime?.stop(pod)
         try node.unprepare("a")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test(arguments: [SIGKILL, SIGTERM])
     func `nearside-node ended: a prepared pod still gets its devices, and the next one knows the claim`(signal: Int32) throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.startInjector()
         try node.startNode()
         try node.addClaim("a")
@@ -306,7 +306,7 @@ struct DaemonTests {
         #expect(error?.details == "claim default/b: device pci-0000-0c-00-0 is still held by claim default/a")
         try node.runtime?.stop(pod)
         try node.unprepare("a")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test
@@ -348,7 +348,7 @@ struct DaemonTests {
         #expect(try eventually { try node.api.hasWholePool() })
         let all = try node.api.slices().flatMap { $0.spec.devices ?? [] }
         #expect(all.count { $0.attributes?["kind"] == .string("pair") } == 8)
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         // The pair of the NIC that the other tests use.
         let rail = try #require(all.first { $0.name == TestNode.nic }?.attributes?["pair"])
         guard case .string(let name) = rail else { return }
@@ -364,7 +364,7 @@ struct DaemonTests {
         #expect("\(String(describing: refused))".contains("still held by claim default/pair"))
         try node.runtime?.stop(pod)
         try node.unprepare("pair")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test
@@ -462,7 +462,7 @@ struct DaemonTests {
     {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.startInjector()
         try node.startNode()
         let devices = [TestNode.nic, "pci-0000-12-00-0", "pci-0000-4b-00-0"]
@@ -485,7 +485,7 @@ struct DaemonTests {
             try node.startInjector()
             try node.unprepare(name)
             node.removePod(pod)
-            #expect(try TestNode.describe(node.host) == before, "killed after \(delay) ms")
+            try node.expectUnchanged(since: before, "killed after \(delay) ms")
         }
     }
 
@@ -502,7 +502,7 @@ struct DaemonTests {
     func `an interface that cannot be attached holds the container back, and the sandbox still starts`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.startInjector()
         try node.startNode()
         try node.addClaim("a")
@@ -512,7 +512,7 @@ struct DaemonTests {
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
         #expect(error?.message.contains("interface ib0: move into the pod") == true, "\(error?.message ?? "")")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         // The name becomes free: the same sandbox goes on.
         _ = try ChildProcess.run("/sbin/ip", ["link", "del", "net1"], in: try node.namespace(of: pod))
         try node.runtime?.create(NRIContainer(), in: pod)

@@ -114,7 +114,7 @@ struct FaultTests {
                 form == .leased
                 ? try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.250", v6: "2001:db8:5::20,2001:db8:5::fff") : nil
             try server?.start()
-            before = try TestNode.describe(node.host)
+            before = try node.hostText()
             try node.startInjector()
             try node.startNode()
         }
@@ -161,13 +161,8 @@ struct FaultTests {
                 try retry("Unprepare") { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: "uid-\(uid)") }
             }
             node.removePod(pod)
-            // Some of what follows a move (a link-local address that is good, a namespace that is gone) the kernel does in its own time.
-            var after = ""
-            let isBack = try eventually(seconds: 3) {
-                after = try TestNode.describe(node.host)
-                return after == before
-            }
-            if !isBack { throw Broken(description: "the host has changed:\n\(HostText.difference(before, after))") }
+            let changes = try node.changes(since: before)
+            if !changes.isEmpty { throw Broken(description: "the host has changed:\n\(changes)") }
             node.api.recover()
             Fault.removeDamage(node)
             for folder in ["cdi", "journal/plans", "journal/states", "journal/leases"] {

@@ -47,7 +47,7 @@ struct LatePodTests {
     func `a pod that slipped through gets its devices when the plugin is back, and that is told of`() throws {
         let node = try start("failed")
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         let pod = try slip(node)
         try node.startInjector()
         #expect(try node.interfaces(pod).contains("net1"))
@@ -61,7 +61,7 @@ struct LatePodTests {
         try node.unprepare("slipped")
         #expect(try events(node) == ["DevicesLate one"])
         #expect(Files.list(node.scratch("journal/late")).isEmpty)
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test

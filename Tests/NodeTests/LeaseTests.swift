@@ -86,7 +86,7 @@ struct LeaseTests {
         defer { node.removeAllPods() }
         // One address: who gets it after us, gets it because we gave it back.
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try server.start()
         try prepare(node, "first", pod: "pod-1")
         let pod = try node.makePod("one", uid: "pod-1")
@@ -123,7 +123,7 @@ struct LeaseTests {
         #expect(eventually(seconds: 4) { (try? address(node, other).contains("192.0.2.20/24")) == true }, "\(node.log("nri.log"))")
         try node.runtime?.stop(other)
         try node.unprepare("second")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         #expect(Files.list(node.scratch("journal/leases")).isEmpty)
     }
 
@@ -133,7 +133,7 @@ struct LeaseTests {
         defer { node.removeAllPods() }
         // One address of IPv6: who gets it after us, gets it because we gave it back.
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.30", v6: "2001:db8:5::20,2001:db8:5::20")
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try prepare(node, "first", pod: "pod-1", asking: ["dhcp", "dhcp6"])
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
@@ -175,7 +175,7 @@ struct LeaseTests {
         #expect(try text(other, "address", "show").contains("2001:db8:5::20/128"))
         try node.runtime?.stop(other)
         try node.unprepare("second")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         #expect(Files.list(node.scratch("journal/leases")).isEmpty)
     }
 
@@ -208,7 +208,7 @@ struct LeaseTests {
         let node = try start()
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.21")
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try server.start()
         try prepare(node, "shared", pod: "pod-1", shared: ["pod-2"])
         let pods = try ["one", "two"].enumerated().map { try node.makePod($1, uid: "pod-\($0 + 1)") }
@@ -231,7 +231,7 @@ struct LeaseTests {
         try node.runtime?.stop(pods[1])
         try node.unprepare("shared")
         #expect(Files.list(node.scratch("journal/leases")).isEmpty)
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test

@@ -75,19 +75,8 @@ struct PodNetworkTests {
             }
         }
 
-        /// The host in words; how much of a lifetime is left is not compared.
-        /// The state of the host, once it is at rest: the kernel does some of what follows a change (carrier,
-        /// link-local addresses) in its own time.
-        func text() throws -> String {
-            var last = try currentText()
-            _ = try eventually(seconds: 2) {
-                usleep(20_000)
-                let now = try currentText()
-                defer { last = now }
-                return now == last
-            }
-            return last
-        }
+        /// The host in words, once it is at rest; how much of a lifetime is left is not compared.
+        func text() throws -> String { try HostText.atRest(within: 2, currentText) }
 
         func expectSame(as before: String, besides added: String = "", at place: SourceLocation = #_sourceLocation) throws {
             let changes = HostText.difference(before, try text().replacing(added, with: ""))
@@ -95,7 +84,7 @@ struct PodNetworkTests {
         }
 
         private func currentText() throws -> String {
-            try (TestNode.describe(host) + HostText.settings(host)).split(separator: "\n").map { line in
+            try (HostText.network(host) + HostText.settings(host)).split(separator: "\n").map { line in
                 line.contains("valid_lft") && line.contains("sec") && !line.contains("forever") ? "       valid_lft SOME" : String(line)
             }.joined(separator: "\n")
         }

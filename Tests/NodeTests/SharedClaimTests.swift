@@ -62,7 +62,7 @@ struct SharedClaimTests {
     func `a second pod of a prepared claim gets its own interface, though the kubelet prepares nothing for it`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try prepare(node, child: true)
         let one = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(one)
@@ -82,7 +82,7 @@ struct SharedClaimTests {
         try node.runtime?.stop(one)
         try node.runtime?.stop(two)
         try node.kubelet?.unprepare(namespace: "default", name: "shared", uid: "uid-shared")
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test

@@ -15,7 +15,7 @@ struct TakeoverTests {
     func `in a rolling update the next nearside-nri waits, takes over when the one before ends, and pods keep their devices`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.addClaim("first")
         try node.prepare("first")
         let pod = try node.makePod("one", uid: "pod-1")
@@ -43,7 +43,7 @@ struct TakeoverTests {
             try node.runtime?.stop(pod)
             try node.unprepare(claim)
         }
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
     }
 
     @Test
@@ -62,7 +62,7 @@ struct TakeoverTests {
     func `of two claims of a pod each is given up by itself`(order: [String]) throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         try node.addClaim("first", interface: "net1")
         try node.addClaim("second", devices: ["pci-0000-12-00-0"], interface: "net2")
         try node.prepare("first")
@@ -78,7 +78,7 @@ struct TakeoverTests {
         #expect(left.contains(names[order[1]] ?? "-") && !left.contains(names[order[0]] ?? "-"))
         try node.unprepare(order[1])
         try node.runtime?.stop(pod)
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         for folder in ["cdi", "journal/plans", "journal/states"] { #expect(Files.list(node.scratch(folder)).isEmpty) }
     }
 
@@ -88,11 +88,11 @@ struct TakeoverTests {
         defer { node.removeAllPods() }
         try node.addClaim("first")
         try node.prepare("first")
-        let before = try TestNode.describe(node.host)
+        let before = try node.hostText()
         let gone = NRIPodSandbox.testbed(id: "sandbox-1", uid: "pod-1", name: "one", networkNamespace: node.scratch("no-such"))
         try node.runtime?.run(gone)
         #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: gone) }
-        #expect(try TestNode.describe(node.host) == before)
+        try node.expectUnchanged(since: before)
         // The runtime makes another sandbox for the pod.
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)

@@ -18,7 +18,7 @@ struct ChurnTests {
     @Test
     func `pods in churn have all their interfaces, over two restarts of containerd, and the host is as before`() throws {
         let scene = try Scene()
-        let before = try TestNode.describe(scene.node.host)
+        let before = try scene.node.hostText()
         try scene.start()
         var generator = SplitMix(seed: 6)
         for number in 0..<Self.pods {
@@ -30,7 +30,7 @@ struct ChurnTests {
             try scene.run("pod-\(number)", interfaces: count)
         }
         while !scene.running.isEmpty { try scene.finish() }
-        #expect(try eventually(seconds: 5) { try TestNode.describe(scene.node.host) == before })
+        #expect(try scene.node.changes(since: before) == "")
         for folder in ["cdi", "journal/plans", "journal/states"] { #expect(Files.list(scene.node.scratch(folder)).isEmpty) }
     }
 

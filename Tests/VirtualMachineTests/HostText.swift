@@ -10,28 +10,17 @@ import Testing
 extension Room {
     /// The host's network and RDMA devices, in words.
     static func hostText() throws -> String {
-        var last = ""
-        _ = try eventually(seconds: 30) {
+        try HostText.atRest(within: 30) {
             // Devices are numbered by a counter: what was made anew has another number.
             let devices = try run("rdma dev").split(separator: "\n").map { $0.drop { $0 != ":" } }.joined(separator: "\n")
-            let now = try TestNode.describe(try NetworkNamespace.current()) + devices + "\n" + run("rdma link")
-            defer { last = now }
-            if now == last { return true }
-            usleep(200_000)
-            return false
+            return try HostText.network(try NetworkNamespace.current()) + devices + "\n" + run("rdma link")
         }
-        return last
     }
 
     static func expectUnchanged(_ before: String) throws {
-        var after = ""
         // A link takes its time to come up again.
-        _ = try eventually(seconds: 40) {
-            after = try hostText()
-            return after == before
-        }
-        let (old, new) = (before.split(separator: "\n"), after.split(separator: "\n"))
-        #expect(after == before, "gone: \(old.filter { !new.contains($0) }); new: \(new.filter { !old.contains($0) })")
+        let changes = try HostText.changes(since: before, within: 40, hostText)
+        #expect(changes.isEmpty, "\(changes)")
     }
 
     /// Up, with all that follows from it: a carrier, and an address that has been found to be nobody else's.

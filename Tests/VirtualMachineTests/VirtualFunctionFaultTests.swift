@@ -160,12 +160,8 @@ private final class FunctionScene {
         pods = []
         try Room.run("umount -l \(path)")
         try Files.remove(path)
-        var after = ""
-        let isBack = try eventually(seconds: 40) {
-            after = try Self.text()
-            return after == before
-        }
-        if !isBack { throw Broken(description: "the host has changed:\n\(HostText.difference(before, after))") }
+        let changes = try HostText.changes(since: before, within: 40, Self.text)
+        if !changes.isEmpty { throw Broken(description: "the host has changed:\n\(changes)") }
         return steps
     }
 
