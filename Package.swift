@@ -247,8 +247,8 @@ let targets: [Target] = [
     .testTarget(
         name: "VirtualMachineTests",
         dependencies: [
-            "Addressing", "Discovery", "Hardware", "Injection", "InjectorSocket", "Journal", "Linux", "NRIMessages", "Netlink",
-            "PodNetwork", "Testbed", "Topology", logging,
+            "Addressing", "CDI", "Discovery", "Hardware", "Injection", "InjectorSocket", "Journal", "Linux", "NRIMessages", "Netlink",
+            "PodNetwork", "Preparation", "Publishing", "ResourceAPI", "Testbed", "Topology", logging,
         ],
         swiftSettings: strict),
     .testTarget(

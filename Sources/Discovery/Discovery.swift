@@ -49,7 +49,8 @@ package struct Discovery: Sendable {
         AcceleratorReader(sysfs: sysfs).complete(&functions)
         ConfigSpace(root: root)?.readAccessControl(of: &functions)
         let machine = Machine(
-            name: sysfs.folder("sys/devices/virtual/dmi/id")?.text("product_name"), numaNodes: NUMAReader(sysfs: sysfs).nodes(),
+            name: sysfs.folder("sys/devices/virtual/dmi/id")?.text("product_name"),
+            processor: root.start(of: "proc/cpuinfo").flatMap(Processor.init(information:)), numaNodes: NUMAReader(sysfs: sysfs).nodes(),
             functions: functions, virtualNetdevs: netdevs[nil] ?? [], virtualRDMADevices: rdmaDevices[nil] ?? [],
             sharedCharDevices: SharedNodes(sysfs: sysfs).nodes(for: functions, hasRDMA: !rdmaDevices.isEmpty))
         return Snapshot(machine: machine, remarks: sysfs.remarks)

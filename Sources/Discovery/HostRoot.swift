@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Linux
 
 /// Where the files of the host are: `/`, a host's file system mounted elsewhere, or a captured tree.
@@ -32,5 +33,12 @@ package struct HostRoot: Hashable, Sendable {
     package func lines(_ relative: String) -> [Substring] {
         guard let text = try? Files.readText(self(relative)) else { return [] }
         return text.split(separator: "\n")
+    }
+
+    /// The first lines of a long file, which the kernel writes as it is read.
+    package func start(of relative: String) -> String? {
+        guard let file = try? Descriptor.open(self(relative), flags: O_RDONLY | O_NONBLOCK), let bytes = try? file.read(atMost: 4096)
+        else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -7,6 +7,8 @@
 package struct Machine: Hashable, Sendable, Codable {
     /// Product name: DMI's for a live host, the machine type for a description.
     package var name: String?
+    /// Nil when the kernel does not tell, or a description does not.
+    package var processor: Processor?
     /// NUMA nodes by id.
     package var numaNodes: [NUMANode]
     /// PCI functions in bus order.
@@ -19,10 +21,11 @@ package struct Machine: Hashable, Sendable, Codable {
     package var sharedCharDevices: [CharDevice]
 
     package init(
-        name: String? = nil, numaNodes: [NUMANode] = [], functions: [PCIFunction] = [],
+        name: String? = nil, processor: Processor? = nil, numaNodes: [NUMANode] = [], functions: [PCIFunction] = [],
         virtualNetdevs: [Netdev] = [], virtualRDMADevices: [RDMADevice] = [], sharedCharDevices: [CharDevice] = []
     ) {
         self.name = name
+        self.processor = processor
         self.numaNodes = numaNodes
         self.functions = functions
         self.virtualNetdevs = virtualNetdevs
@@ -34,6 +37,7 @@ package struct Machine: Hashable, Sendable, Codable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             name: try values.decodeIfPresent(String.self, forKey: .name),
+            processor: try values.decodeIfPresent(Processor.self, forKey: .processor),
             numaNodes: try values.list(.numaNodes),
             functions: try values.decode([PCIFunction].self, forKey: .functions),
             virtualNetdevs: try values.list(.virtualNetdevs), virtualRDMADevices: try values.list(.virtualRDMADevices),
@@ -43,6 +47,7 @@ package struct Machine: Hashable, Sendable, Codable {
     package func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encodeIfPresent(name, forKey: .name)
+        try values.encodeIfPresent(processor, forKey: .processor)
         try values.encode(list: numaNodes, forKey: .numaNodes)
         try values.encode(functions, forKey: .functions)
         try values.encode(list: virtualNetdevs, forKey: .virtualNetdevs)
@@ -51,7 +56,7 @@ package struct Machine: Hashable, Sendable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, numaNodes, functions, virtualNetdevs, virtualRDMADevices, sharedCharDevices
+        case name, processor, numaNodes, functions, virtualNetdevs, virtualRDMADevices, sharedCharDevices
     }
 }
 

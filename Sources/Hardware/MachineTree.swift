@@ -21,6 +21,7 @@ package struct MachineTree: Sendable {
         if let name = machine.name {
             file("sys/devices/virtual/dmi/id/product_name", name)
         }
+        if let processor = machine.processor { file("proc/cpuinfo", processor.information) }
         for node in machine.numaNodes {
             let folder = "sys/devices/system/node/node\(node.id)"
             directory(folder)

@@ -98,11 +98,14 @@ struct ContainerEditsPlanner {
         return environment
     }
 
-    /// The claim's devices as a topology file of NCCL.
+    /// The claim's devices as a topology file of NCCL. Accelerators that are another driver's to give are in it where their NICs are: the
+    /// container has them by another claim, and of those it has not, NCCL takes no notice.
     var ncclTopology: String? {
         let devices = told { $0.ncclTopology == true }
         guard !devices.isEmpty, let topology = planner.topology else { return nil }
-        return NCCLTopology(topology, members: Set(devices.map(\.address))).text
+        let own = Set(planner.devices.values.map(\.address))
+        let others = devices.compactMap(topology.pair(of:)).flatMap(\.accelerators).filter { !own.contains($0.address) }
+        return NCCLTopology(topology, members: Set((devices + others).map(\.address))).text
     }
 }
 

@@ -258,6 +258,11 @@ struct ClaimPlannerTests {
         #expect(edits.mounts?.map(\.hostPath) == ["/run/nearside/workloads/u1.xml"])
         let text = try #require(outcome.ncclTopology)
         #expect(text.contains("0000:07:00.0") && text.contains("0000:0c:00.0") && !text.contains("0000:0f:00.0"), "\(text)")
+        // An accelerator that another driver gives out is in the file with its NIC; those of other pairs are not.
+        planner.devices[Self.gpu] = nil
+        let half = try planner.plan(Self.claim([("nic", Self.nic)], config: [told]), others: [])
+        let file = try #require(half.ncclTopology)
+        #expect(file.contains("0000:07:00.0") && file.contains("0000:0c:00.0") && !file.contains("0000:0f:00.0"), "\(file)")
         let quiet = try planner.plan(Self.claim([("nic", Self.nic)]), others: [])
         #expect(quiet.spec?.containerEdits?.env == nil && quiet.ncclTopology == nil)
     }

@@ -71,6 +71,21 @@ struct DescriptionTests {
         #expect(error?.description == "functions: 0000:00:01.0 is there twice")
     }
 
+    @Test(arguments: [
+        (
+            "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 207\nmodel name\t: X\n\nprocessor\t: 1\nmodel\t\t: 1\n",
+            Processor(architecture: "x86_64", vendor: "GenuineIntel", family: 6, model: 207)
+        ),
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: many\nmod", Processor(architecture: "x86_64", vendor: "AuthenticAMD")),
+        ("processor\t: 0\nBogoMIPS\t: 2000.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd4f\n", Processor(architecture: "arm64")),
+        ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", Processor(architecture: "ppc64")),
+        ("", nil), ("processor\t: 0\nhart\t: 0\nisa\t: rv64imafdc\n", nil), ("\n\nvendor_id\t: late\n", nil), (":::\n\t:\n", nil),
+    ])
+    func `what the kernel tells of its processors is read, as far as it goes`(text: String, processor: Processor?) {
+        #expect(Processor(information: text) == processor)
+        if let processor { #expect(Processor(information: processor.information) == processor) }
+    }
+
     @Test
     func `half a row of distances is refused`() {
         let json =

@@ -131,6 +131,49 @@ struct HintTests {
     }
 
     @Test
+    func `a switch that is made up is told to be as fast as what is behind it, and a NIC's link as its port`() throws {
+        var machine = try embedded("azure-nd-a100-v4")
+        func lines(_ part: String) -> [Substring] {
+            NCCLTopology(MachineTopology(machine)).text.split(separator: "\n").filter { $0.contains(part) }
+        }
+        let fast = "link_speed=\"16.0 GT/s PCIe\" link_width=\"16\""
+        #expect(lines("busid=\"ffff:").count == 8)
+        #expect(lines("busid=\"ffff:").allSatisfy { $0.contains(fast) }, "\(lines("busid"))")
+        // 200 Gb/s is more than what 8 GT/s carry.
+        for index in machine.functions.indices { machine.functions[index].link = nil }
+        #expect(lines("class=\"0x0207").count == 8)
+        #expect((lines("class=\"0x0207") + lines("busid=\"ffff:")).allSatisfy { $0.contains(fast) }, "\(lines("busid"))")
+        #expect(lines("class=\"0x0302").allSatisfy { $0.contains("link_speed=\"\" link_width=\"0\"") }, "\(lines("busid"))")
+    }
+
+    @Test
+    func `NCCL, which ends a job that meets a link or a processor of which nothing is said, finds something said of each`() throws {
+        for name in MachineDescription.embeddedNames {
+            var machine = try embedded(name)
+            for isBare in [false, true] {
+                if isBare {
+                    machine.processor = nil
+                    for index in machine.functions.indices {
+                        machine.functions[index].link = nil
+                        machine.functions[index].numaNode = nil
+                        for device in machine.functions[index].rdmaDevices.indices {
+                            machine.functions[index].rdmaDevices[device].ports = []
+                        }
+                    }
+                }
+                for line in NCCLTopology(MachineTopology(machine)).text.split(separator: "\n") {
+                    if line.contains("<pci") {
+                        #expect(line.contains(" link_speed=\"") && line.contains(" link_width=\""), "\(name): \(line)")
+                    }
+                    if line.contains("<cpu") { #expect(line.contains(" arch=\""), "\(name): \(line)") }
+                    if line.contains("arch=\"x86_64\"") { #expect(line.contains(#" vendor="AuthenticAMD" familyid="23" modelid="49""#)) }
+                    if isBare, line.contains("<cpu") { #expect(line.contains("numaid=\"-1\" arch=\"\""), "\(name): \(line)") }
+                }
+            }
+        }
+    }
+
+    @Test
     func `a policy file names roles and hints, and bad ones say what would be right`() throws {
         let folder = try ScratchFolder()
         try Files.write(folder("topo.xml"), Self.file)

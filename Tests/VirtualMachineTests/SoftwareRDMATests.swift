@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import CDI
 import Glibc
 import Hardware
 import Journal
 import Linux
 import Netlink
 import PodNetwork
+import Preparation
+import Publishing
+import ResourceAPI
 import Testbed
 import Testing
+import Topology
 
 /// RoCE in software, which has a data path: between two pods, over the wire between two NICs of the machine.
 @Suite(.enabled(if: Room.isNewer, "\(Room.reason)"), .serialized, .timeLimit(.minutes(3)))
@@ -114,6 +119,39 @@ struct SoftwareRDMATests {
             let gone = orders.map { entry($0, nil) }
             #expect(eventually(seconds: 30) { network.restore(gone, from: nil).isEmpty })
             try Room.expectUnchanged(before)
+        }
+    }
+
+    @Test
+    func `UCX that is told of a claim's devices uses those and no others`() throws {
+        try withDevices("shared") { _ in
+            let machine = try Room.snapshot()
+            let device = try #require(machine.devices.first { $0.rdmaDevices.first?.name == "rxe1" })
+            var planner = ClaimPlanner(driver: "dra.nearside", devices: [device.sliceName: device], gatePath: nil, gateSocket: "")
+            planner.topology = MachineTopology(machine)
+            let parameters: JSONValue = .object(["workload": .object(["environment": .bool(true)])])
+            let claim = ResourceClaim(
+                metadata: Metadata(name: "c", namespace: "ns", uid: "u1"),
+                status: ResourceClaimStatus(
+                    allocation: AllocationResult(
+                        devices: DeviceAllocation(
+                            results: [
+                                AllocatedDevice(request: "nic", driver: planner.driver, pool: "node", device: device.sliceName)
+                            ],
+                            config: [
+                                AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: planner.driver, parameters: parameters))
+                            ])),
+                    reservedFor: [ConsumerReference(resource: "pods", name: "p1", uid: "p1")]))
+            let variables = try #require(try planner.plan(claim, others: []).spec?.containerEdits?.env)
+            // What an endpoint can use, besides memory.
+            func devices(_ variables: [String]) throws -> Set<Substring> {
+                let lines = try Room.run((["env"] + variables + ["ucx_info", "-p", "-u", "t"]).joined(separator: " ")).split(
+                    separator: "\n")
+                return Set(lines.compactMap { $0.firstMatch(of: /flags -- [^\/]+\/(\S+)/)?.1 }.filter { !$0.hasPrefix("memory") })
+            }
+            #expect(try devices([]).isSuperset(of: ["rxe0:1", "rxe1:1"]))
+            let used = try devices(variables)
+            #expect(used == ["rxe1:1"], "\(variables)")
         }
     }
 }

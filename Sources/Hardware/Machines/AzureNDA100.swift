@@ -6,6 +6,7 @@ extension MachineDescription {
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "Standard_ND96asr_v4",
          "source": "Azure's NCCL topology file for ND A100 v4 (MIT)",
          "note": "The hypervisor hides switches: each function has a PCI domain of its own below VMBUS. The GUIDs in the paths are placeholders.",
+         "processor": {"architecture": "x86_64", "vendor": "AuthenticAMD", "family": 23, "model": 49},
          "numaNodes": [{"id": 0}, {"id": 1}, {"id": 2}, {"id": 3}],
          "functions": [
           {"address": "0001:00:00.0", "vendor": "10de", "device": "20b0", "class": "030200", "path": ["LNXSYSTM:00", "LNXSYBUS:00", "ACPI0004:00", "VMBUS:00", "00000000-0000-0000-0000-000000000001", "pci0001:00"], "numaNode": 1, "driver": "nvidia", "link": {"gigatransfers": 16, "lanes": 16}, "charDevices": [{"path": "/dev/nvidia0", "major": 195, "minor": 0}], "accelerator": {"index": 0}},

@@ -6,6 +6,9 @@ import Hardware
 ///
 /// Where the hierarchy is hidden, each pair becomes a switch: that is what the file is for. Devices can be left
 /// out, so that a container is told of its own ones only.
+///
+/// NCCL completes what a file leaves out only on the way from an accelerator of the job to its processor. A NIC whose link, or a processor
+/// whose kind is not said, ends the job ("Attribute link_width of node pci not found"), so both are said of all, if only as unknown.
 package struct NCCLTopology: Sendable {
     private let topology: MachineTopology
     private let members: Set<String>?
@@ -20,12 +23,18 @@ package struct NCCLTopology: Sendable {
     private final class Element {
         let head: String
         let identity: String
+        let link: PCILink?
         var children: [Element] = []
 
-        init(_ head: String, identity: String = "") {
+        init(_ head: String, identity: String = "", link: PCILink? = nil) {
             self.head = head
             self.identity = identity
+            self.link = link
         }
+
+        /// A bridge of which nobody says how fast it is, is as fast as what is behind it. Without a word NCCL takes a link for one of 8 GT/s
+        /// and 16 lanes, and uses less of what is faster (topo.cc, ncclTopoAddPci).
+        var fastest: PCILink? { link ?? children.compactMap(\.fastest).max { $0.gigabitsPerSecond < $1.gigabitsPerSecond } }
     }
 
     package var text: String {
@@ -34,34 +43,45 @@ package struct NCCLTopology: Sendable {
         for device in machine.devices where device.subFunction == nil {
             guard let function = device.function, topology.pair(of: device) != nil || members != nil else { continue }
             if let members, !members.contains(device.address) { continue }
-            let node = node(of: device) ?? topology.pair(of: device).flatMap(commonNode) ?? 0
-            let processor = processors[node] ?? Element("<cpu numaid=\"\(node)\">")
+            // Where nobody knows, as NCCL has it for what it finds itself.
+            let node = node(of: device) ?? topology.pair(of: device).flatMap(commonNode) ?? -1
+            let processor = processors[node] ?? Element("cpu numaid=\"\(node)\" \(kind)")
             processors[node] = processor
             var parent = processor
             for (name, bridge) in bridges(of: device) {
                 if let found = parent.children.first(where: { $0.identity == name }) {
                     parent = found
                 } else {
-                    let element = Element(Self.head(name, "0x060400", bridge), identity: name)
+                    let element = Element(Self.head(name, "0x060400", bridge), identity: name, link: bridge?.link)
                     parent.children.append(element)
                     parent = element
                 }
             }
-            let leaf = Element(Self.head(function.address.description, "0x\(function.classCode)", function))
+            let leaf = Element(
+                Self.head(function.address.description, "0x\(function.classCode)", function), link: function.link ?? Self.leastLink(device))
             parent.children.append(leaf)
             if device.kind == .nic, !device.rdmaDevices.isEmpty {
-                let nic = Element("<nic>")
+                let nic = Element("nic")
                 leaf.children.append(nic)
                 for (index, rdma) in device.rdmaDevices.enumerated() {
                     let port = rdma.ports.first
                     let speed = port?.rate.map { " speed=\"\(Int($0 * 1000))\"" } ?? ""
-                    nic.children.append(Element("<net name=\"\(rdma.name)\" dev=\"\(index)\"\(speed) port=\"\(port?.number ?? 1)\"/>"))
+                    nic.children.append(
+                        Element("net name=\"\(Self.plain(rdma.name))\" dev=\"\(index)\"\(speed) port=\"\(port?.number ?? 1)\""))
                 }
             }
         }
         var lines = ["<system version=\"1\">"]
         for (_, processor) in processors.sorted(by: { $0.key < $1.key }) { Self.write(processor, "  ", &lines) }
         return (lines + ["</system>"]).joined(separator: "\n") + "\n"
+    }
+
+    /// What NCCL knows speeds between processors by; with an empty word it takes them for fast.
+    private var kind: String {
+        guard let processor = topology.machine.processor else { return "arch=\"\"" }
+        if processor.architecture != "x86_64" { return "arch=\"\(Self.plain(processor.architecture))\"" }
+        guard let vendor = processor.vendor, let family = processor.family, let model = processor.model else { return "arch=\"\"" }
+        return "arch=\"x86_64\" vendor=\"\(Self.plain(vendor))\" familyid=\"\(family)\" modelid=\"\(model)\""
     }
 
     private func node(of device: Device) -> Int? {
@@ -71,7 +91,7 @@ package struct NCCLTopology: Sendable {
     /// The node that all members of a pair are on, as far as theirs are known; nil when they are on several.
     private func commonNode(_ pair: Pair) -> Int? {
         let nodes = Set(pair.members.compactMap(node))
-        return nodes.count > 1 ? nil : nodes.first ?? 0
+        return nodes.count > 1 ? nil : nodes.first ?? -1
     }
 
     /// The bridges above a device, outermost first; those that the kernel does not show are made up of pairs.
@@ -87,26 +107,37 @@ package struct NCCLTopology: Sendable {
         return seen.map { ($0.description, topology.machine[$0]) }
     }
 
+    /// Virtual functions often do not tell their link; it is at least as fast as the port behind it.
+    private static func leastLink(_ device: Device) -> PCILink? {
+        guard let rate = device.rdmaDevices.flatMap(\.ports).compactMap(\.rate).max() else { return nil }
+        return [8, 16, 32, 64].map { PCILink(gigatransfers: $0, lanes: 16) }.first { $0.gigabitsPerSecond >= rate }
+    }
+
     private static func head(_ name: String, _ classCode: String, _ function: PCIFunction?) -> String {
-        var text = "<pci busid=\"\(name)\" class=\"\(classCode)\""
+        var text = "pci busid=\"\(name)\" class=\"\(classCode)\""
         if let function {
             text += " vendor=\"0x\(function.vendor)\" device=\"0x\(function.device)\""
             if let ids = function.subsystem?.split(separator: ":"), ids.count == 2 {
                 text += " subsystem_vendor=\"0x\(ids[0])\" subsystem_device=\"0x\(ids[1])\""
             }
-            if let link = function.link { text += " link_speed=\"\(link.gigatransfers) GT/s PCIe\" link_width=\"\(link.lanes)\"" }
         }
-        return text + ">"
+        return text
     }
 
+    /// NCCL reads no escapes.
+    private static func plain(_ text: String) -> String { text.filter { !"\"<>&".contains($0) } }
+
     private static func write(_ element: Element, _ indent: String, _ lines: inout [String]) {
+        let link = element.fastest
+        let speed = link.map { "\($0.gigatransfers) GT/s PCIe" } ?? ""
+        let name = element.head.prefix { $0 != " " }
+        let head = indent + "<" + element.head + (name == "pci" ? " link_speed=\"\(speed)\" link_width=\"\(link?.lanes ?? 0)\"" : "")
         if element.children.isEmpty {
-            lines.append(indent + (element.head.hasSuffix("/>") ? element.head : element.head.dropLast() + "/>"))
+            lines.append(head + "/>")
             return
         }
-        lines.append(indent + element.head)
+        lines.append(head + ">")
         for child in element.children { write(child, indent + "  ", &lines) }
-        let name = element.head.dropFirst().prefix { $0 != " " && $0 != ">" }
         lines.append("\(indent)</\(name)>")
     }
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What kind of processors a machine has: all of one machine are alike.
+package struct Processor: Hashable, Sendable, Codable {
+    /// `x86_64`, `arm64` or `ppc64`.
+    package var architecture: String
+    /// Of x86: `GenuineIntel`, `AuthenticAMD`.
+    package var vendor: String?
+    /// Of x86, as the kernel counts (the extended family and model are in it).
+    package var family: Int?
+    package var model: Int?
+
+    package init(architecture: String, vendor: String? = nil, family: Int? = nil, model: Int? = nil) {
+        self.architecture = architecture
+        self.vendor = vendor
+        self.family = family
+        self.model = model
+    }
+
+    /// What `/proc/cpuinfo` tells of the first one; nil for a kind that is none of these (arch/*/kernel/cpu/proc.c and the like).
+    package init?(information text: String) {
+        var values: [Substring: String] = [:]
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false).prefix(while: { !$0.isEmpty }) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let name = line[..<colon].prefix { $0 != "\t" }
+            values[name.last == " " ? name.dropLast() : name] = String(line[line.index(after: colon)...].drop { $0 == " " })
+        }
+        if let vendor = values["vendor_id"], !vendor.isEmpty {
+            self.init(
+                architecture: "x86_64", vendor: vendor, family: values["cpu family"].flatMap { Int($0) },
+                model: values["model"].flatMap { Int($0) })
+        } else if values["CPU implementer"] != nil {
+            self.init(architecture: "arm64")
+        } else if values["cpu"]?.hasPrefix("POWER") == true {
+            self.init(architecture: "ppc64")
+        } else {
+            return nil
+        }
+    }
+
+    /// The lines of `/proc/cpuinfo` that tell this.
+    package var information: String {
+        switch architecture {
+        case "x86_64":
+            let lines = [
+                vendor.map { "vendor_id\t: \($0)" }, family.map { "cpu family\t: \($0)" }, model.map { "model\t\t: \($0)" },
+            ]
+            return (["processor\t: 0"] + lines.compactMap(\.self)).joined(separator: "\n")
+        case "arm64": return "processor\t: 0\nCPU implementer\t: 0x41"
+        default: return "processor\t: 0\ncpu\t\t: POWER9"
+        }
+    }
+}
