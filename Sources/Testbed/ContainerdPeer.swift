@@ -14,6 +14,16 @@ package final class ContainerdPeer {
         package var description: String
     }
 
+    /// They differ in NRI (0.6 and 0.8: which events and fields there are), in CRI and in their configuration.
+    package enum Version: String, CaseIterable, Sendable, CustomStringConvertible {
+        case one = "1.7"
+        case two = "2"
+
+        /// Where it is unpacked.
+        package var tools: String { "\(Place.tools)/containerd-\(rawValue)" }
+        package var description: String { "containerd \(rawValue)" }
+    }
+
     private let folder: String
     private let tools: String
     private let namespace: NetworkNamespace
@@ -30,11 +40,12 @@ package final class ContainerdPeer {
     package var nriSocket: String { "\(folder)/nri.sock" }
 
     /// The runtime of a node: it lives in the node's network, and reads the node's CDI specifications.
-    package init(of node: TestNode) throws {
-        (folder, tools, namespace) = (node.scratch("containerd"), Place.tools, node.host)
+    package init(_ version: Version, of node: TestNode) throws {
+        (folder, tools, namespace) = (node.scratch("containerd"), version.tools, node.host)
         self.node = node
         try Files.makeFolder("\(folder)/cni")
-        try Files.write("\(folder)/config.toml", Self.configuration(tools: tools, folder: folder, cdi: node.scratch("cdi")))
+        let configuration = version == .one ? Self.olderConfiguration : Self.configuration
+        try Files.write("\(folder)/config.toml", configuration(tools, folder, node.scratch("cdi")))
         try Files.write(
             "\(folder)/cni/10-ptp.conflist",
             """
@@ -175,16 +186,11 @@ package final class ContainerdPeer {
         sandboxes[id] = nil
     }
 
-    private static func configuration(tools: String, folder: String, cdi: String) -> String {
+    private static func configuration(_ tools: String, _ folder: String, _ cdi: String) -> String {
         """
         version = 3
-        root = "\(folder)/root"
-        state = "\(folder)/state"
         disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
-        [grpc]
-          address = "\(folder)/c.sock"
-        [ttrpc]
-          address = "\(folder)/c.ttrpc"
+        \(common(folder))
         [plugins.'io.containerd.cri.v1.images']
           snapshotter = "native"
         [plugins.'io.containerd.cri.v1.images'.pinned_images]
@@ -198,17 +204,57 @@ package final class ContainerdPeer {
         [plugins.'io.containerd.cri.v1.runtime'.cni]
           bin_dirs = ["\(tools)/usr/lib/cni"]
           conf_dir = "\(folder)/cni"
-        [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
-          runtime_type = "io.containerd.runc.v2"
-        [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
-          BinaryName = "/usr/sbin/runc"
-          SystemdCgroup = false
+        \(runc("io.containerd.cri.v1.runtime"))
+
+        """
+    }
+
+    /// Of containerd 1.7, which has both of CRI's parts in one.
+    private static func olderConfiguration(_ tools: String, _ folder: String, _ cdi: String) -> String {
+        """
+        version = 2
+        disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
+        \(common(folder))
+        [plugins.'io.containerd.grpc.v1.cri']
+          sandbox_image = "\(pauseImage)"
+          enable_cdi = true
+          cdi_spec_dirs = ["\(cdi)"]
+          netns_mounts_under_state_dir = true
+          disable_apparmor = true
+          restrict_oom_score_adj = true
+        [plugins.'io.containerd.grpc.v1.cri'.cni]
+          bin_dir = "\(tools)/usr/lib/cni"
+          conf_dir = "\(folder)/cni"
+        [plugins.'io.containerd.grpc.v1.cri'.containerd]
+          snapshotter = "native"
+        \(runc("io.containerd.grpc.v1.cri"))
+
+        """
+    }
+
+    private static func common(_ folder: String) -> String {
+        """
+        root = "\(folder)/root"
+        state = "\(folder)/state"
+        [grpc]
+          address = "\(folder)/c.sock"
+        [ttrpc]
+          address = "\(folder)/c.ttrpc"
         [plugins.'io.containerd.nri.v1.nri']
           disable = false
           socket_path = "\(folder)/nri.sock"
           plugin_path = "\(folder)/nri-plugins"
           plugin_config_path = "\(folder)/nri-config"
+        """
+    }
 
+    private static func runc(_ plugin: String) -> String {
+        """
+        [plugins.'\(plugin)'.containerd.runtimes.runc]
+          runtime_type = "io.containerd.runc.v2"
+        [plugins.'\(plugin)'.containerd.runtimes.runc.options]
+          BinaryName = "/usr/sbin/runc"
+          SystemdCgroup = false
         """
     }
 }

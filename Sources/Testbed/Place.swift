@@ -13,8 +13,8 @@ package enum Place {
     /// The built programs; `NEARSIDE_PROGRAMS` says otherwise.
     package static let programs = variable("NEARSIDE_PROGRAMS") ?? "\(project)/.build/release"
 
-    /// containerd and the CNI plugins, unpacked by `hack/test`.
-    package static let tools = variable("NEARSIDE_TOOLS") ?? "\(project)/.build-tools/containerd"
+    /// Each containerd with its CNI plugins, unpacked by `hack/test`.
+    package static let tools = "\(project)/.build-tools"
 
     package static let scripts = "\(project)/hack/testbed"
 
@@ -25,9 +25,9 @@ package enum Place {
     package static let canUseNamespaces: Bool = isRoot && (try? NetworkNamespace.make()) != nil
 
     package static let canRunContainers =
-        canUseNamespaces && Files.exists("\(tools)/usr/bin/containerd") && Files.exists("/usr/sbin/runc")
-        && Files.exists("/bin/busybox")
-    package static let containersReason = "needs root, containerd 2.x in \(tools), runc and busybox-static"
+        canUseNamespaces && ContainerdPeer.Version.allCases.allSatisfy { Files.exists("\($0.tools)/usr/bin/containerd") }
+        && Files.exists("/usr/sbin/runc") && Files.exists("/bin/busybox")
+    package static let containersReason = "needs root, containerd 1.7 and 2 in \(tools), runc and busybox-static"
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

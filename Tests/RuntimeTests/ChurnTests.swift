@@ -15,9 +15,11 @@ struct ChurnTests {
     /// NEARSIDE_CHURN=200 for a long run.
     private static let pods = getenv("NEARSIDE_CHURN").flatMap { Int(String(cString: $0)) } ?? 16
 
-    @Test
-    func `pods in churn have all their interfaces, over two restarts of containerd, and the host is as before`() throws {
-        let scene = try Scene()
+    @Test(arguments: ContainerdPeer.Version.allCases)
+    func `pods in churn have all their interfaces, over two restarts of containerd, and the host is as before`(
+        version: ContainerdPeer.Version
+    ) throws {
+        let scene = try Scene(version)
         let before = try scene.node.hostText()
         try scene.start()
         var generator = SplitMix(seed: 6)
@@ -48,13 +50,13 @@ struct ChurnTests {
         var running: [Pod] = []
         private var started = 0
 
-        init() throws {
+        init(_ version: ContainerdPeer.Version) throws {
             var machine = Machine(name: "bare")
             machine.functions = []
             var options = TestNode.Options(programs: Place.programs, machine: machine)
             options.virtualNICs = "vnic"
             node = try TestNode(options)
-            containerd = try ContainerdPeer(of: node)
+            containerd = try ContainerdPeer(version, of: node)
             try node.addInterfaces(16)
         }
 

@@ -57,12 +57,12 @@ struct ContainerdTests {
                 reservedFor: [ConsumerReference(resource: "pods", name: pod, uid: pod)]))
     }
 
-    @Test
-    func `a pod in containerd gets its interface and its device node, and the host gets them back`() throws {
+    @Test(arguments: ContainerdPeer.Version.allCases)
+    func `a pod in containerd gets its interface and its device node, and the host gets them back`(version: ContainerdPeer.Version) throws {
         var options = TestNode.Options(programs: programs, machine: Self.machine)
         options.nodeArguments = ["--device-metadata"]
         let node = try TestNode(options)
-        let containerd = try ContainerdPeer(of: node)
+        let containerd = try ContainerdPeer(version, of: node)
         // The runtime's own traffic makes no part of the comparison.
         let before = try link("nic0", node)
         try node.startInjector(nriSocket: containerd.nriSocket)
@@ -110,11 +110,12 @@ struct ContainerdTests {
         #expect(Files.list(node.scratch("journal/states")).isEmpty)
     }
 
-    @Test
-    func `with nearside-nri killed before the sandbox the gate holds the container back, and lets it start once it is there again`() throws
-    {
+    @Test(arguments: ContainerdPeer.Version.allCases)
+    func `with nearside-nri killed before the sandbox the gate holds the container back, and lets it start once it is there again`(
+        version: ContainerdPeer.Version
+    ) throws {
         let node = try TestNode(.init(programs: programs, machine: Self.machine))
-        let containerd = try ContainerdPeer(of: node)
+        let containerd = try ContainerdPeer(version, of: node)
         try node.startInjector(nriSocket: containerd.nriSocket)
         try node.startNode()
         try node.api.add("resourceclaims/default", Self.claim(node, pod: "pod-2"))
@@ -135,10 +136,10 @@ struct ContainerdTests {
         #expect(try !link("nic0", node).isEmpty)
     }
 
-    @Test
-    func `a container whose claim is not prepared does not start`() throws {
+    @Test(arguments: ContainerdPeer.Version.allCases)
+    func `a container whose claim is not prepared does not start`(version: ContainerdPeer.Version) throws {
         let node = try TestNode(.init(programs: programs, machine: Self.machine))
-        let containerd = try ContainerdPeer(of: node)
+        let containerd = try ContainerdPeer(version, of: node)
         try node.startInjector(nriSocket: containerd.nriSocket)
         try node.startNode()
         try node.api.add("resourceclaims/default", Self.claim(node, pod: "pod-3"))
@@ -154,13 +155,15 @@ struct ContainerdTests {
         try containerd.removeSandbox(sandbox)
     }
 
-    @Test
-    func `a container that names no claim waits for the pod's address too, by the hook that the plugin adds`() throws {
+    @Test(arguments: ContainerdPeer.Version.allCases)
+    func `a container that names no claim waits for the pod's address too, by the hook that the plugin adds`(
+        version: ContainerdPeer.Version
+    ) throws {
         var options = TestNode.Options(programs: programs, machine: Self.machine)
         options.injectorCapabilities = ["net_raw", "net_bind_service"]
         options.injectorArguments = ["--gate", "\(programs)/nearside-gate"]
         let node = try TestNode(options)
-        let containerd = try ContainerdPeer(of: node)
+        let containerd = try ContainerdPeer(version, of: node)
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
         try node.startInjector(nriSocket: containerd.nriSocket)
         try node.startNode()
