@@ -22,6 +22,7 @@ final class StateCache {
         journal.removeStatesOfEarlierBoots()
         let (found, damaged) = journal.states()
         for error in damaged { damage(error) }
+        journal.mend(found)
         let states = Dictionary(found.map { ($0.claim.uid, $0) }, uniquingKeysWith: { first, _ in first })
         loaded = states
         return states

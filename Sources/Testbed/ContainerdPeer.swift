@@ -44,8 +44,7 @@ package final class ContainerdPeer {
         (folder, tools, namespace) = (node.scratch("containerd"), version.tools, node.host)
         self.node = node
         try Files.makeFolder("\(folder)/cni")
-        let configuration = version == .one ? Self.olderConfiguration : Self.configuration
-        try Files.write("\(folder)/config.toml", configuration(tools, folder, node.scratch("cdi")))
+        try Files.write("\(folder)/config.toml", Self.configuration(version, folder: folder, cdi: node.scratch("cdi")))
         try Files.write(
             "\(folder)/cni/10-ptp.conflist",
             """
@@ -186,75 +185,50 @@ package final class ContainerdPeer {
         sandboxes[id] = nil
     }
 
-    private static func configuration(_ tools: String, _ folder: String, _ cdi: String) -> String {
-        """
-        version = 3
-        disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
-        \(common(folder))
-        [plugins.'io.containerd.cri.v1.images']
-          snapshotter = "native"
-        [plugins.'io.containerd.cri.v1.images'.pinned_images]
-          sandbox = "\(pauseImage)"
-        [plugins.'io.containerd.cri.v1.runtime']
-          enable_cdi = true
-          cdi_spec_dirs = ["\(cdi)"]
-          netns_mounts_under_state_dir = true
-          disable_apparmor = true
-          restrict_oom_score_adj = true
-        [plugins.'io.containerd.cri.v1.runtime'.cni]
-          bin_dirs = ["\(tools)/usr/lib/cni"]
-          conf_dir = "\(folder)/cni"
-        \(runc("io.containerd.cri.v1.runtime"))
+    private static func configuration(_ version: Version, folder: String, cdi: String) -> String {
+        // 1.7 has both of CRI's parts in one plugin.
+        let plugin = version == .one ? "io.containerd.grpc.v1.cri" : "io.containerd.cri.v1.runtime"
+        let programs = "\(version.tools)/usr/lib/cni"
+        let images =
+            version == .one
+            ? "[plugins.'\(plugin)'.containerd]\n  snapshotter = \"native\""
+            : """
+            [plugins.'io.containerd.cri.v1.images']
+              snapshotter = "native"
+            [plugins.'io.containerd.cri.v1.images'.pinned_images]
+              sandbox = "\(pauseImage)"
+            """
+        return """
+            version = \(version == .one ? 2 : 3)
+            root = "\(folder)/root"
+            state = "\(folder)/state"
+            disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
+            [grpc]
+              address = "\(folder)/c.sock"
+            [ttrpc]
+              address = "\(folder)/c.ttrpc"
+            [plugins.'\(plugin)']
+              \(version == .one ? "sandbox_image = \"\(pauseImage)\"" : "")
+              enable_cdi = true
+              cdi_spec_dirs = ["\(cdi)"]
+              netns_mounts_under_state_dir = true
+              disable_apparmor = true
+              restrict_oom_score_adj = true
+            [plugins.'\(plugin)'.cni]
+              \(version == .one ? "bin_dir = \"\(programs)\"" : "bin_dirs = [\"\(programs)\"]")
+              conf_dir = "\(folder)/cni"
+            [plugins.'\(plugin)'.containerd.runtimes.runc]
+              runtime_type = "io.containerd.runc.v2"
+            [plugins.'\(plugin)'.containerd.runtimes.runc.options]
+              BinaryName = "/usr/sbin/runc"
+              SystemdCgroup = false
+            \(images)
+            [plugins.'io.containerd.nri.v1.nri']
+              disable = false
+              socket_path = "\(folder)/nri.sock"
+              plugin_path = "\(folder)/nri-plugins"
+              plugin_config_path = "\(folder)/nri-config"
 
-        """
-    }
-
-    /// Of containerd 1.7, which has both of CRI's parts in one.
-    private static func olderConfiguration(_ tools: String, _ folder: String, _ cdi: String) -> String {
-        """
-        version = 2
-        disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
-        \(common(folder))
-        [plugins.'io.containerd.grpc.v1.cri']
-          sandbox_image = "\(pauseImage)"
-          enable_cdi = true
-          cdi_spec_dirs = ["\(cdi)"]
-          netns_mounts_under_state_dir = true
-          disable_apparmor = true
-          restrict_oom_score_adj = true
-        [plugins.'io.containerd.grpc.v1.cri'.cni]
-          bin_dir = "\(tools)/usr/lib/cni"
-          conf_dir = "\(folder)/cni"
-        [plugins.'io.containerd.grpc.v1.cri'.containerd]
-          snapshotter = "native"
-        \(runc("io.containerd.grpc.v1.cri"))
-
-        """
-    }
-
-    private static func common(_ folder: String) -> String {
-        """
-        root = "\(folder)/root"
-        state = "\(folder)/state"
-        [grpc]
-          address = "\(folder)/c.sock"
-        [ttrpc]
-          address = "\(folder)/c.ttrpc"
-        [plugins.'io.containerd.nri.v1.nri']
-          disable = false
-          socket_path = "\(folder)/nri.sock"
-          plugin_path = "\(folder)/nri-plugins"
-          plugin_config_path = "\(folder)/nri-config"
-        """
-    }
-
-    private static func runc(_ plugin: String) -> String {
-        """
-        [plugins.'\(plugin)'.containerd.runtimes.runc]
-          runtime_type = "io.containerd.runc.v2"
-        [plugins.'\(plugin)'.containerd.runtimes.runc.options]
-          BinaryName = "/usr/sbin/runc"
-          SystemdCgroup = false
-        """
+            """
     }
 }

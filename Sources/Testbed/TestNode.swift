@@ -270,8 +270,8 @@ package final class TestNode {
     package func hostText() throws -> String { try HostText.atRest { try HostText.network(host) } }
 
     /// What of the host's network is not as it was; empty when it is, at the latest after the time that the kernel takes.
-    package func changes(since before: String) throws -> String {
-        try HostText.changes(since: before) { try HostText.network(host) }
+    package func changes(since before: String, within seconds: Double = 3) throws -> String {
+        try HostText.changes(since: before, within: seconds) { try HostText.network(host) }
     }
 }
 

@@ -77,6 +77,8 @@ enum ClaimBench {
             try time("detach") { try node.runtime?.stop(pod) }
             try time("unprepare") { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: uid) }
             node.removePod(pod)
+            // The kernel takes a namespace down in its own time, and moves wait for it.
+            usleep(300_000)
             let other = try NetworkNamespace.make()
             try time("bare attach") { try bare.attach(to: other) }
             try time("bare detach") { try bare.detach(from: other) }

@@ -68,6 +68,26 @@ struct JournalTests {
         #expect(try Files.readText(scratch("journal/plans/u-2.json.damaged")) == content)
     }
 
+    @Test(arguments: ["", "{", #"{"version":1}"#, nil])
+    func `a state that is damaged or gone is made up for by its copy, and one that is over is not`(content: String?) throws {
+        let (journal, scratch) = try folder()
+        let state = ClaimState(claim: Self.plan.claim, attachments: [])
+        try journal.write(state)
+        let file = scratch("journal/states/u-1.json")
+        func spoil() throws { if let content { try Files.write(file, content) } else { try Files.remove(file) } }
+        try spoil()
+        #expect(try journal.state("u-1") == state)
+        try spoil()
+        #expect(journal.states().states == [state] && journal.hasState("u-1"))
+        journal.mend([state])
+        #expect(Files.exists(file))
+        try Files.write(scratch("journal/states/u-1.json.copy"), "x")
+        #expect(journal.states().states == [state] && journal.states().damaged.isEmpty)
+        try journal.removeState("u-1")
+        #expect(journal.states().states.isEmpty && !journal.hasState("u-1"))
+        #expect(Files.list(scratch("journal/states")).filter { !$0.hasSuffix(".damaged") }.isEmpty)
+    }
+
     @Test
     func `a file of a newer program is left as it is`() throws {
         let (journal, scratch) = try folder()

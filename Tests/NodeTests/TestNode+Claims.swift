@@ -62,9 +62,9 @@ extension TestNode {
         try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try namespace(of: pod)).output
     }
 
-    /// The host's network is as it was; what is not is told.
+    /// The host's network is as it was, at once; what is not is told.
     func expectUnchanged(since before: String, _ occasion: String = "", at place: SourceLocation = #_sourceLocation) throws {
-        let changes = try changes(since: before).replacing("\n", with: " | ")
+        let changes = try changes(since: before, within: 0).replacing("\n", with: " | ")
         #expect(changes.isEmpty, "\(occasion) \(changes)", sourceLocation: place)
     }
 }
