@@ -2,15 +2,31 @@
 
 /// What kind of processors a machine has: all of one machine are alike.
 package struct Processor: Hashable, Sendable, Codable {
-    /// `x86_64`, `arm64` or `ppc64`.
-    package var architecture: String
+    package enum Architecture: String, Sendable, Codable, CaseIterable {
+        case x86 = "x86_64"
+        case arm = "arm64"
+        case power = "ppc64"
+
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let name = try container.decode(String.self)
+            guard let architecture = Self(rawValue: name) else {
+                throw DecodingError.dataCorruptedError(
+                    in: container,
+                    debugDescription: "\"\(name)\" is none of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            self = architecture
+        }
+    }
+
+    package var architecture: Architecture
     /// Of x86: `GenuineIntel`, `AuthenticAMD`.
     package var vendor: String?
     /// Of x86, as the kernel counts (the extended family and model are in it).
     package var family: Int?
     package var model: Int?
 
-    package init(architecture: String, vendor: String? = nil, family: Int? = nil, model: Int? = nil) {
+    package init(architecture: Architecture, vendor: String? = nil, family: Int? = nil, model: Int? = nil) {
         self.architecture = architecture
         self.vendor = vendor
         self.family = family
@@ -27,12 +43,12 @@ package struct Processor: Hashable, Sendable, Codable {
         }
         if let vendor = values["vendor_id"], !vendor.isEmpty {
             self.init(
-                architecture: "x86_64", vendor: vendor, family: values["cpu family"].flatMap { Int($0) },
+                architecture: .x86, vendor: vendor, family: values["cpu family"].flatMap { Int($0) },
                 model: values["model"].flatMap { Int($0) })
         } else if values["CPU implementer"] != nil {
-            self.init(architecture: "arm64")
+            self.init(architecture: .arm)
         } else if values["cpu"]?.hasPrefix("POWER") == true {
-            self.init(architecture: "ppc64")
+            self.init(architecture: .power)
         } else {
             return nil
         }
@@ -41,13 +57,13 @@ package struct Processor: Hashable, Sendable, Codable {
     /// The lines of `/proc/cpuinfo` that tell this.
     package var information: String {
         switch architecture {
-        case "x86_64":
+        case .x86:
             let lines = [
                 vendor.map { "vendor_id\t: \($0)" }, family.map { "cpu family\t: \($0)" }, model.map { "model\t\t: \($0)" },
             ]
             return (["processor\t: 0"] + lines.compactMap(\.self)).joined(separator: "\n")
-        case "arm64": return "processor\t: 0\nCPU implementer\t: 0x41"
-        default: return "processor\t: 0\ncpu\t\t: POWER9"
+        case .arm: return "processor\t: 0\nCPU implementer\t: 0x41"
+        case .power: return "processor\t: 0\ncpu\t\t: POWER9"
         }
     }
 }

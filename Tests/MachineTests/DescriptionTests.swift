@@ -57,6 +57,10 @@ struct DescriptionTests {
             #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[{"address":"0000:00:00.0","vendor":"zz","device":"0000","class":"000000"}]}"#,
             #"functions[0].vendor: "zz" is not 4 hexadecimal digits"#
         ),
+        (
+            #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","processor":{"architecture":"vax"},"functions":[]}"#,
+            #"processor.architecture: "vax" is none of x86_64, arm64, ppc64"#
+        ),
     ])
     func `a bad description is refused with the place and what would be right`(json: String, message: String) {
         let error = #expect(throws: MachineDescription.Malformed.self) { try MachineDescription(json: json.utf8) }
@@ -74,11 +78,11 @@ struct DescriptionTests {
     @Test(arguments: [
         (
             "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 207\nmodel name\t: X\n\nprocessor\t: 1\nmodel\t\t: 1\n",
-            Processor(architecture: "x86_64", vendor: "GenuineIntel", family: 6, model: 207)
+            Processor(architecture: .x86, vendor: "GenuineIntel", family: 6, model: 207)
         ),
-        ("vendor_id\t: AuthenticAMD\ncpu family\t: many\nmod", Processor(architecture: "x86_64", vendor: "AuthenticAMD")),
-        ("processor\t: 0\nBogoMIPS\t: 2000.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd4f\n", Processor(architecture: "arm64")),
-        ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", Processor(architecture: "ppc64")),
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: many\nmod", Processor(architecture: .x86, vendor: "AuthenticAMD")),
+        ("processor\t: 0\nBogoMIPS\t: 2000.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd4f\n", Processor(architecture: .arm)),
+        ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", Processor(architecture: .power)),
         ("", nil), ("processor\t: 0\nhart\t: 0\nisa\t: rv64imafdc\n", nil), ("\n\nvendor_id\t: late\n", nil), (":::\n\t:\n", nil),
     ])
     func `what the kernel tells of its processors is read, as far as it goes`(text: String, processor: Processor?) {

@@ -25,7 +25,7 @@ struct SchemaTests {
         netdev.isEnabled = true
         netdev.encapsulation = "ether"
         machine.virtualNetdevs[0] = netdev
-        machine.processor = Processor(architecture: "x86_64", vendor: "GenuineIntel", family: 6, model: 207)
+        machine.processor = Processor(architecture: .x86, vendor: "GenuineIntel", family: 6, model: 207)
         return machine
     }
 

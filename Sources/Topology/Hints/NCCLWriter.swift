@@ -79,7 +79,7 @@ package struct NCCLTopology: Sendable {
     /// What NCCL knows speeds between processors by; with an empty word it takes them for fast.
     private var kind: String {
         guard let processor = topology.machine.processor else { return "arch=\"\"" }
-        if processor.architecture != "x86_64" { return "arch=\"\(Self.plain(processor.architecture))\"" }
+        if processor.architecture != .x86 { return "arch=\"\(processor.architecture.rawValue)\"" }
         guard let vendor = processor.vendor, let family = processor.family, let model = processor.model else { return "arch=\"\"" }
         return "arch=\"x86_64\" vendor=\"\(Self.plain(vendor))\" familyid=\"\(family)\" modelid=\"\(model)\""
     }
