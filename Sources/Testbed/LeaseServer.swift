@@ -19,8 +19,9 @@ package final class LeaseServer {
 
     /// - Parameters:
     ///   - first, last: the addresses it gives out, in 192.0.2.0/24.
+    ///   - seconds: the time of its leases.
     ///   - v6: the first and the last that a server of DHCPv6 gives out, in 2001:db8:5::/64, with a comma; nil for no such server.
-    package init(on node: TestNode, first: String, last: String, v6: String? = nil) throws {
+    package init(on node: TestNode, first: String, last: String, seconds: Int = LeaseServer.seconds, v6: String? = nil) throws {
         hasV6 = v6 != nil
         scratch = try ScratchFolder("lease")
         network = try NetworkNamespace.make()
@@ -48,7 +49,7 @@ package final class LeaseServer {
             pidfile \(scratch("pid"))
             opt subnet 255.255.255.0
             opt router 192.0.2.1
-            opt lease \(Self.seconds)
+            opt lease \(seconds)
             opt staticroutes 198.51.100.0/24 192.0.2.1, 0.0.0.0/0 192.0.2.1
 
             """)

@@ -182,9 +182,18 @@ struct FaultTests {
             return steps
         }
 
-        private func clients() -> String {
-            let injector = node.injectorDaemon?.identifier ?? 0
-            return (try? Files.readText("/proc/\(injector)/task/\(injector)/children")) ?? ""
+        private func clients() -> [Int32] { children(of: node.injectorDaemon?.identifier ?? 0) }
+
+        private func children(of process: Int32) -> [Int32] {
+            Files.list("/proc/\(process)/task").flatMap { thread in
+                ((try? Files.readText("/proc/\(process)/task/\(thread)/children")) ?? "").split(separator: " ").compactMap { Int32($0) }
+            }
+        }
+
+        /// The program, and what it has started: a step can be a DHCP client's, or that of what the client calls.
+        private func goOn(_ process: Int32) {
+            kill(process, SIGCONT)
+            for child in children(of: process) { goOn(child) }
         }
 
         /// How many files and sockets each daemon has open, but for connections to the API server: a pool keeps those for a minute, as many
@@ -280,8 +289,7 @@ struct FaultTests {
 
         /// Whoever is gone comes back; whoever stands still goes on.
         private func revive() throws {
-            node.injectorDaemon?.signal(SIGCONT)
-            node.nodeDaemon?.signal(SIGCONT)
+            for daemon in [node.injectorDaemon, node.nodeDaemon] { if let daemon, daemon.isRunning { goOn(daemon.identifier) } }
             // One that ended has closed its connections before it is gone.
             if node.runtime == nil { _ = eventually(seconds: 0.1) { node.injectorDaemon?.isRunning != true } }
             if node.injectorDaemon?.isRunning != true {

@@ -330,6 +330,28 @@ struct LeaseTests {
     }
 
     @Test
+    func `an answer that cannot be written down is asked for again, long before the lease's time`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20", seconds: 3600)
+        try server.start()
+        try prepare(node, "first", pod: "pod-1")
+        let pod = try node.makePod("one", uid: "pod-1")
+        let key = LeaseKey(
+            claim: "uid-first", device: TestNode.nic, namespace: try node.namespace(of: pod).identity, family: .v4)
+        let file = try JournalFolder(node.scratch("journal")).leaseFile(key)
+        // No file takes the place of a folder.
+        try Files.makeFolder(file)
+        try node.runtime?.run(pod)
+        #expect(eventually { node.log("nri.log").contains("Is a directory") }, "\(node.log("nri.log")) \(server.log)")
+        #expect(try create(node, pod).count == 1)
+        rmdir(file)
+        #expect(eventually(seconds: 15) { (try? create(node, pod).isEmpty) == true }, "\(node.log("nri.log")) \(server.log)")
+        #expect(try address(node, pod).contains("192.0.2.20/24"))
+        try node.runtime?.stop(pod)
+    }
+
+    @Test
     func `a client of DHCPv6 needs no raw packets`() throws {
         let node = try start(["net_bind_service"])
         defer { node.removeAllPods() }

@@ -38,7 +38,8 @@ final class LeaseClients {
     /// A release is one datagram; the address would be free after its time anyway.
     private static let releasePatience = 300
     /// dhclient asks less and less often, in the end every two minutes (RFC 3315, SOL_MAX_RT). One that has no answer for so long is started
-    /// anew, and asks four times as if it were the first time.
+    /// anew, and asks four times as if it were the first time. So is udhcpc: when its answer could not be written down (no room, or who was
+    /// to write it was killed), it would tell of it again only after half of the lease's time.
     private static let silence = 8000
 
     init(_ programs: LeasePrograms) { self.programs = programs }
@@ -100,7 +101,7 @@ final class LeaseClients {
             clients[key] = client
             if client.process == nil {
                 due = min(due ?? .max, client.nextStart)
-            } else if key.family == .v6, now < client.lastStart + Self.silence {
+            } else if now < client.lastStart + Self.silence {
                 due = min(due ?? .max, client.lastStart + Self.silence)
             }
         }
@@ -108,8 +109,8 @@ final class LeaseClients {
     }
 
     private func isSilent(_ client: Client, at now: Int) -> Bool {
-        guard client.order.key.family == .v6, now >= client.lastStart + Self.silence else { return false }
-        let lease = (try? Files.readText(client.order.file)).flatMap { Lease(text: $0, family: .v6) }
+        guard now >= client.lastStart + Self.silence else { return false }
+        let lease = (try? Files.readText(client.order.file)).flatMap { Lease(text: $0, family: client.order.key.family) }
         return lease?.address == nil || lease?.hasEnded(at: now) == true
     }
 
