@@ -14,13 +14,16 @@ package struct Snapshot: Sendable {
 ///
 /// It only reads, and needs no privilege. What cannot be read is left out; it is never guessed.
 package struct Discovery: Sendable {
-    package var root: HostRoot
+    package let root: HostRoot
     /// Addresses under which the node is known to the cluster; their interfaces are uplinks.
     package var nodeAddresses: [String]
+    /// Read once: processors stay, and for this file many kernels wake all of them (arch/x86/kernel/cpu/aperfmperf.c).
+    private let processor: Processor?
 
     package init(root: HostRoot, nodeAddresses: [String] = []) {
         self.root = root
         self.nodeAddresses = nodeAddresses
+        processor = root.start(of: "proc/cpuinfo").flatMap(Processor.init(information:))
     }
 
     package func snapshot() throws(NetlinkError) -> Snapshot {
@@ -50,7 +53,7 @@ package struct Discovery: Sendable {
         ConfigSpace(root: root)?.readAccessControl(of: &functions)
         let machine = Machine(
             name: sysfs.folder("sys/devices/virtual/dmi/id")?.text("product_name"),
-            processor: root.start(of: "proc/cpuinfo").flatMap(Processor.init(information:)), numaNodes: NUMAReader(sysfs: sysfs).nodes(),
+            processor: processor, numaNodes: NUMAReader(sysfs: sysfs).nodes(),
             functions: functions, virtualNetdevs: netdevs[nil] ?? [], virtualRDMADevices: rdmaDevices[nil] ?? [],
             sharedCharDevices: SharedNodes(sysfs: sysfs).nodes(for: functions, hasRDMA: !rdmaDevices.isEmpty))
         return Snapshot(machine: machine, remarks: sysfs.remarks)
