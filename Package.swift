@@ -266,7 +266,7 @@ let targets: [Target] = [
         name: "NodeTests",
         dependencies: [
             "Addressing", "Hardware", "Injection", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin", "Linux", "NRIMessages",
-            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed", grpcTransport, logging,
+            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed", grpcTransport, logging, protobuf,
         ], swiftSettings: strict),
     .testTarget(
         name: "PublishingTests",

@@ -10,28 +10,3 @@ package protocol ClaimHandler: Sendable {
 }
 
 extension ClaimPreparer: ClaimHandler {}
-
-/// Every claim of a request gets its own entry in the answer, with an error if it has one: the call as a
-/// whole does not fail.
-extension ClaimHandler {
-    func prepareAll(_ claims: [ClaimIdentity]) async -> [(uid: String, devices: [PreparedDevice], error: String)] {
-        var entries: [(uid: String, devices: [PreparedDevice], error: String)] = []
-        for claim in claims {
-            do throws(ClaimError) { entries.append((claim.uid, try await prepare(claim), "")) } catch {
-                entries.append((claim.uid, [], error.description))
-            }
-        }
-        return entries
-    }
-
-    func unprepareAll(_ claims: [ClaimIdentity]) async -> [(uid: String, error: String)] {
-        var entries: [(uid: String, error: String)] = []
-        for claim in claims {
-            do throws(ClaimError) {
-                try await unprepare(claim)
-                entries.append((claim.uid, ""))
-            } catch { entries.append((claim.uid, error.description)) }
-        }
-        return entries
-    }
-}

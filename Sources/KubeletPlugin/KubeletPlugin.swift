@@ -61,9 +61,11 @@ package struct KubeletPlugin: Service {
             }
             withExtendedLifetime(lock) {}
         }
+        let claims = ClaimExecutor()
+        let calls = ClaimCalls(handler: handler, executor: claims)
         let service = server(
             names.service,
-            [PluginV1(handler: handler), PluginV1Beta1(handler: handler), HealthV1(board: health), HealthV1Alpha1(board: health)])
+            [PluginV1(calls: calls), PluginV1Beta1(calls: calls), HealthV1(board: health), HealthV1Alpha1(board: health)])
         try await withThrowingTaskGroup(of: Ending.self) { group in
             group.addTask { [executor = EventLoopExecutor(eventLoopGroup.next())] in
                 try await withTaskExecutorPreference(executor) { try await service.serve() }
@@ -86,6 +88,7 @@ package struct KubeletPlugin: Service {
             while let ending = try await group.next(), ending == .registration {}
             group.cancelAll()
         }
+        await claims.shutDown()
     }
 
     private enum Ending {

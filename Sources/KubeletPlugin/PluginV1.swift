@@ -8,13 +8,13 @@ import SwiftProtobuf
 
 /// DRA as the kubelet speaks it in API version v1: the same calls in that version's messages.
 struct PluginV1: DRAV1DRAPlugin.SimpleServiceProtocol {
-    let handler: any ClaimHandler
+    let calls: ClaimCalls
 
     func nodePrepareResources(
         request: DRAV1NodePrepareResourcesRequest, context: ServerContext
     ) async throws -> DRAV1NodePrepareResourcesResponse {
         var response = DRAV1NodePrepareResourcesResponse()
-        for entry in await handler.prepareAll(request.claims.map(ClaimIdentity.init)) {
+        for entry in await calls.prepare(request.claims.map(ClaimIdentity.init)) {
             response.claims[entry.uid] = .with {
                 $0.devices = entry.devices.map(DRAV1Device.init)
                 $0.error = entry.error
@@ -27,7 +27,7 @@ struct PluginV1: DRAV1DRAPlugin.SimpleServiceProtocol {
         request: DRAV1NodeUnprepareResourcesRequest, context: ServerContext
     ) async throws -> DRAV1NodeUnprepareResourcesResponse {
         var response = DRAV1NodeUnprepareResourcesResponse()
-        for entry in await handler.unprepareAll(request.claims.map(ClaimIdentity.init)) {
+        for entry in await calls.unprepare(request.claims.map(ClaimIdentity.init)) {
             response.claims[entry.uid] = .with { $0.error = entry.error }
         }
         return response

@@ -8,13 +8,13 @@ import SwiftProtobuf
 
 /// DRA as the kubelet speaks it in API version v1beta1: the same calls in that version's messages.
 struct PluginV1Beta1: DRAV1Beta1DRAPlugin.SimpleServiceProtocol {
-    let handler: any ClaimHandler
+    let calls: ClaimCalls
 
     func nodePrepareResources(
         request: DRAV1Beta1NodePrepareResourcesRequest, context: ServerContext
     ) async throws -> DRAV1Beta1NodePrepareResourcesResponse {
         var response = DRAV1Beta1NodePrepareResourcesResponse()
-        for entry in await handler.prepareAll(request.claims.map(ClaimIdentity.init)) {
+        for entry in await calls.prepare(request.claims.map(ClaimIdentity.init)) {
             response.claims[entry.uid] = .with {
                 $0.devices = entry.devices.map(DRAV1Beta1Device.init)
                 $0.error = entry.error
@@ -27,7 +27,7 @@ struct PluginV1Beta1: DRAV1Beta1DRAPlugin.SimpleServiceProtocol {
         request: DRAV1Beta1NodeUnprepareResourcesRequest, context: ServerContext
     ) async throws -> DRAV1Beta1NodeUnprepareResourcesResponse {
         var response = DRAV1Beta1NodeUnprepareResourcesResponse()
-        for entry in await handler.unprepareAll(request.claims.map(ClaimIdentity.init)) {
+        for entry in await calls.unprepare(request.claims.map(ClaimIdentity.init)) {
             response.claims[entry.uid] = .with { $0.error = entry.error }
         }
         return response

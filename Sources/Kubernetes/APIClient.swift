@@ -21,7 +21,9 @@ package struct APIClient: Sendable {
     /// For how long a call is tried again when its caller does not say: one that tries again itself says what is wrong, too.
     private static let patience = Duration.seconds(5)
     /// An answer is refused beyond this: nothing that we ask for comes near it.
-    private static let answerBytes = 64 << 20
+    package static let answerBytes = 64 << 20
+    /// The same for one object: what a server takes is at most 3 MiB, and what etcd keeps 1.5 MiB.
+    package static let objectBytes = 4 << 20
 
     /// - Parameters:
     ///   - attemptSeconds: how long one attempt may take.
@@ -38,8 +40,11 @@ package struct APIClient: Sendable {
 
     // MARK: Calls
 
-    package func get<Object: Decodable>(_ path: String, patience: Duration? = nil) async throws(APIError) -> Object {
-        try decode(await send("GET", path, patience: patience), path)
+    /// - Parameter limit: of the answer, in bytes.
+    package func get<Object: Decodable>(
+        _ path: String, patience: Duration? = nil, limit: Int = answerBytes
+    ) async throws(APIError) -> Object {
+        try decode(await send("GET", path, patience: patience, limit: limit), path)
     }
 
     package func create<Object: Codable>(
@@ -84,7 +89,8 @@ package struct APIClient: Sendable {
 
     /// Sends a request, and again for as long as that makes sense and its caller has patience. Throws what the server said last.
     private func send(
-        _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json", patience: Duration? = nil
+        _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json", patience: Duration? = nil,
+        limit: Int = answerBytes
     ) async throws(APIError) -> [UInt8] {
         let end = ContinuousClock.now + (patience ?? Self.patience)
         var attempt = 0
@@ -92,7 +98,7 @@ package struct APIClient: Sendable {
             attempt += 1
             let error: APIError
             do throws(APIError) {
-                return try await sendOnce(method, path, body: body, type: type)
+                return try await sendOnce(method, path, body: body, type: type, limit: limit)
             } catch let failure { error = failure }
             let pause = error.retryAfter.map(Backoff.pause(asked:)) ?? Backoff.pause(attempt: attempt)
             // Whoever called knows better what to do with a pause that is longer than it can wait.
@@ -104,14 +110,14 @@ package struct APIClient: Sendable {
     }
 
     private func sendOnce(
-        _ method: String, _ path: String, body: [UInt8]?, type: String
+        _ method: String, _ path: String, body: [UInt8]?, type: String, limit: Int
     ) async throws(APIError) -> [UInt8] {
         let response: HTTPClientResponse
         let content: ByteBuffer
         do {
             response = try await http.execute(
                 try request(method, path, body: body, type: type), timeout: attemptTimeout)
-            content = try await response.body.collect(upTo: Self.answerBytes)
+            content = try await collect(response.body, limit)
         } catch {
             observe(method, 0)
             if let error = error as? APIError { throw error }
@@ -121,6 +127,20 @@ package struct APIClient: Sendable {
         let bytes = Array(content.readableBytesView)
         guard (200..<300).contains(response.status.code) else { throw failure(method, path, response, bytes) }
         return bytes
+    }
+
+    /// The whole body. The client's own deadline ends with the head of an answer.
+    private func collect(_ body: HTTPClientResponse.Body, _ limit: Int) async throws -> ByteBuffer {
+        try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
+            group.addTask { try await body.collect(upTo: limit) }
+            group.addTask { [attemptTimeout] in
+                try await Task.sleep(for: .nanoseconds(attemptTimeout.nanoseconds))
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let content = try await group.next() ?? nil else { throw HTTPClientError.deadlineExceeded }
+            return content
+        }
     }
 
     /// Retry-After is in seconds here; the form with a date is a proxy's, and passed over.

@@ -15,18 +15,19 @@ package final class ResourceClient: Sendable {
     package var served: ResourceAPIVersion { version.withLock { $0 } }
 
     package func node(_ name: String) async throws(APIError) -> NodeObject {
-        try await api.get("/api/v1/nodes/\(name)")
+        try await api.get("/api/v1/nodes/\(name)", limit: APIClient.objectBytes)
     }
 
     /// - Parameter patience: for how long it is tried again.
     package func claim(_ name: String, namespace: String, patience: Duration) async throws(APIError) -> ResourceClaim {
         try await inServedVersion { version throws(APIError) in
-            try await self.api.get("\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)", patience: patience)
+            try await self.api.get(
+                "\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)", patience: patience, limit: APIClient.objectBytes)
         }
     }
 
     package func pod(_ name: String, namespace: String, patience: Duration) async throws(APIError) -> Pod {
-        try await api.get("/api/v1/namespaces/\(namespace)/pods/\(name)", patience: patience)
+        try await api.get("/api/v1/namespaces/\(namespace)/pods/\(name)", patience: patience, limit: APIClient.objectBytes)
     }
 
     package func evict(_ pod: String, namespace: String, uid: String) async throws(APIError) {

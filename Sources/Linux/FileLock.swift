@@ -7,22 +7,50 @@ package enum FileLock {
     /// Waits until nobody else has the lock.
     ///
     /// - Parameters:
+    ///   - key: one of any number of locks that the file stands for, such as the UID of an object; nil for the file as a whole, which
+    ///     excludes none of those.
     ///   - pause: between two attempts: a file's lock cannot be waited for without giving up a thread.
     ///   - patience: nil for ever.
     ///   - notice: called once when somebody has it.
     /// - Throws: ``SystemError`` with `EWOULDBLOCK` when `patience` is over; `CancellationError`.
     package static func wait(
-        _ path: String, pause: Duration = .milliseconds(200), patience: Duration? = nil, notice: () -> Void = {}
+        _ path: String, key: String? = nil, pause: Duration = .milliseconds(200), patience: Duration? = nil, notice: () -> Void = {}
     ) async throws -> Descriptor {
-        let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_CLOEXEC, mode: 0o600)
+        let file = try open(path)
         let end = patience.map { ContinuousClock.now + $0 }
         var isWaiting = false
-        while try !file.tryLock() {
+        while try !(key.map { try tryLock(file, key: $0) } ?? file.tryLock()) {
             if !isWaiting { notice() }
             isWaiting = true
             if let end, ContinuousClock.now >= end { throw SystemError("lock", path, code: EWOULDBLOCK) }
             try await Task.sleep(for: pause)
         }
         return file
+    }
+
+    /// The file of a lock, which is made when it is not there.
+    package static func open(_ path: String) throws(SystemError) -> Descriptor {
+        try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_CLOEXEC, mode: 0o600)
+    }
+
+    /// Takes the lock of a key; false when another descriptor has it, of this process or another.
+    ///
+    /// It is a lock on one byte of the file, which stays empty: no key needs a file of its own that somebody would have to remove.
+    /// Two keys whose hashes are equal share a lock.
+    package static func tryLock(_ file: Descriptor, key: String) throws(SystemError) -> Bool {
+        // A lock of the open file description (fcntl_locking(2)).
+        var range = flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: offset(of: key), l_len: 1, l_pid: 0)
+        if fcntl(file.raw, setOpenFileLock, &range) == 0 { return true }
+        if Glibc.errno == EAGAIN || Glibc.errno == EACCES { return false }
+        throw SystemError("lock", "descriptor \(file.raw)")
+    }
+
+    /// F_OFD_SETLK (asm-generic/fcntl.h), which the C library shows to GNU sources alone.
+    private static let setOpenFileLock: Int32 = 37
+
+    /// FNV-1a with 64 bits, without the sign and the last offset: the same in every process.
+    private static func offset(of key: String) -> Int {
+        let hash = key.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return Int(hash >> 2)
     }
 }

@@ -79,7 +79,7 @@ package struct NodeDaemon: Sendable {
         let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
         let status = ClaimStatusService(resources: resources, journal: journal, driver: driver, events: events, log: log)
         var preparation = ClaimPreparer.Options(
-            driver: driver, gatePath: options.gatePath, lockPath: "\(options.kubelet.data)/serialize.lock")
+            driver: driver, gatePath: options.gatePath, lockFolder: options.kubelet.data)
         preparation.tellsDevices = options.tellsDevices
         preparation.vendorSpecFolders = options.vendorSpecFolders
         preparation.report = status.report

@@ -36,6 +36,14 @@ final class InjectorAnswer: Sendable {
         waiting?.resume(returning: reply)
     }
 
+    /// True when ``value`` can be had without waiting.
+    var isThere: Bool {
+        state.withLock { state in
+            if case .there = state { return true }
+            return false
+        }
+    }
+
     /// Waited for to the end, also by a call that was cancelled: what was asked for goes on meanwhile. For one who asks.
     var value: Reply {
         get async {

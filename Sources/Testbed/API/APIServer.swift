@@ -110,6 +110,11 @@ package final class APIServer: Sendable {
         _ = try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, value) }
     }
 
+    /// What a user does who deletes an object.
+    package func remove(_ collection: String, _ name: String) throws {
+        try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, nil) }
+    }
+
     package func slices() throws -> [ResourceSlice] {
         let data = try JSONEncoder().encode(state.withLock { $0.store.list("resourceslices") })
         return try JSONDecoder().decode([ResourceSlice].self, from: data)

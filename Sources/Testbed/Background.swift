@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+import Synchronization
+
+/// Work of a test on a thread of its own, such as a call that is to wait while something else is done.
+package final class Background: Sendable {
+    private let outcome = Mutex<Result<Void, any Error>?>(nil)
+
+    package init(_ body: @escaping @Sendable () throws -> Void) throws {
+        try KernelThread.start {
+            let result = Result { try body() }
+            self.outcome.withLock { $0 = result }
+        }
+    }
+
+    package var isDone: Bool { outcome.withLock { $0 != nil } }
+
+    /// Waits for the end, and throws what the work threw, or that it has not ended in time.
+    package func finish(seconds: Double = 45) throws {
+        struct Unfinished: Error {}
+        guard eventually(seconds: seconds, { isDone }) else { throw Unfinished() }
+        try outcome.withLock { try $0?.get() }
+    }
+}
