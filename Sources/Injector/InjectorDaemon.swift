@@ -17,7 +17,9 @@ import TTRPC
 /// would only wait for each other in the kernel.
 package final class InjectorDaemon {
     package struct Options: Sendable {
+        /// The folder of nearside-node, which is only read, and that of this program.
         package var journal: String
+        package var states: String
         /// The runtime's NRI socket; nil to serve the gate alone.
         package var runtimeSocket: String?
         /// Where the files of sysctl(8) are.
@@ -32,8 +34,9 @@ package final class InjectorDaemon {
         /// Two digits: our place among the plugins.
         package var pluginIndex: String
 
-        package init(journal: String, runtimeSocket: String?, pluginName: String, pluginIndex: String) {
+        package init(journal: String, states: String, runtimeSocket: String?, pluginName: String, pluginIndex: String) {
             self.journal = journal
+            self.states = states
             self.runtimeSocket = runtimeSocket
             self.pluginName = pluginName
             self.pluginIndex = pluginIndex
@@ -68,25 +71,31 @@ package final class InjectorDaemon {
         self.options = options
         self.log = log
         termination = try Termination.descriptor()
-        journal = JournalFolder(options.journal)
+        journal = JournalFolder(options.journal, states: options.states, for: .injector)
         try journal.make()
         let node = journal.nodeSocket
         injector = PodInjector(
             journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, leasePrograms: options.leasePrograms,
             log: log
         ) { sandbox in Self.lookUp(sandbox, node) }
-        lock = try Descriptor.open("\(options.journal)/nri.lock", flags: 0o102, mode: 0o600)
+        lock = try Descriptor.open(journal.lock, flags: 0o102, mode: 0o600)
     }
 
     /// Serves until SIGTERM. Pods keep their devices; the next start goes on from the journal.
     package func run() throws {
         var isWaiting = false
         var areDevicesNews = false
-        while try !lock.tryLock() {
+        // An instance of a release with one folder for both daemons holds another lock.
+        let oldLock = try journal.oldLock.map { path throws(SystemError) in try Descriptor.open(path, flags: 0) }
+        defer { withExtendedLifetime(oldLock) {} }
+        while try !lock.tryLock() || oldLock?.tryLock() == false {
             if !isWaiting { log.notice("another nearside-nri serves this journal; waiting for it to end") }
             isWaiting = true
             if try !Poller.readable([termination], milliseconds: 200).isEmpty { return }
         }
+        let (count, errors) = try journal.takeOver()
+        for error in errors { log.error("a file of an older release cannot be taken over", metadata: ["error": "\(error)"]) }
+        if count > 0 { log.notice("files of an older release taken over", metadata: ["count": "\(count)"]) }
         injector.resume()
         if !options.functionRules.isEmpty {
             functions = (FunctionKeeper(options.functionRules, sysfs: options.sysfs, log: log), try EventSocket.devices())
@@ -96,7 +105,7 @@ package final class InjectorDaemon {
         log.notice(
             "serving",
             metadata: [
-                "journal": "\(options.journal)",
+                "journal": "\(options.journal)", "states": "\(options.states)",
                 "runtime": "\(options.runtimeSocket ?? "none: containers are held back by the gate alone")",
             ])
         while true {

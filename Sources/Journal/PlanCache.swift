@@ -15,13 +15,15 @@ package final class PlanCache {
     private var changes: FolderChanges?
     private var plans: [String: ClaimPlan] = [:]
     private var lost: Set<String> = []
+    /// Claims whose plans could not be read when it was last tried: told of once.
+    private var unreadable: Set<String> = []
 
     package init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
         self.damage = damage
     }
 
-    /// All plans that can be read, and those that could be before they were damaged.
+    /// All plans that can be read, and those that could be before they could not any more.
     package func all() -> some Collection<ClaimPlan> {
         refresh()
         return plans.values
@@ -33,10 +35,16 @@ package final class PlanCache {
         return plans[uid]
     }
 
-    /// Claims of which nothing is known but that their plans were damaged before anybody here had read them.
+    /// Claims of which nothing is known but that their plans cannot be read, and could not be before.
     package func lostClaims() -> Set<String> {
         refresh()
         return lost
+    }
+
+    /// True for a plan whose file cannot be read, or was set aside, and that nobody has written anew or given up since.
+    package func isDamaged(_ uid: String) -> Bool {
+        refresh()
+        return unreadable.contains(uid) || journal.isDamaged(uid)
     }
 
     /// Writes a plan, which is known from then on whatever becomes of its file: for nearside-node, which alone writes plans.
@@ -58,20 +66,29 @@ package final class PlanCache {
             changes = nil
         }
         switch found {
-        case .entries(let names):
-            for uid in names.compactMap(JournalFolder.uid(ofChanged:)) {
-                // One that cannot be read any more is as it was: a pod is not to start without its devices because of it.
-                do throws(JournalError) {
-                    let plan = try journal.plan(uid)
-                    if plan != nil || !journal.isDamaged(uid) { plans[uid] = plan }
-                } catch { damage(error) }
-                if plans[uid] == nil, journal.isDamaged(uid) { lost.insert(uid) } else { lost.remove(uid) }
-            }
+        case .entries(let names): for uid in Set(names.compactMap(JournalFolder.uid(ofChanged:))) { read(uid) }
         case .everything:
-            let (all, damaged) = journal.plans()
-            plans = plans.filter { journal.isDamaged($0.key) }.merging(all.map { ($0.claim.uid, $0) }) { $1 }
-            for error in damaged { damage(error) }
-            lost = Set(journal.damagedPlans()).subtracting(plans.keys)
+            let found = journal.planUIDs()
+            plans = plans.filter { found.contains($0.key) }
+            lost.formIntersection(found)
+            unreadable.formIntersection(found)
+            for uid in found.sorted() { read(uid) }
         }
+    }
+
+    /// A plan that cannot be read any more, for whatever reason, stays as it was last read: a pod is not to start without its devices
+    /// because of it. One that nobody here had read is lost.
+    private func read(_ uid: String) {
+        var isReadable = true
+        do throws(JournalError) {
+            let plan = try journal.plan(uid)
+            isReadable = plan != nil || !journal.isDamaged(uid)
+            if isReadable { plans[uid] = plan }
+            unreadable.remove(uid)
+        } catch {
+            isReadable = false
+            if unreadable.insert(uid).inserted { damage(error) }
+        }
+        if plans[uid] == nil, !isReadable { lost.insert(uid) } else { lost.remove(uid) }
     }
 }

@@ -41,12 +41,16 @@ actor ClaimStatusService: Service {
     nonisolated func report(_ claim: ClaimIdentity, _ error: ClaimError?) { queue.yield((claim, error)) }
 
     func run() async throws {
-        let states = try FolderWatch("\(journal.path)/states")
-        let plans = try FolderWatch("\(journal.path)/plans")
+        let plans = try FolderWatch(journal.plansFolder)
         occasion.yield()
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
-                for watch in [states, plans] { group.addTask { for await _ in watch.changes { self.occasion.yield() } } }
+                group.addTask { for await _ in plans.changes { self.occasion.yield() } }
+                group.addTask {
+                    guard let states = await FolderWatch.waiting(for: self.journal.statesFolder) else { return }
+                    self.occasion.yield()
+                    for await _ in states.changes { self.occasion.yield() }
+                }
                 group.addTask { for await (claim, error) in self.reports { await self.note(claim, error) } }
                 group.addTask { await self.write() }
                 await group.waitForAll()

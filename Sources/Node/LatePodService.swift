@@ -40,11 +40,13 @@ actor LatePodService: Service {
     }
 
     func run() async throws {
-        let watch = try FolderWatch(journal.latePodsFolder)
-        occasion.yield()
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { for await _ in watch.changes { self.occasion.yield() } }
+                group.addTask {
+                    guard let watch = await FolderWatch.waiting(for: self.journal.latePodsFolder) else { return }
+                    self.occasion.yield()
+                    for await _ in watch.changes { self.occasion.yield() }
+                }
                 group.addTask { await self.look() }
                 await group.waitForAll()
             }

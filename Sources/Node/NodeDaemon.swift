@@ -25,7 +25,9 @@ package struct NodeDaemon: Sendable {
         package var topologyPolicy: TopologyPolicy
         package var endpoint: APIEndpoint
         package var discovery: Discovery
+        /// The folder of this program, and that of nearside-nri, which is only read.
         package var journal: String
+        package var states: String
         package var cdi: String
         /// Where vendors' tools write their CDI specifications.
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
@@ -40,7 +42,7 @@ package struct NodeDaemon: Sendable {
 
         package init(
             node: String, policy: PublishingPolicy, topologyPolicy: TopologyPolicy = TopologyPolicy(), endpoint: APIEndpoint,
-            discovery: Discovery, journal: String, cdi: String, kubelet: KubeletPlugin.Options, gatePath: String?,
+            discovery: Discovery, journal: String, states: String, cdi: String, kubelet: KubeletPlugin.Options, gatePath: String?,
             metrics: MetricsAddress? = nil
         ) {
             self.node = node
@@ -49,6 +51,7 @@ package struct NodeDaemon: Sendable {
             self.endpoint = endpoint
             self.discovery = discovery
             self.journal = journal
+            self.states = states
             self.cdi = cdi
             self.kubelet = kubelet
             self.gatePath = gatePath
@@ -69,7 +72,7 @@ package struct NodeDaemon: Sendable {
         // The whole of this daemon waits most of the time: one thread does for all sockets.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let http = HTTPClient(eventLoopGroup: group, configuration: try options.endpoint.configuration())
-        let journal = JournalFolder(options.journal)
+        let journal = JournalFolder(options.journal, states: options.states, for: .node)
         try journal.make()
         try Files.makeFolder(options.kubelet.data, mode: 0o750)
         let requests = RequestCounts()
@@ -98,6 +101,7 @@ package struct NodeDaemon: Sendable {
         var services: [any Service] = [
             PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events, status,
             LatePodService(resources: resources, journal: journal, events: events, policy: options.eviction, log: log),
+            UpgradeService(journal: journal, log: log),
             PodQuestionService(socket: journal.nodeSocket, preparer: preparer, log: log),
             try KubeletPlugin(
                 options.kubelet, handler: MeasuredHandler(handler: preparer, times: times), health: board, eventLoopGroup: group, log: log),

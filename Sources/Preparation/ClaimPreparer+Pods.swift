@@ -22,7 +22,7 @@ extension ClaimPreparer {
         try await remakeLost(names, namespace)
         try await withPlans("pod \(namespace)/\(name)", until: ContinuousClock.now + Self.podPatience) { () throws(ClaimError) in
             do throws(JournalError) {
-                for plan in plans.all() where journal.isDamaged(plan.claim.uid) { try plans.write(plan) }
+                for plan in plans.all() where plans.isDamaged(plan.claim.uid) { try plans.write(plan) }
                 for var plan in plans.all()
                 where plan.phase == .prepared && plan.claim.namespace == namespace && names.contains(plan.claim.name)
                     && !plan.pods.contains(uid)

@@ -189,7 +189,7 @@ package actor ClaimPreparer {
         let identity = outcome.plan.claim
         do {
             // The plan first: from then on the devices are taken, whatever happens. One that was damaged is remembered, and made anew.
-            if outcome.plan != existing || journal.isDamaged(identity.uid) { try plans.write(outcome.plan) }
+            if outcome.plan != existing || plans.isDamaged(identity.uid) { try plans.write(outcome.plan) }
             if let text = outcome.ncclTopology { try journal.writeWorkload(text, identity.uid) }
             for (request, metadata) in outcome.metadata {
                 try journal.writeWorkload(try metadata.text(), identity.uid, request: request)

@@ -72,7 +72,7 @@ package final class TestNode {
         host = try NetworkNamespace.make()
         try TreeWriter.write(options.machine, to: scratch("host"))
         if let policy = options.topologyPolicy { try Files.write(scratch("policy.json"), policy) }
-        for folder in ["plugins_registry", "plugins", "cdi", "journal"] { try Files.makeFolder(scratch(folder)) }
+        for folder in ["plugins_registry", "plugins", "cdi", "journal", "states"] { try Files.makeFolder(scratch(folder)) }
         let machine = options.machine
         try host.run { () throws(SystemError) in
             // Nobody else is on this wire: addresses are good at once, and a comparison of states need
@@ -172,7 +172,8 @@ package final class TestNode {
     package func startInjector(nriSocket: String = "", withoutRuntime: Bool = false) throws {
         injectorDaemon = try startDaemon(
             "nearside-nri", capabilities: ["net_admin", "sys_admin"] + options.injectorCapabilities,
-            ["--journal", scratch("journal"), "--log-level", "debug"] + (withoutRuntime ? ["--without-nri"] : ["--nri-socket", nriSocket])
+            ["--journal", scratch("journal"), "--states", scratch("states"), "--log-level", "debug"]
+                + (withoutRuntime ? ["--without-nri"] : ["--nri-socket", nriSocket])
                 + options.injectorArguments,
             log: "nri.log")
     }
@@ -210,7 +211,8 @@ package final class TestNode {
             [
                 "--node-name", options.node, "--driver", options.driver, "--own", options.own, "--virtual-nics",
                 options.virtualNICs, "--host-root", scratch("host"),
-                "--journal", scratch("journal"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path, "--gate",
+                "--journal", scratch("journal"), "--states", scratch("states"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path,
+                "--gate",
                 "\(options.programs)/nearside-gate", "--api-server", api.url, "--log-level", "debug",
             ] + (options.isSecure ? ["--ca-file", scratch("ca.crt"), "--token-file", scratch("token")] : [])
                 + (options.topologyPolicy == nil ? [] : ["--topology-policy", scratch("policy.json")]) + options.nodeArguments,

@@ -226,7 +226,7 @@ private enum Strace {
             guard !line.contains(" resumed>"), !line.contains("+++"), !line.contains("--- "), !line.contains("<detached") else { continue }
             calls.all += 1
             let call = line.drop { $0 != " " }.drop { $0 == " " }
-            let isOfJournal = call.contains("/journal/") || call.contains("localtime")
+            let isOfJournal = call.contains("/journal/") || call.contains("/states/") || call.contains("localtime")
             if isOfJournal || others.contains(where: call.hasPrefix) {
                 // Its file is closed again.
                 if call.hasPrefix("openat("), !call.contains("= -1") { calls.moves -= 1 }

@@ -32,7 +32,7 @@ func processID(in state: [UInt8]) -> Int32? {
 }
 
 var claim: String?
-var socket = "/run/nearside/nri.sock"
+var socket = "/run/nearside-nri/nri.sock"
 var arguments = CommandLine.arguments.dropFirst()
 while let name = arguments.popFirst() {
     guard let value = arguments.popFirst() else { refuse("\(name) has no value; usage: nearside-gate --claim UID [--socket PATH]") }

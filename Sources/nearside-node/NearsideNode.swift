@@ -63,8 +63,11 @@ struct NearsideNode: AsyncParsableCommand {
     @Option(help: "Where the host's file system is mounted.")
     var hostRoot = "/"
 
-    @Option(help: "The folder in which it meets nearside-nri.")
+    @Option(help: "The folder of this program, which nearside-nri reads.")
     var journal = "/run/nearside"
+
+    @Option(help: "The folder of nearside-nri, which is only read.")
+    var states = "/run/nearside-nri"
 
     @Option(help: "Folder for CDI specifications.")
     var cdi = "/var/run/cdi"
@@ -153,7 +156,7 @@ struct NearsideNode: AsyncParsableCommand {
         var options = NodeDaemon.Options(
             node: nodeName, policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
             discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
-            journal: journal, cdi: cdi,
+            journal: journal, states: states, cdi: cdi,
             kubelet: .init(
                 driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)",
                 podUID: podUid),

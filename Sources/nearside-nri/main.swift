@@ -16,8 +16,11 @@ struct NearsideNRI: ParsableCommand {
             journal. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
             """)
 
-    @Option(help: "The folder in which it meets nearside-node.")
+    @Option(help: "The folder of nearside-node, which is only read.")
     var journal = "/run/nearside"
+
+    @Option(help: "The folder of this program: what it did to interfaces, and its socket.")
+    var states = "/run/nearside-nri"
 
     @Option(help: "The runtime's NRI socket.")
     var nriSocket = "/var/run/nri/nri.sock"
@@ -82,7 +85,7 @@ struct NearsideNRI: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         if let installGate { try install(in: installGate) }
         var options = InjectorDaemon.Options(
-            journal: journal, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
+            journal: journal, states: states, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
         options.sysctls = sysctls
         (options.leasePrograms.v4, options.leasePrograms.v6) = (dhcpClient, dhcp6Client)
         options.functionRules = try functionRules()

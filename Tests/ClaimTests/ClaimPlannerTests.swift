@@ -18,7 +18,7 @@ struct ClaimPlannerTests {
         let machine = try #require(try MachineDescription.embedded(name)).machine
         return ClaimPlanner(
             driver: driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            gatePath: "/opt/nearside-gate", gateSocket: "/run/nearside/nri.sock")
+            gatePath: "/opt/nearside-gate", gateSocket: "/run/nearside-nri/nri.sock")
     }
 
     private static func claim(
@@ -101,7 +101,7 @@ struct ClaimPlannerTests {
         #expect(spec.kind == "dra.nearside/claim")
         #expect(spec.devices.map(\.name) == ["u1-pci-0000-07-00-0", "u1-pci-0000-0c-00-0"])
         #expect(spec.devices.map { $0.containerEdits.deviceNodes?.map(\.path) } == [["/dev/nvidia0"], ["/dev/infiniband/uverbs0"]])
-        #expect(spec.containerEdits?.hooks?.map(\.args) == [["nearside-gate", "--claim", "u1", "--socket", "/run/nearside/nri.sock"]])
+        #expect(spec.containerEdits?.hooks?.map(\.args) == [["nearside-gate", "--claim", "u1", "--socket", "/run/nearside-nri/nri.sock"]])
         #expect(
             outcome.plan.devices.map(\.cdiDeviceIDs) == [
                 ["dra.nearside/claim=u1-pci-0000-07-00-0"], ["dra.nearside/claim=u1-pci-0000-0c-00-0"],
@@ -202,7 +202,7 @@ struct ClaimPlannerTests {
         }
         let planner = ClaimPlanner(
             driver: Self.driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            gatePath: nil, gateSocket: "/run/nearside/nri.sock")
+            gatePath: nil, gateSocket: "/run/nearside-nri/nri.sock")
         let config = AllocationConfig(
             source: .fromClaim, requests: nil,
             opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interface": .object(["mtu": .integer(mtu)])])))

@@ -17,18 +17,26 @@ struct JournalTests {
                 interface: InterfacePlan(hostName: "eth1", name: "net1", mtu: 9000))
         ])
 
-    private func folder() throws -> (JournalFolder, ScratchFolder) {
+    /// The journal as the daemon sees it.
+    private func folder(_ daemon: JournalFolder.Daemon = .node) throws -> (JournalFolder, ScratchFolder) {
         let scratch = try ScratchFolder()
-        let journal = JournalFolder(scratch("journal"))
+        let journal = JournalFolder(scratch("journal"), states: scratch("states"), for: daemon)
         try journal.make()
         return (journal, scratch)
+    }
+
+    private func other(_ scratch: ScratchFolder, _ daemon: JournalFolder.Daemon) throws -> JournalFolder {
+        let journal = JournalFolder(scratch("journal"), states: scratch("states"), for: daemon)
+        try journal.make()
+        return journal
     }
 
     @Test
     func `plans and states read back what was written`() throws {
         let (journal, scratch) = try folder()
+        let injector = try other(scratch, .injector)
         try journal.write(Self.plan)
-        #expect(try journal.plan("u-1") == Self.plan)
+        #expect(try injector.plan("u-1") == Self.plan)
         #expect(journal.plans().plans == [Self.plan])
         let prefix = try #require(IPPrefix(parsing: "2001:db8::5/64"))
         // struct ifinfomsg of interface 7, and its name.
@@ -46,9 +54,9 @@ struct JournalTests {
                     phase: .moving, device: "d", podUID: "p", sandbox: "s", namespacePath: "/run/netns/x",
                     namespace: FileIdentity(device: 4, inode: 4_026_531_840), podName: "net1", host: record)
             ])
-        try journal.write(state)
-        #expect(try journal.state("u-1") == state)
-        try journal.removeState("u-1")
+        try injector.write(state)
+        #expect(try journal.state("u-1") == state && injector.state("u-1") == state)
+        try injector.removeState("u-1")
         try journal.removePlan("u-1")
         try journal.removePlan("u-1")
         #expect(journal.plans().plans.isEmpty && journal.states().states.isEmpty)
@@ -68,12 +76,66 @@ struct JournalTests {
         #expect(try Files.readText(scratch("journal/plans/u-2.json.damaged")) == content)
     }
 
+    @Test(arguments: ["", "{", #"{"version":99}"#, nil])
+    func `a plan that cannot be read counts as lost, and only the daemon that writes plans sets it aside`(content: String?) throws {
+        let (journal, scratch) = try folder()
+        let injector = try other(scratch, .injector)
+        try journal.write(Self.plan)
+        let file = scratch("journal/plans/u-2.json")
+        // Somewhere else than a file: nobody can read it.
+        if let content { try Files.write(file, content) } else { try Files.makeFolder(file) }
+        var told: [JournalError] = []
+        let cache = PlanCache(injector) { told.append($0) }
+        #expect(cache.lostClaims() == ["u-2"] && Array(cache.all()) == [Self.plan])
+        #expect(cache.lostClaims() == ["u-2"] && told.count == 1)
+        #expect(Files.list(scratch("journal/plans")) == ["u-1.json", "u-2.json"])
+        // What was once read is known on.
+        if let content { try Files.write(scratch("journal/plans/u-1.json"), content) }
+        #expect(cache.plan("u-1") == Self.plan && cache.lostClaims() == ["u-2"])
+    }
+
+    @Test
+    func `neither daemon changes what the other one has written`() throws {
+        let (journal, scratch) = try folder()
+        let injector = try other(scratch, .injector)
+        try injector.write(ClaimState(claim: Self.plan.claim, attachments: []))
+        try Files.write(scratch("states/states/u-1.json"), "{")
+        try Files.write(scratch("states/late/p.json"), "{")
+        #expect(journal.states().states.count == 1 && journal.latePods().damaged.count == 1)
+        #expect(throws: JournalError.self) { try journal.write(ClaimState(claim: Self.plan.claim, attachments: [])) }
+        #expect(throws: JournalError.self) { try injector.write(Self.plan) }
+        #expect(try Files.readText(scratch("states/states/u-1.json")) == "{" && Files.readText(scratch("states/late/p.json")) == "{")
+        #expect(Files.list(scratch("journal/plans")).isEmpty)
+    }
+
+    @Test
+    func `files of a release with one folder for both daemons are taken over once`() throws {
+        let (journal, scratch) = try folder()
+        let injector = try other(scratch, .injector)
+        let older = JournalFolder(scratch("older"), states: scratch("journal"), for: .injector)
+        try older.make()
+        let state = ClaimState(claim: Self.plan.claim, attachments: [])
+        try older.write(state)
+        try Files.makeFolder(scratch("journal/leases"))
+        try Files.write(scratch("journal/leases/u-1_d_5"), "at=5\n")
+        #expect(!journal.isTakenOver)
+        #expect(try injector.takeOver().count == 3 && journal.isTakenOver)
+        #expect(try injector.state("u-1") == state && Files.readText(scratch("states/leases/u-1_d_5")) == "at=5\n")
+        try injector.removeState("u-1")
+        #expect(try injector.takeOver().count == 0 && injector.state("u-1") == nil)
+        // Gates that were prepared before ask where they always did.
+        let listener = try UnixSocket.listen(injector.socket)
+        try journal.linkOldSocket()
+        #expect(throws: Never.self) { try UnixSocket.connect(scratch("journal/nri.sock")) }
+        withExtendedLifetime(listener) {}
+    }
+
     @Test(arguments: ["", "{", #"{"version":1}"#, nil])
     func `a state that is damaged or gone is made up for by its copy, and one that is over is not`(content: String?) throws {
-        let (journal, scratch) = try folder()
+        let (journal, scratch) = try folder(.injector)
         let state = ClaimState(claim: Self.plan.claim, attachments: [])
         try journal.write(state)
-        let file = scratch("journal/states/u-1.json")
+        let file = scratch("states/states/u-1.json")
         func spoil() throws { if let content { try Files.write(file, content) } else { try Files.remove(file) } }
         try spoil()
         #expect(try journal.state("u-1") == state)
@@ -81,11 +143,11 @@ struct JournalTests {
         #expect(journal.states().states == [state] && journal.hasState("u-1"))
         journal.mend([state])
         #expect(Files.exists(file))
-        try Files.write(scratch("journal/states/u-1.json.copy"), "x")
+        try Files.write(scratch("states/states/u-1.json.copy"), "x")
         #expect(journal.states().states == [state] && journal.states().damaged.isEmpty)
         try journal.removeState("u-1")
         #expect(journal.states().states.isEmpty && !journal.hasState("u-1"))
-        #expect(Files.list(scratch("journal/states")).filter { !$0.hasSuffix(".damaged") }.isEmpty)
+        #expect(Files.list(scratch("states/states")).filter { !$0.hasSuffix(".damaged") }.isEmpty)
     }
 
     @Test

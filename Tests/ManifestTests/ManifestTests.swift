@@ -58,8 +58,13 @@ struct ManifestTests {
         #expect(at(nri, "securityContext.capabilities.add") as? [String] == ["NET_ADMIN", "SYS_ADMIN"])
         #expect(!mounts(nri).contains("token"))
         #expect(!mounts(node).contains("nri") && !mounts(node).contains("netns"))
-        // They meet in the journal and nowhere else.
-        #expect(Set(mounts(node)).intersection(mounts(nri)) == ["journal"])
+        // They meet in the journal and nowhere else, and each of its two folders has one writer.
+        #expect(Set(mounts(node)).intersection(mounts(nri)) == ["journal", "states"])
+        func isReadOnly(_ container: Object, _ name: String) -> Bool {
+            ((container["volumeMounts"] as? [Object]) ?? []).first { $0["name"] as? String == name }?["readOnly"] as? Bool == true
+        }
+        #expect(!isReadOnly(node, "journal") && isReadOnly(node, "states"))
+        #expect(isReadOnly(nri, "journal") && !isReadOnly(nri, "states"))
     }
 
     @Test

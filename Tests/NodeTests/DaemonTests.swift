@@ -45,7 +45,7 @@ struct DaemonTests {
         try node.unprepare("a")
         try node.expectUnchanged(since: before)
         #expect(Files.list(node.scratch("cdi")).isEmpty && Files.list(node.scratch("journal/plans")).isEmpty)
-        #expect(Files.list(node.scratch("journal/states")).isEmpty)
+        #expect(Files.list(node.scratch("states/states")).isEmpty)
     }
 
     /// What the claim's status says of this driver's devices.
@@ -110,7 +110,7 @@ struct DaemonTests {
         let pod = try node.makePod("p", uid: "pod-1")
         let container = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: pod))
         func gate(_ claim: String) throws -> (status: Int32, output: String) {
-            let socket = node.scratch("journal/nri.sock")
+            let socket = node.scratch("states/nri.sock")
             let command = "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim \(claim) --socket \(socket)"
             return try ChildProcess.run("/bin/sh", ["-c", command], in: node.host)
         }
@@ -121,7 +121,7 @@ struct DaemonTests {
         // Another pod cannot take it away, although nobody tells of sandboxes.
         let other = try node.makePod("q", uid: "pod-2")
         let second = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: other))
-        let socket = node.scratch("journal/nri.sock")
+        let socket = node.scratch("states/nri.sock")
         let stolen = try ChildProcess.run(
             "/bin/sh", ["-c", "echo '{\"pid\": \(second.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(socket)"],
             in: node.host)
@@ -143,7 +143,7 @@ struct DaemonTests {
         // The gate says the same, to a container in the host's network.
         let container = try ChildProcess("/bin/sleep", ["1000"], in: node.host)
         let command =
-            "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(node.scratch("journal/nri.sock"))"
+            "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(node.scratch("states/nri.sock"))"
         let held = try ChildProcess.run("/bin/sh", ["-c", command], in: node.host)
         #expect(held.status == 1 && held.output.contains("take hostNetwork out of the pod"), "\(held.output)")
         try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], pod: "pod-2", interface: nil)
@@ -176,7 +176,7 @@ struct DaemonTests {
         try Files.write(file, "{")
         try node.unprepare("a")
         try node.expectUnchanged(since: before)
-        #expect(Files.list(node.scratch("journal/plans")).isEmpty && Files.list(node.scratch("journal/states")).isEmpty)
+        #expect(Files.list(node.scratch("journal/plans")).isEmpty && Files.list(node.scratch("states/states")).isEmpty)
         try node.prepare("b")
     }
 
@@ -538,14 +538,14 @@ struct DaemonTests {
         #expect(!node.log("node.log").contains("registering with the kubelet anew"))
         #expect(!Files.list(node.scratch("plugins_registry")).contains { $0.hasSuffix(".sock") })
         #expect(!Files.list(node.scratch("plugins/dra.nearside")).contains { $0.hasSuffix(".sock") })
-        #expect(!Files.exists(node.scratch("journal/nri.sock")))
+        #expect(!Files.exists(node.scratch("states/nri.sock")))
     }
 
     @Test
     func `bad requests to nearside-nri's socket get one clear answer and harm nothing`() throws {
         let node = try TestNode.hgxA100()
         try node.startInjector()
-        let path = node.scratch("journal/nri.sock")
+        let path = node.scratch("states/nri.sock")
         func ask(_ text: String) throws -> String {
             let socket = try UnixSocket.connect(path)
             try UnixSocket.setTimeout(socket, milliseconds: 5000)

@@ -173,7 +173,7 @@ struct FaultTests {
             if !changes.isEmpty { throw Broken(description: "the host has changed:\n\(changes)") }
             node.api.recover()
             Fault.removeDamage(node)
-            for folder in ["cdi", "journal/plans", "journal/states", "journal/leases"] {
+            for folder in ["cdi", "journal/plans", "states/states", "states/leases"] {
                 // What a killed program was writing, it overwrites the next time.
                 let left = Files.list(node.scratch(folder)).filter { !$0.hasPrefix(".") }
                 if !left.isEmpty { throw Broken(description: "\(folder) still has \(left)") }
@@ -274,7 +274,7 @@ struct FaultTests {
         private func gate(_ pod: NRIPodSandbox, _ uid: String) throws -> Bool {
             let container = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: pod))
             let command =
-                "echo '{\"pid\": \(container.identifier)}' | \(node.options.programs)/nearside-gate --claim uid-\(uid) --socket \(node.scratch("journal/nri.sock"))"
+                "echo '{\"pid\": \(container.identifier)}' | \(node.options.programs)/nearside-gate --claim uid-\(uid) --socket \(node.scratch("states/nri.sock"))"
             return try ChildProcess.run("/bin/sh", ["-c", command], in: node.host).status == 0
         }
 
@@ -415,7 +415,7 @@ enum Fault {
 
     /// Does to the journal, or the API server, what the case says.
     static func damage(_ node: TestNode, _ entry: Case, _ uid: String) throws {
-        let (plan, state) = (node.scratch("journal/plans/uid-\(uid).json"), node.scratch("journal/states/uid-\(uid).json"))
+        let (plan, state) = (node.scratch("journal/plans/uid-\(uid).json"), node.scratch("states/states/uid-\(uid).json"))
         func overwrite(_ path: String, _ change: (String) -> String) throws {
             guard Files.exists(path) else { return }
             try Files.write(path, change(try Files.readText(path)))
@@ -425,12 +425,12 @@ enum Fault {
             node.api.inject(.init("GET", "/apis/resource.k8s.io/", code: code, times: 3))
         case .damage(.foreignFiles):
             for (name, text) in [("\(foreign)1.json", "{"), ("\(foreign)2.json", ""), ("\(foreign)3.json", "[1]"), ("\(foreign)4", "x")] {
-                for folder in ["plans", "states"] { try Files.write(node.scratch("journal/\(folder)/\(name)"), text) }
+                for folder in folders(node) { try Files.write("\(folder)/\(name)", text) }
             }
-            for folder in ["plans", "states"] { try Files.makeFolder(node.scratch("journal/\(folder)/\(foreign)5.json")) }
+            for folder in folders(node) { try Files.makeFolder("\(folder)/\(foreign)5.json") }
         case .damage(.newerFiles):
-            for folder in ["plans", "states"] {
-                try Files.write(node.scratch("journal/\(folder)/\(foreign)6.json"), "{\"version\": 99, \"claim\": 7}")
+            for folder in folders(node) {
+                try Files.write("\(folder)/\(foreign)6.json", "{\"version\": 99, \"claim\": 7}")
             }
         case .damage(.emptyPlan): try overwrite(plan) { _ in "" }
         case .damage(.halfState): try overwrite(state) { String($0.prefix($0.count / 2)) }
@@ -447,8 +447,10 @@ enum Fault {
 
     private static let foreign = "foreign-"
 
+    private static func folders(_ node: TestNode) -> [String] { [node.scratch("journal/plans"), node.scratch("states/states")] }
+
     static func removeDamage(_ node: TestNode) {
-        for folder in ["plans", "states"].map({ node.scratch("journal/\($0)") }) {
+        for folder in folders(node) {
             for name in Files.list(folder) where name.hasPrefix(foreign) || name.hasSuffix(".damaged") {
                 ScratchFolder.removeTree("\(folder)/\(name)")
             }

@@ -60,7 +60,7 @@ struct LatePodTests {
         try node.runtime?.stop(pod)
         try node.unprepare("slipped")
         #expect(try events(node) == ["DevicesLate one"])
-        #expect(Files.list(node.scratch("journal/late")).isEmpty)
+        #expect(Files.list(node.scratch("states/late")).isEmpty)
         try node.expectUnchanged(since: before)
     }
 

@@ -108,7 +108,7 @@ struct LeaseTests {
         #expect(eventually(seconds: 14) { ((try? validity(node, pod)) ?? 0) > LeaseServer.seconds - 3 }, "\(node.log("nri.log"))")
 
         // A client that is killed with its parent comes back for the same address.
-        let lease = node.scratch("journal/leases/\(try #require(Files.list(node.scratch("journal/leases")).first))")
+        let lease = node.scratch("states/leases/\(try #require(Files.list(node.scratch("states/leases")).first))")
         let last = try Files.readText(lease)
         node.kill(injector: SIGKILL)
         try node.startInjector()
@@ -124,7 +124,7 @@ struct LeaseTests {
         try node.runtime?.stop(other)
         try node.unprepare("second")
         try node.expectUnchanged(since: before)
-        #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+        #expect(Files.list(node.scratch("states/leases")).isEmpty)
     }
 
     @Test
@@ -176,7 +176,7 @@ struct LeaseTests {
         try node.runtime?.stop(other)
         try node.unprepare("second")
         try node.expectUnchanged(since: before)
-        #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+        #expect(Files.list(node.scratch("states/leases")).isEmpty)
     }
 
     @Test
@@ -220,17 +220,17 @@ struct LeaseTests {
         // Both clients end with the program and come back with it, each for its own.
         node.kill(injector: SIGKILL)
         try node.startInjector()
-        #expect(eventually { Files.list(node.scratch("journal/leases")).filter { !$0.hasPrefix(".") }.count == 2 })
+        #expect(eventually { Files.list(node.scratch("states/leases")).filter { !$0.hasPrefix(".") }.count == 2 })
         #expect(try pods.map { try address(node, $0).split(separator: " ").first { $0.hasPrefix("192.0.2.2") } } == addresses)
 
         // What one gave back is the next one's, and the other keeps its own.
         try node.runtime?.stop(pods[0])
-        #expect(Files.list(node.scratch("journal/leases")).count == 1)
+        #expect(Files.list(node.scratch("states/leases")).count == 1)
         #expect(try address(node, pods[1]).contains(addresses[1] ?? "none"))
         #expect(try create(node, pods[1]).isEmpty)
         try node.runtime?.stop(pods[1])
         try node.unprepare("shared")
-        #expect(Files.list(node.scratch("journal/leases")).isEmpty)
+        #expect(Files.list(node.scratch("states/leases")).isEmpty)
         try node.expectUnchanged(since: before)
     }
 
@@ -339,7 +339,7 @@ struct LeaseTests {
         let pod = try node.makePod("one", uid: "pod-1")
         let key = LeaseKey(
             claim: "uid-first", device: TestNode.nic, namespace: try node.namespace(of: pod).identity, family: .v4)
-        let file = try JournalFolder(node.scratch("journal")).leaseFile(key)
+        let file = try JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .injector).leaseFile(key)
         // No file takes the place of a folder.
         try Files.makeFolder(file)
         try node.runtime?.run(pod)

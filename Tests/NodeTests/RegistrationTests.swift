@@ -58,7 +58,8 @@ struct RegistrationTests {
         let second = try ChildProcess(
             "\(Place.programs)/nearside-node",
             [
-                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"), "--cdi",
+                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"), "--states",
+                node.scratch("states"), "--cdi",
                 node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
             ], in: node.host, output: node.scratch("second.log"))
         #expect(eventually { node.log("second.log").contains("another instance serves this driver; waiting for it to end") })
@@ -75,7 +76,8 @@ struct RegistrationTests {
         let daemon = try ChildProcess(
             "\(Place.programs)/nearside-node",
             [
-                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"), "--cdi",
+                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"), "--states",
+                node.scratch("states"), "--cdi",
                 node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
             ], in: node.host, output: node.scratch("second.log"))
         #expect(eventually { node.log("second.log").contains("another program is registered as dra.nearside") })
@@ -98,6 +100,7 @@ struct RegistrationTests {
             "\(Place.programs)/nearside-node",
             [
                 "--node-name", "testnode", "--own", "gpus", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"),
+                "--states", node.scratch("states"),
                 "--cdi", node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url, "--gate", "", "--pod-uid",
                 "22222222-bbbb", "--metrics", "off",
             ], in: node.host, output: node.scratch("second.log"))

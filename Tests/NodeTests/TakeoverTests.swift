@@ -79,7 +79,7 @@ struct TakeoverTests {
         try node.unprepare(order[1])
         try node.runtime?.stop(pod)
         try node.expectUnchanged(since: before)
-        for folder in ["cdi", "journal/plans", "journal/states"] { #expect(Files.list(node.scratch(folder)).isEmpty) }
+        for folder in ["cdi", "journal/plans", "states/states"] { #expect(Files.list(node.scratch(folder)).isEmpty) }
     }
 
     @Test

@@ -33,7 +33,7 @@ struct ChurnTests {
         }
         while !scene.running.isEmpty { try scene.finish() }
         #expect(try scene.node.changes(since: before) == "")
-        for folder in ["cdi", "journal/plans", "journal/states"] { #expect(Files.list(scene.node.scratch(folder)).isEmpty) }
+        for folder in ["cdi", "journal/plans", "states/states"] { #expect(Files.list(scene.node.scratch(folder)).isEmpty) }
     }
 
     private final class Scene {

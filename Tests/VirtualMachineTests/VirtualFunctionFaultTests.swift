@@ -91,7 +91,7 @@ private final class FunctionScene {
         scratch = try ScratchFolder("vf")
         listener = try UnixSocket.listen(scratch("nri.sock"))
         faults = try FaultSwitch(file: scratch("faults"))
-        journal = JournalFolder(scratch("journal"))
+        journal = JournalFolder(scratch("journal"), states: scratch("states"), for: .node)
         try journal.make()
         try Room.bringUp([parent])
         before = try Self.text()
@@ -114,7 +114,8 @@ private final class FunctionScene {
     private func start() throws {
         let command =
             faults.environment + [
-                "\(Place.programs)/nearside-nri", "--journal", journal.path, "--nri-socket", scratch("nri.sock"), "--log-level", "debug",
+                "\(Place.programs)/nearside-nri", "--journal", journal.path, "--states", journal.statesPath, "--nri-socket",
+                scratch("nri.sock"), "--log-level", "debug",
             ]
         daemon = try ChildProcess("/usr/bin/env", command, output: scratch("nri.log"))
         try connect()

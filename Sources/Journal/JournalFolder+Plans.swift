@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+
+/// Plans: written by nearside-node.
+extension JournalFolder {
+    package func plan(_ uid: String) throws(JournalError) -> ClaimPlan? {
+        try read(.plans, uid)
+    }
+
+    package func plans() -> (plans: [ClaimPlan], damaged: [JournalError]) {
+        readAll(.plans)
+    }
+
+    /// In place of what was set aside of it.
+    package func write(_ plan: ClaimPlan) throws(JournalError) {
+        try write(plan, .plans, plan.claim.uid, isDurable: true)
+        try? Files.remove(file(.plans, plan.claim.uid) + Self.aside)
+    }
+
+    /// And what was set aside of it.
+    package func removePlan(_ uid: String) throws(JournalError) {
+        try remove(.plans, uid)
+        try? Files.remove(file(.plans, uid) + Self.aside)
+    }
+
+    /// True for a plan that was set aside as damaged, and that nobody has written anew or given up since.
+    package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
+
+    /// The claims of all files of plans, also of those that were set aside.
+    func planUIDs() -> Set<String> { Set(Files.list(plansFolder).compactMap(Self.uid(ofChanged:))) }
+
+    /// The claim of a file of a plan, also of one that was set aside.
+    static func uid(ofChanged name: String) -> String? {
+        uid(ofFile: name.hasSuffix(aside) ? String(name.dropLast(aside.count)) : name)
+    }
+}

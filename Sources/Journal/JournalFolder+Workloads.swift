@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+
+/// Files that containers of a claim get to read: written by nearside-node.
+extension JournalFolder {
+    /// Files that containers of a claim get to read.
+    package var workloads: String { "\(path)/workloads" }
+
+    /// The name of such a file: what NCCL is told, or what is told of the devices of a request.
+    package static func workload(_ uid: String, request: String? = nil) -> String { request.map { "\(uid)_\($0).json" } ?? "\(uid).xml" }
+
+    package func writeWorkload(_ text: String, _ uid: String, request: String? = nil) throws(JournalError) {
+        for part in [uid] + (request.map { [$0] } ?? []) { _ = try checkedFile(.plans, part) }
+        let file = "\(workloads)/\(Self.workload(uid, request: request))"
+        do throws(SystemError) {
+            try Files.makeFolder(workloads)
+            try Files.replace(file, with: [UInt8](text.utf8), isDurable: false)
+        } catch { throw JournalError(file, "cannot be written: \(error)") }
+    }
+
+    package func removeWorkloads(_ uid: String) throws(JournalError) {
+        for name in Files.list(workloads) where name == Self.workload(uid) || name.hasPrefix("\(uid)_") {
+            do throws(SystemError) { try Files.remove("\(workloads)/\(name)") } catch {
+                throw JournalError("\(workloads)/\(name)", "\(error)")
+            }
+        }
+    }
+}

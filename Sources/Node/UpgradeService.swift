@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Journal
+import Linux
+import Logging
+import ServiceLifecycle
+
+/// Leaves a link to the socket of `nearside-nri` where gates that an older release prepared look for it, once the older instance that
+/// serves there has ended.
+struct UpgradeService: Service {
+    let journal: JournalFolder
+    let log: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !journal.isTakenOver {
+                guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+            }
+            do throws(SystemError) { try journal.linkOldSocket() } catch {
+                log.error("gates of an older release do not find nearside-nri", metadata: ["error": "\(error)"])
+            }
+            // A service that returns ends the daemon.
+            while (try? await Task.sleep(for: .seconds(86_400))) != nil {}
+        }
+    }
+}
+
+extension FolderWatch {
+    /// Watches a folder that the other daemon makes at its first start: waits for it. Nil when the task is cancelled first.
+    static func waiting(for path: String) async -> FolderWatch? {
+        while true {
+            if let watch = try? FolderWatch(path) { return watch }
+            guard (try? await Task.sleep(for: .seconds(1))) != nil else { return nil }
+        }
+    }
+}
