@@ -17,6 +17,21 @@ extension NetworkConfig {
         "apiVersion", "kind", "interface", "routes", "rules", "neighbors", "ethtool", "rdma", "sriov", "workload", "profile",
     ]
 
+    /// Decodes the text of opaque parameters, within ``ConfigLimits/text``.
+    package init(parameters: [UInt8]) throws(InvalidConfig) {
+        let json: JSONValue
+        do throws(JSONError) { json = try JSONValue(parsing: parameters, limits: ConfigLimits.text) } catch {
+            throw InvalidConfig(problems: [ConfigProblem("parameters", error.description)])
+        }
+        try self.init(json)
+    }
+
+    /// True when the driver of an interface has to be asked what it can do before a plan is made.
+    package static func asksDriver(_ parameters: [UInt8]) -> Bool {
+        guard let config = try? NetworkConfig(parameters: parameters) else { return false }
+        return config.features != nil || config.privateFlags != nil
+    }
+
     /// Decodes strictly: an unknown field is a problem, and all problems are collected.
     ///
     /// Both our own versioned kind and DRANET's unversioned form are taken; they differ only in

@@ -47,6 +47,11 @@ package struct APIClient: Sendable {
         try decode(await send("GET", path, patience: patience, limit: limit), path)
     }
 
+    /// The object as the server sent it, for readers of their own.
+    package func text(_ path: String, patience: Duration? = nil, limit: Int) async throws(APIError) -> [UInt8] {
+        try await send("GET", path, patience: patience, limit: limit)
+    }
+
     package func create<Object: Codable>(
         _ object: Object, _ path: String, as version: ResourceAPIVersion = .v1
     ) async throws(APIError) -> Object {
@@ -65,13 +70,13 @@ package struct APIClient: Sendable {
     }
 
     /// Server-side apply: the fields in `patch` become this manager's, and those it had and are not in it go.
-    package func apply<Object: Decodable>(
+    /// The object that the server answers with is not looked at.
+    package func apply(
         _ patch: some Encodable, _ path: String, manager: String, as version: ResourceAPIVersion = .v1
-    ) async throws(APIError) -> Object {
-        try decode(
-            await send(
-                "PATCH", "\(path)?fieldManager=\(manager)&force=true", body: try encode(patch, path, version),
-                type: "application/apply-patch+yaml"), path)
+    ) async throws(APIError) {
+        _ = try await send(
+            "PATCH", "\(path)?fieldManager=\(manager)&force=true", body: try encode(patch, path, version),
+            type: "application/apply-patch+yaml")
     }
 
     /// Deletes exactly that object in exactly that version.

@@ -21,8 +21,11 @@ package final class ResourceClient: Sendable {
     /// - Parameter patience: for how long it is tried again.
     package func claim(_ name: String, namespace: String, patience: Duration) async throws(APIError) -> ResourceClaim {
         try await inServedVersion { version throws(APIError) in
-            try await self.api.get(
-                "\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)", patience: patience, limit: APIClient.objectBytes)
+            let path = "\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)"
+            let text = try await self.api.text(path, patience: patience, limit: APIClient.objectBytes)
+            do throws(JSONError) { return try ResourceClaim(json: text) } catch {
+                throw APIError("decode", path, status: 0, reason: "Undecodable", message: error.description)
+            }
         }
     }
 
@@ -37,10 +40,10 @@ package final class ResourceClient: Sendable {
 
     /// Makes `devices` what the claim's status says of the devices of this driver: entries that are not in it go.
     package func apply(_ devices: [AllocatedDeviceStatus], to claim: Metadata, driver: String) async throws(APIError) {
-        let _: ResourceClaim = try await inServedVersion { version throws(APIError) in
+        try await inServedVersion { version throws(APIError) in
             let patch = DeviceStatusPatch(claim, devices: devices, version: version)
             let path = "\(Self.base(version))/namespaces/\(claim.namespace ?? "")/resourceclaims/\(claim.name ?? "")/status"
-            return try await self.api.apply(patch, path, manager: driver, as: version)
+            try await self.api.apply(patch, path, manager: driver, as: version)
         }
     }
 

@@ -184,7 +184,7 @@ package struct ClaimPlanner: Sendable {
         var decoded: [(AllocationConfig, NetworkConfig)] = []
         for (index, config) in configs.enumerated() {
             guard let opaque = config.opaque, opaque.driver == driver else { continue }
-            do throws(InvalidConfig) { decoded.append((config, try NetworkConfig(opaque.parameters))) } catch {
+            do throws(InvalidConfig) { decoded.append((config, try NetworkConfig(parameters: opaque.parameters))) } catch {
                 problems += error.problems.map { "configuration \(index) (\(config.source.rawValue)): \($0)" }
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CDI
+import ClaimConfig
 package import Hardware
 import InjectorSocket
 package import Journal
@@ -250,7 +251,9 @@ package actor ClaimPreparer {
     private func facts(for claim: ResourceClaim) async -> PlanningFacts {
         let names = deviceNames(claim).union(claim.metadata.uid.flatMap(plans.plan)?.devices.map(\.device) ?? [])
         let configs = claim.status?.allocation?.devices.config ?? []
-        let readsFeatures = configs.contains { $0.opaque?.driver == options.driver && $0.opaque?.parameters["ethtool"] != nil }
+        let readsFeatures = configs.contains {
+            $0.opaque?.driver == options.driver && NetworkConfig.asksDriver($0.opaque?.parameters ?? [])
+        }
         return await PlanningFacts.read(
             devices.filter { names.contains($0.key) }, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: readsFeatures, log: log)
     }

@@ -28,27 +28,63 @@ package enum JSONValue: Hashable, Sendable {
     }
 }
 
-extension JSONValue: Codable {
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        // What there is most of comes first: each wrong guess is an error made and thrown away.
-        if let value = try? container.decode(String.self) {
-            self = .string(value)
-        } else if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode([String: JSONValue].self) {
-            self = .object(value)
-        } else if let value = try? container.decode(Bool.self) {
-            self = .bool(value)
-        } else if let value = try? container.decode(Int64.self) {
-            self = .integer(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
-        } else {
-            self = .array(try container.decode([JSONValue].self))
+extension JSONValue {
+    /// Reads a whole text in time that is linear in its size.
+    package init(parsing bytes: some Sequence<UInt8>, limits: JSONLimits = .document) throws(JSONError) {
+        var reader = try JSONReader(Array(bytes), limits: limits)
+        self = try reader.value()
+        try reader.finish()
+    }
+
+    /// The value as JSON, with members in the order of their names. A number that is not finite becomes null.
+    package var text: [UInt8] {
+        var text: [UInt8] = []
+        write(to: &text)
+        return text
+    }
+
+    private func write(to text: inout [UInt8]) {
+        switch self {
+        case .null: text += Array("null".utf8)
+        case .bool(let value): text += Array((value ? "true" : "false").utf8)
+        case .integer(let value): text += Array(String(value).utf8)
+        case .number(let value): text += Array((value.isFinite ? value.description : "null").utf8)
+        case .string(let value): Self.write(value, to: &text)
+        case .array(let values):
+            text.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                value.write(to: &text)
+            }
+            text.append(UInt8(ascii: "]"))
+        case .object(let members):
+            text.append(UInt8(ascii: "{"))
+            for (index, (name, value)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                Self.write(name, to: &text)
+                text.append(UInt8(ascii: ":"))
+                value.write(to: &text)
+            }
+            text.append(UInt8(ascii: "}"))
         }
     }
 
+    private static func write(_ string: String, to text: inout [UInt8]) {
+        text.append(UInt8(ascii: "\""))
+        for byte in string.utf8 {
+            if byte < 0x20 {
+                text += Array((byte < 0x10 ? "\\u000" : "\\u00").utf8) + Array(String(byte, radix: 16).utf8)
+            } else {
+                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { text.append(UInt8(ascii: "\\")) }
+                text.append(byte)
+            }
+        }
+        text.append(UInt8(ascii: "\""))
+    }
+}
+
+/// Is written by an encoder as part of other values. It is read by ``JSONReader`` only: a decoder would have to guess what each value is.
+extension JSONValue: Encodable {
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {

@@ -82,6 +82,9 @@ package enum Limits {
         return String(start[...end])
     }
 
+    /// True for a DNS label (RFC 1123).
+    package static func isLabel(_ text: String) -> Bool { label(text) == text }
+
     /// A DNS subdomain as driver names must be (RFC 1123), at most 63 bytes.
     package static func isDriverName(_ text: String) -> Bool {
         guard text.utf8.count <= driverNameBytes else { return false }

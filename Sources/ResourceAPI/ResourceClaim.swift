@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A claim, as far as a node driver reads it (resource.k8s.io/v1 ResourceClaim).
-package struct ResourceClaim: Hashable, Sendable, Codable {
+package struct ResourceClaim: Hashable, Sendable, Encodable {
     package var metadata: Metadata
     package var status: ResourceClaimStatus?
 
@@ -10,8 +10,12 @@ package struct ResourceClaim: Hashable, Sendable, Codable {
         self.status = status
     }
 
-    /// What the pod calls a claim that was made from a template (KEP-3063).
-    package var podClaimName: String? { metadata.annotations?["resource.kubernetes.io/pod-claim-name"] }
+    /// What the pod calls a claim that was made from a template (KEP-3063). Anybody can write the annotation, so it counts only on a
+    /// claim that a pod controls, and only when it is a DNS label, as the names of a pod's claims are.
+    package var podClaimName: String? {
+        guard !isOpen, let name = metadata.annotations?["resource.kubernetes.io/pod-claim-name"], Limits.isLabel(name) else { return nil }
+        return name
+    }
 
     /// False for a claim that was made from a template for one pod, which alone uses it (KEP-3063: its controller).
     package var isOpen: Bool {
@@ -19,7 +23,7 @@ package struct ResourceClaim: Hashable, Sendable, Codable {
     }
 }
 
-package struct ResourceClaimStatus: Hashable, Sendable, Codable {
+package struct ResourceClaimStatus: Hashable, Sendable, Encodable {
     package var allocation: AllocationResult?
     package var reservedFor: [ConsumerReference]?
     package var devices: [AllocatedDeviceStatus]?
@@ -31,7 +35,7 @@ package struct ResourceClaimStatus: Hashable, Sendable, Codable {
 }
 
 /// Who may use the claim: normally pods.
-package struct ConsumerReference: Hashable, Sendable, Codable {
+package struct ConsumerReference: Hashable, Sendable, Encodable {
     package var apiGroup: String?
     package var resource: String
     package var name: String
@@ -44,13 +48,13 @@ package struct ConsumerReference: Hashable, Sendable, Codable {
     }
 }
 
-package struct AllocationResult: Hashable, Sendable, Codable {
+package struct AllocationResult: Hashable, Sendable, Encodable {
     package var devices: DeviceAllocation
 
     package init(devices: DeviceAllocation) { self.devices = devices }
 }
 
-package struct DeviceAllocation: Hashable, Sendable, Codable {
+package struct DeviceAllocation: Hashable, Sendable, Encodable {
     package var results: [AllocatedDevice]?
     package var config: [AllocationConfig]?
 
@@ -61,7 +65,7 @@ package struct DeviceAllocation: Hashable, Sendable, Codable {
 }
 
 /// One device that the scheduler gave to a request. The request may be `main/sub`.
-package struct AllocatedDevice: Hashable, Sendable, Codable {
+package struct AllocatedDevice: Hashable, Sendable, Encodable {
     package var request: String
     package var driver: String
     package var pool: String
@@ -83,8 +87,8 @@ package struct AllocatedDevice: Hashable, Sendable, Codable {
 }
 
 /// Configuration for the devices of some requests, from the class or from the claim.
-package struct AllocationConfig: Hashable, Sendable, Codable {
-    package enum Source: String, Hashable, Sendable, Codable {
+package struct AllocationConfig: Hashable, Sendable, Encodable {
+    package enum Source: String, Hashable, Sendable, Encodable {
         case fromClass = "FromClass"
         case fromClaim = "FromClaim"
     }
@@ -107,12 +111,30 @@ package struct AllocationConfig: Hashable, Sendable, Codable {
     }
 }
 
-package struct OpaqueConfig: Hashable, Sendable, Codable {
+/// Parameters for one driver: JSON that only this driver reads, so that those of others can be whatever the API takes.
+package struct OpaqueConfig: Hashable, Sendable {
     package var driver: String
-    package var parameters: JSONValue
+    /// The text as the server sent it.
+    package var parameters: [UInt8]
 
-    package init(driver: String, parameters: JSONValue) {
+    package init(driver: String, parameters: [UInt8]) {
         self.driver = driver
         self.parameters = parameters
+    }
+
+    package init(driver: String, parameters: JSONValue) {
+        self.init(driver: driver, parameters: parameters.text)
+    }
+}
+
+extension OpaqueConfig: Encodable {
+    private enum CodingKeys: String, CodingKey {
+        case driver, parameters
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(driver, forKey: .driver)
+        try values.encode(try JSONValue(parsing: parameters), forKey: .parameters)
     }
 }

@@ -137,6 +137,22 @@ package enum DeviceAttribute: Hashable, Sendable {
 }
 
 extension DeviceAttribute: Codable {
+    private struct Lists: Decodable {
+        var ints: [Int64]?
+        var bools: [Bool]?
+        var strings: [String]?
+        var versions: [String]?
+
+        var fields: [String: JSONValue] {
+            var fields: [String: JSONValue] = [:]
+            fields["ints"] = ints.map { .array($0.map(JSONValue.integer)) }
+            fields["bools"] = bools.map { .array($0.map(JSONValue.bool)) }
+            fields["strings"] = strings.map { .array($0.map(JSONValue.string)) }
+            fields["versions"] = versions.map { .array($0.map(JSONValue.string)) }
+            return fields
+        }
+    }
+
     private enum CodingKeys: String, CodingKey {
         case int, bool, string, version
     }
@@ -152,7 +168,7 @@ extension DeviceAttribute: Codable {
         } else if let value = try values.decodeIfPresent(String.self, forKey: .string) {
             self = .string(value)
         } else {
-            self = .other(try [String: JSONValue](from: decoder))
+            self = .other(try Lists(from: decoder).fields)
         }
     }
 

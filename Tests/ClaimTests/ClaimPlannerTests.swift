@@ -181,7 +181,7 @@ struct ClaimPlannerTests {
     func `a gateway that nothing reaches is refused`(addresses: String, gateway: String, isRight: Bool) throws {
         let destination = gateway.contains(":") ? "2001:db8:9::/48" : "198.51.100.0/24"
         let text = #"{"interface":{"addresses":\#(addresses)},"routes":[{"destination":"\#(destination)","gateway":"\#(gateway)"}]}"#
-        let parameters = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        let parameters = try JSONValue(parsing: text.utf8)
         let claim = Self.claim(
             [("nic", Self.nic)],
             config: [AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: Self.driver, parameters: parameters))])
@@ -224,7 +224,7 @@ struct ClaimPlannerTests {
     }
 
     private static func config(_ json: String, _ source: AllocationConfig.Source = .fromClaim) throws -> AllocationConfig {
-        let parameters = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
+        let parameters = try JSONValue(parsing: json.utf8)
         return AllocationConfig(source: source, opaque: OpaqueConfig(driver: driver, parameters: parameters))
     }
 
@@ -295,6 +295,7 @@ struct ClaimPlannerTests {
                 + "\n")
         // From a template, the pod's own name for the claim counts.
         claim.metadata.annotations = ["resource.kubernetes.io/pod-claim-name": "net"]
+        claim.metadata.ownerReferences = [OwnerReference(apiVersion: "v1", kind: "Pod", name: "p", uid: "pu")]
         let made = try planner.plan(claim, others: [])
         #expect(
             made.spec?.devices[0].containerEdits.mounts?.first?.containerPath

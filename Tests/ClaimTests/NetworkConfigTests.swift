@@ -10,7 +10,7 @@ import Simulation
 import Testbed
 import Testing
 
-private func json(_ text: String) throws -> JSONValue { try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) }
+private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: text.utf8) }
 
 struct NetworkConfigTests {
     /// Every field there is.

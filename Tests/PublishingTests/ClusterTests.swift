@@ -241,7 +241,7 @@ struct ClusterTests {
         let state = try state()
         let lists: [(String, [UInt8])] = [
             ("slices.json", Array(try JSONOutput.text(ObjectList(items: state.slices)).utf8)),
-            ("claims.json", Array(try JSONOutput.text(ObjectList(items: state.claims)).utf8)),
+            ("claims.json", Array(try JSONOutput.text(["items": state.claims]).utf8)),
         ]
         for (name, bytes) in lists { try Files.write(scratch(name), bytes) }
         try Files.write(scratch("kubectl"), "#!/bin/sh\ncd \(scratch.path)\n\(kubectl)\n")

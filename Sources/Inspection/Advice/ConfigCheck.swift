@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ClaimConfig
-import FoundationEssentials
 import ResourceAPI
 
 /// What is wrong with the configurations in a file, before a cluster sees it: a claim, a template, a class, a list of them,
@@ -22,7 +21,7 @@ package struct ConfigCheck: Hashable, Sendable {
         let objects = Self.objects(bytes)
         for (index, bytes) in objects.enumerated() {
             let json: JSONValue
-            do { json = try JSONDecoder().decode(JSONValue.self, from: Data(bytes)) } catch {
+            do throws(JSONError) { json = try JSONValue(parsing: bytes) } catch {
                 throw Unreadable(description: "is no JSON: \(error)")
             }
             try check(json, at: objects.count > 1 ? "object \(index): " : "", driver)

@@ -86,15 +86,11 @@ package struct Explanation: Hashable, Sendable, Codable {
 
     /// A ResourceClaim, or its status, as JSON.
     package init(claim bytes: [UInt8], of topology: MachineTopology) throws(Unusable) {
-        let data = Data(bytes)
-        let decoder = JSONDecoder()
-        let claim: ResourceClaim
-        do { claim = try decoder.decode(ResourceClaim.self, from: data) } catch let first {
-            do { claim = ResourceClaim(metadata: Metadata(), status: try decoder.decode(ResourceClaimStatus.self, from: data)) } catch {
-                let reason = (first as? DecodingError)?.place ?? "it is not JSON"
-                throw Unusable(description: "this is neither a ResourceClaim nor the status of one: \(reason)")
-            }
-        }
+        var claim: ResourceClaim
+        do throws(JSONError) {
+            claim = try ResourceClaim(json: bytes)
+            if claim.status == nil { claim.status = try ResourceClaimStatus(json: bytes) }
+        } catch { throw Unusable(description: "this is neither a ResourceClaim nor the status of one: \(error)") }
         guard let results = claim.status?.allocation?.devices.results, !results.isEmpty else {
             throw Unusable(
                 description: "\(claim.metadata.name.map { "the claim \($0)" } ?? "the claim") is not allocated: its status has no devices")

@@ -14,22 +14,32 @@ package struct ClusterState: Sendable {
 
     /// Lists as JSON. An object of another driver that is not understood does not hide the rest.
     package init(slices: [UInt8], claims: [UInt8]) throws(ClaimWish.Malformed) {
-        self.slices = try Self.list(slices, "ResourceSlices", &remarks)
-        self.claims = try Self.list(claims, "ResourceClaims", &remarks)
+        self.slices = try Self.list(slices, "ResourceSlices", &remarks) {
+            try JSONDecoder().decode(ResourceSlice.self, from: Data($0))
+        }
+        self.claims = try Self.list(claims, "ResourceClaims", &remarks) { try ResourceClaim(json: $0) }
     }
 
-    private static func list<Object: Codable>(
-        _ bytes: [UInt8], _ what: String, _ remarks: inout [String]
+    private static func list<Object>(
+        _ bytes: [UInt8], _ what: String, _ remarks: inout [String], _ object: ([UInt8]) throws -> Object
     ) throws(ClaimWish.Malformed) -> [Object] {
-        let items: [JSONValue]
-        do { items = try JSONDecoder().decode(RawList.self, from: Data(bytes)).items } catch {
-            throw ClaimWish.Malformed(description: "the list of \(what) is not JSON with items")
-        }
+        var items: [[UInt8]]?
+        do throws(JSONError) {
+            var reader = try JSONReader(bytes, limits: .document)
+            try reader.members { (reader, name) throws(JSONError) in
+                guard name == "items" else { return _ = try reader.skip() }
+                var found: [[UInt8]] = []
+                try reader.elements { (reader) throws(JSONError) in found.append(Array(try reader.skip())) }
+                items = found
+            }
+            try reader.finish()
+        } catch { throw ClaimWish.Malformed(description: "the list of \(what) is not JSON: \(error)") }
+        guard let items else { throw ClaimWish.Malformed(description: "the list of \(what) is not JSON with items") }
         var objects: [Object] = []
         for item in items {
-            do { objects.append(try JSONDecoder().decode(Object.self, from: JSONEncoder().encode(item))) } catch {
-                let name = if case .string(let text)? = item["metadata"]?["name"] { text } else { "?" }
-                remarks.append("\(name) of the \(what) is not understood and left out")
+            do { objects.append(try object(item)) } catch {
+                let name = (try? JSONDecoder().decode(Named.self, from: Data(item)))?.metadata.name
+                remarks.append("\(name ?? "?") of the \(what) is not understood and left out")
             }
         }
         return objects
@@ -83,7 +93,7 @@ package struct ClusterState: Sendable {
     }
 }
 
-private struct RawList: Decodable { var items: [JSONValue] }
+private struct Named: Decodable { var metadata: Metadata }
 
 extension SliceDevice {
     /// A text attribute.

@@ -7,7 +7,7 @@ import ResourceAPI
 /// as it is (YAML 1.2.2, section 7.3.1), so no value can be taken for another.
 package enum YAMLOutput {
     package static func text(_ document: some Encodable) throws -> String {
-        let value = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(document))
+        let value = try JSONValue(parsing: JSONEncoder().encode(document))
         return try lines(value).joined(separator: "\n") + "\n"
     }
 

@@ -32,7 +32,7 @@ struct APIRequest {
             let words = pair.split(separator: "=", maxSplits: 1)
             if words.count == 2 { fields[String(words[0])] = String(words[1]) }
         }
-        object = (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null
+        object = (try? JSONValue(parsing: body)) ?? .null
         let words = path.split(separator: "/").map(String.init)
         switch words.count {
         case 4 where words.starts(with: ["api", "v1", "nodes"]): (collection, name) = ("nodes", words[3])

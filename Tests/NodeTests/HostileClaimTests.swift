@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hardware
+import KubeletAPI
+import Linux
+import ResourceAPI
+import Testbed
+import Testing
+
+/// Claims of hostile authors, through the real daemons.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct HostileClaimTests {
+    /// Adds a claim for a NIC, with these texts as parameters of drivers.
+    private func addClaim(
+        _ name: String, _ configs: [(source: String, driver: String, parameters: String)], device: String, to node: TestNode
+    ) {
+        let entries = configs.map { #"{"source":"\#($0.source)","opaque":{"driver":"\#($0.driver)","parameters":\#($0.parameters)}}"# }
+        let text = #"""
+            {"apiVersion":"resource.k8s.io/v1","kind":"ResourceClaim","metadata":{"name":"\#(name)","namespace":"default","uid":"uid-\#(name)"},
+             "spec":{"devices":{"config":[\#(entries.joined(separator: ","))]}},
+             "status":{"allocation":{"devices":{"results":[{"request":"nic","driver":"\#(node.options.driver)",
+              "pool":"\#(node.options.node)","device":"\#(device)"}],"config":[\#(entries.joined(separator: ","))]}},
+              "reservedFor":[{"resource":"pods","name":"pod-\#(name)","uid":"pod-\#(name)"}]}}
+            """#
+        node.api.answer("resourceclaims/default", name, with: Array(text.utf8))
+    }
+
+    private static let nested =
+        String(repeating: #"{"a":"#, count: 500) + "[" + String(repeating: "1,", count: 3350) + "1]" + String(repeating: "}", count: 500)
+
+    @Test
+    func `32 configurations of nested JSON for another driver hold up nobody`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let other = Array(repeating: (source: "FromClaim", driver: "other.example.com", parameters: Self.nested), count: 32)
+        addClaim("nested", other, device: "pci-0000-0c-00-0", to: node)
+        addClaim("good", [], device: "pci-0000-12-00-0", to: node)
+        #expect(try node.prepare("nested").map(\.deviceName) == ["pci-0000-0c-00-0"])
+        let start = ContinuousClock.now
+        #expect(try node.prepare("good").map(\.deviceName) == ["pci-0000-12-00-0"])
+        #expect(ContinuousClock.now - start < .seconds(1))
+        for name in ["nested", "good"] { try node.unprepare(name) }
+    }
+
+    @Test(arguments: ["1e999", #""\ud800""#, String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)])
+    func `parameters of another driver that no value of ours can hold do not keep a claim from being prepared`(parameters: String) throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        addClaim("odd", [("FromClaim", "other.example.com", parameters)], device: "pci-0000-0c-00-0", to: node)
+        #expect(try node.prepare("odd").map(\.deviceName) == ["pci-0000-0c-00-0"])
+        try node.unprepare("odd")
+    }
+
+    @Test
+    func `an annotation of a claim's author leads no file of devices to another path in the container`() throws {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.nodeArguments = ["--device-metadata"]
+        let node = try TestNode(options)
+        defer { node.removeAllPods() }
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("a")
+        var claim = try node.api.claim("a")
+        claim.metadata.name = "evil"
+        claim.metadata.uid = "uid-evil"
+        claim.metadata.annotations = ["resource.kubernetes.io/pod-claim-name": "../../../../../../usr/local/lib"]
+        claim.metadata.ownerReferences = [OwnerReference(apiVersion: "v1", kind: "Pod", name: "p", uid: "pod-1")]
+        try node.api.add("resourceclaims/default", claim)
+        try node.prepare("evil")
+        let files = try Files.list(node.scratch("cdi")).map { try Files.readText("\(node.scratch("cdi"))/\($0)") }
+        #expect(files.count == 1 && files.allSatisfy { !$0.contains("..") }, "\(files)")
+        #expect(files.first?.contains("/var/run/kubernetes.io/dra-device-attributes/resourceclaims/evil/nic/") == true, "\(files)")
+        try node.unprepare("evil")
+    }
+}
