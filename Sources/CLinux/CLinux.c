@@ -197,3 +197,38 @@ int CLinux_detach_link(int link) {
     uint32_t attributes[1] = {(uint32_t)link};
     return bpf(BPF_LINK_DETACH, attributes, sizeof attributes);
 }
+
+int64_t CLinux_next_link(uint32_t number) {
+    uint32_t attributes[3] = {number};
+    return bpf(BPF_LINK_GET_NEXT_ID, attributes, sizeof attributes) == 0 ? attributes[1] : -1;
+}
+
+int CLinux_describe_link(int link, uint32_t *kind, uint32_t *program, uint32_t *interface) {
+    // struct bpf_link_info: type, id, prog_id, padding, and for XDP the interface's number.
+    uint32_t information[32] = {0};
+    struct {
+        uint32_t descriptor, size;
+        uint64_t information;
+    } attributes = {(uint32_t)link, sizeof information, (uintptr_t)information};
+    int result = bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, sizeof attributes);
+    *kind = information[0];
+    *program = information[2];
+    *interface = information[4];
+    return result;
+}
+
+int CLinux_mount_sysfs(void) {
+    // linux/mount.h: FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC; nosuid, nodev, noexec, read-only.
+    int context = (int)syscall(SYS_fsopen, "sysfs", 1);
+    if (context < 0) return -1;
+    int mount = syscall(SYS_fsconfig, context, 6, NULL, NULL, 0) == 0 ? (int)syscall(SYS_fsmount, context, 1, 0xf) : -1;
+    int code = errno;
+    close(context);
+    errno = code;
+    return mount;
+}
+
+uint64_t CLinux_inode_at(int folder, const char *path) {
+    struct stat status;
+    return fstatat(folder, path, &status, 0) == 0 ? status.st_ino : 0;
+}
