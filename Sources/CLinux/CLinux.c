@@ -8,16 +8,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -161,6 +167,162 @@ pid_t CLinux_spawn(const char *path, char *const arguments[], char *const enviro
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && setns(network, CLONE_NEWNET) == 0)
         execve(path, arguments, environment);
     _exit(127);
+}
+
+// Gives up every privilege for good; false when that was not possible. Only what is safe between fork and exec.
+static int confine(const struct CLinux_confinement *confinement) {
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return 0;
+    if (setgroups(0, NULL) != 0 || setresgid(confinement->group, confinement->group, confinement->group) != 0 ||
+        setresuid(confinement->user, confinement->user, confinement->user) != 0)
+        return 0;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (syscall(SYS_capset, &header, none) != 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return 0;
+    const struct {
+        int resource;
+        rlim_t limit;
+    } limits[] = {{RLIMIT_CORE, 0},
+                  {RLIMIT_FSIZE, 0},
+                  {RLIMIT_NPROC, 0},
+                  {RLIMIT_MSGQUEUE, 0},
+                  {RLIMIT_MEMLOCK, 0},
+                  {RLIMIT_NOFILE, 16},
+                  {RLIMIT_AS, confinement->memory},
+                  {RLIMIT_CPU, confinement->seconds}};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct rlimit limit = {limits[i].limit, limits[i].limit};
+        if (setrlimit(limits[i].resource, &limit) != 0) return 0;
+    }
+    return 1;
+}
+
+pid_t CLinux_spawn_confined(const char *path, char *const arguments[], char *const environment[],
+                            const struct CLinux_confinement *confinement) {
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child != 0) return child;
+    // Only what is safe between fork and exec: other threads' locks may be held.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    int descriptors[8];
+    if (confinement->count > sizeof descriptors / sizeof descriptors[0]) _exit(127);
+    // First out of the way of each other.
+    for (unsigned i = 0; i < confinement->count; i++)
+        if ((descriptors[i] = fcntl(confinement->descriptors[i], F_DUPFD_CLOEXEC, 8)) < 0) _exit(127);
+    if (setns(confinement->network, CLONE_NEWNET) != 0 || chdir("/") != 0 || !confine(confinement)) _exit(127);
+    for (unsigned i = 0; i < confinement->count; i++)
+        if (dup2(descriptors[i], (int)i) < 0) _exit(127);
+    // A change of user takes the signal back; so it comes last.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) execve(path, arguments, environment);
+    _exit(127);
+}
+
+int CLinux_be_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
+int CLinux_packet_socket(int index, int protocol) {
+    int descriptor = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -1;
+    // IPv4, UDP, no fragment, to port 68 (RFC 2131): nothing else wakes the client. Offsets are those of the IP packet.
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 17, 0, 6),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 4, 0),
+        BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),       BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 68, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0x40000),
+        BPF_STMT(BPF_RET | BPF_K, 0)};
+    struct sock_fprog filter = {.len = sizeof code / sizeof code[0], .filter = code};
+    int yes = 1;
+    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons((uint16_t)protocol), .sll_ifindex = index};
+    if (setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0 &&
+        setsockopt(descriptor, SOL_SOCKET, SO_LOCK_FILTER, &yes, sizeof yes) == 0 &&
+        bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0)
+        return descriptor;
+    int code_of_error = errno;
+    close(descriptor);
+    errno = code_of_error;
+    return -1;
+}
+
+// struct sockaddr_ll has room for 8 bytes of an address; the kernel takes as many as the interface's addresses have (20 for InfiniBand).
+union link_address {
+    struct sockaddr_ll address;
+    char room[sizeof(struct sockaddr_ll) + 32];
+};
+
+ssize_t CLinux_send_packet(int socket, const void *bytes, size_t count, int index, int protocol, const void *link, size_t length) {
+    union link_address target;
+    memset(&target, 0, sizeof target);
+    if (length > 32) {
+        errno = EINVAL;
+        return -1;
+    }
+    target.address.sll_family = AF_PACKET;
+    target.address.sll_protocol = htons((uint16_t)protocol);
+    target.address.sll_ifindex = index;
+    target.address.sll_halen = (unsigned char)length;
+    memcpy((char *)&target + offsetof(struct sockaddr_ll, sll_addr), link, length);
+    size_t size = offsetof(struct sockaddr_ll, sll_addr) + length;
+    if (size < sizeof target.address) size = sizeof target.address;
+    return sendto(socket, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&target, (socklen_t)size);
+}
+
+ssize_t CLinux_receive_packet(int socket, void *bytes, size_t count, void *link, size_t *length) {
+    union link_address source;
+    socklen_t size = sizeof source;
+    ssize_t received = recvfrom(socket, bytes, count, 0, (struct sockaddr *)&source, &size);
+    if (received < 0) return received;
+    size_t most = size > offsetof(struct sockaddr_ll, sll_addr) ? size - offsetof(struct sockaddr_ll, sll_addr) : 0;
+    *length = source.address.sll_halen;
+    if (*length > most) *length = most;
+    if (*length > 32) *length = 32;
+    memcpy(link, (char *)&source + offsetof(struct sockaddr_ll, sll_addr), *length);
+    return received;
+}
+
+int CLinux_port_socket(int family, int port, const char *interface, int is_sink) {
+    int descriptor = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -1;
+    struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    struct sock_fprog filter = {.len = 1, .filter = nothing};
+    int yes = 1;
+    union {
+        struct sockaddr address;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } own;
+    memset(&own, 0, sizeof own);
+    own.address.sa_family = (sa_family_t)family;
+    if (family == AF_INET6) own.v6.sin6_port = htons((uint16_t)port);
+    else own.v4.sin_port = htons((uint16_t)port);
+    if ((family != AF_INET6 || setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes) == 0) &&
+        (!is_sink || setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0) &&
+        setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) == 0 &&
+        bind(descriptor, &own.address, family == AF_INET6 ? sizeof own.v6 : sizeof own.v4) == 0)
+        return descriptor;
+    int code_of_error = errno;
+    close(descriptor);
+    errno = code_of_error;
+    return -1;
+}
+
+ssize_t CLinux_send_v6(int socket, const void *bytes, size_t count, const uint8_t address[16], int port, int index) {
+    struct sockaddr_in6 target = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_scope_id = (uint32_t)index};
+    memcpy(&target.sin6_addr, address, 16);
+    return sendto(socket, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&target, sizeof target);
+}
+
+ssize_t CLinux_receive_v6(int socket, void *bytes, size_t count, uint8_t address[16], int *port) {
+    struct sockaddr_in6 source;
+    socklen_t size = sizeof source;
+    memset(&source, 0, sizeof source);
+    ssize_t received = recvfrom(socket, bytes, count, 0, (struct sockaddr *)&source, &size);
+    memcpy(address, &source.sin6_addr, 16);
+    *port = ntohs(source.sin6_port);
+    return received;
 }
 
 int CLinux_process_descriptor(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }

@@ -70,6 +70,39 @@ int CLinux_firmware_version(int socket, const char *interface, char version[32])
 
 /// Starts a program in a network namespace. It is killed when the calling thread ends.
 pid_t CLinux_spawn(const char *path, char *const arguments[], char *const environment[], int network);
+
+/// What is left to a program that parses what strangers send: descriptors, and nothing else.
+struct CLinux_confinement {
+    /// The network namespace it is in.
+    int network;
+    /// Its user and group, without other groups and without any capability, now or later.
+    uid_t user;
+    gid_t group;
+    /// Bytes of address space, and seconds of processor time.
+    uint64_t memory, seconds;
+    /// What it has as descriptors 0, 1, 2, ...: 8 at most.
+    const int *descriptors;
+    unsigned count;
+};
+
+/// Starts a program. It is killed when the calling thread ends, needs no files and can write none, and starts no other program. It ends
+/// with status 127 when any of that cannot be had. CAP_SETUID, CAP_SETGID and CAP_SETPCAP take its privileges, and CAP_KILL ends it.
+pid_t CLinux_spawn_confined(const char *path, char *const arguments[], char *const environment[],
+                            const struct CLinux_confinement *confinement);
+/// Keeps other processes of the same user out of this one (PR_SET_DUMPABLE).
+int CLinux_be_undumpable(void);
+
+/// A packet socket (packet(7), without link-layer headers) of an interface of this thread's namespace that gets DHCP's packets for clients.
+int CLinux_packet_socket(int index, int protocol);
+ssize_t CLinux_send_packet(int socket, const void *bytes, size_t count, int index, int protocol, const void *link, size_t length);
+/// The sender's link-layer address has at most 32 bytes.
+ssize_t CLinux_receive_packet(int socket, void *bytes, size_t count, void *link, size_t *length);
+/// A UDP socket of this thread's namespace, bound to a port of one interface. A sink gets nothing, but the kernel answers nobody that the
+/// port is closed.
+int CLinux_port_socket(int family, int port, const char *interface, int is_sink);
+ssize_t CLinux_send_v6(int socket, const void *bytes, size_t count, const uint8_t address[16], int port, int index);
+ssize_t CLinux_receive_v6(int socket, void *bytes, size_t count, uint8_t address[16], int *port);
+
 /// pidfd_open(2): can be read when the process has ended; close-on-exec.
 int CLinux_process_descriptor(pid_t process);
 
