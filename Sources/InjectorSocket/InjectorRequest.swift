@@ -35,13 +35,23 @@ package enum InjectorRequest: Hashable, Sendable {
     package static let lineLimit = 256
 }
 
-/// What `nearside-nri` asks of `nearside-node`, which alone may ask the cluster, in the same way.
+/// What `nearside-nri` asks of `nearside-node`, which alone may ask the cluster, and what its probes ask, in the same way.
 package enum NodeRequest: Hashable, Sendable {
+    /// What a probe wants to know.
+    package enum Level: String, Hashable, Sendable, CaseIterable {
+        /// Does it answer at all?
+        case alive
+        /// Is it registered with the kubelet, is `nearside-nri` synchronised, and are the slices accepted?
+        case ready
+    }
+
+    case check(Level)
     /// Which claims does the pod use? The answer is in the plans.
     case pod(namespace: String, name: String, uid: String)
 
     package var line: String {
         switch self {
+        case .check(let level): "\(level.rawValue)\n"
         case .pod(let namespace, let name, let uid): "pod \(namespace) \(name) \(uid)\n"
         }
     }
@@ -50,6 +60,10 @@ package enum NodeRequest: Hashable, Sendable {
     package init?(line: some StringProtocol) {
         let parts = line.split(separator: " ", omittingEmptySubsequences: false)
         let words = parts.map { String($0) }
+        if words.count == 1, let level = Level(rawValue: words[0]) {
+            self = .check(level)
+            return
+        }
         guard words.count == 4, words[0] == "pod", words.dropFirst().allSatisfy(Self.isName) else { return nil }
         self = .pod(namespace: words[1], name: words[2], uid: words[3])
     }

@@ -10,6 +10,7 @@ package import Linux
 ///         plans/CLAIM-UID.json
 ///         workloads/CLAIM-UID...  for the claim's containers to read
 ///         node.sock               served by nearside-node
+///         node-POD-UID.sock       likewise, by the instance in that pod, for its probes
 ///         machine.json            for nearside-node alone: the devices as last published
 ///         cluster.json            likewise: what the cluster was found to lack
 ///     nearside-nri's folder, /run/nearside-nri:
@@ -44,6 +45,8 @@ package struct JournalFolder: Sendable {
     package var socket: String { "\(statesPath)/nri.sock" }
     package var lock: String { "\(statesPath)/nri.lock" }
     package var nodeSocket: String { "\(path)/node.sock" }
+    /// The socket of one of two instances; nil for the one that serves ``nodeSocket``.
+    package func nodeSocket(of pod: String?) -> String { pod.map { "\(path)/node-\($0).sock" } ?? nodeSocket }
     package var machine: String { "\(path)/machine.json" }
     package var cluster: String { "\(path)/cluster.json" }
 

@@ -36,16 +36,20 @@ package struct KubeletPlugin: Service {
     private let handler: any ClaimHandler
     private let health: HealthBoard
     private let eventLoopGroup: MultiThreadedEventLoopGroup
+    private let observe: @Sendable (RegistrationStatus) async -> Void
     private let log: Logger
 
+    /// - Parameter observe: hears of every change of the registration.
     package init(
-        _ options: Options, handler: any ClaimHandler, health: HealthBoard, eventLoopGroup: MultiThreadedEventLoopGroup, log: Logger
+        _ options: Options, handler: any ClaimHandler, health: HealthBoard, eventLoopGroup: MultiThreadedEventLoopGroup, log: Logger,
+        observe: @escaping @Sendable (RegistrationStatus) async -> Void = { _ in }
     ) throws {
         names = try SocketNames(driver: options.driver, registry: options.registry, data: options.data, podUID: options.podUID)
         self.options = options
         self.handler = handler
         self.health = health
         self.eventLoopGroup = eventLoopGroup
+        self.observe = observe
         self.log = log
     }
 
@@ -120,6 +124,7 @@ package struct KubeletPlugin: Service {
             tell.finish()
             // At the end the socket goes, and that is no news.
             guard case .failed(let why) = end, !Task.isShuttingDownGracefully else { return }
+            await observe(.failed(why))
             if ContinuousClock.now - start > .seconds(60) { attempt = 0 }
             attempt += 1
             let pause = min(Duration.milliseconds(500) * (1 << min(attempt, 8)), .seconds(120))
@@ -158,7 +163,9 @@ package struct KubeletPlugin: Service {
                 group.cancelAll()
                 switch occasion {
                 case .asked: log.debug("the kubelet asks who we are")
-                case .accepted: log.notice("registered with the kubelet")
+                case .accepted:
+                    log.notice("registered with the kubelet")
+                    await observe(.registered)
                 case .refused(let why):
                     // Our answer is to reach it before its connection is cut.
                     try? await Task.sleep(for: .milliseconds(200))

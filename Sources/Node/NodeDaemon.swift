@@ -89,7 +89,10 @@ package struct NodeDaemon: Sendable {
         let preparer = ClaimPreparer(preparation, resources: resources, journal: journal, specs: SpecFolder(options.cdi), log: log)
         let publisher = SlicePublisher(
             client: resources, driver: driver, node: options.node, lacking: ClusterMemory.read(journal),
-            keep: { [log] in ClusterMemory.write($0, journal, log: log) }, log: log)
+            keep: { [log] in ClusterMemory.write($0, journal, log: log) }, awaitsRegistration: true, log: log)
+        let conditions = NodeHealth.Board()
+        let health = NodeHealth(
+            board: conditions, loop: group.any(), preparer: preparer, publisher: publisher, registry: options.kubelet.registry)
         let board = HealthBoard()
         let inventory = InventoryService(
             .init(node: options.node, policy: options.policy, topologyPolicy: options.topologyPolicy), discovery: options.discovery,
@@ -99,18 +102,27 @@ package struct NodeDaemon: Sendable {
         var lifecycleLog = log
         lifecycleLog.logLevel = max(log.logLevel, .notice)
         var services: [any Service] = [
-            PublisherService(publisher: publisher, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory, events, status,
+            PublisherService(publisher: publisher, board: conditions, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory,
+            events, status,
             LatePodService(resources: resources, journal: journal, events: events, policy: options.eviction, log: log),
             UpgradeService(journal: journal, log: log),
-            PodQuestionService(socket: journal.nodeSocket, preparer: preparer, log: log),
+            PodQuestionService(socket: journal.nodeSocket, preparer: preparer, health: health, log: log),
             try KubeletPlugin(
-                options.kubelet, handler: MeasuredHandler(handler: preparer, times: times), health: board, eventLoopGroup: group, log: log),
+                options.kubelet, handler: MeasuredHandler(handler: preparer, times: times), health: board, eventLoopGroup: group, log: log
+            ) { status in
+                conditions.registration = status
+                if status == .registered { await publisher.registered() }
+            },
         ]
+        if let pod = options.kubelet.podUID {
+            removeSocketsOfEndedPods(journal)
+            services.append(PodQuestionService(socket: journal.nodeSocket(of: pod), preparer: preparer, health: health, log: log))
+        }
         if let address = options.metrics {
             let page: @Sendable () async -> String = {
                 MetricsPage(await publisher.current, await inventory.statistics, requests.current, times.current).text
             }
-            services.append(MetricsServer(address: address, eventLoopGroup: group, page: page, log: log))
+            services.append(MetricsServer(address: address, eventLoopGroup: group, page: page, health: health, log: log))
         }
         let running = ServiceGroup(
             configuration: .init(
@@ -122,11 +134,21 @@ package struct NodeDaemon: Sendable {
         log.notice("stopped; running pods keep their devices")
         try outcome.get()
     }
+
+    /// Those that nobody serves any more: a pod that was killed leaves its own.
+    private func removeSocketsOfEndedPods(_ journal: JournalFolder) {
+        for name in Files.list(journal.path) where name.hasPrefix("node-") && name.hasSuffix(".sock") {
+            do throws(SystemError) { _ = try UnixSocket.connect("\(journal.path)/\(name)") } catch {
+                if error.isRefused { try? Files.remove("\(journal.path)/\(name)") }
+            }
+        }
+    }
 }
 
 /// Writes slices until shutdown. Of two instances during a rolling update the older one does, until it ends.
 private struct PublisherService: Service {
     let publisher: SlicePublisher
+    let board: NodeHealth.Board
     let lock: String
     let log: Logger
 
@@ -136,6 +158,7 @@ private struct PublisherService: Service {
                 let held = try await FileLock.wait(lock) {
                     log.notice("another instance publishes the devices of this node; waiting for it to end")
                 }
+                board.publishes = true
                 try await publisher.run()
                 withExtendedLifetime(held) {}
             } catch is CancellationError {}

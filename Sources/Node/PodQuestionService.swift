@@ -8,10 +8,11 @@ import Logging
 import Preparation
 import ServiceLifecycle
 
-/// Answers `nearside-nri`, which may not ask the cluster itself, which claims a pod uses that no plan names.
+/// Answers `nearside-nri`, which may not ask the cluster itself, which claims a pod uses that no plan names; and probes.
 struct PodQuestionService: Service {
     let socket: String
     let preparer: ClaimPreparer
+    let health: NodeHealth
     let log: Logger
 
     func run() async throws {
@@ -26,7 +27,12 @@ struct PodQuestionService: Service {
         let (questions, asked) = AsyncStream<Question>.makeStream(bufferingPolicy: .bufferingNewest(64))
         try KernelThread.start {
             while let ready = try? Poller.readable([stopped, listener], milliseconds: -1), !ready.contains(0) {
-                guard !ready.isEmpty, let client = try? UnixSocket.accept(listener) else { continue }
+                guard !ready.isEmpty else { continue }
+                guard let client = try? UnixSocket.accept(listener) else {
+                    // Without a descriptor to spare the listener stays readable.
+                    usleep(100_000)
+                    continue
+                }
                 if let question = Question(client) { asked.yield(question) }
             }
             asked.finish()
@@ -51,8 +57,11 @@ struct PodQuestionService: Service {
     }
 
     private func answer(_ question: Question) async {
-        guard case .pod(let namespace, let name, let uid)? = question.request else {
-            return question.answer(.refused("this is no request; known is pod NAMESPACE NAME UID"))
+        let (namespace, name, uid): (String, String, String)
+        switch question.request {
+        case .check(let level): return question.answer(await health.problem(level).map(SocketReply.refused) ?? .ok)
+        case .pod(let namespaceOfPod, let nameOfPod, let uidOfPod): (namespace, name, uid) = (namespaceOfPod, nameOfPod, uidOfPod)
+        case nil: return question.answer(.refused("this is no request; known are alive, ready and pod NAMESPACE NAME UID"))
         }
         do throws(ClaimError) {
             try await preparer.note(pod: name, namespace: namespace, uid: uid)

@@ -22,7 +22,13 @@ struct NearsideNode: AsyncParsableCommand {
             """)
 
     @Option(help: "Name of this node in the cluster.")
-    var nodeName: String
+    var nodeName: String?
+
+    @Option(
+        help:
+            "Ask the instance that runs, and print the answer: alive (it answers), or ready (registered with the kubelet, nearside-nri synchronised, slices accepted). With --journal and --pod-uid, or POD_UID in the environment."
+    )
+    var check: String?
 
     @Option(help: "Name of the driver.")
     var driver = "dra.nearside"
@@ -100,6 +106,11 @@ struct NearsideNode: AsyncParsableCommand {
     var logLevel = "info"
 
     func validate() throws {
+        if let check {
+            guard NodeCheck.levels.contains(check) else { throw ValidationError("--check is alive or ready, not \"\(check)\"") }
+            return
+        }
+        guard nodeName?.isEmpty == false else { throw ValidationError("--node-name is missing") }
         guard Limits.isDriverName(driver) else {
             throw ValidationError("--driver is a DNS name of at most 63 bytes such as dra.nearside, not \"\(driver)\"")
         }
@@ -148,13 +159,14 @@ struct NearsideNode: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let check { return try answer(check) }
         var log = Logger(label: "nearside-node", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         signal(SIGPIPE, SIG_IGN)
         let policy = PublishingPolicy(
             driver: driver, owned: try ownedFamilies(own), virtualNICs: list(virtualNics), taints: try taints(), shares: shareNics)
         var options = NodeDaemon.Options(
-            node: nodeName, policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
+            node: nodeName ?? "", policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
             discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
             journal: journal, states: states, cdi: cdi,
             kubelet: .init(
@@ -166,9 +178,18 @@ struct NearsideNode: AsyncParsableCommand {
         try await NodeDaemon(options, log: log).run()
     }
 
+    private func answer(_ check: String) throws {
+        let pod = podUid ?? environment()["POD_UID"]
+        if let problem = NodeCheck.problem(check, journal: journal, podUID: pod) {
+            print("not \(check): \(problem)")
+            throw ExitCode.failure
+        }
+        print(check)
+    }
+
     private func environment() -> [String: String] {
         var values: [String: String] = [:]
-        for name in ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] {
+        for name in ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "POD_UID"] {
             if let value = getenv(name) { values[name] = String(cString: value) }
         }
         return values

@@ -10,6 +10,11 @@ struct InjectorSocketTests {
         #expect(InjectorRequest(line: request.line.dropLast()) == request)
     }
 
+    @Test(arguments: [NodeRequest.check(.alive), .check(.ready), .pod(namespace: "n", name: "a.b", uid: "u-1")])
+    func `a request to nearside-node reads back what it writes`(request: NodeRequest) {
+        #expect(NodeRequest(line: request.line.dropLast()) == request)
+    }
+
     @Test(arguments: ["", "status now", "release", "release ", "release a b", "admit", "shutdown", "STATUS"])
     func `what is no request is none`(line: String) { #expect(InjectorRequest(line: line) == nil) }
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+import InjectorSocket
+import Kubernetes
 import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 
 /// Where the metrics are served: an address of this host, on loopback unless told otherwise, and a port.
 package struct MetricsAddress: Hashable, Sendable {
@@ -24,32 +28,49 @@ package struct MetricsAddress: Hashable, Sendable {
     }
 }
 
-/// Answers `GET /metrics` and `GET /healthz` over HTTP.
+/// Answers `GET /metrics`, `GET /healthz` and `GET /readyz` over HTTP, one request for each connection.
 ///
-/// A port that somebody else has is told of and waited for: no pod should wait for a figure.
+/// A port that somebody else has is told of and waited for: no pod should wait for a figure. Whoever connects is bounded: in how many
+/// connections there are at a time, and in the bytes and the time of each.
 struct MetricsServer: Service {
     let address: MetricsAddress
     let eventLoopGroup: MultiThreadedEventLoopGroup
     /// Makes the page.
     let page: @Sendable () async -> String
+    let health: NodeHealth
     let log: Logger
+
+    static let connections = 16
+    static let requestBytes = 16 << 10
+    static let connectionTimeout = TimeAmount.seconds(10)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var isTold = false
+            var attempt = 0
             while !Task.isCancelled {
-                do { try await serve(on: bind()) } catch {
+                do {
+                    let server = try await bind()
+                    log.info("serving metrics", metadata: ["address": "\(address.host):\(address.port)"])
+                    attempt = 0
+                    try await serve(on: server)
+                } catch {
                     if Task.isCancelled { return }
-                    if !isTold {
-                        log.warning(
-                            "no metrics for now: nobody can be served at \(address.host):\(address.port)", metadata: ["error": "\(error)"])
-                    }
-                    isTold = true
+                    if attempt == 0 { tell(error) }
                 }
-                // The pod before this one in a rolling update may have the port.
-                try? await Task.sleep(for: .seconds(5))
+                attempt += 1
+                try? await Task.sleep(for: Backoff.pause(attempt: attempt + 3, longest: .seconds(10)))
             }
         }
+    }
+
+    private func tell(_ error: any Error) {
+        guard (error as? IOError)?.errnoCode == EADDRINUSE else {
+            return log.warning(
+                "metrics cannot be served at \(address.host):\(address.port); retrying", metadata: ["error": "\(error)"])
+        }
+        log.notice(
+            "another program has the port for metrics, as the pod before this one has in a rolling update; they are served when it is free",
+            metadata: ["address": "\(address.host):\(address.port)"])
     }
 
     private typealias Client = NIOAsyncChannel<HTTPServerRequestPart, HTTPPart<HTTPResponseHead, ByteBuffer>>
@@ -59,20 +80,26 @@ struct MetricsServer: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .bind(host: address.host, port: address.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ConnectionLimits())
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
                     try channel.pipeline.syncOperations.addHandler(BufferBodies())
-                    try channel.pipeline.syncOperations.addHandler(IdleStateHandler(readTimeout: .seconds(60)))
-                    try channel.pipeline.syncOperations.addHandler(CloseWhenIdle())
                     return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
                 }
             }
     }
 
     private func serve(on server: NIOAsyncChannel<Client, Never>) async throws {
+        let open = OpenConnections()
         try await server.executeThenClose { clients in
             try await withThrowingDiscardingTaskGroup { group in
-                // What goes wrong with one client is that client's.
-                for try await client in clients { group.addTask { try? await serve(client) } }
+                for try await client in clients {
+                    let isTooMany = open.enter() > Self.connections
+                    // What goes wrong with one client is that client's.
+                    group.addTask {
+                        try? await isTooMany ? client.executeThenClose { _, _ in } : serve(client)
+                        open.leave()
+                    }
+                }
                 group.cancelAll()
             }
         }
@@ -88,12 +115,12 @@ struct MetricsServer: Service {
                 case .end:
                     guard let request = head else { return }
                     let (status, text) = await answer(request)
-                    var headers = HTTPHeaders([("Content-Type", "text/plain; version=0.0.4"), ("Content-Length", "\(text.utf8.count)")])
-                    if !request.isKeepAlive { headers.add(name: "Connection", value: "close") }
+                    let headers = HTTPHeaders([
+                        ("Content-Type", "text/plain; version=0.0.4"), ("Content-Length", "\(text.utf8.count)"), ("Connection", "close"),
+                    ])
                     try await answers.write(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers)))
                     if request.method != .HEAD { try await answers.write(.body(ByteBuffer(string: text))) }
-                    try await answers.write(.end(nil))
-                    if !request.isKeepAlive { return }
+                    return try await answers.write(.end(nil))
                 }
             }
         }
@@ -103,10 +130,29 @@ struct MetricsServer: Service {
         guard request.method == .GET || request.method == .HEAD else { return (.methodNotAllowed, "GET is all that is served\n") }
         switch request.uri.prefix(while: { $0 != "?" }) {
         case "/metrics": return (.ok, await page())
-        case "/healthz": return (.ok, "ok\n")
-        default: return (.notFound, "there are /metrics and /healthz\n")
+        case "/healthz": return await answer(.alive)
+        case "/readyz": return await answer(.ready)
+        default: return (.notFound, "there are /metrics, /healthz and /readyz\n")
         }
     }
+
+    private func answer(_ level: NodeRequest.Level) async -> (HTTPResponseStatus, String) {
+        await health.problem(level).map { (.serviceUnavailable, "\($0)\n") } ?? (.ok, "ok\n")
+    }
+}
+
+private final class OpenConnections: Sendable {
+    private let count = Mutex(0)
+
+    /// How many there are now.
+    func enter() -> Int {
+        count.withLock { count in
+            count += 1
+            return count
+        }
+    }
+
+    func leave() { count.withLock { $0 -= 1 } }
 }
 
 /// Bodies are buffers here, and could be files for the encoder.
@@ -125,11 +171,27 @@ private final class BufferBodies: ChannelOutboundHandler {
     }
 }
 
-/// A client that says nothing for a minute does not keep its connection.
-private final class CloseWhenIdle: ChannelInboundHandler {
-    typealias InboundIn = NIOAny
+/// Ends a connection that takes too long or sends too much.
+private final class ConnectionLimits: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) } else { context.fireUserInboundEventTriggered(event) }
+    private var bytes = 0
+    private var end: Scheduled<Void>?
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        end = context.eventLoop.scheduleTask(in: MetricsServer.connectionTimeout) { channel.close(promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        bytes += part.readableBytes
+        if bytes > MetricsServer.requestBytes { context.close(promise: nil) } else { context.fireChannelRead(wrapInboundOut(part)) }
     }
 }

@@ -45,6 +45,8 @@ package actor SlicePublisher {
     private var owner: SliceOwner?
     private var statistics = Statistics()
     private var repairs = RepairPace()
+    /// True while nothing is written because the kubelet does not know the driver yet.
+    private var awaitsRegistration: Bool
 
     private let wakeUps: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
@@ -54,13 +56,16 @@ package actor SlicePublisher {
     /// - Parameters:
     ///   - lacking: what an earlier instance found out.
     ///   - keep: where it is kept for the next one.
+    ///   - awaitsRegistration: whether a node without slices gets none before ``registered()``: a pod that is scheduled onto it before
+    ///     the kubelet knows the driver fails and is tried again much later.
     package init(
         client: ResourceClient, driver: String, node: String, lacking: Set<ClusterFeature> = [],
-        keep: @escaping @Sendable (_ lacking: Set<ClusterFeature>) -> Void = { _ in }, log: Logger
+        keep: @escaping @Sendable (_ lacking: Set<ClusterFeature>) -> Void = { _ in }, awaitsRegistration: Bool = false, log: Logger
     ) {
         self.client = client
         self.lacking = lacking
         self.keep = keep
+        self.awaitsRegistration = awaitsRegistration
         self.driver = driver
         self.node = node
         self.log = log
@@ -72,6 +77,13 @@ package actor SlicePublisher {
     package func publish(_ devices: SliceDevices) {
         guard devices.whole != wished?.whole else { return }
         wished = devices
+        wake.yield()
+    }
+
+    /// The kubelet knows the driver.
+    package func registered() {
+        guard awaitsRegistration else { return }
+        awaitsRegistration = false
         wake.yield()
     }
 
@@ -134,6 +146,10 @@ package actor SlicePublisher {
 
     private func synchronize() async throws {
         guard let plan, !plan.isEmpty else { return }
+        guard !awaitsRegistration else {
+            log.notice("this node has no slices yet; they are written when the kubelet has registered this driver")
+            return
+        }
         for slice in plan.deletions {
             try await client.delete(slice)
             store.forget(slice)
@@ -225,6 +241,7 @@ package actor SlicePublisher {
                 try await list()
                 // Only now: nothing is written before it is known what is there.
                 owner = SliceOwner(driver: driver, node: node, nodeUID: uid)
+                if !store.slices.isEmpty { awaitsRegistration = false }
                 wake.yield()
                 while !Task.isCancelled {
                     let start = ContinuousClock.now

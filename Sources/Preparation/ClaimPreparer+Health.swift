@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import InjectorSocket
+
+extension ClaimPreparer {
+    /// Returns when nothing keeps this actor busy.
+    package func answer() {}
+
+    /// Why interfaces of claims cannot be attached now; nil when `nearside-nri` is synchronised with the runtime.
+    package func injectorProblem(milliseconds: Int) async -> String? {
+        switch await ask(.status, milliseconds: milliseconds).value {
+        case .success(.ok): nil
+        case .success(.refused(let why)): why
+        case .failure(let error): error.description
+        }
+    }
+}

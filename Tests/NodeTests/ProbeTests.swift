@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import KubeletAPI
+import Linux
+import ResourceAPI
+import Testbed
+import Testing
+
+/// What probes are told, and what a node does before the kubelet knows its driver.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct ProbeTests {
+    private func node(_ arguments: [String] = []) throws -> TestNode {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.nodeArguments = arguments
+        return try TestNode(options)
+    }
+
+    private func check(_ level: String, _ node: TestNode, pod: String? = nil) throws -> (status: Int32, output: String) {
+        let environment = pod.map { ["POD_UID=\($0)"] } ?? []
+        return try ChildProcess.run(
+            "/usr/bin/env",
+            environment + ["\(Place.programs)/nearside-node", "--check", level, "--journal", node.scratch("journal")], in: node.host)
+    }
+
+    /// An instance of a pod, without a kubelet that knows it.
+    private func instance(_ node: TestNode, pod: String, _ arguments: [String] = []) throws -> ChildProcess {
+        try ChildProcess(
+            "\(Place.programs)/nearside-node",
+            [
+                "--node-name", "testnode", "--own", "gpus", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"),
+                "--states", node.scratch("states"),
+                "--cdi", node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url, "--gate", "", "--pod-uid",
+                pod,
+            ] + arguments, in: node.host, output: node.scratch("\(pod).log"))
+    }
+
+    @Test
+    func `an instance is alive when it answers, and ready when it is registered, has nearside-nri, and its slices are accepted`() throws {
+        let node = try node()
+        #expect(try check("alive", node).status == 1, "nobody is there")
+        node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 403, times: 1000))
+        let daemon = try instance(node, pod: "pod-a")
+        func ready() throws -> String { try check("ready", node, pod: "pod-a").output }
+        #expect(try eventually { try check("alive", node, pod: "pod-a").output == "alive\n" }, "\(node.log("pod-a.log"))")
+        #expect(try ready().hasPrefix("not ready: the kubelet has not asked for this plugin yet"))
+        let kubelet = try KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-a-reg.sock"))
+        #expect(try eventually { try ready().hasPrefix("not ready: nearside-nri does not answer") })
+        try node.startInjector()
+        #expect(try ready() == "not ready: the API server has not accepted all slices of this node yet\n")
+        node.api.recover()
+        daemon.signal(SIGTERM)
+        daemon.wait()
+        let next = try instance(node, pod: "pod-b")
+        let socket = node.scratch("plugins_registry/dra.nearside-pod-b-reg.sock")
+        #expect(eventually { (try? KubeletPeer(registrationSocket: socket)) != nil }, "\(node.log("pod-b.log"))")
+        #expect(try eventually { try check("ready", node, pod: "pod-b").status == 0 }, "\(node.log("pod-b.log"))")
+        #expect(try check("ready", node, pod: "pod-b").output == "ready\n")
+        // The kubelet refuses it later: as after a change of versions.
+        _ = try KubeletPeer(registrationSocket: socket, refusal: "no such version")
+        #expect(try eventually { try check("ready", node, pod: "pod-b").output == "not ready: the kubelet refused us: no such version\n" })
+        // One that hangs does not answer; one that has ended is not there.
+        next.signal(SIGSTOP)
+        #expect(try check("alive", node, pod: "pod-b").status == 1)
+        next.signal(SIGCONT)
+        #expect(try check("alive", node, pod: "pod-b").status == 0)
+        #expect(next.stop() == 0)
+        #expect(try check("alive", node, pod: "pod-b").status == 1)
+        withExtendedLifetime(kubelet) {}
+    }
+
+    @Test
+    func `of two instances each has its own answer, and the one that does not write the slices is ready too`() throws {
+        let node = try node(["--pod-uid", "pod-a"])
+        try node.startInjector()
+        try node.startNode(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-a-reg.sock"))
+        #expect(try eventually { try check("ready", node, pod: "pod-a").status == 0 })
+        let next = try instance(node, pod: "pod-b")
+        #expect(try eventually { try check("alive", node, pod: "pod-b").status == 0 }, "\(node.log("pod-b.log"))")
+        #expect(try check("ready", node, pod: "pod-b").status == 1)
+        #expect(try check("ready", node, pod: "pod-a").status == 0)
+        let kubelet = try KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-b-reg.sock"))
+        #expect(try eventually { try check("ready", node, pod: "pod-b").status == 0 })
+        #expect(node.log("pod-b.log").contains("another instance publishes the devices of this node"))
+        // A pod that is killed leaves its socket, and the next one removes it.
+        next.stop(SIGKILL)
+        #expect(Files.exists(node.scratch("journal/node-pod-b.sock")))
+        let third = try instance(node, pod: "pod-c")
+        #expect(eventually { !Files.exists(node.scratch("journal/node-pod-b.sock")) })
+        third.stop()
+        withExtendedLifetime(kubelet) {}
+    }
+
+    @Test
+    func `a node without slices gets none before the kubelet has registered the driver, and one that has some at once`() throws {
+        let node = try node()
+        let daemon = try instance(node, pod: "pod-a")
+        #expect(eventually { node.log("pod-a.log").contains("they are written when the kubelet has registered this driver") })
+        #expect(try node.api.slices().isEmpty)
+        let kubelet = try KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-a-reg.sock"))
+        #expect(try eventually { try node.api.hasWholePool() }, "\(node.log("pod-a.log"))")
+        #expect(daemon.stop() == 0)
+        // What is published changes while no kubelet is there.
+        let slice = try #require(try node.api.slices().first { $0.spec.devices != nil })
+        try node.api.remove("resourceslices", slice.metadata.name ?? "")
+        #expect(try node.api.slices().isEmpty == false)
+        let next = try instance(node, pod: "pod-b")
+        #expect(try eventually { try node.api.hasWholePool() && node.api.slices().contains { $0.spec.devices != nil } })
+        #expect(next.stop() == 0)
+        withExtendedLifetime(kubelet) {}
+    }
+
+    @Test
+    func `a port for metrics that the instance before has is told in words, and served when it is free`() throws {
+        let node = try node()
+        let first = try instance(node, pod: "pod-a", ["--metrics", "127.0.0.1:9188"])
+        func health() throws -> String {
+            try ChildProcess.run(
+                "/bin/bash",
+                ["-c", "exec 3<>/dev/tcp/127.0.0.1/9188; printf 'GET /healthz HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; cat <&3"],
+                in: node.host
+            ).output
+        }
+        #expect(try eventually { try health().hasSuffix("ok\n") }, "\(node.log("pod-a.log"))")
+        let second = try instance(node, pod: "pod-b", ["--metrics", "127.0.0.1:9188"])
+        #expect(eventually { node.log("pod-b.log").contains("another program has the port for metrics") })
+        #expect(!node.log("pod-b.log").contains("errno"))
+        first.stop()
+        #expect(eventually(seconds: 20) { node.log("pod-b.log").contains("serving metrics") })
+        #expect(try health().hasSuffix("ok\n"))
+        #expect(second.stop() == 0)
+    }
+
+    @Test
+    func `any number of clients of the metrics get a bounded number of connections, and a long request none`() throws {
+        let node = try node()
+        let daemon = try instance(node, pod: "pod-a", ["--metrics", "127.0.0.1:9189"])
+        #expect(eventually { node.log("pod-a.log").contains("serving metrics") })
+        func descriptors() -> Int { Files.list("/proc/\(daemon.identifier)/fd").count }
+        usleep(300_000)
+        let before = descriptors()
+        let clients = try ChildProcess(
+            "/bin/bash",
+            ["-c", "for i in {1..150}; do exec {fd}<>/dev/tcp/127.0.0.1/9189; done; echo connected; sleep 60"], in: node.host,
+            output: node.scratch("clients.log"))
+        #expect(eventually { node.log("clients.log").contains("connected") })
+        #expect(eventually { descriptors() <= before + 20 }, "\(before) \(descriptors())")
+        clients.stop(SIGKILL)
+        let long = try ChildProcess.run(
+            "/bin/bash",
+            [
+                "-c",
+                "exec 3<>/dev/tcp/127.0.0.1/9189; (printf 'GET /healthz HTTP/1.1\\r\\nX: '; head -c 60000 /dev/zero | tr '\\0' x; printf '\\r\\n\\r\\n') >&3; cat <&3",
+            ], in: node.host)
+        #expect(!long.output.contains("200 OK"), "\(long.output)")
+        #expect(daemon.stop() == 0)
+    }
+}
