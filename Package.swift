@@ -106,9 +106,9 @@ let targets: [Target] = [
     // MARK: Pure: values in, values out
 
     // A machine as a value, and the catalog of known devices.
-    .target(name: "Hardware", swiftSettings: strict),
+    .target(name: "Hardware", dependencies: ["Addressing"], swiftSettings: strict),
     // Paths, roles, the exact pairing of accelerators and NICs, sets of pairs, and what bandwidth to expect.
-    .target(name: "Topology", dependencies: ["Hardware"], swiftSettings: strict),
+    .target(name: "Topology", dependencies: ["Addressing", "Hardware"], swiftSettings: strict),
     // Fleets of one machine type, filled with claims.
     .target(name: "Simulation", dependencies: ["Hardware", "Topology"], swiftSettings: strict),
     // Types and limits of resource.k8s.io.
@@ -221,7 +221,8 @@ let targets: [Target] = [
     .executableTarget(
         name: "nearside-node",
         dependencies: [
-            "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "Node", "Publishing", "ResourceAPI", "Topology", argumentParser, logging,
+            "Addressing", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "Node", "Publishing", "ResourceAPI", "Topology",
+            argumentParser, logging,
         ], swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-nri", dependencies: ["Injection", "Injector", "Linux", argumentParser, logging],
@@ -241,7 +242,9 @@ let targets: [Target] = [
         exclude: ["Machines"], swiftSettings: strict),
     .testTarget(
         name: "TopologyTests",
-        dependencies: ["Discovery", "Hardware", "Inspection", "Linux", "ResourceAPI", "Simulation", "Testbed", "Topology"],
+        dependencies: [
+            "Addressing", "Discovery", "Hardware", "Inspection", "Linux", "ResourceAPI", "Simulation", "Testbed", "Topology",
+        ],
         exclude: ["Golden"], swiftSettings: strict),
     // In the virtual machine of hack/testbed/vm only.
     .testTarget(

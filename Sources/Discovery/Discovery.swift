@@ -15,20 +15,20 @@ package struct Snapshot: Sendable {
 /// It only reads, and needs no privilege. What cannot be read is left out; it is never guessed.
 package struct Discovery: Sendable {
     package let root: HostRoot
-    /// Addresses under which the node is known to the cluster; their interfaces are uplinks.
-    package var nodeAddresses: [String]
+    /// What the host has to reach; the interfaces by which it does are its own.
+    package var destinations: HostDestinations
     /// Read once: processors stay, and for this file many kernels wake all of them (arch/x86/kernel/cpu/aperfmperf.c).
     private let processor: Processor?
 
-    package init(root: HostRoot, nodeAddresses: [String] = []) {
+    package init(root: HostRoot, destinations: HostDestinations = HostDestinations()) {
         self.root = root
-        self.nodeAddresses = nodeAddresses
+        self.destinations = destinations
         processor = root.start(of: "proc/cpuinfo").flatMap(Processor.init(information:))
     }
 
     package func snapshot() throws(NetlinkError) -> Snapshot {
         let sysfs = Sysfs(root)
-        let netdevs = try NetdevReader(sysfs: sysfs, nodeAddresses: nodeAddresses).netdevs()
+        let netdevs = try NetdevReader(sysfs: sysfs, destinations: destinations).netdevs()
         let ownerOfNetdev = Dictionary(
             netdevs.flatMap { owner, netdevs in netdevs.map { ($0.name, owner) } }, uniquingKeysWith: { first, _ in first })
         let rdmaDevices = RDMAReader(sysfs: sysfs, ownerOfNetdev: ownerOfNetdev).devices()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Netlink
 
 /// Tells announcements that can change what is known of devices from those that cannot. Pure.
@@ -31,8 +32,12 @@ package struct EventFilter: Sendable {
             if isOfPod { ignored.insert(link.index) } else { ignored.remove(link.index) }
             return !isOfPod
         case .address(let address): return !ignored.contains(address.index)
-        // Only default routes decide what an uplink is.
-        case .route(let route): return route.isDefault
+        case .route(let route):
+            // By a route the host may reach what it has to reach. One to a single address on a link is a pod's.
+            if let destination = route.destination, destination.length == destination.address.bitCount {
+                return route.gateway != nil || route.nextHops != nil || route.nextHopID != nil || route.hasForeignGateway
+            }
+            return !route.interfaces.contains { ignored.contains($0) }
         case .other: return true
         }
     }

@@ -8,7 +8,7 @@ import Netlink
 /// Reads network interfaces: by rtnetlink from the kernel, or from the files of a captured tree.
 struct NetdevReader {
     let sysfs: Sysfs
-    let nodeAddresses: [String]
+    let destinations: HostDestinations
 
     /// All interfaces but the loopback in order of their names, by the device they belong to.
     func netdevs() throws(NetlinkError) -> [Owner?: [Netdev]] {
@@ -20,13 +20,13 @@ struct NetdevReader {
     /// One dump for each kind of object.
     private func liveNetdevs() throws(NetlinkError) -> [Owner?: [Netdev]] {
         let socket = try NetlinkSocket()
-        let links = try socket.links()
-        let addresses = try socket.addresses()
-        let routes = try socket.routes()
-        // A kernel without them (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
-        let rules = soft { () throws(NetlinkError) in try socket.rules() } ?? []
-        let uplinks = Uplinks.indices(
-            links: links, addresses: addresses, routes: routes, rules: rules, nodeAddresses: nodeAddresses)
+        var routing = try socket.hostRouting()
+        let (links, addresses) = (routing.links, routing.addresses)
+        for destination in destinations.all(addresses) {
+            let route = soft { () throws(NetlinkError) in try socket.route(to: destination.address) }
+            if let route = route ?? nil { routing.paths.append(.init(destination.use, route)) }
+        }
+        let uses = routing.uses(nodeAddresses: destinations.nodeAddresses)
         let owners = owners(of: links)
         let speeds = owners.isEmpty ? nil : soft { () throws(NetlinkError) in try Ethtool()?.speeds() } ?? nil
         let firmware = owners.isEmpty ? nil : try? FirmwareVersions()
@@ -36,10 +36,10 @@ struct NetdevReader {
         for link in links.sorted(by: { $0.name < $1.name }) where !link.isLoopback {
             let owner = owners[link.index]
             var netdev = Netdev(link)
-            netdev.lower = link.linkNamespace == nil && link.kind != "veth" ? link.link.flatMap { names[$0] } : nil
+            netdev.lower = link.lower.flatMap { names[$0] }
             netdev.addresses = (addressesByLink[link.index] ?? []).filter { !$0.prefix.address.isLinkLocal }
                 .map(\.prefix.description)
-            netdev.isUplink = uplinks.contains(link.index)
+            netdev.hostUse = uses[link.index]
             if owner != nil {
                 netdev.speed = speeds?[link.index]
                 netdev.firmware = firmware?.version(of: link.name)
@@ -91,7 +91,7 @@ struct NetdevReader {
         var netdevs: [Owner?: [Netdev]] = [:]
         for entry in entries {
             var netdev = Netdev(name: entry.name)
-            netdev.isUplink = uplinks.contains(entry.name)
+            if uplinks.contains(entry.name) { netdev.hostUse = HostUse(.defaultRoute) }
             guard let folder = sysfs.folder(entry.folder) else {
                 // A capture can leave out what the link of the class leads to: the name is all there is.
                 netdevs[entry.owner, default: []].append(netdev)
@@ -157,5 +157,6 @@ extension Netdev {
         switchID = link.switchID
         alias = link.alias
         alternativeNames = link.alternativeNames
+        parentDevice = link.parentDevice
     }
 }

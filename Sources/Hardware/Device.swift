@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Addressing
+
 /// An accelerator or a NIC of a machine: what users see, claim and inspect.
 package struct Device: Hashable, Sendable {
     package enum Kind: String, Sendable, Codable {
@@ -36,6 +38,11 @@ package struct Device: Hashable, Sendable {
 
     package var family: Catalog.Family? { function.flatMap(Catalog.acceleratorFamily) }
     package var isUplink: Bool { netdevs.contains(where: \.isUplink) }
+    /// The use that the host itself makes of one of its interfaces; one that no policy changes comes first.
+    package var hostUse: HostUse? {
+        let uses = netdevs.compactMap(\.hostUse)
+        return uses.first { !$0.yieldsToPolicy } ?? uses.first
+    }
     package var numaNode: Int? { function?.numaNode }
 
     /// Can move data by RDMA: it has an RDMA device, is an InfiniBand controller, or is known to be one.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+
 extension Machine {
     /// The same machine without what tells which one it is: hardware and network addresses, GUIDs, UUIDs,
     /// aliases. Equal values stay equal and different ones different, so that everything that is worked out
@@ -79,6 +81,9 @@ private struct Mask {
         netdev.alias = nil
         netdev.alternativeNames = []
         netdev.addresses = []
+        // Routes and addresses of the site, and names of interfaces that the machine does not show.
+        netdev.hostUse?.object = nil
+        if let other = netdev.hostUse?.stackedWith { netdev.hostUse?.stackedWith = name(other) }
     }
 
     mutating func apply(to device: inout RDMADevice) {

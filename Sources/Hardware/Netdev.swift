@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Addressing
+
 /// A network interface as the kernel shows it.
 package struct Netdev: Hashable, Sendable, Codable {
     /// Interface name, at most 15 bytes.
@@ -40,8 +42,10 @@ package struct Netdev: Hashable, Sendable, Codable {
     package var alternativeNames: [String]
     /// Addresses with their prefix lengths: `10.0.0.5/24`.
     package var addresses: [String]
-    /// True when the node's own traffic depends on this interface.
-    package var isUplink: Bool
+    /// The device on a bus that the interface belongs to, as the kernel names it: `0000:8a:00.0`, `virtio0`.
+    package var parentDevice: String?
+    /// The use that the host itself makes of this interface; nil for none, or when it is not known.
+    package var hostUse: HostUse?
 
     package init(
         name: String, index: Int = 0, mac: String? = nil, mtu: Int? = nil, state: String? = nil,
@@ -56,15 +60,18 @@ package struct Netdev: Hashable, Sendable, Codable {
         self.kind = kind
         alternativeNames = []
         self.addresses = addresses
-        self.isUplink = isUplink
+        hostUse = isUplink ? HostUse(.defaultRoute) : nil
     }
+
+    /// True when the node's own traffic depends on this interface.
+    package var isUplink: Bool { hostUse.map { !$0.yieldsToPolicy } ?? false }
 
     private enum CodingKeys: String, CodingKey {
         case name, index, mac, permanentMAC, mtu, minimalMTU, maximalMTU, state
         case isEnabled = "enabled"
         case encapsulation
         case hasCarrier = "carrier"
-        case speed, firmware, kind, lower, port, portName, switchID, alias, alternativeNames, addresses
+        case speed, firmware, kind, lower, port, portName, switchID, alias, alternativeNames, addresses, parentDevice, hostUse
         case isUplink = "uplink"
     }
 
@@ -91,7 +98,10 @@ package struct Netdev: Hashable, Sendable, Codable {
         alias = try values.decodeIfPresent(String.self, forKey: .alias)
         alternativeNames = try values.list(.alternativeNames)
         addresses = try values.list(.addresses)
-        isUplink = try values.decodeIfPresent(Bool.self, forKey: .isUplink) ?? false
+        parentDevice = try values.decodeIfPresent(String.self, forKey: .parentDevice)
+        // A description that tells no more than this has it from the default routes.
+        let isUplink = try values.decodeIfPresent(Bool.self, forKey: .isUplink) ?? false
+        hostUse = try values.decodeIfPresent(HostUse.self, forKey: .hostUse) ?? (isUplink ? HostUse(.defaultRoute) : nil)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -117,7 +127,9 @@ package struct Netdev: Hashable, Sendable, Codable {
         try values.encodeIfPresent(alias, forKey: .alias)
         try values.encode(list: alternativeNames, forKey: .alternativeNames)
         try values.encode(list: addresses, forKey: .addresses)
+        try values.encodeIfPresent(parentDevice, forKey: .parentDevice)
         if isUplink { try values.encode(true, forKey: .isUplink) }
+        if hostUse != HostUse(.defaultRoute) { try values.encodeIfPresent(hostUse, forKey: .hostUse) }
     }
 }
 

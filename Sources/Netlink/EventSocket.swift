@@ -12,11 +12,11 @@ package struct EventSocket: Sendable {
     /// Becomes readable when something changed.
     package let descriptor: Descriptor
 
-    /// Links, addresses, routes and rules of the namespace of the calling thread.
+    /// Links, addresses, routes, rules and next hops of the namespace of the calling thread.
     package static func routing() throws(SystemError) -> EventSocket {
         let groups = [
             RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-            RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,
+            RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP,
         ]
         return try EventSocket(
             family: NETLINK_ROUTE, groups: groups.reduce(0) { $0 | UInt32(1) << (UInt32($1.rawValue) - 1) })

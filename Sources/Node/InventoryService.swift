@@ -4,6 +4,7 @@ import Discovery
 import Hardware
 import Journal
 import KubeletPlugin
+import Kubernetes
 import Linux
 import Logging
 import Preparation
@@ -18,10 +19,14 @@ actor InventoryService: Service {
         var node: String
         var policy: PublishingPolicy
         var topologyPolicy: TopologyPolicy
+        var endpoint: APIEndpoint
     }
 
     private let options: Options
-    private let discovery: Discovery
+    private var discovery: Discovery
+    private let resources: ResourceClient
+    /// Whether the cluster has told what of it the host has to reach. Before, nothing is published.
+    private var knowsCluster = false
     private let journal: JournalFolder
     private let publisher: SlicePublisher
     private let preparer: ClaimPreparer
@@ -47,11 +52,13 @@ actor InventoryService: Service {
     private let alarm: AsyncStream<ContinuousClock.Instant>.Continuation
 
     init(
-        _ options: Options, discovery: Discovery, journal: JournalFolder, publisher: SlicePublisher, preparer: ClaimPreparer,
+        _ options: Options, discovery: Discovery, resources: ResourceClient, journal: JournalFolder, publisher: SlicePublisher,
+        preparer: ClaimPreparer,
         board: HealthBoard, events: EventService, log: Logger
     ) {
         self.options = options
         self.discovery = discovery
+        self.resources = resources
         self.journal = journal
         self.publisher = publisher
         self.preparer = preparer
@@ -69,6 +76,7 @@ actor InventoryService: Service {
         // comes back meanwhile is in the states of before, one that leaves in those of after.
         let before = journal.states().states
         let plans = journal.plans().plans
+        discovery.destinations.note(options.endpoint)
         let snapshot = try discovery.snapshot()
         let (after, damaged) = journal.states()
         for error in damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
@@ -83,18 +91,18 @@ actor InventoryService: Service {
         }
         let topology = MachineTopology(machine, policy: options.topologyPolicy, known: known)
         let held = Set(plans.flatMap(\.devices).flatMap { [$0.device] + ($0.group.map { [$0] } ?? []) })
-        var report = HealthReport(machine, policy, held: held, known: known)
+        var report = HealthReport(topology, policy, held: held, known: known)
         report.add(.notRestored, attachments.compactMap { attachment in attachment.problem.map { (attachment.device, $0) } })
         names.complete(&nameTable, for: machine)
         let slices = SliceDevices(topology, policy, health: report, names: nameTable)
         note(snapshot.remarks + topology.remarks + slices.remarks)
         remember(topology.remembered(policy, known: known))
-        let published = machine.devices.filter(policy.publishes)
+        let published = machine.devices.filter { policy.publishes($0, of: topology) }
         await preparer.update(
             devices: Dictionary(published.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
             groups: slices.pairs?.members ?? [:], topology: topology,
             attributes: Dictionary(slices.whole.devices.map { ($0.name, $0.attributes ?? [:]) }, uniquingKeysWith: { first, _ in first }))
-        await publisher.publish(slices)
+        if knowsCluster { await publisher.publish(slices) }
         board.post(report.conditions(slices, held: held, pool: options.node))
         tell(report)
         statistics.snapshots += 1
@@ -110,6 +118,8 @@ actor InventoryService: Service {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { for await _ in watcher.changes { self.occasion.yield() } }
                 group.addTask { await self.watchClock() }
+                group.addTask { await self.learnCluster() }
+                group.addTask { await self.watchStates() }
                 // One after the other: an older snapshot must not be published after a newer one.
                 group.addTask { for await _ in self.occasions { await self.look() } }
                 await group.waitForAll()
@@ -120,6 +130,34 @@ actor InventoryService: Service {
     private func look() async {
         do { try await refresh() } catch {
             log.error("the devices cannot be read; the last known ones stay published", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Reads the Node, whose pods the host has to reach. Nothing can be published without the API server either.
+    private func learnCluster() async {
+        var attempt = 0
+        while !Task.isCancelled {
+            do throws(APIError) {
+                discovery.destinations.note(try await resources.node(options.node))
+                knowsCluster = true
+                occasion.yield()
+                return
+            } catch {
+                attempt += 1
+                log.warning("the Node cannot be read; nothing is published before", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: error.retryAfter.map(Backoff.pause(asked:)) ?? Backoff.pause(attempt: attempt))
+            }
+        }
+    }
+
+    /// Looks again when nearside-nri has written or removed a state: the end of an attachment changes what is published, and the kernel
+    /// announces nothing when an interface is lost for good.
+    private func watchStates() async {
+        guard let watch = await FolderWatch.waiting(for: journal.statesFolder) else { return }
+        for await _ in watch.changes {
+            // Several files change together, and the announcements of interfaces have a pause of their own.
+            guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { return }
+            occasion.yield()
         }
     }
 

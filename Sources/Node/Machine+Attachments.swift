@@ -60,7 +60,7 @@ extension Machine {
 extension MachineTopology {
     /// The machine to remember: what is published, what pairs, and of that also what is missing now.
     func remembered(_ policy: PublishingPolicy, known: Machine?) -> Machine {
-        let devices = machine.devices.filter(policy.publishes)
+        let devices = devices.filter { policy.publishes($0, of: self) }
         var functions = Dictionary(members.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
         for function in devices.compactMap(\.function) + (known?.missing(from: machine) ?? []) {
             functions[function.address] = function

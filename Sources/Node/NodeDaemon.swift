@@ -95,8 +95,10 @@ package struct NodeDaemon: Sendable {
             board: conditions, loop: group.any(), preparer: preparer, publisher: publisher, registry: options.kubelet.registry)
         let board = HealthBoard()
         let inventory = InventoryService(
-            .init(node: options.node, policy: options.policy, topologyPolicy: options.topologyPolicy), discovery: options.discovery,
-            journal: journal, publisher: publisher, preparer: preparer, board: board, events: events, log: log)
+            .init(
+                node: options.node, policy: options.policy, topologyPolicy: options.topologyPolicy, endpoint: options.endpoint),
+            discovery: options.discovery, resources: resources, journal: journal, publisher: publisher, preparer: preparer, board: board,
+            events: events, log: log)
         // Devices are known before anybody can ask for one.
         try await inventory.refresh()
         var lifecycleLog = log

@@ -64,7 +64,18 @@ package struct ObjectList<Item: Codable & Hashable & Sendable>: Hashable, Sendab
 
 /// A node, of which only the identity counts here.
 package struct NodeObject: Hashable, Sendable, Codable {
-    package var metadata: Metadata
+    package struct Spec: Hashable, Sendable, Codable {
+        /// Networks of the node's pods, one of each family; absent where the cluster's network gives addresses in another way.
+        package var podCIDRs: [String]?
 
-    package init(metadata: Metadata) { self.metadata = metadata }
+        package init(podCIDRs: [String]? = nil) { self.podCIDRs = podCIDRs }
+    }
+
+    package var metadata: Metadata
+    package var spec: Spec?
+
+    package init(metadata: Metadata, spec: Spec? = nil) {
+        self.metadata = metadata
+        self.spec = spec
+    }
 }

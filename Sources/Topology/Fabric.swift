@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 package import Hardware
 
 /// What a device is there for.
@@ -10,7 +11,7 @@ package enum Role: String, Sendable, Codable {
     case storage
     /// Serves the machine itself.
     case management
-    /// Carries the node's own traffic: never published, never moved.
+    /// In use by the host itself: never published, never moved.
     case uplink
     /// Any other NIC.
     case general
@@ -39,6 +40,8 @@ package struct Fabric: Sendable {
     /// Those that would be among them if they had a link.
     package let down: [Device]
     private let reasons: [String: RoleReason]
+    /// Addresses of NICs that the policy names.
+    private let named: Set<String>
 
     /// NICs that are given out as one network.
     private struct Kind: Hashable {
@@ -72,11 +75,14 @@ package struct Fabric: Sendable {
         let parents = Set(machine.functions.compactMap(\.physicalFunction))
         let isNamed = policy.roles[.fabric]?.isEmpty == false
         let hasRDMA = nics.contains { $0.function != nil && $0.isRDMACapable && !$0.isUplink }
+        var named: Set<String> = []
         for nic in nics {
             func set(_ role: Role, _ reason: String) { reasons[nic.address] = RoleReason(role: role, reason: reason) }
-            if nic.isUplink {
-                set(.uplink, "the node's own traffic depends on it")
-            } else if let (role, selector) = policy.role(of: nic) {
+            let role = policy.role(of: nic)
+            if let use = nic.hostUse, !use.yieldsToPolicy || role == nil && !nic.isRDMACapable {
+                set(.uplink, use.description)
+            } else if let (role, selector) = role {
+                named.insert(nic.address)
                 if role == .fabric, nic.function != nil { candidates.append(nic) }
                 set(role, "the policy names it: \(selector)")
             } else if isNamed {
@@ -109,7 +115,11 @@ package struct Fabric: Sendable {
         self.nics = candidates.filter { !Self.isLinkDown($0) }.sorted(by: Device.areInOrder)
         down = candidates.filter(Self.isLinkDown)
         self.reasons = reasons
+        self.named = named
     }
+
+    /// True for a NIC that the policy gives a role.
+    func isNamed(_ device: Device) -> Bool { named.contains(device.address) }
 
     package func role(of device: Device) -> RoleReason {
         if device.kind == .accelerator { return RoleReason(role: .compute, reason: "an accelerator") }

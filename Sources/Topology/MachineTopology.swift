@@ -16,6 +16,8 @@ package struct MachineTopology: Sendable {
     package let remarks: [String]
     private let pairOfDevice: [String: Pair]
     private let isBeyondShare: Set<String>
+    /// False for a description or capture without interfaces, RDMA devices and drivers of NICs, which says nothing about them.
+    private let showsInterfaces: Bool
 
     /// - Parameter known: the machine as it was when it had all its devices; nil when nothing is known of before.
     package init(_ machine: Machine, policy: TopologyPolicy = TopologyPolicy(), known: Machine? = nil) {
@@ -26,6 +28,9 @@ package struct MachineTopology: Sendable {
         let used = contradiction == nil ? hint : nil
         self.hint = used
         devices = machine.devices
+        showsInterfaces = devices.contains {
+            $0.kind == .nic && (!$0.netdevs.isEmpty || !$0.rdmaDevices.isEmpty || $0.function?.driver != nil)
+        }
         fabric = Fabric(machine, devices: devices, policy: policy)
         let accelerators = Self.accelerators(devices)
         var whole = machine
@@ -80,6 +85,20 @@ package struct MachineTopology: Sendable {
             return RoleReason(role: .storage, reason: "of the fabric's kind, but beyond every share and near no accelerator")
         }
         return fabric.role(of: device)
+    }
+
+    /// The reason why a NIC is not given to pods, as a sentence; nil for one that is, and for every accelerator.
+    package func withheld(_ device: Device) -> String? {
+        guard device.kind == .nic else { return nil }
+        let role = role(of: device)
+        switch role.role {
+        case .uplink: return role.reason
+        case .storage, .management:
+            return fabric.isNamed(device) ? nil : "\(role.reason); a topology policy that names it for \(role.role.rawValue) publishes it"
+        case .fabric, .general, .compute: break
+        }
+        guard device.function != nil, device.netdevs.isEmpty, device.rdmaDevices.isEmpty, showsInterfaces else { return nil }
+        return "it has neither an interface nor an RDMA device"
     }
 
     /// The sets of pairs; they are worked out when they are asked for.

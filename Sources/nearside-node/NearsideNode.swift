@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import ArgumentParser
 import Discovery
 import Glibc
@@ -124,6 +125,7 @@ struct NearsideNode: AsyncParsableCommand {
         _ = try readTopologyPolicy()
         _ = try taints()
         _ = try metricsAddress()
+        _ = try list(nodeAddresses).map(address)
         if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics goes from 2 to 1000") }
         if kubeconfig != nil, apiServer != nil { throw ValidationError("--kubeconfig and --api-server exclude each other") }
         if let podUid, podUid.isEmpty || podUid.contains(where: { !$0.isASCII || !($0.isLetter || $0.isNumber || $0 == "-") }) {
@@ -140,6 +142,11 @@ struct NearsideNode: AsyncParsableCommand {
         guard let address = MetricsAddress(parsing: metrics) else {
             throw ValidationError("--metrics is an address and a port such as 127.0.0.1:9178, or off; not \"\(metrics)\"")
         }
+        return address
+    }
+
+    private func address(_ text: String) throws -> IPAddress {
+        guard let address = IPAddress(parsing: text) else { throw ValidationError("--node-addresses: \"\(text)\" is no IP address") }
         return address
     }
 
@@ -167,7 +174,8 @@ struct NearsideNode: AsyncParsableCommand {
             driver: driver, owned: try ownedFamilies(own), virtualNICs: list(virtualNics), taints: try taints(), shares: shareNics)
         var options = NodeDaemon.Options(
             node: nodeName ?? "", policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
-            discovery: Discovery(root: .live(at: hostRoot), nodeAddresses: list(nodeAddresses)),
+            discovery: Discovery(
+                root: .live(at: hostRoot), destinations: HostDestinations(nodeAddresses: try list(nodeAddresses).map(address))),
             journal: journal, states: states, cdi: cdi,
             kubelet: .init(
                 driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import FoundationEssentials
 import Hardware
 import Linux
@@ -21,7 +22,8 @@ struct SchemaTests {
         netdev.firmware = "1.2"
         netdev.alternativeNames = ["enp1s0"]
         netdev.addresses = ["10.0.0.1/24"]
-        netdev.isUplink = true
+        netdev.parentDevice = "virtio0"
+        netdev.hostUse = HostUse(.upperInterface, "store0", stackedWith: "bond0")
         netdev.isEnabled = true
         netdev.encapsulation = "ether"
         machine.virtualNetdevs[0] = netdev

@@ -68,13 +68,16 @@ struct EventFilterTests {
     }
 
     @Test
-    func `of routes only default ones matter`() {
+    func `routes to one address matter only by a gateway, and others always`() {
         var filter = EventFilter(virtualPrefixes: [])
         let header: [UInt8] = [2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]
         var host = header + [8, 0, 1, 0, 10, 0, 0, 9]
         host[1] = 32
-        let events = [header, host].map { Message(type: 24, flags: 0, payload: $0).bytes[...] }
-        #expect(events.map { filter.isRelevant(routing: $0) } == [true, false])
+        let gateway = host + [8, 0, 5, 0, 10, 0, 0, 1]
+        var network = host
+        network[1] = 8
+        let events = [header, host, gateway, network].map { Message(type: 24, flags: 0, payload: $0).bytes[...] }
+        #expect(events.map { filter.isRelevant(routing: $0) } == [true, false, true, true])
     }
 
     @Test(arguments: [("pci", true), ("infiniband", true), ("auxiliary", true), ("net", false), ("queues", false), ("", true)])

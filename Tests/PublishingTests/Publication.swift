@@ -81,7 +81,7 @@ struct Publication {
             machine.functions[index].rdmaDevices[0].ports[0].state = "DOWN"
         }
         let policy = PublishingPolicy(driver: owner.driver, owned: ["gpus"], shares: shares)
-        return SliceDevices(MachineTopology(machine), policy, health: HealthReport(machine, policy))
+        return SliceDevices(MachineTopology(machine), policy, health: HealthReport(MachineTopology(machine), policy))
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Hardware
 import Inspection
 import Testing
@@ -136,7 +137,7 @@ struct AdviceTests {
             machine.functions.append(bridge)
         case "NUMA node unknown":
             machine.functions[nic].numaNode = nil
-        case "the node's own traffic goes over it": machine.functions[nic].netdevs[0].isUplink = true
+        case "the node's own traffic goes over it": machine.functions[nic].netdevs[0].hostUse = HostUse(.defaultRoute)
         default: machine.functions.remove(at: nic)
         }
         let doctor = Doctor(MachineTopology(machine), host: nil)

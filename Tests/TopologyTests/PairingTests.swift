@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Hardware
 import Inspection
 import Simulation
@@ -42,7 +43,7 @@ struct PairingTests {
     func `an uplink takes no part`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let index = try #require(machine.functions.firstIndex { !$0.netdevs.isEmpty })
-        machine.functions[index].netdevs[0].isUplink = true
+        machine.functions[index].netdevs[0].hostUse = HostUse(.defaultRoute)
         let nics = MachineTopology(machine).pairing.pairs.flatMap(\.nics).map(\.address)
         #expect(!nics.contains(machine.functions[index].address.description))
         #expect(MachineTopology(machine).pairing.pairs.flatMap(\.accelerators).count == 8)

@@ -42,6 +42,8 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         package var role: String
         /// Why it has this role, for people.
         package var roleReason: String
+        /// Why a NIC is not given to pods, for people; absent for one that is, and for accelerators.
+        package var withheld: String?
     }
 
     /// - Parameter names: where names are looked up, which reads a large file; nil when they are not wanted.
@@ -65,7 +67,7 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
                 rdmaDevices: device.rdmaDevices.map(\.name), interfaces: device.netdevs, rdma: device.rdmaDevices,
                 accelerator: device.kind == .accelerator ? function?.accelerator : nil,
                 charDevices: (device.charDevices + device.sharedCharDevices).map(\.path),
-                role: role.role.rawValue, roleReason: role.reason)
+                role: role.role.rawValue, roleReason: role.reason, withheld: topology.withheld(device))
         }
     }
 
@@ -84,8 +86,10 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         }
         guard !devices.isEmpty else { return "no accelerators and no NICs\n" }
         // What is not plain from the role alone.
-        let notable = devices.filter { ["storage", "management"].contains($0.role) || $0.role == "general" && $0.roleReason != "no RDMA" }
-        let reasons = Dictionary(grouping: notable) { "\($0.role): \($0.roleReason)" }
+        let notable = devices.filter { $0.withheld != nil || $0.role == "general" && $0.roleReason != "no RDMA" }
+        let reasons = Dictionary(grouping: notable) {
+            "\($0.role)\($0.withheld.map { ", not given to pods: \($0)" } ?? ": \($0.roleReason)")"
+        }
         return table.text
             + reasons.sorted { $0.key < $1.key }.map { "\($0.value.map(\.address).joined(separator: " ")) \($0.key)\n" }.joined()
     }

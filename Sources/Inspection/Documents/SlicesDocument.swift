@@ -11,7 +11,7 @@ package enum SlicesDocument {
         _ topology: MachineTopology, _ policy: PublishingPolicy, node: String, names: PCINameTable = PCINameTable(),
         lacking: Set<ClusterFeature> = []
     ) -> ObjectList<ResourceSlice> {
-        let devices = SliceDevices(topology, policy, health: HealthReport(topology.machine, policy), names: names)
+        let devices = SliceDevices(topology, policy, health: HealthReport(topology, policy), names: names)
         let plan = SlicePlan(
             wished: devices.contents(lacking: lacking), stored: [],
             owner: SliceOwner(driver: policy.driver, node: node, nodeUID: ""))

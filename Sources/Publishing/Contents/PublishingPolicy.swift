@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
+package import Topology
 
 /// What of a machine is published, and under which driver's name.
 package struct PublishingPolicy: Sendable {
@@ -42,12 +43,16 @@ package struct PublishingPolicy: Sendable {
         return Set(names)
     }
 
-    package func publishes(_ device: Device) -> Bool {
+    /// True for a device of this machine that is published: of a kind that is selected, and not withheld (``MachineTopology``).
+    package func publishes(_ device: Device, of topology: MachineTopology) -> Bool {
+        selects(device) && topology.withheld(device) == nil
+    }
+
+    /// True for a device of a kind that this driver publishes: an accelerator it owns, a NIC on a bus, a virtual one with a prefix.
+    package func selects(_ device: Device) -> Bool {
         switch device.kind {
         case .accelerator: device.family.map { owned.contains($0.policyName) } ?? false
-        case .nic:
-            !device.isUplink
-                && (device.function != nil || virtualNICs.contains { device.address.hasPrefix($0) })
+        case .nic: device.function != nil || virtualNICs.contains { device.address.hasPrefix($0) }
         }
     }
 

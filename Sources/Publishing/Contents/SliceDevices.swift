@@ -49,7 +49,7 @@ package struct SliceDevices: Sendable {
         var remarks: [String] = []
         var taken: Set<String> = []
         var entries: [Device] = []
-        for device in topology.devices.filter(policy.publishes) + health.lost {
+        for device in topology.devices.filter({ policy.publishes($0, of: topology) }) + health.lost {
             // Two interface names can become one label; the first keeps it.
             if taken.insert(device.sliceName).inserted {
                 entries.append(device)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
+package import Topology
 
 /// What is wrong with the devices of a machine. Pure.
 package struct HealthReport: Hashable, Sendable {
@@ -18,16 +19,16 @@ package struct HealthReport: Hashable, Sendable {
     package init() {}
 
     /// - Parameters:
-    ///   - machine: with damped links (``LinkDamper``).
+    ///   - topology: that of the machine with damped links (``LinkDamper``).
     ///   - policy: which devices count.
     ///   - held: names of devices that claims have.
     ///   - known: the machine as it was when it had all its devices.
-    package init(_ machine: Machine, _ policy: PublishingPolicy, held: Set<String> = [], known: Machine? = nil) {
-        let devices = machine.devices
+    package init(_ topology: MachineTopology, _ policy: PublishingPolicy, held: Set<String> = [], known: Machine? = nil) {
+        let devices = topology.devices
         // A capture can be without the drivers of a kind of device, and says nothing about them.
         let told = Set(devices.filter { $0.function?.driver != nil }.map(\.kind))
         var present: Set<String> = []
-        for device in devices where policy.publishes(device) {
+        for device in devices where policy.publishes(device, of: topology) {
             present.insert(device.sliceName)
             var found: [Finding] = []
             if device.kind == .nic, device.link == .down {
@@ -60,14 +61,14 @@ package struct HealthReport: Hashable, Sendable {
         }
         let missing = held.subtracting(present)
         guard !missing.isEmpty else { return }
-        lost = (known?.devices ?? []).filter { missing.contains($0.sliceName) && policy.publishes($0) }
+        lost = (known?.devices ?? []).filter { missing.contains($0.sliceName) && policy.selects($0) }
+        let here = Dictionary(devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })
         for device in lost {
-            findings[device.sliceName] = [
-                Finding(
-                    trouble: .lost,
-                    message:
-                        "it is not on the bus any more; see: dmesg | grep -i \"\(device.function?.address.description ?? device.address)\"")
-            ]
+            let why =
+                here[device.sliceName].flatMap(topology.withheld)
+                ?? (device.function == nil ? "it is gone" : "it is not on the bus any more")
+            let place = device.function?.address.description ?? device.address
+            findings[device.sliceName] = [Finding(trouble: .lost, message: "\(why); see: dmesg | grep -i \"\(place)\"")]
         }
     }
 

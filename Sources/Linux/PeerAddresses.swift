@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// The other ends of this process's connections over IP.
+package enum PeerAddresses {
+    /// Addresses in network order, 4 or 16 bytes each, of the other ends of connections to a port, each once.
+    ///
+    /// Where the node's network redirects connections as they are made (as socket load balancing does), these are the addresses they
+    /// really go to.
+    package static func connected(toPort port: UInt16) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        for name in Files.list("/proc/self/fd") {
+            guard let descriptor = Int32(name), let peer = peer(of: descriptor), peer.port == port else { continue }
+            if !found.contains(peer.address) { found.append(peer.address) }
+        }
+        return found
+    }
+
+    private static func peer(of descriptor: Int32) -> (address: [UInt8], port: UInt16)? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic -> (address: [UInt8], port: UInt16)? in
+                guard getpeername(descriptor, generic, &length) == 0 else { return nil }
+                let bytes = UnsafeRawBufferPointer(start: pointer, count: min(Int(length), MemoryLayout<sockaddr_storage>.size))
+                // struct sockaddr_in: family, port, address. struct sockaddr_in6: family, port, flow, address.
+                let range: Range<Int>
+                switch Int32(generic.pointee.sa_family) {
+                case AF_INET: range = 4..<8
+                case AF_INET6: range = 8..<24
+                default: return nil
+                }
+                guard bytes.count >= range.upperBound else { return nil }
+                var address = [UInt8](bytes[range])
+                // ::ffff:0:0/96: IPv4 over a socket of IPv6.
+                if address.count == 16, address.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] { address.removeFirst(12) }
+                return (address, UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
+            }
+        }
+    }
+}
