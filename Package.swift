@@ -132,7 +132,7 @@ let targets: [Target] = [
         name: "PodNetwork", dependencies: ["Addressing", "CLinux", "Journal", "Linux", "Netlink"],
         swiftSettings: strict),
     // Container Device Interface: specification files.
-    .target(name: "CDI", dependencies: ["Linux"], swiftSettings: strict),
+    .target(name: "CDI", dependencies: ["InjectorSocket", "Journal", "Linux"], swiftSettings: strict),
 
     // Client of the API server.
     .target(
@@ -168,14 +168,14 @@ let targets: [Target] = [
     .target(
         name: "Node",
         dependencies: [
-            "Addressing", "CDI", "Discovery", "Hardware", "InjectorSocket", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink",
+            "Addressing", "Discovery", "Hardware", "InjectorSocket", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink",
             "Preparation", "Publishing", "ResourceAPI", "Topology", httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix,
             unixSignals,
         ], swiftSettings: strict),
     .target(
         name: "Injector",
         dependencies: [
-            "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "NRIMessages", "Netlink", "PodNetwork", "TTRPC", logging,
+            "CDI", "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "NRIMessages", "Netlink", "PodNetwork", "TTRPC", logging,
         ], swiftSettings: strict),
 
     // Documents and pictures for people and scripts.

@@ -100,8 +100,12 @@ package struct SpecFolder: Sendable {
     package func write(_ spec: Spec, named name: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        let bytes = [UInt8](try encoder.encode(spec))
+        let file = "\(path)/\(name).json"
+        // A file that says the same is left alone: runtimes read the folder again after each change.
+        if (try? Files.read(file)) == bytes { return }
         try Files.makeFolder(path)
-        try Files.replace("\(path)/\(name).json", with: [UInt8](try encoder.encode(spec)), isDurable: false)
+        try Files.replace(file, with: bytes, isDurable: false)
     }
 
     package func remove(named name: String) throws(SystemError) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CDI
 package import Injection
 import InjectorSocket
 import Journal
@@ -28,6 +29,11 @@ package final class InjectorDaemon {
         /// How many virtual functions physical ones are to have, and where sysfs is mounted so that they can be made.
         package var functionRules: [FunctionRule] = []
         package var sysfs = "/sys"
+        package var driver = "dra.nearside"
+        /// Where runtimes look for CDI specifications.
+        package var cdi = "/var/run/cdi"
+        /// The folder with the host's sys and proc, by which device nodes are checked.
+        package var hostRoot = "/"
         /// nearside-gate, where the runtime finds it; nil when it is nowhere.
         package var gate: String?
         package var pluginName: String
@@ -47,6 +53,7 @@ package final class InjectorDaemon {
     private let log: Logger
     private let journal: JournalFolder
     private let injector: PodInjector
+    private let specs: SpecPublisher
     private let termination: Descriptor
     private let lock: Descriptor
 
@@ -78,6 +85,10 @@ package final class InjectorDaemon {
             journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, leasePrograms: options.leasePrograms,
             log: log
         ) { sandbox in Self.lookUp(sandbox, node) }
+        specs = SpecPublisher(
+            SpecPlanner(
+                driver: options.driver, gate: options.gate, socket: journal.socket, workloads: journal.workloadCopies),
+            check: DeviceNodeCheck(root: options.hostRoot), folder: SpecFolder(options.cdi), source: journal.workloads)
         lock = try Descriptor.open(journal.lock, flags: 0o102, mode: 0o600)
     }
 
@@ -97,6 +108,9 @@ package final class InjectorDaemon {
         for error in errors { log.error("a file of an older release cannot be taken over", metadata: ["error": "\(error)"]) }
         if count > 0 { log.notice("files of an older release taken over", metadata: ["count": "\(count)"]) }
         injector.resume()
+        for failure in specs.restore(injector.allPlans, unreadable: injector.lostClaims.union(journal.planUIDs())) {
+            log.error("CDI specification cannot be restored", metadata: ["error": "\(failure)"])
+        }
         if !options.functionRules.isEmpty {
             functions = (FunctionKeeper(options.functionRules, sysfs: options.sysfs, log: log), try EventSocket.devices())
         }
@@ -257,11 +271,24 @@ package final class InjectorDaemon {
             guard let path = options.runtimeSocket, runtime?.isSynchronized != true else { return client.answer(.ok) }
             client.answer(.refused("nearside-nri is not synchronised with the container runtime (\(path))"))
         case .success(.release(let claim)):
-            client.answer(reply { () throws(InjectionError) in try injector.release(claim: claim) })
+            client.answer(
+                reply { () throws(InjectionError) in
+                    try injector.release(claim: claim)
+                    // It may have been prepared again, by the time that this request is served.
+                    if (try? injector.preparedPlan(claim)) != nil { return }
+                    do throws(SystemError) { try specs.withdraw(claim) } catch { throw InjectionError("\(error)") }
+                })
+        case .success(.publish(let claim)):
+            client.answer(reply { () throws(InjectionError) in try publish(claim) })
         case .success(.admit(let claim)):
             client.claim = claim
             admit(client, claim)
         }
+    }
+
+    private func publish(_ claim: String) throws(InjectionError) {
+        let plan = try injector.preparedPlan(claim)
+        do throws(SpecRefusal) { try specs.publish(plan) } catch { throw InjectionError("claim \(plan.claim): \(error)") }
     }
 
     private func admit(_ client: RequestClient, _ claim: String) {

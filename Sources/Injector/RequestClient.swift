@@ -52,7 +52,7 @@ final class RequestClient {
         }
         let text = String(decoding: line[..<end], as: UTF8.self)
         guard let request = InjectorRequest(line: text) else {
-            return .failure(BadRequest(description: "\"\(text.prefix(64))\" is no request; known are status, release and admit"))
+            return .failure(BadRequest(description: "\"\(text.prefix(64))\" is no request; known are status, publish, release and admit"))
         }
         return .success(request)
     }

@@ -7,7 +7,9 @@
 package enum InjectorRequest: Hashable, Sendable {
     /// Is the container runtime connected and synchronised?
     case status
-    /// Bring everything of the claim back to the host.
+    /// Have the CDI specification of the claim's plan in its place.
+    case publish(claim: String)
+    /// Bring everything of the claim back to the host, and remove its CDI specification.
     case release(claim: String)
     /// May a container of the claim start? The network namespace it has comes along as a descriptor.
     case admit(claim: String)
@@ -15,6 +17,7 @@ package enum InjectorRequest: Hashable, Sendable {
     package var line: String {
         switch self {
         case .status: "status\n"
+        case .publish(let claim): "publish \(claim)\n"
         case .release(let claim): "release \(claim)\n"
         case .admit(let claim): "admit \(claim)\n"
         }
@@ -25,6 +28,7 @@ package enum InjectorRequest: Hashable, Sendable {
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
         switch (words.first, words.count) {
         case ("status", 1): self = .status
+        case ("publish", 2) where !words[1].isEmpty: self = .publish(claim: String(words[1]))
         case ("release", 2) where !words[1].isEmpty: self = .release(claim: String(words[1]))
         case ("admit", 2) where !words[1].isEmpty: self = .admit(claim: String(words[1]))
         default: return nil

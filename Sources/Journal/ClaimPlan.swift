@@ -22,6 +22,8 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
     /// Pods that are not among ``pods`` may use the claim too: it was made for no pod in particular. The kubelet prepares it
     /// once, and says nothing when another pod comes.
     package var isOpen: Bool?
+    /// Nil in plans of versions that wrote CDI specifications themselves.
+    package var containers: ContainerPlan?
 
     package init(claim: ClaimIdentity, pods: [String], devices: [DevicePlan], phase: Phase = .prepared) {
         version = Self.currentVersion
@@ -66,6 +68,8 @@ package struct DevicePlan: Hashable, Sendable, Codable {
     /// The RDMA device that goes along where namespaces do not share them.
     package var rdmaDevice: String?
     package var virtualFunction: VirtualFunctionPlan?
+    /// Nil in plans of versions that wrote CDI specifications themselves.
+    package var access: DeviceAccess?
 
     package init(
         pool: String, device: String, request: String, group: String? = nil, shareID: String? = nil, cdiDeviceIDs: [String],

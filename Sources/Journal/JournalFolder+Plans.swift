@@ -28,7 +28,7 @@ extension JournalFolder {
     package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
 
     /// The claims of all files of plans, also of those that were set aside.
-    func planUIDs() -> Set<String> { Set(Files.list(plansFolder).compactMap(Self.uid(ofChanged:))) }
+    package func planUIDs() -> Set<String> { Set(Files.list(plansFolder).compactMap(Self.uid(ofChanged:))) }
 
     /// The claim of a file of a plan, also of one that was set aside.
     static func uid(ofChanged name: String) -> String? {

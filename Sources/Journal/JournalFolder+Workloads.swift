@@ -7,6 +7,9 @@ extension JournalFolder {
     /// Files that containers of a claim get to read.
     package var workloads: String { "\(path)/workloads" }
 
+    /// Copies of nearside-nri's, which nobody else can change: containers get these.
+    package var workloadCopies: String { "\(statesPath)/workloads" }
+
     /// The name of such a file: what NCCL is told, or what is told of the devices of a request.
     package static func workload(_ uid: String, request: String? = nil) -> String { request.map { "\(uid)_\($0).json" } ?? "\(uid).xml" }
 

@@ -17,6 +17,7 @@ package import Linux
 ///         states/CLAIM-UID.json   each with a copy beside it (.json.copy)
 ///         leases/CLAIM-UID_DEVICE_NETNS[_v6]
 ///                                 written by its DHCP clients
+///         workloads/CLAIM-UID...  copies of nearside-node's, which containers get
 ///         late/POD-UID.json
 ///         nri.sock                served by nearside-nri
 ///         nri.lock                held by the instance that serves

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AsyncHTTPClient
-import CDI
 package import Discovery
 import Hardware
 import Journal
@@ -28,11 +27,9 @@ package struct NodeDaemon: Sendable {
         /// The folder of this program, and that of nearside-nri, which is only read.
         package var journal: String
         package var states: String
-        package var cdi: String
         /// Where vendors' tools write their CDI specifications.
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
         package var kubelet: KubeletPlugin.Options
-        package var gatePath: String?
         /// Whether containers get files that tell of their devices (KEP-5304).
         package var tellsDevices = false
         /// What becomes of pods that started without their devices.
@@ -42,8 +39,7 @@ package struct NodeDaemon: Sendable {
 
         package init(
             node: String, policy: PublishingPolicy, topologyPolicy: TopologyPolicy = TopologyPolicy(), endpoint: APIEndpoint,
-            discovery: Discovery, journal: String, states: String, cdi: String, kubelet: KubeletPlugin.Options, gatePath: String?,
-            metrics: MetricsAddress? = nil
+            discovery: Discovery, journal: String, states: String, kubelet: KubeletPlugin.Options, metrics: MetricsAddress? = nil
         ) {
             self.node = node
             self.policy = policy
@@ -52,9 +48,7 @@ package struct NodeDaemon: Sendable {
             self.discovery = discovery
             self.journal = journal
             self.states = states
-            self.cdi = cdi
             self.kubelet = kubelet
-            self.gatePath = gatePath
             self.metrics = metrics
         }
     }
@@ -81,12 +75,11 @@ package struct NodeDaemon: Sendable {
         let driver = options.policy.driver
         let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
         let status = ClaimStatusService(resources: resources, journal: journal, driver: driver, events: events, log: log)
-        var preparation = ClaimPreparer.Options(
-            driver: driver, gatePath: options.gatePath, lockFolder: options.kubelet.data)
+        var preparation = ClaimPreparer.Options(driver: driver, lockFolder: options.kubelet.data)
         preparation.tellsDevices = options.tellsDevices
         preparation.vendorSpecFolders = options.vendorSpecFolders
         preparation.report = status.report
-        let preparer = ClaimPreparer(preparation, resources: resources, journal: journal, specs: SpecFolder(options.cdi), log: log)
+        let preparer = ClaimPreparer(preparation, resources: resources, journal: journal, log: log)
         let publisher = SlicePublisher(
             client: resources, driver: driver, node: options.node, lacking: ClusterMemory.read(journal),
             keep: { [log] in ClusterMemory.write($0, journal, log: log) }, awaitsRegistration: true, log: log)

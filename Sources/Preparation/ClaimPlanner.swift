@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import CDI
 import ClaimConfig
 package import Hardware
 package import Journal
@@ -24,10 +23,6 @@ package struct ClaimPlanner: Sendable {
     package var devices: [String: Device]
     /// Names of the members' devices, by that of a pair or set of pairs.
     package var groups: [String: [String]]
-    /// The hook that holds containers back, as the host sees it; nil to do without.
-    package var gatePath: String?
-    /// The socket it asks, as the host sees it.
-    package var gateSocket: String
     /// Interfaces that devices had and have no more, by the name of the device: somebody took them away.
     package var lostInterfaces: [String: String] = [:]
     /// What drivers tell of interfaces, by the interface's name; what is not told is not checked.
@@ -41,21 +36,15 @@ package struct ClaimPlanner: Sendable {
     /// Whether containers get a file that tells of their devices (KEP-5304), and what slices say of these.
     package var tellsDevices = false
     package var attributes: [String: [String: DeviceAttribute]] = [:]
-    /// The folder for such files, as the host sees it.
-    package var workloadFolder = "/run/nearside/workloads"
 
-    package init(driver: String, devices: [String: Device], groups: [String: [String]] = [:], gatePath: String?, gateSocket: String) {
+    package init(driver: String, devices: [String: Device], groups: [String: [String]] = [:]) {
         self.driver = driver
         self.devices = devices
         self.groups = groups
-        self.gatePath = gatePath
-        self.gateSocket = gateSocket
     }
 
     package struct Outcome: Hashable, Sendable {
         package var plan: ClaimPlan
-        /// Nil when the claim gives containers nothing.
-        package var spec: Spec?
         /// What NCCL is told of the claim's devices, if it is to be told.
         package var ncclTopology: String?
         /// What is told of the devices of each request, if it is to be told.
@@ -110,15 +99,18 @@ package struct ClaimPlanner: Sendable {
             throw ClaimError(identity, problems.filter { told.insert($0).inserted })
         }
         let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members, podClaimName: claim.podClaimName)
-        let spec = edits.spec(planned)
-        if let spec { for index in planned.indices { planned[index].cdiDeviceIDs = edits.names(of: planned[index], in: spec) } }
+        for index in planned.indices {
+            planned[index].access = edits.access(members[index])
+            planned[index].cdiDeviceIDs = edits.names(of: planned[index])
+        }
         var plan = ClaimPlan(claim: identity, pods: pods, devices: planned)
+        plan.containers = edits.containers
         if claim.isOpen {
             plan.isOpen = true
             // Pods that were found to use it, and are not among those it was reserved for at first.
             plan.pods += (existing?.pods ?? []).filter { !pods.contains($0) }
         }
-        return Outcome(plan: plan, spec: spec, ncclTopology: edits.ncclTopology, metadata: edits.metadata(planned))
+        return Outcome(plan: plan, ncclTopology: edits.ncclTopology, metadata: edits.metadata(planned))
     }
 
     // MARK: Devices

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CDI
 import InjectorSocket
 package import Journal
 import Linux
@@ -13,7 +12,12 @@ extension ClaimPreparer {
         let plan = try await beginRelease(identity, until: end)
         // No lock is held here: the plan says `released`, so nobody prepares the claim or takes its devices meanwhile. Also without a
         // plan, which may have been damaged: what has left the host comes back.
-        if plan?.hasInterfaces ?? journal.hasState(identity.uid) { try await release(identity) }
+        if plan?.hasInterfaces ?? journal.hasState(identity.uid) {
+            try await release(identity)
+        } else if case .failure(let error) = await ask(.release(claim: identity.uid), milliseconds: Self.withdrawalTimeout).value {
+            // Only the CDI specification is left, which nearside-nri removes at its next start.
+            log.warning("CDI specification cannot be withdrawn now", metadata: ["claim": "\(identity)", "error": "\(error)"])
+        }
         try await endRelease(identity, until: end)
         if plan != nil { options.report?(identity, nil) }
         log.info("given up", metadata: ["claim": "\(identity)"])
@@ -21,6 +25,9 @@ extension ClaimPreparer {
 
     /// The kubelet waits 45 seconds.
     private static let releaseTimeout = Duration.seconds(40)
+
+    /// In milliseconds, for a claim of which nothing has left the host.
+    private static let withdrawalTimeout = 2000
 
     /// Writes that nothing of the claim may be attached any more.
     ///
@@ -45,7 +52,6 @@ extension ClaimPreparer {
         try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
             guard plans.plan(identity.uid)?.phase != .prepared else { return }
             do {
-                try specs.remove(named: specName(identity.uid))
                 try journal.removeWorkloads(identity.uid)
                 try journal.removePlan(identity.uid)
             } catch { throw ClaimError("claim \(identity): \(error)") }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import CDI
 import ClaimConfig
 package import Hardware
 import InjectorSocket
@@ -31,7 +30,6 @@ package struct PreparedDevice: Hashable, Sendable {
 package actor ClaimPreparer {
     package struct Options: Sendable {
         package var driver: String
-        package var gatePath: String?
         /// How long `nearside-nri` may take to bring a claim's interfaces back, in milliseconds.
         package var releasePatience = 30_000
         /// Where vendors' tools write their CDI specifications.
@@ -43,9 +41,8 @@ package actor ClaimPreparer {
         /// The folder with the locks that another instance of this driver takes too: during a rolling update there are two.
         package var lockFolder: String?
 
-        package init(driver: String, gatePath: String?, lockFolder: String? = nil) {
+        package init(driver: String, lockFolder: String? = nil) {
             self.driver = driver
-            self.gatePath = gatePath
             self.lockFolder = lockFolder
         }
     }
@@ -54,7 +51,6 @@ package actor ClaimPreparer {
     let resources: ResourceClient
     let journal: JournalFolder
     let plans: PlanCache
-    let specs: SpecFolder
     let log: Logger
     private var devices: [String: Device] = [:]
     private var groups: [String: [String]] = [:]
@@ -64,12 +60,11 @@ package actor ClaimPreparer {
     private var interfaces: [String: String] = [:]
 
     package init(
-        _ options: Options, resources: ResourceClient, journal: JournalFolder, specs: SpecFolder, log: Logger
+        _ options: Options, resources: ResourceClient, journal: JournalFolder, log: Logger
     ) {
         self.options = options
         self.resources = resources
         self.journal = journal
-        self.specs = specs
         self.log = log
         plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
     }
@@ -101,7 +96,11 @@ package actor ClaimPreparer {
         let readiness = ask(.status, milliseconds: Self.statusPatience)
         while true {
             switch try await attempt(identity, readiness, until: end) {
-            case .prepared(let plan): return Self.prepared(plan)
+            case .prepared(let plan):
+                // The kubelet hears of names that the runtime can resolve by then.
+                try await require(ask(.publish(claim: identity.uid), milliseconds: Self.statusPatience), identity)
+                log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(plan.devices.count)"])
+                return Self.prepared(plan)
             case .awaitsInjector: _ = await readiness.value
             case .held(let holder, let error): try await awaitRelease(of: holder, error, until: releaseEnd)
             }
@@ -125,7 +124,7 @@ package actor ClaimPreparer {
         let claim = try await fetch(identity, until: end)
         if needsInjector(claim) {
             guard readiness.isThere else { return .awaitsInjector }
-            try await requireInjector(readiness, identity)
+            try await require(readiness, identity)
         }
         return try await plan(identity, claim, until: end)
     }
@@ -160,7 +159,7 @@ package actor ClaimPreparer {
         _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
         let facts = await facts(for: claim)
-        let attempt = try await withPlans(identity.description, until: end) { () throws(ClaimError) in
+        return try await withPlans(identity.description, until: end) { () throws(ClaimError) in
             let existing = plans.plan(identity.uid)
             if let existing, existing.phase == .released {
                 throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
@@ -173,10 +172,6 @@ package actor ClaimPreparer {
             try write(outcome, existing)
             return .prepared(outcome.plan)
         }
-        if case .prepared(let plan) = attempt {
-            log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(plan.devices.count)"])
-        }
-        return attempt
     }
 
     /// Makes the plan of a claim anew, without asking `nearside-nri`: the kubelet was told that the claim is prepared.
@@ -195,7 +190,6 @@ package actor ClaimPreparer {
             for (request, metadata) in outcome.metadata {
                 try journal.writeWorkload(try metadata.text(), identity.uid, request: request)
             }
-            if let spec = outcome.spec { try specs.write(spec, named: specName(identity.uid)) }
         } catch { throw ClaimError("claim \(identity): \(error)") }
     }
 
@@ -228,15 +222,13 @@ package actor ClaimPreparer {
 
     /// The desired state of the claim as things are now.
     private func plan(_ claim: ResourceClaim, _ facts: PlanningFacts) throws(ClaimError) -> ClaimPlanner.Outcome {
-        var planner = ClaimPlanner(
-            driver: options.driver, devices: devices, groups: groups, gatePath: options.gatePath, gateSocket: journal.socket)
+        var planner = ClaimPlanner(driver: options.driver, devices: devices, groups: groups)
         planner.vendorNames = facts.vendorNames
         planner.topology = topology
         planner.lostInterfaces = interfaces.filter { devices[$0.key]?.netdevs.isEmpty == true }
         planner.movesRDMA = facts.movesRDMA
         planner.tellsDevices = options.tellsDevices
         planner.attributes = attributes
-        planner.workloadFolder = journal.workloads
         planner.facts = facts.interfaces
         return try planner.plan(claim, others: Array(plans.all()))
     }
@@ -268,8 +260,8 @@ package actor ClaimPreparer {
 
     /// Without `nearside-nri` and its connection to the runtime a pod would start without its
     /// interfaces, so it is not even begun.
-    func requireInjector(_ readiness: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) {
-        switch await readiness.value {
+    func require(_ answer: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) {
+        switch await answer.value {
         case .success(.ok): return
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error): throw ClaimError("claim \(identity): \(error)")
@@ -279,6 +271,4 @@ package actor ClaimPreparer {
     func ask(_ request: InjectorRequest, milliseconds: Int) -> InjectorAnswer {
         InjectorAnswer(to: request, socket: journal.socket, milliseconds: milliseconds)
     }
-
-    func specName(_ uid: String) -> String { "\(options.driver)-\(uid)" }
 }

@@ -3,11 +3,11 @@
 import CDI
 import ClaimConfig
 import Hardware
-import InjectorSocket
 import Journal
+import ResourceAPI
 import Topology
 
-/// What containers get for a claim: the CDI specification. Pure.
+/// Plans what containers get for a claim: data, of which `nearside-nri` makes the CDI specification. Pure.
 struct ContainerEditsPlanner {
     let planner: ClaimPlanner
     let claim: ClaimIdentity
@@ -15,60 +15,28 @@ struct ContainerEditsPlanner {
     /// What the pod calls the claim, if it was made from a template.
     let podClaimName: String?
 
-    /// Where a container finds what NCCL is told.
-    private static let ncclPath = "/var/run/nearside/nccl-topology.xml"
+    /// The claim's part of the plan, when something is given to containers.
+    var containers: ContainerPlan {
+        ContainerPlan(
+            environment: environment, hasTopology: ncclTopology != nil,
+            describedRequests: planner.tellsDevices ? Set(members.map(\.result.baseRequest)).sorted() : [], podClaimName: podClaimName)
+    }
 
-    func spec(_ planned: [DevicePlan]) -> Spec? {
-        guard !planned.isEmpty else { return nil }
-        let gate = planner.gatePath.map { path in
-            Hook(
-                hookName: "createRuntime", path: path,
-                args: GateHook.arguments(claim: claim.uid, socket: planner.gateSocket), timeout: GateHook.seconds)
-        }
-        let holdsBack = planned.contains { $0.isMoved }
-        var all = ContainerEdits()
-        // Once for the container, however many devices of the claim it has.
-        if holdsBack, let gate { all.hooks = [gate] }
-        let environment = self.environment
-        if !environment.isEmpty { all.env = environment }
-        if ncclTopology != nil {
-            all.env = (all.env ?? []) + ["NCCL_TOPO_FILE=\(Self.ncclPath)"]
-            all.mounts = [
-                Mount(
-                    hostPath: "\(planner.workloadFolder)/\(JournalFolder.workload(claim.uid))", containerPath: Self.ncclPath,
-                    options: ["ro", "nosuid", "nodev", "bind"])
-            ]
-        }
-        var devices = zip(planned, members).map(device)
-        for (index, mount) in metadataMounts(planned) { devices[index].containerEdits.mounts = [mount] }
-        return Spec(
-            kind: "\(planner.driver)/claim", devices: devices, containerEdits: all == ContainerEdits() ? nil : all
-        )
+    /// The device nodes that containers get, with what the device is known by on the host.
+    func access(_ member: ClaimPlanner.Member) -> DeviceAccess {
+        let device = member.device
+        // The vendor's own specification has its nodes, and libraries besides.
+        let nodes = planner.vendorNames[member.result.device] != nil ? [] : device.charDevices + device.sharedCharDevices
+        return DeviceAccess(
+            address: device.address,
+            nodes: nodes.filter { !$0.isManagement || member.wish.rdma.management == true }
+                .map { NodePlan(path: $0.path, major: $0.major, minor: $0.minor) })
     }
 
     /// Names by which the kubelet has the runtime give a device to containers: ours, and the vendor's where there is one.
-    func names(of plan: DevicePlan, in spec: Spec) -> [String] {
-        ["\(spec.kind)=\(name(plan))"] + (planner.vendorNames[plan.device].map { [$0] } ?? [])
-    }
-
-    /// Two shares of one device can be in one claim.
-    private func name(_ plan: DevicePlan) -> String {
-        "\(claim.uid)-\(plan.device)" + (plan.shareID.map { "-\($0.prefix(8))" } ?? "")
-    }
-
-    private func device(_ plan: DevicePlan, _ member: ClaimPlanner.Member) -> SpecDevice {
-        let device = member.device
-        // The vendor's own specification has its nodes, and libraries besides.
-        let nodes = planner.vendorNames[plan.device] != nil ? [] : device.charDevices + device.sharedCharDevices
-        let given = nodes.filter { !$0.isManagement || member.wish.rdma.management == true }
-        // A variable for each device tells the workload what it was given; it also keeps the
-        // edits from being empty, which would make runtimes refuse the file.
-        let variable = "NEARSIDE_" + plan.device.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
-        return SpecDevice(
-            name: name(plan),
-            containerEdits: ContainerEdits(
-                env: ["\(variable)=\(plan.interface?.name ?? device.address)"],
-                deviceNodes: given.isEmpty ? nil : given.map { DeviceNode(path: $0.path, major: $0.major, minor: $0.minor) }))
+    func names(of plan: DevicePlan) -> [String] {
+        ["\(DeviceNames.kind(driver: planner.driver))=\(DeviceNames.name(plan, claim: claim.uid))"]
+            + (planner.vendorNames[plan.device].map { [$0] } ?? [])
     }
 
     // MARK: What workloads are told
@@ -81,20 +49,24 @@ struct ContainerEditsPlanner {
     }
 
     /// Variables by which NCCL, UCX and libfabric use these devices and no others.
-    private var environment: [String] {
+    private var environment: [String: String] {
         let devices = told { $0.environment == true }.filter { $0.kind == .nic }
         // EFA has a provider of its own (libfabric, fi_efa(7)).
         let fabric = devices.filter { $0.function?.driver == "efa" }.flatMap(\.rdmaDevices)
         let verbs = devices.filter { $0.function?.driver != "efa" }.flatMap(\.rdmaDevices)
-        var environment: [String] = []
+        var environment: [String: String] = [:]
         if !verbs.isEmpty {
             let ports = verbs.flatMap { device in
                 device.ports.isEmpty ? ["\(device.name):1"] : device.ports.map { "\(device.name):\($0.number)" }
-            }
+            }.joined(separator: ",")
             // The sign keeps mlx5_1 from meaning mlx5_10 too (NCCL user guide, NCCL_IB_HCA).
-            environment += ["NCCL_IB_HCA==\(ports.joined(separator: ","))", "UCX_NET_DEVICES=\(ports.joined(separator: ","))"]
+            environment["NCCL_IB_HCA"] = "=\(ports)"
+            environment["UCX_NET_DEVICES"] = ports
         }
-        if !fabric.isEmpty { environment += ["FI_PROVIDER=efa", "FI_EFA_IFACE=\(fabric.map(\.name).joined(separator: ","))"] }
+        if !fabric.isEmpty {
+            environment["FI_PROVIDER"] = "efa"
+            environment["FI_EFA_IFACE"] = fabric.map(\.name).joined(separator: ",")
+        }
         return environment
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
-import CDI
 import FoundationEssentials
 import Hardware
 import Journal
@@ -33,21 +32,6 @@ extension ContainerEditsPlanner {
         return NetworkDeviceData(
             interfaceName: plan.name, ips: addresses.isEmpty ? nil : addresses,
             hardwareAddress: plan.hardwareAddress?.description ?? (plan.child == nil ? netdev?.mac : nil))
-    }
-
-    /// Mounts of the files, by the place of the first device of each request: a container that has the request has that device.
-    func metadataMounts(_ planned: [DevicePlan]) -> [Int: Mount] {
-        guard planner.tellsDevices else { return [:] }
-        var told: Set<String> = []
-        var mounts: [Int: Mount] = [:]
-        for (index, member) in members.enumerated() where told.insert(member.result.baseRequest).inserted {
-            let request = member.result.baseRequest
-            mounts[index] = Mount(
-                hostPath: "\(planner.workloadFolder)/\(JournalFolder.workload(claim.uid, request: request))",
-                containerPath: DeviceMetadata.path(claim: claim.name, podClaimName: podClaimName, request: request, driver: planner.driver),
-                options: ["ro", "bind"])
-        }
-        return mounts
     }
 }
 

@@ -53,10 +53,4 @@ package struct DeviceMetadata: Hashable, Sendable, Codable {
         self.podClaimName = podClaimName
         self.requests = requests
     }
-
-    /// Where a container finds the file of a request (without its sub-request) of one driver.
-    package static func path(claim: String, podClaimName: String?, request: String, driver: String) -> String {
-        let place = podClaimName.map { "resourceclaimtemplates/\($0)" } ?? "resourceclaims/\(claim)"
-        return "/var/run/kubernetes.io/dra-device-attributes/\(place)/\(request)/\(driver)-metadata.json"
-    }
 }

@@ -31,6 +31,8 @@ package final class TestNode {
         package var dialect = RuntimePeer.Dialect.stateChange
         /// What else nearside-node is started with.
         package var nodeArguments: [String] = []
+        /// nearside-gate as nearside-nri is told of it; nil for the one among the programs, empty for none.
+        package var gate: String?
         /// What else nearside-nri is started with, and capabilities that it gets beyond those it always needs.
         package var injectorArguments: [String] = []
         package var injectorCapabilities: [String] = []
@@ -172,8 +174,12 @@ package final class TestNode {
     package func startInjector(nriSocket: String = "", withoutRuntime: Bool = false) throws {
         injectorDaemon = try startDaemon(
             "nearside-nri", capabilities: ["net_admin", "sys_admin"] + options.injectorCapabilities,
-            ["--journal", scratch("journal"), "--states", scratch("states"), "--log-level", "debug"]
-                + (withoutRuntime ? ["--without-nri"] : ["--nri-socket", nriSocket])
+            [
+                "--journal", scratch("journal"), "--states", scratch("states"), "--cdi", scratch("cdi"), "--driver", options.driver,
+                "--host-root", scratch("host"),
+                "--gate",
+                options.gate ?? "\(options.programs)/nearside-gate", "--log-level", "debug",
+            ] + (withoutRuntime ? ["--without-nri"] : ["--nri-socket", nriSocket])
                 + options.injectorArguments,
             log: "nri.log")
     }
@@ -211,9 +217,8 @@ package final class TestNode {
             [
                 "--node-name", options.node, "--driver", options.driver, "--own", options.own, "--virtual-nics",
                 options.virtualNICs, "--host-root", scratch("host"),
-                "--journal", scratch("journal"), "--states", scratch("states"), "--cdi", scratch("cdi"), "--kubelet-root", scratch.path,
-                "--gate",
-                "\(options.programs)/nearside-gate", "--api-server", api.url, "--log-level", "debug",
+                "--journal", scratch("journal"), "--states", scratch("states"), "--kubelet-root", scratch.path, "--api-server", api.url,
+                "--log-level", "debug",
             ] + (options.isSecure ? ["--ca-file", scratch("ca.crt"), "--token-file", scratch("token")] : [])
                 + (options.topologyPolicy == nil ? [] : ["--topology-policy", scratch("policy.json")]) + options.nodeArguments,
             log: "node.log")

@@ -2,6 +2,7 @@
 
 // nearside-gate --claim UID --socket PATH: an OCI createRuntime hook. The runtime writes the state of
 // the container to standard input and waits; a status other than 0 keeps the container from starting.
+// nearside-gate --self-test: ends with status 0 where it can be executed.
 
 import Glibc
 import InjectorSocket
@@ -34,6 +35,7 @@ func processID(in state: [UInt8]) -> Int32? {
 var claim: String?
 var socket = "/run/nearside-nri/nri.sock"
 var arguments = CommandLine.arguments.dropFirst()
+if Array(arguments) == ["--self-test"] { exit(0) }
 while let name = arguments.popFirst() {
     guard let value = arguments.popFirst() else { refuse("\(name) has no value; usage: nearside-gate --claim UID [--socket PATH]") }
     switch name {

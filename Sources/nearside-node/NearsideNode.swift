@@ -76,14 +76,8 @@ struct NearsideNode: AsyncParsableCommand {
     @Option(help: "The folder of nearside-nri, which is only read.")
     var states = "/run/nearside-nri"
 
-    @Option(help: "Folder for CDI specifications.")
-    var cdi = "/var/run/cdi"
-
     @Option(help: "The kubelet's folder.")
     var kubeletRoot = "/var/lib/kubelet"
-
-    @Option(help: "Path of nearside-gate on the host; empty to do without.")
-    var gate = "/var/lib/nearside/nearside-gate"
 
     @Option(help: "URL of the API server; in a pod it is found by itself.")
     var apiServer: String?
@@ -176,11 +170,11 @@ struct NearsideNode: AsyncParsableCommand {
             node: nodeName ?? "", policy: policy, topologyPolicy: try readTopologyPolicy(), endpoint: try endpoint(),
             discovery: Discovery(
                 root: .live(at: hostRoot), destinations: HostDestinations(nodeAddresses: try list(nodeAddresses).map(address))),
-            journal: journal, states: states, cdi: cdi,
+            journal: journal, states: states,
             kubelet: .init(
                 driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)",
                 podUID: podUid),
-            gatePath: gate.isEmpty ? nil : gate, metrics: try metricsAddress())
+            metrics: try metricsAddress())
         options.tellsDevices = deviceMetadata
         options.eviction = EvictionPolicy(rawValue: evict) ?? .never
         try await NodeDaemon(options, log: log).run()

@@ -37,8 +37,17 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "Place in the runtime's order of plugins, two digits.")
     var index = "10"
 
-    @Option(help: "A folder of the host into which to put nearside-gate, which lies beside this program.")
+    @Option(help: "Put nearside-gate, which lies beside this program, into this folder of the host, try it, and end.")
     var installGate: String?
+
+    @Option(help: "Name of the driver.")
+    var driver = "dra.nearside"
+
+    @Option(help: "Folder for CDI specifications.")
+    var cdi = "/var/run/cdi"
+
+    @Option(help: "Where the host's sys and proc are, by which device nodes are checked.")
+    var hostRoot = "/"
 
     @Option(
         help:
@@ -49,8 +58,8 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "Where sysfs is mounted; so that virtual functions can be made, for writing.")
     var sysfs = "/sys"
 
-    @Option(help: "nearside-gate as the runtime finds it on the host; by default where --install-gate puts it.")
-    var gate: String?
+    @Option(help: "nearside-gate as the runtime finds it on the host; empty to do without.")
+    var gate = "/var/lib/nearside/nearside-gate"
 
     @Option(help: "busybox with udhcpc, for claims that ask for DHCP; that needs NET_RAW and NET_BIND_SERVICE as well.")
     var dhcpClient = LeasePrograms().v4
@@ -83,23 +92,16 @@ struct NearsideNRI: ParsableCommand {
         var log = Logger(label: "nearside-nri", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         signal(SIGPIPE, SIG_IGN)
-        if let installGate { try install(in: installGate) }
+        if let installGate { return try GateInstallation.install(in: installGate) }
         var options = InjectorDaemon.Options(
             journal: journal, states: states, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
         options.sysctls = sysctls
         (options.leasePrograms.v4, options.leasePrograms.v6) = (dhcpClient, dhcp6Client)
         options.functionRules = try functionRules()
         options.sysfs = sysfs
-        options.gate = gate ?? installGate.map { "\($0)/nearside-gate" }
+        options.gate = gate.isEmpty ? nil : gate
+        (options.driver, options.cdi, options.hostRoot) = (driver, cdi, hostRoot)
         try InjectorDaemon(options, log: log).run()
-    }
-
-    /// The runtime starts the gate on the host, where this container's files are not.
-    private func install(in folder: String) throws {
-        guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else { return }
-        let gate = try Files.read(own[..<slash] + "/nearside-gate", limit: 64 << 20)
-        try Files.makeFolder(folder)
-        try Files.replace(folder + "/nearside-gate", with: gate, mode: 0o755)
     }
 }
 

@@ -17,8 +17,13 @@ struct ClaimPlannerTests {
     private static func planner(_ name: String = "hgx-a100") throws -> ClaimPlanner {
         let machine = try #require(try MachineDescription.embedded(name)).machine
         return ClaimPlanner(
-            driver: driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            gatePath: "/opt/nearside-gate", gateSocket: "/run/nearside-nri/nri.sock")
+            driver: driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
+    }
+
+    /// What `nearside-nri` makes of a plan.
+    private static func spec(_ outcome: ClaimPlanner.Outcome) throws -> Spec? {
+        try SpecPlanner(driver: driver, gate: "/opt/nearside-gate", socket: "/run/nearside-nri/nri.sock", workloads: "/run/nri/workloads")
+            .spec(outcome.plan)
     }
 
     private static func claim(
@@ -56,8 +61,8 @@ struct ClaimPlannerTests {
         }
         let first = try planner.plan(shared("u1", ["aaaaaaaa-1", "bbbbbbbb-2"]), others: [])
         #expect(first.plan.devices.map(\.shareID) == ["aaaaaaaa-1", "bbbbbbbb-2"])
-        #expect(Set(first.spec?.devices.map(\.name) ?? []).count == 2)
-        #expect(first.spec?.devices.allSatisfy { $0.containerEdits.deviceNodes?.isEmpty == false } == true)
+        #expect(Set(try Self.spec(first)?.devices.map(\.name) ?? []).count == 2)
+        #expect(try Self.spec(first)?.devices.allSatisfy { $0.containerEdits.deviceNodes?.isEmpty == false } == true)
         let second = try planner.plan(shared("u2", ["cccccccc-3"]), others: [first.plan])
         #expect(second.plan.devices.map(\.device) == [efa])
         let whole = #expect(throws: ClaimError.self) { try planner.plan(shared("u3", [nil]), others: [first.plan]) }
@@ -78,7 +83,7 @@ struct ClaimPlannerTests {
         #expect(outcome.plan.devices.map(\.group) == ["pair-2", "pair-2"])
         // One interface is not numbered, whatever else the pair has.
         #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
-        #expect(outcome.spec?.devices.count == 2)
+        #expect(try Self.spec(outcome)?.devices.count == 2)
         planner.groups["pair-2"] = [Self.gpu, Self.secondNIC]
         #expect(try planner.plan(claim, others: [outcome.plan]) == outcome)
         #expect(try planner.plan(claim, others: []) != outcome)
@@ -97,7 +102,7 @@ struct ClaimPlannerTests {
         #expect(outcome.plan.pods == ["p1"])
         #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
         #expect(outcome.plan.devices.map(\.interface?.hostName) == [nil, "ib0"])
-        let spec = try #require(outcome.spec)
+        let spec = try #require(try Self.spec(outcome))
         #expect(spec.kind == "dra.nearside/claim")
         #expect(spec.devices.map(\.name) == ["u1-pci-0000-07-00-0", "u1-pci-0000-0c-00-0"])
         #expect(spec.devices.map { $0.containerEdits.deviceNodes?.map(\.path) } == [["/dev/nvidia0"], ["/dev/infiniband/uverbs0"]])
@@ -111,7 +116,7 @@ struct ClaimPlannerTests {
     @Test
     func `without an interface there is nothing to wait for`() throws {
         let outcome = try Self.planner().plan(Self.claim([("gpu", Self.gpu)]), others: [])
-        #expect(outcome.spec?.containerEdits == nil)
+        #expect(try Self.spec(outcome)?.containerEdits == nil)
         #expect(!outcome.plan.hasInterfaces)
     }
 
@@ -201,8 +206,7 @@ struct ClaimPlannerTests {
             machine.functions[index].netdevs[0].maximalMTU = 9216
         }
         let planner = ClaimPlanner(
-            driver: Self.driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            gatePath: nil, gateSocket: "/run/nearside-nri/nri.sock")
+            driver: Self.driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
         let config = AllocationConfig(
             source: .fromClaim, requests: nil,
             opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interface": .object(["mtu": .integer(mtu)])])))
@@ -250,12 +254,12 @@ struct ClaimPlannerTests {
         let told = try Self.config(#"{"workload":{"environment":true,"ncclTopology":true}}"#)
         let outcome = try planner.plan(
             Self.claim([("nic", Self.secondNIC), ("nic", Self.nic), ("gpu", Self.gpu)], config: [told]), others: [])
-        let edits = try #require(outcome.spec?.containerEdits)
+        let edits = try #require(try Self.spec(outcome)?.containerEdits)
         #expect(
             edits.env == [
                 "NCCL_IB_HCA==mlx5_0:1,mlx5_1:1", "UCX_NET_DEVICES=mlx5_0:1,mlx5_1:1", "NCCL_TOPO_FILE=/var/run/nearside/nccl-topology.xml",
             ], "\(edits.env ?? [])")
-        #expect(edits.mounts?.map(\.hostPath) == ["/run/nearside/workloads/u1.xml"])
+        #expect(edits.mounts?.map(\.hostPath) == ["/run/nri/workloads/u1.xml"])
         let text = try #require(outcome.ncclTopology)
         #expect(text.contains("0000:07:00.0") && text.contains("0000:0c:00.0") && !text.contains("0000:0f:00.0"), "\(text)")
         // An accelerator that another driver gives out is in the file with its NIC; those of other pairs are not.
@@ -264,7 +268,7 @@ struct ClaimPlannerTests {
         let file = try #require(half.ncclTopology)
         #expect(file.contains("0000:07:00.0") && file.contains("0000:0c:00.0") && !file.contains("0000:0f:00.0"), "\(file)")
         let quiet = try planner.plan(Self.claim([("nic", Self.nic)]), others: [])
-        #expect(quiet.spec?.containerEdits?.env == nil && quiet.ncclTopology == nil)
+        #expect(try Self.spec(quiet)?.containerEdits?.env == nil && quiet.ncclTopology == nil)
     }
 
     @Test
@@ -276,14 +280,14 @@ struct ClaimPlannerTests {
             [("nic/fast", Self.nic), ("nic/fast", Self.secondNIC), ("gpu", Self.gpu)],
             config: [Self.config(.fromClaim, "net", requests: ["nic"])])
         let outcome = try planner.plan(claim, others: [])
-        let spec = try #require(outcome.spec)
+        let spec = try #require(try Self.spec(outcome))
         let folder = "/var/run/kubernetes.io/dra-device-attributes"
         #expect(
             spec.devices.map { $0.containerEdits.mounts?.map(\.containerPath) } == [
                 ["\(folder)/resourceclaims/c/nic/dra.nearside-metadata.json"], nil,
                 ["\(folder)/resourceclaims/c/gpu/dra.nearside-metadata.json"],
             ])
-        #expect(spec.devices[0].containerEdits.mounts?.first?.hostPath == "/run/nearside/workloads/u1_nic.json")
+        #expect(spec.devices[0].containerEdits.mounts?.first?.hostPath == "/run/nri/workloads/u1_nic.json")
         let told = try #require(outcome.metadata["nic"])
         #expect(told.requests.map(\.name) == ["nic/fast"])
         #expect(told.requests[0].devices.map(\.networkData?.interfaceName) == ["net0", "net1"])
@@ -295,12 +299,17 @@ struct ClaimPlannerTests {
                 + "\n")
         // From a template, the pod's own name for the claim counts.
         claim.metadata.annotations = ["resource.kubernetes.io/pod-claim-name": "net"]
-        claim.metadata.ownerReferences = [OwnerReference(apiVersion: "v1", kind: "Pod", name: "p", uid: "pu")]
+        #expect(try planner.plan(claim, others: []).metadata["nic"]?.podClaimName == nil, "nobody but a pod's controller says so")
+        claim.metadata.ownerReferences = [OwnerReference(apiVersion: "v1", kind: "Pod", name: "p1", uid: "p1", controller: true)]
         let made = try planner.plan(claim, others: [])
         #expect(
-            made.spec?.devices[0].containerEdits.mounts?.first?.containerPath
+            try Self.spec(made)?.devices[0].containerEdits.mounts?.first?.containerPath
                 == "\(folder)/resourceclaimtemplates/net/nic/dra.nearside-metadata.json")
         #expect(made.metadata["nic"]?.podClaimName == "net")
+        claim.metadata.annotations = ["resource.kubernetes.io/pod-claim-name": "../../../../usr/local/lib"]
+        #expect(
+            try Self.spec(try planner.plan(claim, others: []))?.devices[0].containerEdits.mounts?.first?.containerPath
+                == "\(folder)/resourceclaims/c/nic/dra.nearside-metadata.json")
         planner.tellsDevices = false
         #expect(try planner.plan(claim, others: []).metadata.isEmpty)
     }
@@ -310,8 +319,8 @@ struct ClaimPlannerTests {
         let efa = "pci-0000-4f-00-0"
         let outcome = try Self.planner("aws-p5").plan(
             Self.claim([("efa", efa)], config: [try Self.config(#"{"workload":{"environment":true}}"#)]), others: [])
-        let env = outcome.spec?.containerEdits?.env ?? []
-        #expect(env.first == "FI_PROVIDER=efa" && env.last?.hasPrefix("FI_EFA_IFACE=rdmap79s0") == true, "\(env)")
+        let env = try Self.spec(outcome)?.containerEdits?.env ?? []
+        #expect(env.last == "FI_PROVIDER=efa" && env.first?.hasPrefix("FI_EFA_IFACE=rdmap79s0") == true, "\(env)")
     }
 
     @Test
@@ -320,7 +329,7 @@ struct ClaimPlannerTests {
         planner.vendorNames = [Self.gpu: "nvidia.com/gpu=GPU-1"]
         let outcome = try planner.plan(Self.claim([("gpu", Self.gpu)]), others: [])
         #expect(outcome.plan.devices[0].cdiDeviceIDs == ["dra.nearside/claim=u1-\(Self.gpu)", "nvidia.com/gpu=GPU-1"])
-        #expect(outcome.spec?.devices[0].containerEdits.deviceNodes == nil)
+        #expect(try Self.spec(outcome)?.devices[0].containerEdits.deviceNodes == nil)
     }
 
     @Test
@@ -328,11 +337,12 @@ struct ClaimPlannerTests {
         var planner = try Self.planner("aws-p5")
         let claim = Self.claim([("efa", "pci-0000-4f-00-0")])
         let shared = try planner.plan(claim, others: [])
-        #expect(shared.plan.devices[0].rdmaDevice == nil && !shared.plan.hasInterfaces && shared.spec?.containerEdits?.hooks == nil)
+        #expect(shared.plan.devices[0].rdmaDevice == nil && !shared.plan.hasInterfaces)
+        #expect(try Self.spec(shared)?.containerEdits?.hooks == nil)
         planner.movesRDMA = true
         let exclusive = try planner.plan(claim, others: [])
         #expect(exclusive.plan.devices[0].rdmaDevice == "rdmap79s0" && exclusive.plan.hasInterfaces)
-        #expect(exclusive.spec?.containerEdits?.hooks?.count == 1)
+        #expect(try Self.spec(exclusive)?.containerEdits?.hooks?.count == 1)
     }
 
     @Test
@@ -344,8 +354,8 @@ struct ClaimPlannerTests {
             CharDevice(path: "/dev/infiniband/issm0", major: 231, minor: 64),
         ]
         func nodes(_ config: [AllocationConfig]) throws -> [String] {
-            try planner.plan(Self.claim([("nic", Self.nic)], config: config), others: []).spec?.devices[0].containerEdits.deviceNodes?.map(
-                \.path) ?? []
+            let outcome = try planner.plan(Self.claim([("nic", Self.nic)], config: config), others: [])
+            return try Self.spec(outcome)?.devices[0].containerEdits.deviceNodes?.map(\.path) ?? []
         }
         #expect(try nodes([]) == ["/dev/infiniband/uverbs0"], "\(name)")
         #expect(try nodes([try Self.config(#"{"rdma":{"management":true}}"#)]).count == 3)

@@ -27,8 +27,20 @@ struct ManifestTests {
         try #require(at(try objects("daemonset.yaml").first, "spec.template.spec") as? Object)
     }
 
+    /// Containers by name, in the order in which they start.
+    private static let all = ["gate", "node", "nri"]
+
     private func container(_ name: String) throws -> Object {
-        try #require((at(try pod(), "containers") as? [Object])?.first { $0["name"] as? String == name })
+        let pod = try pod()
+        let containers = ((pod["initContainers"] as? [Object]) ?? []) + ((pod["containers"] as? [Object]) ?? [])
+        return try #require(containers.first { $0["name"] as? String == name })
+    }
+
+    private func mounts(_ name: String) throws -> [Object] { (try container(name)["volumeMounts"] as? [Object]) ?? [] }
+
+    /// Volumes that a container can write to.
+    private func written(_ name: String) throws -> [String] {
+        try mounts(name).filter { $0["readOnly"] as? Bool != true }.compactMap { $0["name"] as? String }
     }
 
     @Test
@@ -36,7 +48,8 @@ struct ManifestTests {
         let pod = try pod()
         for key in ["hostPID", "hostIPC"] { #expect(pod[key] == nil) }
         #expect(pod["automountServiceAccountToken"] as? Bool == false)
-        for name in ["node", "nri"] {
+        #expect((pod["initContainers"] as? [Object])?.count == 1 && (pod["containers"] as? [Object])?.count == 2)
+        for name in Self.all {
             let security = try #require(container(name)["securityContext"] as? Object)
             #expect(security["privileged"] == nil)
             #expect(security["allowPrivilegeEscalation"] as? Bool == false)
@@ -48,23 +61,22 @@ struct ManifestTests {
 
     @Test
     func `the one with the token has no capability, the one with capabilities no token`() throws {
-        let node = try container("node")
-        let nri = try container("nri")
-        func mounts(_ container: Object) -> [String] {
-            ((container["volumeMounts"] as? [Object]) ?? []).compactMap { $0["name"] as? String }
-        }
-        #expect(at(node, "securityContext.capabilities.add") == nil)
-        #expect(mounts(node).contains("token"))
-        #expect(at(nri, "securityContext.capabilities.add") as? [String] == ["NET_ADMIN", "SYS_ADMIN"])
-        #expect(!mounts(nri).contains("token"))
-        #expect(!mounts(node).contains("nri") && !mounts(node).contains("netns"))
-        // They meet in the journal and nowhere else, and each of its two folders has one writer.
-        #expect(Set(mounts(node)).intersection(mounts(nri)) == ["journal", "states"])
-        func isReadOnly(_ container: Object, _ name: String) -> Bool {
-            ((container["volumeMounts"] as? [Object]) ?? []).first { $0["name"] as? String == name }?["readOnly"] as? Bool == true
-        }
-        #expect(!isReadOnly(node, "journal") && isReadOnly(node, "states"))
-        #expect(isReadOnly(nri, "journal") && !isReadOnly(nri, "states"))
+        func names(_ name: String) throws -> [String] { try mounts(name).compactMap { $0["name"] as? String } }
+        for name in ["gate", "node"] { #expect(at(try container(name), "securityContext.capabilities.add") == nil) }
+        #expect(at(try container("nri"), "securityContext.capabilities.add") as? [String] == ["NET_ADMIN", "SYS_ADMIN"])
+        for name in Self.all { #expect(try names(name).contains("token") == (name == "node")) }
+        for volume in ["nri", "netns", "sysctls"] { #expect(try !names("node").contains(volume)) }
+    }
+
+    @Test
+    func `what the container runtime runs or reads has one writer, and no folder has two`() throws {
+        #expect(try written("gate") == ["gate"])
+        for name in ["node", "nri"] { #expect(try !mounts(name).contains { $0["name"] as? String == "gate" }) }
+        #expect(try written("nri").contains("cdi"))
+        #expect(try !written("node").contains("cdi") && !written("node").contains("static-cdi"))
+        // They meet in the journal, and each of its two folders has one writer.
+        #expect(try written("node").contains("journal") && written("nri").contains("states"))
+        #expect(Set(try written("node")).isDisjoint(with: try written("nri")))
     }
 
     @Test
@@ -76,14 +88,14 @@ struct ManifestTests {
     @Test
     func `every volume that is mounted is there`() throws {
         let volumes = Set(((try pod()["volumes"] as? [Object]) ?? []).compactMap { $0["name"] as? String })
-        for name in ["node", "nri"] {
-            for mount in (try container(name)["volumeMounts"] as? [Object]) ?? [] {
+        for name in Self.all {
+            for mount in try mounts(name) {
                 #expect(volumes.contains(try #require(mount["name"] as? String)))
             }
         }
     }
 
-    @Test(arguments: ["node", "nri"])
+    @Test(arguments: all)
     func `the program takes the arguments it is given`(name: String) throws {
         let container = try container(name)
         let program = try #require((container["command"] as? [String])?.first)

@@ -257,13 +257,19 @@ struct DaemonTests {
     }
 
     @Test
-    func `a claim without interfaces needs no nearside-nri`() throws {
+    func `a claim without interfaces needs no runtime, and can be given up without nearside-nri, which cleans up at its next start`() throws
+    {
         let node = try TestNode.hgxA100()
+        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
         try node.startNode()
         try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], interface: nil)
         #expect(try node.prepare("gpu").flatMap(\.cdiDeviceIds) == ["dra.nearside/claim=uid-gpu-pci-0000-07-00-0"])
         #expect(try Files.readText(node.scratch("cdi/dra.nearside-uid-gpu.json")).contains("/dev/nvidia0"))
+        node.kill(injector: SIGKILL)
         try node.unprepare("gpu")
+        #expect(Files.list(node.scratch("journal/plans")).isEmpty)
+        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
+        #expect(eventually { Files.list(node.scratch("cdi")).isEmpty })
     }
 
     @Test(arguments: [SIGKILL, SIGTERM])

@@ -18,7 +18,7 @@ struct LeaseTests {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
         options.injectorCapabilities = capabilities
-        if gate { options.injectorArguments = ["--gate", "\(Place.programs)/nearside-gate"] }
+        if !gate { options.gate = "" }
         let node = try TestNode(options)
         try node.startInjector()
         try node.startNode()

@@ -58,9 +58,9 @@ struct RegistrationTests {
         let second = try ChildProcess(
             "\(Place.programs)/nearside-node",
             [
-                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"), "--states",
-                node.scratch("states"), "--cdi",
-                node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
+                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"),
+                "--states", node.scratch("states"),
+                "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
             ], in: node.host, output: node.scratch("second.log"))
         #expect(eventually { node.log("second.log").contains("another instance serves this driver; waiting for it to end") })
         #expect(second.stop() == 0)
@@ -76,9 +76,9 @@ struct RegistrationTests {
         let daemon = try ChildProcess(
             "\(Place.programs)/nearside-node",
             [
-                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"), "--states",
-                node.scratch("states"), "--cdi",
-                node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
+                "--node-name", "testnode", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"),
+                "--states", node.scratch("states"),
+                "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
             ], in: node.host, output: node.scratch("second.log"))
         #expect(eventually { node.log("second.log").contains("another program is registered as dra.nearside") })
         #expect(try Files.stamp(socket) == identity)
@@ -101,8 +101,7 @@ struct RegistrationTests {
             [
                 "--node-name", "testnode", "--own", "gpus", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"),
                 "--states", node.scratch("states"),
-                "--cdi", node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url, "--gate", "", "--pod-uid",
-                "22222222-bbbb", "--metrics", "off",
+                "--kubelet-root", node.scratch.path, "--api-server", node.api.url, "--pod-uid", "22222222-bbbb", "--metrics", "off",
             ], in: node.host, output: node.scratch("second.log"))
         let socket = node.scratch("plugins_registry/dra.nearside-22222222-bbbb-reg.sock")
         #expect(eventually { (try? UnixSocket.connect(socket)) != nil }, "\(node.log("second.log"))")

@@ -161,7 +161,6 @@ struct ContainerdTests {
     ) throws {
         var options = TestNode.Options(programs: programs, machine: Self.machine)
         options.injectorCapabilities = ["net_raw", "net_bind_service"]
-        options.injectorArguments = ["--gate", "\(programs)/nearside-gate"]
         let node = try TestNode(options)
         let containerd = try ContainerdPeer(version, of: node)
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")

@@ -127,7 +127,7 @@ struct SoftwareRDMATests {
         try withDevices("shared") { _ in
             let machine = try Room.snapshot()
             let device = try #require(machine.devices.first { $0.rdmaDevices.first?.name == "rxe1" })
-            var planner = ClaimPlanner(driver: "dra.nearside", devices: [device.sliceName: device], gatePath: nil, gateSocket: "")
+            var planner = ClaimPlanner(driver: "dra.nearside", devices: [device.sliceName: device])
             planner.topology = MachineTopology(machine)
             let parameters: JSONValue = .object(["workload": .object(["environment": .bool(true)])])
             let claim = ResourceClaim(
@@ -142,7 +142,7 @@ struct SoftwareRDMATests {
                                 AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: planner.driver, parameters: parameters))
                             ])),
                     reservedFor: [ConsumerReference(resource: "pods", name: "p1", uid: "p1")]))
-            let variables = try #require(try planner.plan(claim, others: []).spec?.containerEdits?.env)
+            let variables = try #require(try planner.plan(claim, others: []).plan.containers).environment.map { "\($0.key)=\($0.value)" }
             // What an endpoint can use, besides memory.
             func devices(_ variables: [String]) throws -> Set<Substring> {
                 let lines = try Room.run((["env"] + variables + ["ucx_info", "-p", "-u", "t"]).joined(separator: " ")).split(

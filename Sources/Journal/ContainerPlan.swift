@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The part of a plan that concerns containers: plain data, of which `nearside-nri` makes the claim's CDI specification after it has
+/// checked every value. It names no hook, no file of the host and no kind of device.
+package struct ContainerPlan: Hashable, Sendable, Codable {
+    /// Variables of every container that has a device of the claim, by name.
+    package var environment: [String: String]
+    /// True when the claim's workload files hold a topology file of NCCL.
+    package var hasTopology: Bool
+    /// Requests, without sub-requests, whose devices a workload file describes (KEP-5304).
+    package var describedRequests: [String]
+    /// The pod's name for the claim, if it was made from a template.
+    package var podClaimName: String?
+
+    package init(
+        environment: [String: String] = [:], hasTopology: Bool = false, describedRequests: [String] = [], podClaimName: String? = nil
+    ) {
+        self.environment = environment
+        self.hasTopology = hasTopology
+        self.describedRequests = describedRequests
+        self.podClaimName = podClaimName
+    }
+}
+
+/// The device nodes of one device of a claim.
+package struct DeviceAccess: Hashable, Sendable, Codable {
+    /// The device's place: a PCI address as in sysfs, with `/sf88` behind it for a sub-function; or the name of a virtual interface.
+    package var address: String
+    package var nodes: [NodePlan]
+
+    package init(address: String, nodes: [NodePlan]) {
+        self.address = address
+        self.nodes = nodes
+    }
+}
+
+/// A character device.
+package struct NodePlan: Hashable, Sendable, Codable {
+    /// `/dev/infiniband/uverbs0`
+    package var path: String
+    package var major: UInt32
+    package var minor: UInt32
+
+    package init(path: String, major: UInt32, minor: UInt32) {
+        self.path = path
+        self.major = major
+        self.minor = minor
+    }
+}

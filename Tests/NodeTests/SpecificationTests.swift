@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import InjectorSocket
+import Journal
+import Linux
+import Testbed
+import Testing
+
+/// `nearside-nri` alone writes CDI specifications, and not for a plan that somebody forged.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct SpecificationTests {
+    private func publish(_ node: TestNode, _ uid: String) throws -> SocketReply {
+        try InjectorClient.ask(.publish(claim: uid), socket: node.scratch("states/nri.sock"), milliseconds: 5000)
+    }
+
+    private static let file = "cdi/dra.nearside-uid-a.json"
+
+    @Test
+    func `a forged plan gives containers no device node of another device, no variable and no file`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        try node.addClaim("a")
+        _ = try node.prepare("a")
+        let journal = JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .node)
+        let honest = try #require(try journal.plan("uid-a"))
+        let specification = try Files.readText(node.scratch(Self.file))
+        #expect(specification.contains("/dev/infiniband/uverbs0") && specification.contains("nearside-gate"))
+        let forgeries: [(inout ClaimPlan) -> Void] = [
+            { $0.devices[0].access?.nodes.append(NodePlan(path: "/dev/sda", major: 8, minor: 0)) },
+            { $0.devices[0].access?.nodes[0].major = 1 },
+            { $0.devices[0].access?.nodes[0].path = "/dev/infiniband/uverbs1" },
+            { $0.devices[0].access?.address = "0000:12:00.0" },
+            { $0.containers?.environment = ["LD_PRELOAD": "/tmp/x.so"] },
+            { $0.containers?.hasTopology = true },
+        ]
+        for (index, forge) in forgeries.enumerated() {
+            var plan = honest
+            forge(&plan)
+            try journal.write(plan)
+            guard case .refused(let why) = try publish(node, "uid-a") else {
+                Issue.record("forgery \(index) was published")
+                continue
+            }
+            #expect(why.hasPrefix("claim default/a: "), "\(why)")
+            #expect(try Files.readText(node.scratch(Self.file)) == specification)
+        }
+        try journal.write(honest)
+        #expect(try publish(node, "uid-a") == .ok)
+        guard case .refused = try publish(node, "uid-none") else {
+            Issue.record("a claim without a plan was published")
+            return
+        }
+        try node.unprepare("a")
+        #expect(Files.list(node.scratch("cdi")).isEmpty)
+    }
+
+    @Test(arguments: [SIGKILL, SIGTERM])
+    func `after a folder of specifications was emptied the next nearside-nri has it as before`(signal: Int32) throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        try node.addClaim("a")
+        _ = try node.prepare("a")
+        let specification = try Files.readText(node.scratch(Self.file))
+        node.kill(injector: signal)
+        try Files.remove(node.scratch(Self.file))
+        try Files.write(node.scratch("cdi/dra.nearside-uid-gone.json"), "{}")
+        try node.startInjector()
+        #expect(try Files.readText(node.scratch(Self.file)) == specification)
+        #expect(Files.list(node.scratch("cdi")) == ["dra.nearside-uid-a.json"])
+        try node.unprepare("a")
+    }
+}
