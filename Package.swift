@@ -221,7 +221,8 @@ let targets: [Target] = [
     .executableTarget(
         name: "nearside-node",
         dependencies: [
-            "Addressing", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "Node", "Publishing", "ResourceAPI", "Topology",
+            "Addressing", "ClaimConfig", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "Node", "Publishing", "ResourceAPI",
+            "Topology",
             argumentParser, logging,
         ], swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(

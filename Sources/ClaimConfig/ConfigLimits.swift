@@ -2,8 +2,56 @@
 
 package import ResourceAPI
 
-/// Bounds of configurations: decoding, `api/networkconfig.schema.json` and `nearside validate` have them from here.
+/// Bounds of configurations. Decoding, ``ConfigField``, `api/networkconfig.schema.json` and `nearside validate` have them from here.
 package enum ConfigLimits {
+    // MARK: The text
+
     /// The text of one configuration. 10 KiB is the API's own limit (resource/v1, OpaqueParametersMaxLength).
     package static let text = JSONLimits(bytes: 10 << 10, depth: 8, values: 4096)
+
+    // MARK: Numbers of elements
+
+    package static let addresses = 32
+    package static let routes = 128
+    package static let rules = 64
+    package static let neighbors = 256
+    package static let sysctls = 32
+    package static let features = 64
+    package static let privateFlags = 32
+    package static let pinned = 64
+    /// Addresses, routes, rules, neighbours, settings and flags of all devices of a claim: a plan of so many stays below half of what a
+    /// file of the journal may have.
+    package static let entriesPerClaim = 2048
+
+    // MARK: Lengths in bytes
+
+    /// Longest name that the kernel takes: IFNAMSIZ is 16 with its final zero (linux/if.h).
+    package static let nameBytes = 15
+    /// Longest text of an address with its prefix length: IPv6 with an IPv4 address at its end has 45 bytes.
+    package static let addressBytes = 49
+    /// Twenty bytes (linux/netdevice.h, MAX_ADDR_LEN is 32; those of InfiniBand have 20), with colons.
+    package static let hardwareAddressBytes = 59
+    /// ETH_GSTRING_LEN with its final zero (linux/ethtool.h).
+    package static let flagBytes = 31
+    /// `ipv6.accept_ra_rt_info_max_plen` and the like.
+    package static let sysctlBytes = 64
+    package static let pathBytes = 64
+
+    // MARK: Ranges
+
+    package static let mtu = 68...65535
+    /// GSO_MAX_SIZE and GRO_MAX_SIZE of the kernel (linux/netdevice.h) are 8 * 65535 and more.
+    package static let segmentSize = 1...Int(UInt32.max)
+    package static let number = 0...Int(UInt32.max)
+    package static let table = 1...Int(UInt32.max)
+    /// Behind the rule of the main table, 32766, nothing would reach it.
+    package static let priority = 0...32767
+    package static let arpAnnounce = 0...2
+    package static let acceptRA = 0...2
+    package static let arpIgnore = [0, 1, 2, 3, 8]
+    /// RT_SCOPE_UNIVERSE and RT_SCOPE_LINK (linux/rtnetlink.h).
+    package static let scopes = [0, 253]
+    package static let vlan = 1...4094
+    /// 0 is none.
+    package static let functionVLAN = 0...4094
 }

@@ -19,18 +19,27 @@ package struct ConfigProblem: Hashable, Sendable, CustomStringConvertible {
 /// All that is wrong with a configuration, at once.
 package struct InvalidConfig: Error, Hashable, Sendable, CustomStringConvertible {
     package var problems: [ConfigProblem]
+    /// How many more there are.
+    package var omitted: Int
 
-    package init(problems: [ConfigProblem]) { self.problems = problems }
+    package init(problems: [ConfigProblem], omitted: Int = 0) {
+        self.problems = problems
+        self.omitted = omitted
+    }
 
-    package var description: String { problems.map(\.description).joined(separator: "; ") }
+    package var description: String { ProblemText.joined(problems.map(\.description), omitted: omitted) }
 }
 
-/// Reads JSON field by field and remembers every problem.
+/// Reads JSON field by field and remembers every problem, up to as many as anybody reads.
 struct ConfigReader {
     private(set) var problems: [ConfigProblem] = []
+    private(set) var omitted = 0
 
-    mutating func problem(_ path: String, _ text: String) {
-        problems.append(ConfigProblem(path, text))
+    private static let most = 100
+
+    mutating func problem(_ path: String, _ text: @autoclosure () -> String) {
+        guard problems.count < Self.most else { return omitted += 1 }
+        problems.append(ConfigProblem(ProblemText.cut(path, to: 160), ProblemText.cut(text(), to: ProblemText.problemBytes)))
     }
 
     mutating func object(
@@ -56,23 +65,42 @@ struct ConfigReader {
     }
 
     /// Values by names that are somebody else's.
+    ///
+    /// - Parameters:
+    ///   - most: how many entries there can be.
+    ///   - bytes: how long a name can be; it is of printable ASCII characters.
     mutating func map<Value>(
-        _ json: JSONValue?, at path: String, _ element: (inout ConfigReader, JSONValue, String) -> Value?
+        _ json: JSONValue?, at path: String, most: Int, bytes: Int, _ element: (inout ConfigReader, JSONValue, String) -> Value?
     ) -> [String: Value]? {
         guard let json else { return nil }
         guard case .object(let members) = json else {
             problem(path, "is \(json.kind), not an object")
             return nil
         }
+        guard members.count <= most else {
+            problem(path, "has \(members.count) entries; at most \(most) are taken")
+            return nil
+        }
         var result: [String: Value] = [:]
-        for (name, value) in members.sorted(by: { $0.key < $1.key }) { result[name] = element(&self, value, "\(path).\(name)") }
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
+            let path = "\(path).\(name)"
+            if (1...bytes).contains(name.utf8.count), name.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
+                result[name] = element(&self, value, path)
+            } else {
+                problem(path, "a name here has 1 to \(bytes) printable ASCII characters")
+            }
+        }
         return result
     }
 
-    mutating func string(_ json: JSONValue?, at path: String) -> String? {
+    mutating func string(_ json: JSONValue?, at path: String, bytes: Int) -> String? {
         guard let json else { return nil }
-        if case .string(let text) = json { return text }
-        problem(path, "is \(json.kind), not a string")
+        guard case .string(let text) = json else {
+            problem(path, "is \(json.kind), not a string")
+            return nil
+        }
+        if text.utf8.count <= bytes { return text }
+        problem(path, "has \(text.utf8.count) bytes; at most \(bytes) are taken")
         return nil
     }
 
@@ -83,21 +111,32 @@ struct ConfigReader {
         return nil
     }
 
+    mutating func integer(_ json: JSONValue?, at path: String, of values: [Int]) -> Int? {
+        guard let json else { return nil }
+        if case .integer(let number) = json, let value = Int(exactly: number), values.contains(value) { return value }
+        problem(path, "is not one of \(values.map(String.init).joined(separator: ", "))")
+        return nil
+    }
+
     mutating func parsed<Value>(
-        _ json: JSONValue, at path: String, as wanted: String, _ parse: (String) -> Value?
+        _ json: JSONValue, at path: String, bytes: Int = ConfigLimits.addressBytes, as wanted: String, _ parse: (String) -> Value?
     ) -> Value? {
-        guard let text = string(json, at: path) else { return nil }
+        guard let text = string(json, at: path, bytes: bytes) else { return nil }
         if let value = parse(text) { return value }
-        problem(path, "\"\(text)\" is not \(wanted)")
+        problem(path, "\(ProblemText.quoted(text)) is not \(wanted)")
         return nil
     }
 
     mutating func list<Value>(
-        _ json: JSONValue?, at path: String, _ element: (inout ConfigReader, JSONValue, String) -> Value?
+        _ json: JSONValue?, at path: String, most: Int, _ element: (inout ConfigReader, JSONValue, String) -> Value?
     ) -> [Value]? {
         guard let json else { return nil }
         guard case .array(let values) = json else {
             problem(path, "is \(json.kind), not a list")
+            return nil
+        }
+        guard values.count <= most else {
+            problem(path, "has \(values.count) elements; at most \(most) are taken")
             return nil
         }
         var result: [Value] = []

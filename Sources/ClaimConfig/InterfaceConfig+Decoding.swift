@@ -13,38 +13,34 @@ extension InterfaceConfig {
         self.init()
         reader.object(json, at: "interface", fields: Self.fields) { reader, interface in
             name = reader.interfaceName(interface["name"], at: "interface.name")
-            addresses = reader.list(interface["addresses"], at: "interface.addresses") { reader, value, path in
+            addresses = reader.list(interface["addresses"], at: "interface.addresses", most: ConfigLimits.addresses) {
+                reader, value, path in
                 reader.parsed(value, at: path, as: "an address with a prefix length such as 10.0.0.5/24") { IPPrefix(parsing: $0) }
             }
             if let addresses, Set(addresses.map(\.address)).count != addresses.count {
                 reader.problem("interface.addresses", "an address is there twice")
             }
             dhcp = reader.bool(interface["dhcp"], at: "interface.dhcp")
-            if dhcp == true, addresses != nil {
-                reader.problem("interface.dhcp", "an interface has addresses of its own or by DHCP; take out one of dhcp and addresses")
-            }
             dhcp6 = reader.bool(interface["dhcp6"], at: "interface.dhcp6")
-            if dhcp6 == true, addresses?.contains(where: \.address.isV6) == true {
-                reader.problem("interface.dhcp6", "an interface has IPv6 addresses of its own or by DHCPv6; take out one or the other")
-            }
-            mtu = reader.integer(interface["mtu"], at: "interface.mtu", in: 68...65535)
+            mtu = reader.integer(interface["mtu"], at: "interface.mtu", in: ConfigLimits.mtu)
             hardwareAddress = interface["hardwareAddr"].flatMap { value in
-                reader.parsed(value, at: "interface.hardwareAddr", as: "an address such as 02:00:00:00:00:01") {
+                reader.parsed(
+                    value, at: "interface.hardwareAddr", bytes: ConfigLimits.hardwareAddressBytes,
+                    as: "an address such as 02:00:00:00:00:01"
+                ) {
                     HardwareAddress(parsing: $0)
                 }
             }
             readHardwareAddress(&reader)
-            // TSO_MAX_SIZE and GRO_MAX_SIZE of the kernel (linux/netdevice.h) are 8 * 65535 and more.
-            let sizes = 1...Int(UInt32.max)
+            let sizes = ConfigLimits.segmentSize
             gsoMaxSize = reader.integer(interface["gsoMaxSize"], at: "interface.gsoMaxSize", in: sizes)
             groMaxSize = reader.integer(interface["groMaxSize"], at: "interface.groMaxSize", in: sizes)
             gsoIPv4MaxSize = reader.integer(interface["gsoIPv4MaxSize"], at: "interface.gsoIPv4MaxSize", in: sizes)
             groIPv4MaxSize = reader.integer(interface["groIPv4MaxSize"], at: "interface.groIPv4MaxSize", in: sizes)
             forwarding = reader.bool(interface["forwarding"], at: "interface.forwarding")
-            arpIgnore = reader.integer(interface["arpIgnore"], at: "interface.arpIgnore", in: 0...8)
-            if let arpIgnore, (4...7).contains(arpIgnore) { reader.problem("interface.arpIgnore", "is not one of 0, 1, 2, 3 and 8") }
-            arpAnnounce = reader.integer(interface["arpAnnounce"], at: "interface.arpAnnounce", in: 0...2)
-            acceptRA = reader.integer(interface["acceptRA"], at: "interface.acceptRA", in: 0...2)
+            arpIgnore = reader.integer(interface["arpIgnore"], at: "interface.arpIgnore", of: ConfigLimits.arpIgnore)
+            arpAnnounce = reader.integer(interface["arpAnnounce"], at: "interface.arpAnnounce", in: ConfigLimits.arpAnnounce)
+            acceptRA = reader.integer(interface["acceptRA"], at: "interface.acceptRA", in: ConfigLimits.acceptRA)
             disablesPrograms = reader.bool(interface["disableEbpfPrograms"], at: "interface.disableEbpfPrograms")
             readVRF(interface["vrf"], &reader)
             readChild(interface["subInterface"], &reader)
@@ -65,12 +61,11 @@ extension InterfaceConfig {
         reader.object(json, at: "interface.vrf", fields: ["name", "table"]) { reader, members in
             let name = reader.interfaceName(members["name"], at: "interface.vrf.name")
             if members["name"] == nil { reader.problem("interface.vrf.name", "is missing") }
-            let table = reader.integer(members["table"], at: "interface.vrf.table", in: 1...Int(UInt32.max))
+            let table = reader.integer(members["table"], at: "interface.vrf.table", in: ConfigLimits.table)
             // RT_TABLE_DEFAULT, MAIN and LOCAL (linux/rtnetlink.h).
             if let table, (253...255).contains(table) {
                 reader.problem("interface.vrf.table", "\(table) is the kernel's own; take another")
             }
-            if let name, name == self.name { reader.problem("interface.vrf.name", "\"\(name)\" is the name of the interface itself") }
             if let name { vrf = VRFConfig(name: name, table: table.map { UInt32($0) }) }
         }
     }
@@ -79,7 +74,7 @@ extension InterfaceConfig {
         guard let json else { return }
         let path = "interface.subInterface"
         reader.object(json, at: path, fields: ["type", "mode", "vlan"]) { reader, members in
-            guard let type = reader.string(members["type"], at: "\(path).type") else {
+            guard let type = reader.string(members["type"], at: "\(path).type", bytes: ConfigLimits.nameBytes) else {
                 if members["type"] == nil { reader.problem("\(path).type", "is missing; it is macvlan, ipvlan or vlan") }
                 return
             }
@@ -87,7 +82,7 @@ extension InterfaceConfig {
                 return reader.problem("\(path).type", "\"\(type)\" is not one of macvlan, ipvlan and vlan")
             }
             var child = ChildConfig(kind: kind)
-            if let mode = reader.string(members["mode"], at: "\(path).mode") {
+            if let mode = reader.string(members["mode"], at: "\(path).mode", bytes: ConfigLimits.nameBytes) {
                 child.mode = kind.modes.first { $0.name == mode }?.number
                 if child.mode == nil {
                     let known = kind.modes.map(\.name).joined(separator: ", ")
@@ -98,37 +93,10 @@ extension InterfaceConfig {
                 // The kernel's default lets children of one interface talk only through the switch.
                 child.mode = 4
             }
-            child.vlan = reader.integer(members["vlan"], at: "\(path).vlan", in: 1...4094).map { UInt16($0) }
+            child.vlan = reader.integer(members["vlan"], at: "\(path).vlan", in: ConfigLimits.vlan).map { UInt16($0) }
             if kind == .vlan, members["vlan"] == nil { reader.problem("\(path).vlan", "is missing") }
             if kind != .vlan, members["vlan"] != nil { reader.problem("\(path).vlan", "is for type vlan only") }
-            if kind == .ipvlan, hardwareAddress != nil {
-                reader.problem("interface.hardwareAddr", "an ipvlan has the address of the interface below it")
-            }
             self.child = child
-        }
-    }
-
-    private mutating func readSysctls(_ json: JSONValue?, _ reader: inout ConfigReader) {
-        sysctls = reader.map(json, at: "interface.sysctls") { reader, value, path in
-            let name = String(path.dropFirst("interface.sysctls.".count))
-            let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-            let isPlain = parts.allSatisfy { part in
-                !part.isEmpty && part.utf8.allSatisfy { ($0 >= 0x61 && $0 <= 0x7a) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x5f }
-            }
-            guard isPlain, ["ipv4", "ipv6"].contains(parts[0]),
-                parts.count == 2 || (parts.count == 3 && ["conf", "neigh"].contains(parts[1]))
-            else {
-                reader.problem(path, "is no setting of an interface; write ipv4.NAME, ipv6.NAME, ipv4.neigh.NAME or ipv6.neigh.NAME")
-                return nil
-            }
-            switch value {
-            case .string(let text) where !text.isEmpty && text.utf8.count <= 128 && !text.utf8.contains(0): return text
-            case .integer(let number): return String(number)
-            case .bool(let value): return value ? "1" : "0"
-            default:
-                reader.problem(path, "is \(value.kind); it has to be a string or an integer")
-                return nil
-            }
         }
     }
 }

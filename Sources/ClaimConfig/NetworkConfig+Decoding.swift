@@ -7,14 +7,8 @@ extension NetworkConfig {
     package static let apiVersion = "nearside/v1alpha1"
     package static let kind = "NetworkConfig"
 
-    /// Longest name the kernel takes: IFNAMSIZ is 16 with its final zero (linux/if.h).
-    private static let nameBytes = 15
-
-    /// Names in a pod that are not to be given: the loopback, and the pod network's interface.
-    package static let reservedNames = ["lo", "eth0"]
-
     private static let fields = [
-        "apiVersion", "kind", "interface", "routes", "rules", "neighbors", "ethtool", "rdma", "sriov", "workload", "profile",
+        "apiVersion", "kind", "interface", "routes", "rules", "neighbors", "ethtool", "rdma", "sriov", "workload", "pinned", "profile",
     ]
 
     /// Decodes the text of opaque parameters, within ``ConfigLimits/text``.
@@ -40,36 +34,46 @@ extension NetworkConfig {
         self.init()
         var reader = ConfigReader()
         reader.object(json, at: "", fields: Self.fields) { reader, root in
-            if let version = reader.string(root["apiVersion"], at: "apiVersion"), version != Self.apiVersion {
-                reader.problem("apiVersion", "\"\(version)\" is not known; use \(Self.apiVersion)")
+            if let version = reader.string(root["apiVersion"], at: "apiVersion", bytes: ConfigLimits.text.bytes), version != Self.apiVersion
+            {
+                reader.problem("apiVersion", "\(ProblemText.quoted(version)) is not known; use \(Self.apiVersion)")
             }
-            if let kind = reader.string(root["kind"], at: "kind"), kind != Self.kind {
-                reader.problem("kind", "\"\(kind)\" is not known; use \(Self.kind)")
+            if let kind = reader.string(root["kind"], at: "kind", bytes: ConfigLimits.text.bytes), kind != Self.kind {
+                reader.problem("kind", "\(ProblemText.quoted(kind)) is not known; use \(Self.kind)")
             }
             if root["profile"] != nil {
                 reader.problem("profile", "there is no provider of profiles here; write out what the profile holds")
             }
             if let value = root["interface"] { interface = InterfaceConfig(value, &reader) }
-            routes = reader.list(root["routes"], at: "routes") { RouteConfig($1, at: $2, &$0) }
-            rules = reader.list(root["rules"], at: "rules") { RuleConfig($1, at: $2, &$0) }
-            neighbors = reader.list(root["neighbors"], at: "neighbors") { NeighborConfig($1, at: $2, &$0) }
+            routes = reader.list(root["routes"], at: "routes", most: ConfigLimits.routes) { RouteConfig($1, at: $2, &$0) }
+            rules = reader.list(root["rules"], at: "rules", most: ConfigLimits.rules) { RuleConfig($1, at: $2, &$0) }
+            neighbors = reader.list(root["neighbors"], at: "neighbors", most: ConfigLimits.neighbors) { NeighborConfig($1, at: $2, &$0) }
             readDevice(root, &reader)
-            if interface.vrf != nil, rules?.isEmpty == false {
-                reader.problem("rules", "an interface in a VRF looks up the VRF's table only; take out rules, or interface.vrf")
-            }
-            if interface.child != nil, virtualFunction != VirtualFunctionConfig() {
-                reader.problem(
-                    "sriov", "an interface stacked on the device is no virtual function; take out sriov, or interface.subInterface")
-            }
+            readPinned(root["pinned"], &reader)
+            for conflict in conflicts { reader.problem(conflict.path, conflict.text) }
         }
-        if !reader.problems.isEmpty { throw InvalidConfig(problems: reader.problems) }
+        if !reader.problems.isEmpty { throw InvalidConfig(problems: reader.problems, omitted: reader.omitted) }
+    }
+
+    private mutating func readPinned(_ json: JSONValue?, _ reader: inout ConfigReader) {
+        let paths = reader.list(json, at: "pinned", most: ConfigLimits.pinned) { (reader, value, path) -> String? in
+            guard let name = reader.string(value, at: path, bytes: ConfigLimits.pathBytes) else { return nil }
+            if ConfigField.pinnable.contains(name) { return name }
+            reader.problem(path, "\(ProblemText.quoted(name)) is no field that can be pinned; interface.mtu and sriov are such")
+            return nil
+        }
+        pinned = paths.map { Set($0) }
     }
 
     private mutating func readDevice(_ root: [String: JSONValue], _ reader: inout ConfigReader) {
         if let json = root["ethtool"] {
             reader.object(json, at: "ethtool", fields: ["features", "privateFlags"]) { reader, ethtool in
-                features = reader.map(ethtool["features"], at: "ethtool.features") { $0.bool($1, at: $2) }
-                privateFlags = reader.map(ethtool["privateFlags"], at: "ethtool.privateFlags") { $0.bool($1, at: $2) }
+                features = reader.map(
+                    ethtool["features"], at: "ethtool.features", most: ConfigLimits.features, bytes: ConfigLimits.flagBytes
+                ) { $0.bool($1, at: $2) }
+                privateFlags = reader.map(
+                    ethtool["privateFlags"], at: "ethtool.privateFlags", most: ConfigLimits.privateFlags, bytes: ConfigLimits.flagBytes
+                ) { $0.bool($1, at: $2) }
             }
         }
         if let json = root["rdma"] {
@@ -80,17 +84,14 @@ extension NetworkConfig {
         if let json = root["sriov"] {
             let fields = ["vlan", "trust", "spoofCheck", "minTxRate", "maxTxRate"]
             reader.object(json, at: "sriov", fields: fields) { reader, values in
-                virtualFunction.vlan = reader.integer(values["vlan"], at: "sriov.vlan", in: 0...4094).map { UInt16($0) }
+                virtualFunction.vlan = reader.integer(values["vlan"], at: "sriov.vlan", in: ConfigLimits.functionVLAN).map { UInt16($0) }
                 virtualFunction.trust = reader.bool(values["trust"], at: "sriov.trust")
                 virtualFunction.spoofCheck = reader.bool(values["spoofCheck"], at: "sriov.spoofCheck")
-                virtualFunction.minTxRate = reader.integer(values["minTxRate"], at: "sriov.minTxRate", in: 0...Int(UInt32.max)).map {
+                virtualFunction.minTxRate = reader.integer(values["minTxRate"], at: "sriov.minTxRate", in: ConfigLimits.number).map {
                     UInt32($0)
                 }
-                virtualFunction.maxTxRate = reader.integer(values["maxTxRate"], at: "sriov.maxTxRate", in: 0...Int(UInt32.max)).map {
+                virtualFunction.maxTxRate = reader.integer(values["maxTxRate"], at: "sriov.maxTxRate", in: ConfigLimits.number).map {
                     UInt32($0)
-                }
-                if let low = virtualFunction.minTxRate, let high = virtualFunction.maxTxRate, high != 0, low > high {
-                    reader.problem("sriov.minTxRate", "\(low) is more than maxTxRate, \(high)")
                 }
             }
         }
@@ -100,25 +101,6 @@ extension NetworkConfig {
                 workload.ncclTopology = reader.bool(values["ncclTopology"], at: "workload.ncclTopology")
             }
         }
-    }
-
-    /// The kernel's rule (dev_valid_name in net/core/dev.c).
-    package static func isInterfaceName(_ name: String) -> Bool {
-        (1...nameBytes).contains(name.utf8.count) && name != "." && name != ".."
-            && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
-    }
-}
-
-extension ConfigReader {
-    /// A name that the kernel takes, and that is free in every pod.
-    mutating func interfaceName(_ json: JSONValue?, at path: String) -> String? {
-        guard let name = string(json, at: path) else { return nil }
-        if !NetworkConfig.isInterfaceName(name) {
-            problem(path, "\"\(name)\" is no interface name: 1 to 15 bytes, without / : and blanks")
-        } else if NetworkConfig.reservedNames.contains(name) {
-            problem(path, "\"\(name)\" is reserved: every pod has one of its own")
-        }
-        return name
     }
 }
 

@@ -15,8 +15,53 @@ extension NetworkConfig {
         result.rdma.management = other.rdma.management ?? rdma.management
         result.virtualFunction = virtualFunction.overlaid(by: other.virtualFunction)
         result.workload.environment = other.workload.environment ?? workload.environment
+        if let pins = other.pinned { result.pinned = (pinned ?? []).union(pins) }
         result.workload.ncclTopology = other.workload.ncclTopology ?? workload.ncclTopology
         return result
+    }
+}
+
+extension NetworkConfig {
+    /// Settings that exclude each other: in one configuration, or in a class's and a claim's together.
+    package var conflicts: [ConfigProblem] {
+        var found: [ConfigProblem] = []
+        func problem(_ path: String, _ text: String) { found.append(ConfigProblem(path, text)) }
+        if interface.dhcp == true, interface.addresses != nil {
+            problem("interface.dhcp", "an interface has addresses of its own or by DHCP; take out one of dhcp and addresses")
+        }
+        if interface.dhcp6 == true, interface.addresses?.contains(where: \.address.isV6) == true {
+            problem("interface.dhcp6", "an interface has IPv6 addresses of its own or by DHCPv6; take out one or the other")
+        }
+        if let vrf = interface.vrf {
+            if vrf.name == interface.name { problem("interface.vrf.name", "\"\(vrf.name)\" is the name of the interface itself") }
+            if rules?.isEmpty == false {
+                problem("rules", "an interface in a VRF looks up the VRF's table only; take out rules, or interface.vrf")
+            }
+        }
+        if interface.child?.kind == .ipvlan, interface.hardwareAddress != nil {
+            problem("interface.hardwareAddr", "an ipvlan has the address of the interface below it")
+        }
+        if interface.child != nil, virtualFunction != VirtualFunctionConfig() {
+            problem("sriov", "an interface stacked on the device is no virtual function; take out sriov, or interface.subInterface")
+        }
+        if let low = virtualFunction.minTxRate, let high = virtualFunction.maxTxRate, high != 0, low > high {
+            problem("sriov.minTxRate", "\(low) is more than maxTxRate, \(high)")
+        }
+        // Maps of a class and a claim add up.
+        for (path, count, most) in [
+            ("interface.sysctls", interface.sysctls?.count ?? 0, ConfigLimits.sysctls),
+            ("ethtool.features", features?.count ?? 0, ConfigLimits.features),
+            ("ethtool.privateFlags", privateFlags?.count ?? 0, ConfigLimits.privateFlags),
+        ] where count > most { problem(path, "class and claim together have \(count) entries; at most \(most) are taken") }
+        return found
+    }
+
+    /// How much it adds to a plan: see ``ConfigLimits/entriesPerClaim``.
+    package var entries: Int {
+        [
+            interface.addresses?.count, routes?.count, rules?.count, neighbors?.count, interface.sysctls?.count, features?.count,
+            privateFlags?.count,
+        ].reduce(0) { $0 + ($1 ?? 0) }
     }
 }
 

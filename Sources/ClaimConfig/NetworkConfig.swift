@@ -18,6 +18,8 @@ package struct NetworkConfig: Hashable, Sendable {
     package var rdma = RDMAConfig()
     package var virtualFunction = VirtualFunctionConfig()
     package var workload = WorkloadConfig()
+    /// Of a class: paths of ``ConfigField/pinnable`` that claims may not set.
+    package var pinned: Set<String>?
 
     package init() {}
 

@@ -3,12 +3,10 @@
 import Addressing
 import ResourceAPI
 
-/// Numbers of routing tables that routes and rules may name; 255 is the kernel's own, of local addresses.
-private let tables = 1...Int(UInt32.max)
-
 extension ConfigReader {
+    /// The number of a routing table; 255 is the kernel's own, of local addresses.
     fileprivate mutating func table(_ json: JSONValue?, at path: String) -> UInt32? {
-        let table = integer(json, at: path, in: 0...tables.upperBound)
+        let table = integer(json, at: path, in: ConfigLimits.number)
         if table == 255 { problem(path, "255 holds local addresses, and is the kernel's own") }
         // DRANET takes 0 for "not said".
         return table.flatMap { $0 == 0 ? nil : UInt32($0) }
@@ -34,12 +32,10 @@ extension RouteConfig {
             let source = members["source"].flatMap { value in
                 reader.parsed(value, at: "\(path).source", as: "an IP address") { IPAddress(parsing: $0) }
             }
-            // 0 is universe, 253 is link (linux/rtnetlink.h, enum rt_scope_t).
-            let scope = reader.integer(members["scope"], at: "\(path).scope", in: 0...253) ?? 0
-            if scope != 0, scope != 253 { reader.problem("\(path).scope", "is 0 (universe) or 253 (link)") }
+            let scope = reader.integer(members["scope"], at: "\(path).scope", of: ConfigLimits.scopes) ?? 0
             let table = reader.table(members["table"], at: "\(path).table")
-            let metric = reader.integer(members["metric"], at: "\(path).metric", in: 0...Int(UInt32.max)).map { UInt32($0) }
-            let mtu = reader.integer(members["mtu"], at: "\(path).mtu", in: 68...65535).map { UInt32($0) }
+            let metric = reader.integer(members["metric"], at: "\(path).metric", in: ConfigLimits.number).map { UInt32($0) }
+            let mtu = reader.integer(members["mtu"], at: "\(path).mtu", in: ConfigLimits.mtu).map { UInt32($0) }
             let isOnLink = reader.bool(members["onLink"], at: "\(path).onLink")
             if isOnLink == true, members["gateway"] == nil { reader.problem("\(path).onLink", "is for a route with a gateway") }
             guard let destination else {
@@ -69,8 +65,7 @@ extension RuleConfig {
         reader.object(json, at: path, fields: ["source", "destination", "table", "priority"]) { reader, members in
             let source = reader.network(members["source"], at: "\(path).source")
             let destination = reader.network(members["destination"], at: "\(path).destination")
-            // Behind the rule of the main table, 32766, nothing would reach it.
-            let priority = reader.integer(members["priority"], at: "\(path).priority", in: 0...32767).map { UInt32($0) }
+            let priority = reader.integer(members["priority"], at: "\(path).priority", in: ConfigLimits.priority).map { UInt32($0) }
             let table = reader.table(members["table"], at: "\(path).table")
             if let source, let destination, source.address.isV6 != destination.address.isV6 {
                 reader.problem("\(path).destination", "\(destination) is of another family than source \(source)")
@@ -98,7 +93,9 @@ extension NeighborConfig {
                 reader.parsed(value, at: "\(path).destination", as: "an IP address") { IPAddress(parsing: $0) }
             }
             let address = members["hardwareAddr"].flatMap { value in
-                reader.parsed(value, at: "\(path).hardwareAddr", as: "an address such as 02:00:00:00:00:01") {
+                reader.parsed(
+                    value, at: "\(path).hardwareAddr", bytes: ConfigLimits.hardwareAddressBytes, as: "an address such as 02:00:00:00:00:01"
+                ) {
                     HardwareAddress(parsing: $0)
                 }
             }

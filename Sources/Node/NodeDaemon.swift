@@ -32,6 +32,8 @@ package struct NodeDaemon: Sendable {
         package var kubelet: KubeletPlugin.Options
         /// Whether containers get files that tell of their devices (KEP-5304).
         package var tellsDevices = false
+        /// Privileged settings that claims may set on this node, by their paths.
+        package var allowedToClaims: Set<String> = []
         /// What becomes of pods that started without their devices.
         package var eviction = EvictionPolicy.never
         /// Nil for none.
@@ -77,6 +79,7 @@ package struct NodeDaemon: Sendable {
         let status = ClaimStatusService(resources: resources, journal: journal, driver: driver, events: events, log: log)
         var preparation = ClaimPreparer.Options(driver: driver, lockFolder: options.kubelet.data)
         preparation.tellsDevices = options.tellsDevices
+        preparation.allowedToClaims = options.allowedToClaims
         preparation.vendorSpecFolders = options.vendorSpecFolders
         preparation.report = status.report
         let preparer = ClaimPreparer(preparation, resources: resources, journal: journal, log: log)

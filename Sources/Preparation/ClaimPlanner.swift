@@ -10,10 +10,15 @@ package import Topology
 package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String
 
-    package init(_ description: String) { self.description = description }
+    /// Cuts the text: it goes to the kubelet, into the claim's status and into an event.
+    package init(_ description: String) {
+        self.description = ProblemText.cut(description, to: ProblemText.bytes + ProblemText.problemBytes)
+    }
 
-    /// All that is wrong with a claim, at once.
-    init(_ claim: ClaimIdentity, _ problems: [String]) { description = "claim \(claim): \(problems.joined(separator: "; "))" }
+    /// All that is wrong with a claim, at once, as far as ``ProblemText`` has room for it.
+    init(_ claim: ClaimIdentity, _ problems: [String], omitted: Int) {
+        self.init("claim \(claim): \(ProblemText.joined(problems, omitted: omitted))")
+    }
 }
 
 /// Turns an allocated claim into what is to be done on this node. Pure.
@@ -36,6 +41,8 @@ package struct ClaimPlanner: Sendable {
     /// Whether containers get a file that tells of their devices (KEP-5304), and what slices say of these.
     package var tellsDevices = false
     package var attributes: [String: [String: DeviceAttribute]] = [:]
+    /// Privileged settings that claims may set on this node, by ``PrivilegedSetting/path``.
+    package var allowedToClaims: Set<String> = []
 
     package init(driver: String, devices: [String: Device], groups: [String: [String]] = [:]) {
         self.driver = driver
@@ -70,10 +77,17 @@ package struct ClaimPlanner: Sendable {
             throw ClaimError("claim \(identity) is not allocated")
         }
         var problems: [String] = []
-        let configs = configs(allocation.devices.config ?? [], &problems)
+        var omitted = 0
+        let configs = configs(allocation.devices.config ?? [], &problems, &omitted)
         let existing = others.first { $0.claim.uid == identity.uid }
         let members = members(allocation.devices.results ?? [], configs, existing, &problems)
         for member in members { refuseHeld(member, identity, others, &problems) }
+        let entries = members.reduce(0) { $0 + $1.wish.entries }
+        if entries > ConfigLimits.entriesPerClaim {
+            problems.append(
+                "its devices together have \(entries) addresses, routes, rules, neighbours, settings and flags; at most \(ConfigLimits.entriesPerClaim) are taken"
+            )
+        }
         var planned: [DevicePlan] = []
         let alike = Dictionary(members.filter(\.hasInterface).map { ($0.wish, 1) }, uniquingKeysWith: +)
         var places: [NetworkConfig: Int] = [:]
@@ -96,7 +110,7 @@ package struct ClaimPlanner: Sendable {
         if !problems.isEmpty {
             // Several devices of one request have the same thing wrong with them.
             var told: Set<String> = []
-            throw ClaimError(identity, problems.filter { told.insert($0).inserted })
+            throw ClaimError(identity, problems.filter { told.insert($0).inserted }, omitted: omitted)
         }
         let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members, podClaimName: claim.podClaimName)
         for index in planned.indices {
@@ -137,11 +151,15 @@ package struct ClaimPlanner: Sendable {
                 var member = result
                 member.device = name
                 var wish = NetworkConfig()
+                var found: [ConfigProblem] = []
                 for source in [AllocationConfig.Source.fromClass, .fromClaim] {
+                    let base = wish
                     for (config, network) in configs where config.source == source && config.applies(to: result) {
+                        if source == .fromClaim { found += network.pinProblems(under: base) }
                         wish = wish.overlaid(by: network)
                     }
                 }
+                problems += (found + wish.conflicts).map { "request \(result.request): \($0)" }
                 members.append(Member(result: member, group: names == nil ? nil : result.device, device: device, wish: wish))
             }
         }
@@ -172,13 +190,22 @@ package struct ClaimPlanner: Sendable {
 
     // MARK: Configuration
 
-    private func configs(_ configs: [AllocationConfig], _ problems: inout [String]) -> [(AllocationConfig, NetworkConfig)] {
+    private func configs(
+        _ configs: [AllocationConfig], _ problems: inout [String], _ omitted: inout Int
+    ) -> [(AllocationConfig, NetworkConfig)] {
         var decoded: [(AllocationConfig, NetworkConfig)] = []
         for (index, config) in configs.enumerated() {
             guard let opaque = config.opaque, opaque.driver == driver else { continue }
-            do throws(InvalidConfig) { decoded.append((config, try NetworkConfig(parameters: opaque.parameters))) } catch {
-                problems += error.problems.map { "configuration \(index) (\(config.source.rawValue)): \($0)" }
+            let found: [ConfigProblem]
+            do throws(InvalidConfig) {
+                let network = try NetworkConfig(parameters: opaque.parameters)
+                found = config.source == .fromClass ? [] : network.claimProblems(allowed: allowedToClaims)
+                decoded.append((config, network))
+            } catch {
+                found = error.problems
+                omitted += error.omitted
             }
+            problems += found.map { "configuration \(index) (\(config.source.rawValue)): \($0)" }
         }
         return decoded
     }

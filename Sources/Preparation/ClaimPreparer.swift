@@ -38,6 +38,8 @@ package actor ClaimPreparer {
         package var report: (@Sendable (ClaimIdentity, ClaimError?) -> Void)?
         /// Whether containers get files that tell of their devices (KEP-5304).
         package var tellsDevices = false
+        /// Privileged settings that claims may set on this node, by their paths.
+        package var allowedToClaims: Set<String> = []
         /// The folder with the locks that another instance of this driver takes too: during a rolling update there are two.
         package var lockFolder: String?
 
@@ -229,6 +231,7 @@ package actor ClaimPreparer {
         planner.movesRDMA = facts.movesRDMA
         planner.tellsDevices = options.tellsDevices
         planner.attributes = attributes
+        planner.allowedToClaims = options.allowedToClaims
         planner.facts = facts.interfaces
         return try planner.plan(claim, others: Array(plans.all()))
     }

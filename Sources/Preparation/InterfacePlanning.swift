@@ -44,8 +44,9 @@ extension ClaimPlanner {
                 found.append("interface.hardwareAddr: one address cannot serve \(count) devices; give each a request of its own")
             }
         }
-        if !NetworkConfig.isInterfaceName(name) || NetworkConfig.reservedNames.contains(name) {
-            found.append("interface.name: \"\(name)\" is reserved or too long")
+        if !InterfaceNames.isUsable(name) {
+            found.append(
+                "interface.name: \(ProblemText.quoted(name)) is reserved, too long or no name; give it another with interface.name")
         }
         if member.result.shareID != nil, config.child == nil {
             found.append(

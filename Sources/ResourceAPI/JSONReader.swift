@@ -51,8 +51,11 @@ package struct JSONReader: Sendable {
 
     /// Refuses text behind the value.
     package mutating func finish() throws(JSONError) {
-        if next() != nil { throw failure("there is text behind the end of the value") }
+        if !isAtEnd() { throw failure("there is text behind the end of the value") }
     }
+
+    /// True when nothing but blanks is left.
+    package mutating func isAtEnd() -> Bool { next() == nil }
 
     /// The byte at which the next token begins.
     private mutating func next() -> UInt8? {

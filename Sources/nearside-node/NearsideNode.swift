@@ -2,6 +2,7 @@
 
 import Addressing
 import ArgumentParser
+import ClaimConfig
 import Discovery
 import Glibc
 import KubeletPlugin
@@ -55,6 +56,10 @@ struct NearsideNode: AsyncParsableCommand {
 
     @Option(help: "How many claims may have an RDMA NIC without an interface (EFA) at a time.")
     var shareNics: Int?
+
+    @Option(
+        help: "Privileged settings that claims may have, and not only device classes, with commas: see nearside validate --explain.")
+    var allowClaims = ""
 
     @Flag(help: "Give containers a file for each request that tells of its devices (KEP-5304, v1alpha1).")
     var deviceMetadata = false
@@ -118,6 +123,7 @@ struct NearsideNode: AsyncParsableCommand {
         _ = try ownedFamilies(own)
         _ = try readTopologyPolicy()
         _ = try taints()
+        _ = try allowedToClaims()
         _ = try metricsAddress()
         _ = try list(nodeAddresses).map(address)
         if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics goes from 2 to 1000") }
@@ -129,6 +135,12 @@ struct NearsideNode: AsyncParsableCommand {
 
     private func taints() throws -> TaintPolicy {
         do throws(TaintPolicy.Malformed) { return try TaintPolicy(parsing: taint) } catch { throw ValidationError("--taint: \(error)") }
+    }
+
+    private func allowedToClaims() throws -> Set<String> {
+        do throws(PrivilegedSetting.Unknown) { return try PrivilegedSetting.allowed(allowClaims) } catch {
+            throw ValidationError("--allow-claims: \(error)")
+        }
     }
 
     private func metricsAddress() throws -> MetricsAddress? {
@@ -176,6 +188,7 @@ struct NearsideNode: AsyncParsableCommand {
                 podUID: podUid),
             metrics: try metricsAddress())
         options.tellsDevices = deviceMetadata
+        options.allowedToClaims = try allowedToClaims()
         options.eviction = EvictionPolicy(rawValue: evict) ?? .never
         try await NodeDaemon(options, log: log).run()
     }

@@ -13,35 +13,50 @@ struct ValidateCommand: ParsableCommand {
             The file is a ResourceClaim, ResourceClaimTemplate, DeviceClass, a List
             of them, or a configuration alone; in JSON, or in YAML where kubectl
             reaches a cluster that reads it. Every problem is one line, with its
-            place and what would be right. Examples:
+            place and what would be right. A claim is also told what only a class
+            may set. Examples:
               nearside validate claim.json
+              nearside validate --explain
               kubectl get deviceclasses -o json | nearside validate -
             """)
 
     @Argument(help: "The file; - is standard input.")
-    var file: String
+    var file: String?
+
+    @Flag(help: "Print all fields: their types and limits, and who may set them.")
+    var explain = false
 
     @Option(help: "Name of the driver: configurations of others are left alone.")
     var driver = "dra.nearside"
 
+    @Option(help: "Privileged settings that claims may have, as nearside-node --allow-claims.")
+    var allowClaims = ""
+
+    func validate() throws {
+        if file == nil, !explain { throw ValidationError("name a file, or --explain") }
+    }
+
     func run() throws {
+        if explain { Console.print(ConfigTable.text) }
+        guard let file else { return }
         let check: ConfigCheck
         do {
-            check = try ConfigCheck(try bytes(), driver: driver)
-        } catch let error as ConfigCheck.Unreadable { throw Console.failure("\(file) \(error)") } catch let error as SystemError {
-            throw Console.failure("\(error)")
-        }
+            check = try ConfigCheck(try bytes(file), driver: driver, allowed: try PrivilegedSetting.allowed(allowClaims))
+        } catch let error as PrivilegedSetting.Unknown { throw ValidationError("--allow-claims: \(error)") } catch let error
+            as ConfigCheck.Unreadable
+        { throw Console.failure("\(file) \(error)") } catch let error as SystemError { throw Console.failure("\(error)") }
         for problem in check.problems { Console.print("\(problem)\n") }
-        if !check.problems.isEmpty {
-            throw Console.failure("\(file): \(check.problems.count == 1 ? "1 problem" : "\(check.problems.count) problems")")
-        }
+        let count = check.problems.count + check.omitted
+        if check.omitted > 0 { Console.print("and \(check.omitted) more\n") }
+        if count > 0 { throw Console.failure("\(file): \(count == 1 ? "1 problem" : "\(count) problems")") }
+        for note in check.notes { Console.print("in a claim: \(note)\n") }
         Console.print(
             check.count == 0
                 ? "\(file): no configuration of \(driver)\n"
                 : "\(file): \(check.count == 1 ? "1 configuration" : "\(check.count) configurations") of \(driver), nothing wrong\n")
     }
 
-    private func bytes() throws -> [UInt8] {
+    private func bytes(_ file: String) throws -> [UInt8] {
         if file == "-" { return try Descriptor(owning: 0).readToEnd(limit: 64 << 20) }
         let bytes = try Files.read(file, limit: 64 << 20)
         guard bytes.first(where: { $0 > 0x20 }) != UInt8(ascii: "{") else { return bytes }

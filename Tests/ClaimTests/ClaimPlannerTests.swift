@@ -175,7 +175,7 @@ struct ClaimPlannerTests {
         }
         #expect(
             error?.description
-                == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes, rules, neighbors, ethtool, rdma, sriov, workload, profile"
+                == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes, rules, neighbors, ethtool, rdma, sriov, workload, pinned, profile"
         )
     }
 
@@ -358,7 +358,7 @@ struct ClaimPlannerTests {
             return try Self.spec(outcome)?.devices[0].containerEdits.deviceNodes?.map(\.path) ?? []
         }
         #expect(try nodes([]) == ["/dev/infiniband/uverbs0"], "\(name)")
-        #expect(try nodes([try Self.config(#"{"rdma":{"management":true}}"#)]).count == 3)
+        #expect(try nodes([try Self.config(#"{"rdma":{"management":true}}"#, .fromClass)]).count == 3)
     }
 
     @Test
@@ -371,7 +371,8 @@ struct ClaimPlannerTests {
         virtual.netdevs[0].mac = "02:00:00:00:00:00"
         planner.devices[Self.secondNIC] = virtual
         let config = try Self.config(
-            #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"},"sriov":{"vlan":7,"trust":true,"spoofCheck":false,"maxTxRate":1000}}"#)
+            #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"},"sriov":{"vlan":7,"trust":true,"spoofCheck":false,"maxTxRate":1000}}"#,
+            .fromClass)
         let plan = try planner.plan(Self.claim([("vf", virtual.sliceName)], config: [config]), others: []).plan
         let function = try #require(plan.devices[0].virtualFunction)
         #expect(function.parent == parent.netdevs.first?.name && Int(function.number) == virtual.function?.virtualFunctionIndex)
@@ -382,7 +383,8 @@ struct ClaimPlannerTests {
         let held = try planner.plan(Self.claim([("pf", parent.sliceName)], uid: "u3"), others: []).plan
         #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("vf", virtual.sliceName)]), others: [held]) }
         let mistaken = #expect(throws: ClaimError.self) {
-            try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [try Self.config(#"{"sriov":{"vlan":5}}"#)]), others: [])
+            try Self.planner().plan(
+                Self.claim([("nic", Self.nic)], config: [try Self.config(#"{"sriov":{"vlan":5}}"#, .fromClass)]), others: [])
         }
         #expect(mistaken?.description.contains("is no virtual function") == true)
     }
@@ -392,7 +394,7 @@ struct ClaimPlannerTests {
         var planner = try Self.planner()
         planner.facts = ["ib0": InterfaceFacts(features: ["tx-tcp-segmentation", "rx-gro"], privateFlags: ["x"])]
         func plan(_ json: String) throws -> DevicePlan {
-            try planner.plan(Self.claim([("nic", Self.nic)], config: [try Self.config(json)]), others: []).plan.devices[0]
+            try planner.plan(Self.claim([("nic", Self.nic)], config: [try Self.config(json, .fromClass)]), others: []).plan.devices[0]
         }
         #expect(
             try plan(#"{"ethtool":{"features":{"tso":false,"gro":true}}}"#).interface?.features == [

@@ -22,7 +22,7 @@ struct NetworkConfigTests {
          "routes":[{"destination":"10.1.0.0/16","gateway":"10.0.0.1","source":"10.0.0.5","table":9,"metric":5,"mtu":1400,"onLink":true},
           {"destination":"10.2.0.0/16","scope":253}],
          "neighbors":[{"destination":"10.0.0.9","hardwareAddr":"02:00:00:00:00:09"}],
-         "ethtool":{"features":{"tso":false,"rx-gro":true},"privateFlags":{"x":true}},
+         "ethtool":{"features":{"tso":false,"rx-gro":true},"privateFlags":{"x":true}},"pinned":["interface.mtu","sriov"],
          "rdma":{"management":true},"workload":{"environment":true,"ncclTopology":true}}
         """#
 
@@ -149,17 +149,17 @@ struct NetworkConfigTests {
     func `a claim's configuration is laid over its class's, field by field, and false and 0 are said`() throws {
         let base = try NetworkConfig(
             try json(
-                #"{"interface":{"name":"a","mtu":1500,"forwarding":true,"acceptRA":2,"dhcp":true,"sysctls":{"ipv4.x":1,"ipv4.y":2}},"routes":[],"ethtool":{"features":{"a":true,"b":true}},"workload":{"environment":true}}"#
+                #"{"interface":{"name":"a","mtu":1500,"forwarding":true,"acceptRA":2,"dhcp":true,"sysctls":{"ipv4.rp_filter":1,"ipv4.arp_filter":1}},"routes":[],"ethtool":{"features":{"a":true,"b":true}},"workload":{"environment":true}}"#
             ))
         let over = try NetworkConfig(
             try json(
-                #"{"interface":{"mtu":9000,"addresses":[],"forwarding":false,"acceptRA":0,"sysctls":{"ipv4.y":3}},"ethtool":{"features":{"b":false}},"workload":{"environment":false}}"#
+                #"{"interface":{"mtu":9000,"addresses":[],"forwarding":false,"acceptRA":0,"sysctls":{"ipv4.arp_filter":0}},"ethtool":{"features":{"b":false}},"workload":{"environment":false}}"#
             ))
         let merged = base.overlaid(by: over)
         #expect(merged.interface.name == "a" && merged.interface.mtu == 9000)
         #expect(merged.interface.addresses == [] && merged.interface.dhcp == nil, "an empty list says: none; it replaces DHCP")
         #expect(merged.interface.forwarding == false && merged.interface.acceptRA == 0 && merged.workload.environment == false)
-        #expect(merged.interface.sysctls == ["ipv4.x": "1", "ipv4.y": "3"] && merged.features == ["a": true, "b": false])
+        #expect(merged.interface.sysctls == ["ipv4.rp_filter": "1", "ipv4.arp_filter": "0"] && merged.features == ["a": true, "b": false])
         #expect(merged.routes == [])
         #expect(over.overlaid(by: base).interface.addresses == nil && over.overlaid(by: base).interface.dhcp == true)
     }

@@ -73,4 +73,68 @@ struct HostileClaimTests {
         #expect(files.first?.contains("/var/run/kubernetes.io/dra-device-attributes/resourceclaims/evil/nic/") == true, "\(files)")
         try node.unprepare("evil")
     }
+
+    @Test
+    func `a claim of 32 configurations full of unknown fields is refused in less than 3 KiB`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let fields = (0..<1100).map { #""f\#($0)":0"# }.joined(separator: ",")
+        let configs = Array(repeating: (source: "FromClaim", driver: node.options.driver, parameters: "{\(fields)}"), count: 32)
+        addClaim("wordy", configs, device: "pci-0000-0c-00-0", to: node)
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("wordy") }
+        let text = error?.details ?? ""
+        #expect(text.contains("f0: is not a known field") && text.hasSuffix("more"), "\(text)")
+        #expect(text.utf8.count < 3072)
+    }
+
+    @Test
+    func `500 addresses of a claim are refused when preparing, and the next claim is prepared`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let addresses = Array(repeating: #""a::1/64""#, count: 500).joined(separator: ",")
+        addClaim(
+            "evil", [("FromClaim", node.options.driver, #"{"interface":{"addresses":[\#(addresses)]}}"#)], device: "pci-0000-0c-00-0",
+            to: node)
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("evil") }
+        #expect(error?.details.contains("interface.addresses: has 500 elements; at most 32 are taken") == true, "\(error?.details ?? "")")
+        try node.addClaim("good")
+        try node.prepare("good")
+        try node.unprepare("good")
+    }
+
+    @Test
+    func `a privileged setting counts from the class, and from a claim only where the operator allows it`() throws {
+        let parameters = #"{"interface":{"name":"net1","hardwareAddr":"02:00:00:00:00:77"}}"#
+        for (arguments, source, isRight) in [
+            ([], "FromClaim", false), ([], "FromClass", true), (["--allow-claims", "interface.hardwareAddr"], "FromClaim", true),
+            (["--allow-claims", "sriov.vlan"], "FromClaim", false),
+        ] {
+            var options = TestNode.Options(
+                programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+            options.nodeArguments = arguments
+            let node = try TestNode(options)
+            defer { node.removeAllPods() }
+            try node.startInjector()
+            try node.startNode()
+            addClaim("mac", [(source, node.options.driver, parameters)], device: "pci-0000-0c-00-0", to: node)
+            if isRight {
+                try node.prepare("mac")
+                let pod = try node.makePod("p", uid: "pod-mac")
+                try node.runtime?.run(pod)
+                let link = try ChildProcess.run("/sbin/ip", ["link", "show", "net1"], in: try node.namespace(of: pod)).output
+                #expect(link.contains("02:00:00:00:00:77"), "\(link)")
+                try node.runtime?.stop(pod)
+                try node.unprepare("mac")
+            } else {
+                let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("mac") }
+                #expect(error?.details.contains("--allow-claims=interface.hardwareAddr") == true, "\(error?.details ?? "")")
+            }
+        }
+    }
+
+    @Test
+    func `nearside-node does not start with an allowance that it does not know`() throws {
+        let ended = try ChildProcess.run("\(Place.programs)/nearside-node", ["--node-name", "n", "--allow-claims", "interface.mtu"])
+        #expect(ended.status != 0 && ended.output.contains("rdma.management"), "\(ended.output)")
+    }
 }

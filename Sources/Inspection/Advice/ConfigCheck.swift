@@ -5,83 +5,126 @@ import ResourceAPI
 
 /// What is wrong with the configurations in a file, before a cluster sees it: a claim, a template, a class, a list of them,
 /// or a configuration alone.
+///
+/// Of a claim and a template also what only a class may set; a configuration alone may be meant for either.
 package struct ConfigCheck: Hashable, Sendable {
-    /// All that is wrong, with the whole path in the file.
+    /// The first problems, with the whole path in the file.
     package private(set) var problems: [ConfigProblem] = []
+    /// How many more problems there are.
+    package private(set) var omitted = 0
     /// How many configurations of this driver there were.
     package private(set) var count = 0
+    /// Settings of a configuration alone that count in a class only.
+    package private(set) var notes: [ConfigProblem] = []
 
     /// A file that is no JSON of any use: why.
     package struct Unreadable: Error, Hashable, Sendable, CustomStringConvertible {
         package var description: String
     }
 
-    package init(_ bytes: [UInt8], driver: String) throws(Unreadable) {
+    private enum Role {
+        case claim, deviceClass, unknown
+    }
+
+    private static let most = 200
+
+    private let driver: String
+    private let allowed: Set<String>
+
+    /// - Parameter allowed: privileged settings that claims may set, by their paths.
+    package init(_ bytes: [UInt8], driver: String, allowed: Set<String> = []) throws(Unreadable) {
+        self.driver = driver
+        self.allowed = allowed
         // Several objects, one after the other, are what kubectl prints.
-        let objects = Self.objects(bytes)
-        for (index, bytes) in objects.enumerated() {
-            let json: JSONValue
-            do throws(JSONError) { json = try JSONValue(parsing: bytes) } catch {
-                throw Unreadable(description: "is no JSON: \(error)")
-            }
-            try check(json, at: objects.count > 1 ? "object \(index): " : "", driver)
-        }
-    }
-
-    /// Cut where a line ends one object and the next begins another.
-    private static func objects(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
-        let border = Array("\n}\n{".utf8)
         var objects: [ArraySlice<UInt8>] = []
-        var start = 0
-        var index = 0
-        while index + border.count <= bytes.count {
-            if bytes[index] == border[0], bytes[index..<index + border.count].elementsEqual(border) {
-                objects.append(bytes[start...index + 1])
-                start = index + 3
-                index = start
-            } else {
-                index += 1
-            }
-        }
-        return objects + [bytes[start...]]
+        do throws(JSONError) {
+            var reader = try JSONReader(bytes, limits: .document)
+            repeat { objects.append(try reader.skip()) } while !reader.isAtEnd()
+        } catch { throw Unreadable(description: "is no JSON: \(error)") }
+        for (index, bytes) in objects.enumerated() { try check(bytes, at: objects.count > 1 ? "object \(index): " : "") }
     }
 
-    private mutating func check(_ json: JSONValue, at path: String, _ driver: String) throws(Unreadable) {
-        guard case .object = json else { throw Unreadable(description: "\(path.isEmpty ? "it" : path) is \(json.kind), not an object") }
-        var kind = ""
-        if case .string(let text)? = json["kind"] { kind = text }
-        switch kind {
-        case "ResourceClaim", "DeviceClass":
-            read(
-                json["spec"]?[kind == "DeviceClass" ? "config" : "devices"],
-                at: "\(path)spec.\(kind == "DeviceClass" ? "config" : "devices")", driver)
-        case "ResourceClaimTemplate": read(json["spec"]?["spec"]?["devices"], at: "\(path)spec.spec.devices", driver)
+    // MARK: Objects
+
+    /// The members of an object, unread: what is in them may be another driver's.
+    private func members(_ bytes: ArraySlice<UInt8>?, at path: String) throws(Unreadable) -> [String: ArraySlice<UInt8>] {
+        guard let bytes else { return [:] }
+        var members: [String: ArraySlice<UInt8>] = [:]
+        do throws(JSONError) {
+            var reader = try JSONReader(Array(bytes), limits: .document)
+            if reader.isNull() { return [:] }
+            try reader.members { (reader, name) throws(JSONError) in members[name] = try reader.skip() }
+        } catch { throw Unreadable(description: "\(path.isEmpty ? "is no object: " : "\(path): ")\(error)") }
+        return members
+    }
+
+    private func elements(_ bytes: ArraySlice<UInt8>?, at path: String) throws(Unreadable) -> [ArraySlice<UInt8>] {
+        guard let bytes else { return [] }
+        var elements: [ArraySlice<UInt8>] = []
+        do throws(JSONError) {
+            var reader = try JSONReader(Array(bytes), limits: .document)
+            if reader.isNull() { return [] }
+            try reader.elements { (reader) throws(JSONError) in elements.append(try reader.skip()) }
+        } catch { throw Unreadable(description: "\(path): \(error)") }
+        return elements
+    }
+
+    private func string(_ bytes: ArraySlice<UInt8>?) -> String? {
+        guard let bytes, case .string(let text)? = try? JSONValue(parsing: bytes) else { return nil }
+        return text
+    }
+
+    private mutating func check(_ bytes: ArraySlice<UInt8>, at path: String) throws(Unreadable) {
+        let object = try members(bytes, at: path)
+        switch string(object["kind"]) ?? "" {
+        case "DeviceClass":
+            let spec = try members(object["spec"], at: "\(path)spec")
+            try read(spec["config"], at: "\(path)spec.config", .deviceClass)
+        case "ResourceClaim":
+            let spec = try members(object["spec"], at: "\(path)spec")
+            let devices = try members(spec["devices"], at: "\(path)spec.devices")
+            try read(devices["config"], at: "\(path)spec.devices.config", .claim)
+        case "ResourceClaimTemplate":
+            let spec = try members(try members(object["spec"], at: "\(path)spec")["spec"], at: "\(path)spec.spec")
+            let devices = try members(spec["devices"], at: "\(path)spec.spec.devices")
+            try read(devices["config"], at: "\(path)spec.spec.devices.config", .claim)
         case "List":
-            guard case .array(let items)? = json["items"] else { return }
-            for (index, item) in items.enumerated() { try check(item, at: "\(path)items[\(index)].", driver) }
-        case "", NetworkConfig.kind:
-            note(json, at: path)
+            for (index, item) in try elements(object["items"], at: "\(path)items").enumerated() {
+                try check(item, at: "\(path)items[\(index)].")
+            }
+        case "", NetworkConfig.kind: judge(Array(bytes), at: path, .unknown)
         default:
             // Whatever else lies in the file is not ours to judge.
             return
         }
     }
 
-    /// `config` of a claim's devices, or of a class, which has it alone.
-    private mutating func read(_ json: JSONValue?, at path: String, _ driver: String) {
-        let list = json?["config"] ?? json
-        guard case .array(let entries)? = list else { return }
-        let prefix = json?["config"] == nil ? path : "\(path).config"
-        for (index, entry) in entries.enumerated() {
-            guard case .string(driver)? = entry["opaque"]?["driver"], let parameters = entry["opaque"]?["parameters"] else { continue }
-            note(parameters, at: "\(prefix)[\(index)].opaque.parameters.")
+    /// The configurations of a claim's devices, or of a class.
+    private mutating func read(_ bytes: ArraySlice<UInt8>?, at path: String, _ role: Role) throws(Unreadable) {
+        for (index, entry) in try elements(bytes, at: path).enumerated() {
+            let place = "\(path)[\(index)]"
+            let opaque = try members(try members(entry, at: place)["opaque"], at: "\(place).opaque")
+            guard string(opaque["driver"]) == driver, let parameters = opaque["parameters"] else { continue }
+            judge(Array(parameters), at: "\(place).opaque.parameters.", role)
         }
     }
 
-    private mutating func note(_ parameters: JSONValue, at path: String) {
+    private mutating func judge(_ parameters: [UInt8], at path: String, _ role: Role) {
         count += 1
-        do throws(InvalidConfig) { _ = try NetworkConfig(parameters) } catch {
-            problems += error.problems.map { ConfigProblem(path + $0.path, $0.text) }
+        var found: [ConfigProblem] = []
+        do throws(InvalidConfig) {
+            let config = try NetworkConfig(parameters: parameters)
+            switch role {
+            case .claim: found = config.claimProblems(allowed: allowed)
+            case .unknown: notes += config.claimProblems(allowed: allowed).map { ConfigProblem(path + $0.path, $0.text) }
+            case .deviceClass: break
+            }
+        } catch {
+            found = error.problems
+            omitted += error.omitted
         }
+        let room = max(0, Self.most - problems.count)
+        problems += found.prefix(room).map { ConfigProblem(path + $0.path, $0.text) }
+        omitted += max(0, found.count - room)
     }
 }

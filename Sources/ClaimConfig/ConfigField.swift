@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A field of configurations as people are told of it: `nearside validate --explain` prints these, and `api/networkconfig.schema.json`
+/// has the same.
+package struct ConfigField: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        case object
+        case boolean
+        case integer(ClosedRange<Int>)
+        case numbers([Int])
+        case words([String])
+        /// Of at most so many bytes.
+        case string(Int)
+        /// Of at most so many elements.
+        case list(Int)
+        /// Of at most so many entries, by names.
+        case map(Int)
+    }
+
+    /// Names with dots between them; elements of lists are behind `[]`.
+    package var path: String
+    package var kind: Kind
+
+    init(_ path: String, _ kind: Kind) {
+        self.path = path
+        self.kind = kind
+    }
+
+    package var privilege: PrivilegedSetting? { PrivilegedSetting.all.first { $0.path == path } }
+
+    /// True for what has a meaning in classes only.
+    package var isForClasses: Bool { path == "pinned" }
+
+    package static let all: [ConfigField] = top + interface + routing + device
+
+    private static let top = [
+        ConfigField("apiVersion", .words([NetworkConfig.apiVersion])), ConfigField("kind", .words([NetworkConfig.kind])),
+        ConfigField("pinned", .list(ConfigLimits.pinned)), ConfigField("pinned[]", .string(ConfigLimits.pathBytes)),
+    ]
+
+    private static let interface = [
+        ConfigField("interface", .object), ConfigField("interface.name", .string(ConfigLimits.nameBytes)),
+        ConfigField("interface.addresses", .list(ConfigLimits.addresses)),
+        ConfigField("interface.addresses[]", .string(ConfigLimits.addressBytes)), ConfigField("interface.dhcp", .boolean),
+        ConfigField("interface.dhcp6", .boolean), ConfigField("interface.mtu", .integer(ConfigLimits.mtu)),
+        ConfigField("interface.hardwareAddr", .string(ConfigLimits.hardwareAddressBytes)),
+        ConfigField("interface.gsoMaxSize", .integer(ConfigLimits.segmentSize)),
+        ConfigField("interface.groMaxSize", .integer(ConfigLimits.segmentSize)),
+        ConfigField("interface.gsoIPv4MaxSize", .integer(ConfigLimits.segmentSize)),
+        ConfigField("interface.groIPv4MaxSize", .integer(ConfigLimits.segmentSize)), ConfigField("interface.forwarding", .boolean),
+        ConfigField("interface.arpIgnore", .numbers(ConfigLimits.arpIgnore)),
+        ConfigField("interface.arpAnnounce", .integer(ConfigLimits.arpAnnounce)),
+        ConfigField("interface.acceptRA", .integer(ConfigLimits.acceptRA)), ConfigField("interface.disableEbpfPrograms", .boolean),
+        ConfigField("interface.vrf", .object), ConfigField("interface.vrf.name", .string(ConfigLimits.nameBytes)),
+        ConfigField("interface.vrf.table", .integer(ConfigLimits.table)), ConfigField("interface.subInterface", .object),
+        ConfigField("interface.subInterface.type", .words(ChildConfig.Kind.allCases.map(\.rawValue))),
+        ConfigField("interface.subInterface.mode", .words(ChildConfig.Kind.allCases.flatMap(\.modes).map(\.name))),
+        ConfigField("interface.subInterface.vlan", .integer(ConfigLimits.vlan)),
+        ConfigField("interface.sysctls", .map(ConfigLimits.sysctls)),
+    ]
+
+    private static let routing = [
+        ConfigField("routes", .list(ConfigLimits.routes)), ConfigField("routes[]", .object),
+        ConfigField("routes[].destination", .string(ConfigLimits.addressBytes)),
+        ConfigField("routes[].gateway", .string(ConfigLimits.addressBytes)),
+        ConfigField("routes[].source", .string(ConfigLimits.addressBytes)), ConfigField("routes[].scope", .numbers(ConfigLimits.scopes)),
+        ConfigField("routes[].table", .integer(ConfigLimits.number)), ConfigField("routes[].metric", .integer(ConfigLimits.number)),
+        ConfigField("routes[].mtu", .integer(ConfigLimits.mtu)), ConfigField("routes[].onLink", .boolean),
+        ConfigField("rules", .list(ConfigLimits.rules)), ConfigField("rules[]", .object),
+        ConfigField("rules[].source", .string(ConfigLimits.addressBytes)),
+        ConfigField("rules[].destination", .string(ConfigLimits.addressBytes)),
+        ConfigField("rules[].table", .integer(ConfigLimits.table)), ConfigField("rules[].priority", .integer(ConfigLimits.priority)),
+        ConfigField("neighbors", .list(ConfigLimits.neighbors)), ConfigField("neighbors[]", .object),
+        ConfigField("neighbors[].destination", .string(ConfigLimits.addressBytes)),
+        ConfigField("neighbors[].hardwareAddr", .string(ConfigLimits.hardwareAddressBytes)),
+    ]
+
+    private static let device = [
+        ConfigField("ethtool", .object), ConfigField("ethtool.features", .map(ConfigLimits.features)),
+        ConfigField("ethtool.privateFlags", .map(ConfigLimits.privateFlags)), ConfigField("rdma", .object),
+        ConfigField("rdma.management", .boolean), ConfigField("sriov", .object),
+        ConfigField("sriov.vlan", .integer(ConfigLimits.functionVLAN)), ConfigField("sriov.trust", .boolean),
+        ConfigField("sriov.spoofCheck", .boolean), ConfigField("sriov.minTxRate", .integer(ConfigLimits.number)),
+        ConfigField("sriov.maxTxRate", .integer(ConfigLimits.number)), ConfigField("workload", .object),
+        ConfigField("workload.environment", .boolean), ConfigField("workload.ncclTopology", .boolean),
+    ]
+
+    /// Paths that a class can pin: single values, lists and maps as a whole, and whole sections.
+    package static let pinnable: Set<String> = Set(
+        all.map(\.path).filter { path in
+            !path.contains("[]") && !["apiVersion", "kind", "pinned"].contains(path) && !path.hasPrefix("interface.vrf.")
+                && !path.hasPrefix("interface.subInterface.")
+        })
+}

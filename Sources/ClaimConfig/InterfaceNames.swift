@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ResourceAPI
+
+/// Names of interfaces in pods.
+///
+/// A name that somebody chooses has the characters of a DNS label: lower-case letters, digits and dashes, beginning with a letter or a
+/// digit. That leaves out what the kernel takes for a pattern (`%d`), what divides paths and names of sysctls (`/`, `.`), and what tools
+/// take for an option. A dash at the end is allowed, since a number may follow. A name that the host gave (`enP1p1s0f0np0`, `ib_0`) is
+/// kept if the kernel takes it.
+package enum InterfaceNames {
+    /// The loopback, the pod network's interface, and folders below /proc/sys/net that stand for all interfaces.
+    package static let reserved = ["lo", "eth0", "all", "default"]
+
+    /// The schema's pattern for a name that can be chosen, but for those that are reserved and those of digits alone.
+    package static let pattern = "^[a-z0-9][a-z0-9-]*$"
+
+    /// Why a name cannot be chosen; nil when it can.
+    package static func problem(_ name: String) -> String? {
+        let isPlain = name.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d }
+        guard isPlain, (1...ConfigLimits.nameBytes).contains(name.utf8.count), name.utf8.first != 0x2d else {
+            return
+                "\(ProblemText.quoted(name)) is no name for an interface: it has 1 to \(ConfigLimits.nameBytes) lower-case letters, digits "
+                + "and dashes, and begins with none of these"
+        }
+        if name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) { return "\"\(name)\" is a number, which tools take for an index" }
+        return reserved.contains(name) ? "\"\(name)\" is reserved" : nil
+    }
+
+    /// True for a name that the kernel takes as it is (dev_valid_name and dev_get_valid_name in net/core/dev.c) and that is not reserved.
+    package static func isUsable(_ name: String) -> Bool {
+        (1...ConfigLimits.nameBytes).contains(name.utf8.count) && name != "." && name != ".." && !reserved.contains(name)
+            && name.utf8.first != UInt8(ascii: "-")
+            && name.utf8.allSatisfy {
+                (0x21...0x7e).contains($0) && ![UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "%")].contains($0)
+            }
+    }
+}
+
+extension ConfigReader {
+    mutating func interfaceName(_ json: JSONValue?, at path: String) -> String? {
+        guard let name = string(json, at: path, bytes: ConfigLimits.nameBytes) else { return nil }
+        if let problem = InterfaceNames.problem(name) { self.problem(path, problem) }
+        return name
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClaimConfig
+import ResourceAPI
+
+/// The fields of configurations, for people: `nearside validate --explain`.
+package enum ConfigTable {
+    /// Columns: field, type, limit, who may set it.
+    package static func rows() -> [[String]] {
+        ConfigField.all.map { [$0.path, $0.kind.name, $0.kind.limit, who($0)] }
+    }
+
+    /// Columns: setting of an interface, values, who may set it.
+    package static func sysctlRows() -> [[String]] {
+        Sysctls.settings.sorted { $0.key < $1.key }.map { name, setting in
+            [name, "\(setting.values.lowerBound) to \(setting.values.upperBound)", setting.isHarmless ? "claim" : "class"]
+        }
+    }
+
+    package static var text: String {
+        var fields = TextTable(["FIELD", "TYPE", "LIMIT", "WHO"])
+        for row in rows() { fields.add(row) }
+        var settings = TextTable(["SYSCTL", "VALUES", "WHO"])
+        for row in sysctlRows() { settings.add(row) }
+        let reasons = PrivilegedSetting.all.map { setting in
+            "  \(setting.path)\(setting.values.map { " (\($0))" } ?? ""): \(setting.reason)\n"
+        }
+        return """
+            \(fields.text)
+            \(settings.text)
+            claim: the author of a claim, and the class. class: the DeviceClass of the
+            request alone, unless nearside-node runs with --allow-claims=FIELD,...
+            A class can pin fields and sections with "pinned"; then no claim sets them.
+            One configuration has at most \(ConfigLimits.text.bytes) bytes and \(ConfigLimits.text.depth) levels, all devices of a claim
+            together at most \(ConfigLimits.entriesPerClaim) addresses, routes, rules, neighbours, settings and flags.
+
+            Why a field is for classes:
+            \(reasons.joined())
+            """
+    }
+
+    private static func who(_ field: ConfigField) -> String {
+        if field.isForClasses { return "class" }
+        guard let privilege = field.privilege else { return "claim" }
+        return privilege.values.map { "claim; class: \($0)" } ?? "class"
+    }
+}
+
+extension ConfigField.Kind {
+    fileprivate var name: String {
+        switch self {
+        case .object: "object"
+        case .boolean: "boolean"
+        case .integer, .numbers: "integer"
+        case .words, .string: "string"
+        case .list: "list"
+        case .map: "map"
+        }
+    }
+
+    fileprivate var limit: String {
+        switch self {
+        case .object, .boolean: "-"
+        case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .numbers(let values): values.map(String.init).joined(separator: ", ")
+        case .words(let words): words.joined(separator: ", ")
+        case .string(let bytes): "\(bytes) bytes"
+        case .list(let count): "\(count) elements"
+        case .map(let count): "\(count) entries"
+        }
+    }
+}
