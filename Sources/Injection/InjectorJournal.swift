@@ -31,6 +31,9 @@ extension PodInjector {
 
     /// A claim that was made for no pod in particular can be used by pods that its plan does not name, and one whose plan was damaged
     /// by who knows which. Then nobody here can say whether this one does, and a guess would start it without its devices.
+    ///
+    /// A pod in the host's network has no use for a claim's interface: what the node needs to reach the API server does not wait for
+    /// lost plans, which only the API server can help with.
     func identify(_ sandbox: Sandbox) throws(InjectionError) {
         guard !sandbox.isStatic else { return }
         let lost = plans.lostClaims()
@@ -42,7 +45,7 @@ extension PodInjector {
         }
         let candidate =
             open.map(\.claim).min { $0.name < $1.name }.map { "claim \($0)" }
-            ?? lost.min().map { "the claim with UID \($0), whose plan was damaged" }
+            ?? (sandbox.namespacePath == nil ? nil : lost.min()).map { "the claim with UID \($0), whose plan was damaged" }
         guard let candidate, !known.contains(sandbox.podUID) else { return }
         if let why = lookUp(sandbox) {
             throw InjectionError("pod \(sandbox.pod) may be one of those that use \(candidate), and it cannot be found out: \(why)")

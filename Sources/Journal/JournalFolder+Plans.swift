@@ -27,6 +27,14 @@ extension JournalFolder {
     /// True for a plan that was set aside as damaged, and that nobody has written anew or given up since.
     package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
 
+    /// Says that the plan of a claim is lost, as if it had been set aside as damaged: until one is written or removed.
+    package func markLost(_ uid: String) throws(JournalError) {
+        let file = try checkedFile(.plans, uid) + Self.aside
+        do throws(SystemError) { try Files.replace(file, with: [], mode: 0o600, isDurable: false) } catch {
+            throw JournalError(file, "cannot be written: \(error)")
+        }
+    }
+
     /// The claims of all files of plans, also of those that were set aside.
     package func planUIDs() -> Set<String> { Set(Files.list(plansFolder).compactMap(Self.uid(ofChanged:))) }
 

@@ -91,9 +91,13 @@ package enum Files {
             unlink(temporary)
             throw error
         }
-        guard isDurable else { return }
-        let parent = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY)
-        try checked("flush", folder) { fsync(parent.raw) }
+        if isDurable { try flush(folder) }
+    }
+
+    /// Waits until a file, or the names in a folder, are on the disk.
+    package static func flush(_ path: String) throws(SystemError) {
+        let file = try Descriptor.open(path, flags: O_RDONLY)
+        try checked("flush", path) { fsync(file.raw) }
     }
 
     private static let process = getpid()

@@ -34,6 +34,8 @@ package struct NodeDaemon: Sendable {
         package var tellsDevices = false
         /// Privileged settings that claims may set on this node, by their paths.
         package var allowedToClaims: Set<String> = []
+        /// After how long claims that do not exist any more are released; nil for never.
+        package var orphansAfter: Duration?
         /// What becomes of pods that started without their devices.
         package var eviction = EvictionPolicy.never
         /// Nil for none.
@@ -73,6 +75,7 @@ package struct NodeDaemon: Sendable {
         try Files.makeFolder(options.kubelet.data, mode: 0o750)
         let requests = RequestCounts()
         let times = CallTimes()
+        let orphans = OrphanService.Count()
         let resources = ResourceClient(APIClient(endpoint: options.endpoint, http: http, observe: requests.note))
         let driver = options.policy.driver
         let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
@@ -82,6 +85,8 @@ package struct NodeDaemon: Sendable {
         preparation.allowedToClaims = options.allowedToClaims
         preparation.vendorSpecFolders = options.vendorSpecFolders
         preparation.report = status.report
+        preparation.pool = options.node
+        preparation.prepared = PreparedClaims(folder: "\(options.kubelet.data)/prepared")
         let preparer = ClaimPreparer(preparation, resources: resources, journal: journal, log: log)
         let publisher = SlicePublisher(
             client: resources, driver: driver, node: options.node, lacking: ClusterMemory.read(journal),
@@ -97,12 +102,20 @@ package struct NodeDaemon: Sendable {
             events: events, log: log)
         // Devices are known before anybody can ask for one.
         try await inventory.refresh()
+        // And plans that a restart of the machine took are there before the kubelet knows this instance.
+        let lost = await RestoreService.restoreAtStart(preparer)
+        if lost > 0 {
+            log.error("plans of prepared claims are still lost; serving the kubelet without them", metadata: ["claims": "\(lost)"])
+        }
         var lifecycleLog = log
         lifecycleLog.logLevel = max(log.logLevel, .notice)
         var services: [any Service] = [
             PublisherService(publisher: publisher, board: conditions, lock: "\(options.kubelet.data)/publish.lock", log: log), inventory,
             events, status,
             LatePodService(resources: resources, journal: journal, events: events, policy: options.eviction, log: log),
+            RestoreService(preparer: preparer),
+            OrphanService(
+                preparer: preparer, resources: resources, journal: journal, after: options.orphansAfter, count: orphans, log: log),
             UpgradeService(journal: journal, log: log),
             PodQuestionService(socket: journal.nodeSocket, preparer: preparer, health: health, log: log),
             try KubeletPlugin(
@@ -118,7 +131,9 @@ package struct NodeDaemon: Sendable {
         }
         if let address = options.metrics {
             let page: @Sendable () async -> String = {
-                MetricsPage(await publisher.current, await inventory.statistics, requests.current, times.current).text
+                MetricsPage(
+                    await publisher.current, await inventory.statistics, requests.current, times.current, orphans: orphans.current
+                ).text
             }
             services.append(MetricsServer(address: address, eventLoopGroup: group, page: page, health: health, log: log))
         }

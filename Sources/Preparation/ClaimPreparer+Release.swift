@@ -51,7 +51,10 @@ extension ClaimPreparer {
         defer { withExtendedLifetime(lock) {} }
         try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
             guard plans.plan(identity.uid)?.phase != .prepared else { return }
+            lost[identity.uid] = nil
             do {
+                // Before the plan, which is remembered at the next start when this ends in between.
+                try options.prepared?.remove(identity.uid)
                 try journal.removeWorkloads(identity.uid)
                 try journal.removePlan(identity.uid)
             } catch { throw ClaimError("claim \(identity): \(error)") }

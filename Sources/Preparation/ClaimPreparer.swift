@@ -43,6 +43,11 @@ package actor ClaimPreparer {
         /// The folder with the locks that another instance of this driver takes too: during a rolling update there are two.
         package var lockFolder: String?
 
+        /// The pool of this node; nil when any will do.
+        package var pool: String?
+        /// Where claims are remembered over a restart of the machine; nil for nowhere.
+        package var prepared: PreparedClaims?
+
         package init(driver: String, lockFolder: String? = nil) {
             self.driver = driver
             self.lockFolder = lockFolder
@@ -54,6 +59,8 @@ package actor ClaimPreparer {
     let journal: JournalFolder
     let plans: PlanCache
     let log: Logger
+    /// Claims that the kubelet was told are prepared, and whose plans are gone, by UID.
+    var lost: [String: ClaimIdentity] = [:]
     private var devices: [String: Device] = [:]
     private var groups: [String: [String]] = [:]
     private var topology: MachineTopology?
@@ -100,13 +107,18 @@ package actor ClaimPreparer {
             switch try await attempt(identity, readiness, until: end) {
             case .prepared(let plan):
                 // The kubelet hears of names that the runtime can resolve by then.
-                try await require(ask(.publish(claim: identity.uid), milliseconds: Self.statusPatience), identity)
+                try await publish(identity)
                 log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(plan.devices.count)"])
                 return Self.prepared(plan)
             case .awaitsInjector: _ = await readiness.value
             case .held(let holder, let error): try await awaitRelease(of: holder, error, until: releaseEnd)
             }
         }
+    }
+
+    /// Has `nearside-nri` write the CDI specification of a claim that has a plan.
+    func publish(_ identity: ClaimIdentity) async throws(ClaimError) {
+        try await require(ask(.publish(claim: identity.uid), milliseconds: Self.statusPatience), identity)
     }
 
     /// How far Prepare came under the claim's lock.
@@ -161,7 +173,7 @@ package actor ClaimPreparer {
         _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
         let facts = await facts(for: claim)
-        return try await withPlans(identity.description, until: end) { () throws(ClaimError) in
+        let attempt = try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
             let existing = plans.plan(identity.uid)
             if let existing, existing.phase == .released {
                 throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
@@ -174,12 +186,19 @@ package actor ClaimPreparer {
             try write(outcome, existing)
             return .prepared(outcome.plan)
         }
+        if case .prepared = attempt { remember(identity) }
+        return attempt
     }
 
     /// Makes the plan of a claim anew, without asking `nearside-nri`: the kubelet was told that the claim is prepared.
     func remake(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
+        try await remakeLocked(identity, claim, until: end)
+    }
+
+    /// The same, for a claim whose lock is held.
+    func remakeLocked(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
         if case .held(_, let error) = try await plan(identity, claim, until: end) { throw error }
     }
 

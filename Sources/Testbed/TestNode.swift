@@ -210,8 +210,10 @@ package final class TestNode {
             patience: options.runtimePatience)
     }
 
-    /// - Parameter registrationSocket: where it is to appear, if not in its usual place.
-    package func startNode(registrationSocket: String? = nil) throws {
+    /// - Parameters:
+    ///   - registrationSocket: where it is to appear, if not in its usual place.
+    ///   - seconds: within which it is to appear.
+    package func startNode(registrationSocket: String? = nil, seconds: Double = 10) throws {
         nodeDaemon = try startDaemon(
             "nearside-node", capabilities: [],
             [
@@ -224,7 +226,7 @@ package final class TestNode {
             log: "node.log")
         let socket = registrationSocket ?? scratch("plugins_registry/\(options.driver)-reg.sock")
         func isServing() -> Bool { (try? UnixSocket.connect(socket)) != nil }
-        guard eventually(seconds: 10, { isServing() || nodeDaemon?.isRunning != true }), isServing() else {
+        guard eventually(seconds: seconds, { isServing() || nodeDaemon?.isRunning != true }), isServing() else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)
         }
         kubelet = try KubeletPeer(registrationSocket: socket, patience: options.kubeletPatience)

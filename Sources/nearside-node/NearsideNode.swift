@@ -69,6 +69,11 @@ struct NearsideNode: AsyncParsableCommand {
             "Evict pods that the runtime started without their devices: never, failed (those that cannot be given them now) or late (all).")
     var evict = "never"
 
+    @Option(
+        help:
+            "After how many seconds prepared claims that do not exist any more are released, where the kubelet does not do it; 0 is never.")
+    var releaseOrphansAfter = 900
+
     @Option(help: "Addresses of this node, with commas: their interfaces are never given away.")
     var nodeAddresses = ""
 
@@ -126,6 +131,7 @@ struct NearsideNode: AsyncParsableCommand {
         _ = try allowedToClaims()
         _ = try metricsAddress()
         _ = try list(nodeAddresses).map(address)
+        guard (0...604_800).contains(releaseOrphansAfter) else { throw ValidationError("--release-orphans-after goes from 0 to 604800") }
         if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics goes from 2 to 1000") }
         if kubeconfig != nil, apiServer != nil { throw ValidationError("--kubeconfig and --api-server exclude each other") }
         if let podUid, podUid.isEmpty || podUid.contains(where: { !$0.isASCII || !($0.isLetter || $0.isNumber || $0 == "-") }) {
@@ -189,6 +195,7 @@ struct NearsideNode: AsyncParsableCommand {
             metrics: try metricsAddress())
         options.tellsDevices = deviceMetadata
         options.allowedToClaims = try allowedToClaims()
+        options.orphansAfter = releaseOrphansAfter == 0 ? nil : .seconds(releaseOrphansAfter)
         options.eviction = EvictionPolicy(rawValue: evict) ?? .never
         try await NodeDaemon(options, log: log).run()
     }

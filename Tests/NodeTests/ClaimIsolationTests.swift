@@ -26,7 +26,8 @@ struct ClaimIsolationTests {
     }
 
     @Test
-    func `while nearside-nri is stopped in the middle of a release, a claim that needs nothing of it is prepared at once`() throws {
+    func `while nearside-nri is stopped in the middle of a release, another claim gets its devices at once and waits for it alone`() throws
+    {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -36,17 +37,18 @@ struct ClaimIsolationTests {
         defer { node.injectorDaemon?.signal(SIGCONT) }
         let release = try background(node) { try $0.unprepare(namespace: "default", name: "a", uid: "uid-a") }
         #expect(eventually { phase(node, "a") == "released" })
-        let start = ContinuousClock.now
-        try node.prepare("gpu")
-        try node.unprepare("gpu")
-        #expect(ContinuousClock.now - start < .seconds(3))
-        #expect(!release.isDone)
-        // The claim itself is refused with what to do.
-        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-        #expect(error?.details.contains("nearside-nri does not answer") == true, "\(error?.details ?? "")")
+        // It needs nearside-nri for its CDI specification, which comes after the plan.
+        let next = try background(node) { _ = try $0.prepare(namespace: "default", name: "gpu", uid: "uid-gpu") }
+        #expect(eventually(seconds: 2) { phase(node, "gpu") == "prepared" })
+        #expect(!release.isDone && !next.isDone)
         node.injectorDaemon?.signal(SIGCONT)
+        try next.finish(seconds: 4)
         try release.finish()
         #expect(phase(node, "a") == nil)
+        // Without it, what is wrong is said, and not that there is another instance.
+        node.injectorDaemon?.signal(SIGSTOP)
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("gpu") }
+        #expect(error?.details.contains("nearside-nri does not answer") == true, "\(error?.details ?? "")")
     }
 
     @Test
@@ -83,8 +85,7 @@ struct ClaimIsolationTests {
 
     @Test
     func `claims of one call are prepared side by side, and all are answered`() throws {
-        let node = try TestNode.hgxA100()
-        try node.startNode()
+        let node = try TestNode.serving()
         try node.addClaim("slow", devices: [Self.gpu], interface: nil)
         try node.addClaim("quick", devices: ["pci-0000-0f-00-0"], interface: nil)
         node.api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims/slow", code: 503, retryAfter: 3))
@@ -151,9 +152,8 @@ struct ClaimIsolationTests {
 
     @Test
     func `nested parameters of another driver in one claim do not keep another claim waiting`() throws {
-        let node = try TestNode.hgxA100()
-        try node.startNode()
-        let depth = 400
+        let node = try TestNode.serving()
+        let depth = 200
         var parameters = JSONValue.array(Array(repeating: .integer(1), count: 4000))
         for _ in 0..<depth { parameters = .array([parameters]) }
         let config = AllocationConfig(

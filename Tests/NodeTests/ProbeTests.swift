@@ -31,8 +31,7 @@ struct ProbeTests {
             "\(Place.programs)/nearside-node",
             [
                 "--node-name", "testnode", "--own", "gpus", "--host-root", node.scratch("host"), "--journal", node.scratch("journal"),
-                "--states", node.scratch("states"),
-                "--cdi", node.scratch("cdi"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url, "--gate", "", "--pod-uid",
+                "--states", node.scratch("states"), "--kubelet-root", node.scratch.path, "--api-server", node.api.url, "--pod-uid",
                 pod,
             ] + arguments, in: node.host, output: node.scratch("\(pod).log"))
     }

@@ -49,7 +49,7 @@ struct MetricsPage {
 
     init(
         _ publisher: SlicePublisher.Statistics, _ inventory: InventoryStatistics, _ requests: [RequestCounts.Key: Int],
-        _ calls: [CallTimes.Key: CallTimes.Histogram]
+        _ calls: [CallTimes.Key: CallTimes.Histogram], orphans: Int = 0
     ) {
         add(
             "api_requests_total", .counter, "Requests to the API server; status 0 is no answer.",
@@ -73,6 +73,7 @@ struct MetricsPage {
         add("pairs", .gauge, "Pairs of accelerators and NICs on this machine.", inventory.pairs)
         add("snapshots_total", .counter, "Snapshots of the machine.", inventory.snapshots)
         add("claims", .gauge, "Claims that are prepared.", inventory.claims)
+        add("orphaned_claims_released_total", .counter, "Claims that were released because they do not exist any more.", orphans)
         add(
             "claim_call_duration_seconds", "How long the kubelet waited for a claim.",
             CallTimes.Call.allCases.flatMap { call in
