@@ -181,7 +181,9 @@ let targets: [Target] = [
     // Documents and pictures for people and scripts.
     .target(
         name: "Inspection",
-        dependencies: ["ClaimConfig", "Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology"],
+        dependencies: [
+            "Addressing", "ClaimConfig", "Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology",
+        ],
         swiftSettings: strict),
 
     // The kubelet's side of gRPC through libgrpc, which is not our implementation.

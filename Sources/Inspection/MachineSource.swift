@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Discovery
+import Glibc
 package import Hardware
 import Linux
 
@@ -30,7 +32,20 @@ package enum MachineSource: Hashable, Sendable {
     }
 
     private func discover(_ root: HostRoot) throws(Unusable) -> Machine {
-        do { return try Discovery(root: root).snapshot().machine } catch { throw Unusable(description: "\(error)") }
+        do { return try Discovery(root: root, destinations: Self.destinations).snapshot().machine } catch {
+            throw Unusable(description: "\(error)")
+        }
+    }
+
+    /// What the environment tells of the cluster, as that of a pod does.
+    private static var destinations: HostDestinations {
+        func addresses(_ name: String) -> [IPAddress] {
+            let text = getenv(name).map { String(cString: $0) } ?? ""
+            return text.split(separator: ",").compactMap { IPAddress(parsing: $0) }
+        }
+        var destinations = HostDestinations(nodeAddresses: addresses("NODE_ADDRESS"))
+        destinations.apiServers = addresses("KUBERNETES_SERVICE_HOST")
+        return destinations
     }
 
     private func readDescription(_ name: String) throws(Unusable) -> Machine {

@@ -7,6 +7,10 @@ package import Netlink
 /// as it is on the host.
 package struct InterfacePlan: Hashable, Sendable, Codable {
     package var hostName: String
+    /// The device on a bus that the interface belongs to, as the kernel names it, and the address it was made with: what an interface of
+    /// that name has to have when it is taken. Nil when the kernel does not tell, or where it can change.
+    package var parentDevice: String?
+    package var permanentAddress: HardwareAddress?
     package var name: String
     /// Nil: the interface itself goes. Otherwise the pod gets one of its own that is stacked on it, and it stays on the host.
     package var child: ChildPlan?

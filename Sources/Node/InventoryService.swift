@@ -92,15 +92,21 @@ actor InventoryService: Service {
         let topology = MachineTopology(machine, policy: options.topologyPolicy, known: known)
         let held = Set(plans.flatMap(\.devices).flatMap { [$0.device] + ($0.group.map { [$0] } ?? []) })
         var report = HealthReport(topology, policy, held: held, known: known)
+        let published = machine.devices.filter { policy.publishes($0, of: topology) }
+        let lostInterfaces = machine.lostInterfaces(since: known)
+        report.add(
+            .noInterface,
+            published.compactMap { device in
+                lostInterfaces[device.sliceName].map { (device.sliceName, "its interface \($0) is not on the host any more") }
+            })
         report.add(.notRestored, attachments.compactMap { attachment in attachment.problem.map { (attachment.device, $0) } })
         names.complete(&nameTable, for: machine)
         let slices = SliceDevices(topology, policy, health: report, names: nameTable)
         note(snapshot.remarks + topology.remarks + slices.remarks)
-        remember(topology.remembered(policy, known: known))
-        let published = machine.devices.filter { policy.publishes($0, of: topology) }
+        remember(topology.remembered(policy, known: known, held: held))
         await preparer.update(
             devices: Dictionary(published.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            groups: slices.pairs?.members ?? [:], topology: topology,
+            groups: slices.pairs?.members ?? [:], topology: topology, lostInterfaces: lostInterfaces,
             attributes: Dictionary(slices.whole.devices.map { ($0.name, $0.attributes ?? [:]) }, uniquingKeysWith: { first, _ in first }))
         if knowsCluster { await publisher.publish(slices) }
         board.post(report.conditions(slices, held: held, pool: options.node))

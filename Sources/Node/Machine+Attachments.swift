@@ -57,18 +57,74 @@ extension Machine {
     }
 }
 
+extension Machine {
+    /// Interfaces that NICs had in an earlier machine and have no more, by the device's name in slices. A driver that takes a device
+    /// away from the kernel's network on purpose leaves none behind.
+    func lostInterfaces(since known: Machine?) -> [String: String] {
+        guard let known else { return [:] }
+        let before = Dictionary(known.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })
+        var lost: [String: String] = [:]
+        for device in devices where device.kind == .nic && device.netdevs.isEmpty {
+            if device.subFunction == nil, device.function?.isPassedThrough == true { continue }
+            if let name = before[device.sliceName]?.netdevs.first?.name { lost[device.sliceName] = name }
+        }
+        return lost
+    }
+
+    /// The machine with the interfaces that its functions and their parts had in an earlier one and have no more.
+    fileprivate func keepingInterfaces(of known: Machine) -> Machine {
+        var machine = self
+        var names = Set(allNetdevs.map(\.name))
+        func kept(_ netdevs: [Netdev]) -> [Netdev] {
+            netdevs.map { netdev in
+                var netdev = netdev
+                // Another interface can be called so by now, and no two of a machine have one name.
+                while !names.insert(netdev.name).inserted { netdev.name += " (before)" }
+                netdev.hostUse = nil
+                return netdev
+            }
+        }
+        for index in machine.functions.indices {
+            guard let before = known[machine.functions[index].address] else { continue }
+            if machine.functions[index].netdevs.isEmpty, !machine.functions[index].isPassedThrough {
+                machine.functions[index].netdevs = kept(before.netdevs)
+            }
+            for part in machine.functions[index].subFunctions.indices where machine.functions[index].subFunctions[part].netdevs.isEmpty {
+                let name = machine.functions[index].subFunctions[part].name
+                machine.functions[index].subFunctions[part].netdevs = kept(before.subFunctions.first { $0.name == name }?.netdevs ?? [])
+            }
+        }
+        return machine
+    }
+}
+
+extension PCIFunction {
+    /// True when its driver hands the whole function to a program or a virtual machine.
+    fileprivate var isPassedThrough: Bool { ["vfio-pci", "uio_pci_generic", "igb_uio", "pci-stub"].contains(driver) }
+}
+
 extension MachineTopology {
-    /// The machine to remember: what is published, what pairs, and of that also what is missing now.
-    func remembered(_ policy: PublishingPolicy, known: Machine?) -> Machine {
+    /// The machine to remember: what is published, what pairs, and of that also what is missing now. An interface that a device had is
+    /// remembered until there is another one.
+    ///
+    /// - Parameter held: names of devices that claims have; a virtual one of them that is gone is remembered too.
+    func remembered(_ policy: PublishingPolicy, known: Machine?, held: Set<String>) -> Machine {
         let devices = devices.filter { policy.publishes($0, of: self) }
         var functions = Dictionary(members.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
         for function in devices.compactMap(\.function) + (known?.missing(from: machine) ?? []) {
             functions[function.address] = function
         }
+        for name in machine.lostInterfaces(since: known).keys {
+            if let function = machine.devices.first(where: { $0.sliceName == name })?.function { functions[function.address] = function }
+        }
         let names = Set(devices.filter { $0.function == nil }.map(\.address))
-        return Machine(
+        let present = Set(machine.virtualNetdevs.map(\.name))
+        let gone = (known?.devices ?? []).filter { $0.function == nil && !present.contains($0.address) && held.contains($0.sliceName) }
+        let virtual = machine.virtualNetdevs.filter { names.contains($0.name) } + gone.flatMap(\.netdevs)
+        let remembered = Machine(
             name: machine.name, numaNodes: machine.numaNodes, functions: functions.values.sorted { $0.address < $1.address },
-            virtualNetdevs: machine.virtualNetdevs.filter { names.contains($0.name) })
+            virtualNetdevs: virtual.sorted { $0.name < $1.name })
+        return known.map(remembered.keepingInterfaces) ?? remembered
     }
 }
 
@@ -78,5 +134,7 @@ extension Netdev {
             name: record.name, index: Int(record.index), mac: record.hardwareAddress?.description, mtu: Int(record.mtu),
             state: record.state, kind: record.kind,
             addresses: record.addresses.filter { !$0.prefix.address.isLinkLocal }.map(\.prefix.description))
+        permanentMAC = record.permanentAddress?.description
+        parentDevice = record.parentDevice
     }
 }

@@ -139,14 +139,16 @@ package struct ClaimPlanner: Sendable {
             let kept = (existing?.devices ?? []).filter { $0.group == result.device && $0.pool == result.pool }.map(\.device)
             let names = kept.isEmpty ? groups[result.device] : kept
             for name in names ?? [result.device] {
-                guard let device = devices[name] else {
-                    problems.append("device \(name) is not on this node any more; delete the pod to have it allocated anew")
-                    continue
-                }
                 if let lost = lostInterfaces[name], result.adminAccess != true {
                     problems.append(
-                        "device \(name) had interface \(lost), which is not on the host now; put it back, or restart nearside-node if it is gone for good"
+                        "device \(name) had interface \(lost), which is not on the host now; put it back, or, if it is gone for good, remove machine.json from the journal's folder and restart nearside-node"
                     )
+                }
+                guard let device = devices[name] else {
+                    if lostInterfaces[name] == nil {
+                        problems.append("device \(name) is not on this node any more; delete the pod to have it allocated anew")
+                    }
+                    continue
                 }
                 var member = result
                 member.device = name

@@ -65,8 +65,7 @@ package actor ClaimPreparer {
     private var groups: [String: [String]] = [:]
     private var topology: MachineTopology?
     private var attributes: [String: [String: DeviceAttribute]] = [:]
-    /// The interface that each device had when it last had one, since this program started.
-    private var interfaces: [String: String] = [:]
+    private var lostInterfaces: [String: String] = [:]
 
     package init(
         _ options: Options, resources: ResourceClient, journal: JournalFolder, log: Logger
@@ -79,14 +78,17 @@ package actor ClaimPreparer {
     }
 
     /// The devices of this node by their name in slices, from the latest snapshot.
+    ///
+    /// - Parameter lostInterfaces: names of interfaces that devices had and have no more, by the device.
     package func update(
-        devices: [String: Device], groups: [String: [String]], topology: MachineTopology, attributes: [String: [String: DeviceAttribute]]
+        devices: [String: Device], groups: [String: [String]], topology: MachineTopology, lostInterfaces: [String: String] = [:],
+        attributes: [String: [String: DeviceAttribute]]
     ) {
         self.attributes = attributes
         self.devices = devices
         self.groups = groups
         self.topology = topology
-        for (name, device) in devices { if let netdev = device.netdevs.first { interfaces[name] = netdev.name } }
+        self.lostInterfaces = lostInterfaces
     }
 
     // MARK: Prepare
@@ -246,7 +248,7 @@ package actor ClaimPreparer {
         var planner = ClaimPlanner(driver: options.driver, devices: devices, groups: groups)
         planner.vendorNames = facts.vendorNames
         planner.topology = topology
-        planner.lostInterfaces = interfaces.filter { devices[$0.key]?.netdevs.isEmpty == true }
+        planner.lostInterfaces = lostInterfaces
         planner.movesRDMA = facts.movesRDMA
         planner.tellsDevices = options.tellsDevices
         planner.attributes = attributes

@@ -58,6 +58,11 @@ extension ClaimPlanner {
         check(wish, netdev, member.device, &found)
         var plan = InterfacePlan(
             hostName: netdev.name, name: name, mtu: config.mtu, hardwareAddress: config.hardwareAddress, addresses: config.addresses)
+        plan.parentDevice = netdev.parentDevice
+        // Some drivers take what the physical function says for the permanent address of a virtual one.
+        if member.device.function?.physicalFunction == nil {
+            plan.permanentAddress = netdev.permanentMAC.flatMap { HardwareAddress(parsing: $0) }
+        }
         if config.dhcp == true { plan.dhcp = true }
         if config.dhcp6 == true { plan.dhcp6 = true }
         plan.child = config.child.map { child in

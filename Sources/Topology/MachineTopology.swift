@@ -91,14 +91,12 @@ package struct MachineTopology: Sendable {
     package func withheld(_ device: Device) -> String? {
         guard device.kind == .nic else { return nil }
         let role = role(of: device)
-        switch role.role {
-        case .uplink: return role.reason
-        case .storage, .management:
-            return fabric.isNamed(device) ? nil : "\(role.reason); a topology policy that names it for \(role.role.rawValue) publishes it"
-        case .fabric, .general, .compute: break
+        if role.role == .uplink { return role.reason }
+        if device.function != nil, device.netdevs.isEmpty, device.rdmaDevices.isEmpty, showsInterfaces {
+            return "it has neither an interface nor an RDMA device"
         }
-        guard device.function != nil, device.netdevs.isEmpty, device.rdmaDevices.isEmpty, showsInterfaces else { return nil }
-        return "it has neither an interface nor an RDMA device"
+        guard role.role == .storage || role.role == .management, !fabric.isNamed(device) else { return nil }
+        return "\(role.reason); a topology policy that names it for \(role.role.rawValue) publishes it"
     }
 
     /// The sets of pairs; they are worked out when they are asked for.

@@ -51,7 +51,9 @@ struct NearsideNode: AsyncParsableCommand {
     var topologyHint: String?
 
     @Option(
-        help: "Changes to what trouble does to claims: link-down, no-driver, lost and narrow-link = NoSchedule, NoExecute, None or off.")
+        help:
+            "Changes to what trouble does to claims: link-down, no-driver, no-interface, lost and narrow-link = NoSchedule, NoExecute, None or off."
+    )
     var taint = ""
 
     @Option(help: "How many claims may have an RDMA NIC without an interface (EFA) at a time.")

@@ -172,12 +172,12 @@ struct HealthTests {
         (
             "link-down",
             "\"link-down\" is not TROUBLE=EFFECT; troubles are "
-                + "link-down, no-driver, lost, narrow-link, not-restored, functions-in-use"
+                + "link-down, no-driver, no-interface, lost, narrow-link, not-restored, functions-in-use"
         ),
         (
             "fire=NoExecute",
             "\"fire=NoExecute\" is not TROUBLE=EFFECT; troubles are "
-                + "link-down, no-driver, lost, narrow-link, not-restored, functions-in-use"
+                + "link-down, no-driver, no-interface, lost, narrow-link, not-restored, functions-in-use"
         ),
         ("lost=Evict", "\"Evict\" is no effect; effects are None, NoSchedule, NoExecute and off"),
     ])

@@ -8,6 +8,8 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
     case linkDown = "link-down"
     /// No kernel driver is bound to it.
     case noDriver = "no-driver"
+    /// It had an interface, and has none any more.
+    case noInterface = "no-interface"
     /// A claim has it, and it is not on the bus any more.
     case lost
     /// Its PCIe link has fewer lanes than both ends can have.
@@ -24,6 +26,7 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
         switch self {
         case .linkDown: "LinkDown"
         case .noDriver: "DriverMissing"
+        case .noInterface: "InterfaceLost"
         case .lost: "DeviceLost"
         case .narrowLink: "LinkNarrow"
         case .notRestored: "DeviceNotRestored"
@@ -35,6 +38,7 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
         switch self {
         case .linkDown: "LinkUp"
         case .noDriver: "DriverBound"
+        case .noInterface: "InterfaceBack"
         case .lost: "DeviceBack"
         case .narrowLink: "LinkWide"
         case .notRestored: "DeviceRestored"
@@ -48,10 +52,11 @@ package struct TaintPolicy: Hashable, Sendable {
     /// Without an entry a trouble is told of by event and health stream, and taints nothing.
     package var effects: [Trouble: DeviceTaint.Effect]
 
-    /// New claims do not get a device without a link, driver or presence, or that is not as it was; pods that have it keep it.
+    /// New claims do not get a device without a link, driver, interface or presence, or that is not as it was; pods that have it keep it.
     package init(
         effects: [Trouble: DeviceTaint.Effect] = [
-            .linkDown: .noSchedule, .noDriver: .noSchedule, .lost: .noSchedule, .notRestored: .noSchedule, .functionsInUse: .noSchedule,
+            .linkDown: .noSchedule, .noDriver: .noSchedule, .noInterface: .noSchedule, .lost: .noSchedule, .notRestored: .noSchedule,
+            .functionsInUse: .noSchedule,
         ]
     ) {
         self.effects = effects
