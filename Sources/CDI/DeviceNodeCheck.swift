@@ -62,7 +62,8 @@ package struct DeviceNodeCheck: Sendable {
     private static let numbered: [(prefix: String, rule: Rule)] = [
         ("/dev/infiniband/uverbs", .child(of: "infiniband_verbs")), ("/dev/infiniband/umad", .child(of: "infiniband_mad")),
         ("/dev/infiniband/issm", .child(of: "infiniband_mad")), ("/dev/dri/renderD", .child(of: "drm")),
-        ("/dev/dri/card", .child(of: "drm")), ("/dev/accel/accel", .child(of: "accel")), ("/dev/vfio/devices/vfio", .child(of: "vfio-dev")),
+        ("/dev/dri/card", .child(of: "drm")), ("/dev/accel/accel", .child(of: "accel")),
+        ("/dev/accel/accel_controlD", .child(of: "accel")), ("/dev/vfio/devices/vfio", .child(of: "vfio-dev")),
         ("/dev/vfio/", .group), ("/dev/neuron", .neuron), ("/dev/nvidia", .nvidia),
     ]
 

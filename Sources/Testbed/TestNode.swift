@@ -90,6 +90,7 @@ package final class TestNode {
         let identity = options.isSecure ? try Self.makeIdentity(in: scratch.path) : nil
         api = try Self.start(identity, in: host)
         try api.add("nodes", NodeObject.named(options.node))
+        api.restrict(to: AdmissionRules(driver: options.driver, node: options.node))
     }
 
     deinit {

@@ -77,9 +77,42 @@ struct SpecificationTests {
         (device.charDevices + device.sharedCharDevices).map { NodePlan(path: $0.path, major: $0.major, minor: $0.minor) }
     }
 
-    @Test(arguments: ["hgx-a100", "aws-p5", "aws-trn1-2xl", "mi300a", "azure-nd-gb300"])
+    /// Machines of which captures have no device nodes, with such as their drivers make.
+    private static func equipped(_ name: String) throws -> Machine {
+        var machine = try #require(try MachineDescription.embedded(name)).machine
+        for (number, index) in machine.functions.indices.filter({ Catalog.acceleratorFamily(machine.functions[$0]) != nil }).enumerated() {
+            let minor = UInt32(number)
+            switch name {
+            case "aws-trn1-2xl":
+                machine.functions[index].charDevices = [CharDevice(path: "/dev/neuron\(number)", major: 239, minor: minor)]
+            case "mi300a":
+                machine.functions[index].charDevices = [
+                    CharDevice(path: "/dev/dri/card\(number)", major: 226, minor: minor),
+                    CharDevice(path: "/dev/dri/renderD\(128 + number)", major: 226, minor: 128 + minor),
+                ]
+                machine.sharedCharDevices = [CharDevice(path: "/dev/kfd", major: 240, minor: 0)]
+            case "aws-p4d":
+                machine.functions[index].driver = "vfio-pci"
+                machine.functions[index].iommuGroup = 40 + number
+                machine.functions[index].charDevices = [
+                    CharDevice(path: "/dev/vfio/\(40 + number)", major: 511, minor: minor),
+                    CharDevice(path: "/dev/vfio/devices/vfio\(number)", major: 510, minor: minor),
+                ]
+                machine.sharedCharDevices = [CharDevice(path: "/dev/vfio/vfio", major: 10, minor: 196)]
+            case "dgx-2":
+                machine.functions[index].charDevices = [
+                    CharDevice(path: "/dev/accel/accel\(number)", major: 261, minor: 2 * minor),
+                    CharDevice(path: "/dev/accel/accel_controlD\(number)", major: 261, minor: 2 * minor + 1),
+                ]
+            default: break
+            }
+        }
+        return machine
+    }
+
+    @Test(arguments: ["hgx-a100", "aws-p5", "azure-nd-gb300", "aws-trn1-2xl", "mi300a", "aws-p4d", "dgx-2"])
     func `a device's own nodes are taken, another's are not, and no node with other numbers`(name: String) throws {
-        let machine = try #require(try MachineDescription.embedded(name)).machine
+        let machine = try Self.equipped(name)
         let scratch = try ScratchFolder()
         try TreeWriter.write(machine, to: scratch.path)
         let check = DeviceNodeCheck(root: scratch.path)

@@ -180,7 +180,7 @@ struct DaemonTests {
         try node.prepare("b")
     }
 
-    /// nearside-nri reads a plan when it needs it: one that is damaged before, it has never seen.
+    /// nearside-nri keeps plans in memory: one that is damaged before it starts, it has never seen.
     @Test(arguments: [false, true])
     func `a plan that is damaged before anybody reads it is made anew for its pod, and no pod slips by`(isForgotten: Bool) throws {
         let node = try TestNode.serving()
@@ -196,10 +196,12 @@ struct DaemonTests {
         }
         try node.prepare("a")
         node.kill(node: SIGTERM)
+        node.kill(injector: SIGTERM)
         let file = node.scratch("journal/plans/uid-a.json")
         let plan = try Files.readText(file)
         if !isForgotten { try node.startNode() }
         try Files.write(file, "{")
+        try node.startInjector()
         let pod = try node.makePod("one", uid: "pod-one")
         let other = try node.makePod("two", uid: "pod-two")
         for pod in [pod, other] { try node.runtime?.run(pod) }
@@ -558,7 +560,7 @@ struct DaemonTests {
             try UnixSocket.send([UInt8](text.utf8), to: socket)
             return String(decoding: try UnixSocket.receive(from: socket).bytes, as: UTF8.self)
         }
-        #expect(try ask("hello\n") == "error \"hello\" is no request; known are status, release and admit\n")
+        #expect(try ask("hello\n") == "error \"hello\" is no request; known are status, publish, release and admit\n")
         #expect(try ask(String(repeating: "x", count: 400)) == "error the request is longer than 256 bytes\n")
         #expect(try ask("admit ../../etc\n").hasPrefix("error "))
         #expect(try ask("admit nobody\n") == "error claim nobody is not prepared on this node\n")

@@ -43,6 +43,49 @@ struct ClientTests {
     }
 
     @Test
+    func `a token of one node can write neither slices nor statuses of another, and the Testbed judges as the policies do`() async throws {
+        var shared = claim()
+        shared.status?.allocation?.devices.results?.append(AllocatedDevice(request: "r", driver: "other", pool: "n", device: "x"))
+        shared.status?.allocation?.devices.results?.append(AllocatedDevice(request: "r", driver: "dra.nearside", pool: "far", device: "y"))
+        try await run({ try $0.add("resourceclaims/default", shared) }) { api, client in
+            func devices() throws -> [String] { (try api.claim("a").status?.devices ?? []).map(\.device) }
+            let vendor = AllocatedDeviceStatus(driver: "other", pool: "n", device: "x")
+            try await client.apply([vendor], to: shared.metadata, driver: "other")
+            api.restrict(to: AdmissionRules(driver: "dra.nearside", node: "n"))
+            try await client.apply([status("d0")], to: shared.metadata, driver: "dra.nearside")
+            func expectForbidden(_ body: () async throws -> Void) async {
+                let error = await #expect(throws: APIError.self) { try await body() }
+                #expect(error?.isForbidden == true, "\(String(describing: error))")
+            }
+            await expectForbidden { try await client.apply([], to: shared.metadata, driver: "other") }
+            await expectForbidden {
+                let far = AllocatedDeviceStatus(driver: "dra.nearside", pool: "far", device: "y")
+                try await client.apply([status("d0"), far], to: shared.metadata, driver: "dra.nearside")
+            }
+            #expect(try devices() == ["x", "d0"])
+            for (driver, node, pool) in [("other", "n", "n"), ("dra.nearside", "far", "n"), ("dra.nearside", "n", "far")] {
+                let slice = ResourceSlice(
+                    metadata: Metadata(name: "s"),
+                    spec: ResourceSliceSpec(
+                        driver: driver, pool: ResourcePool(name: pool, generation: 1, resourceSliceCount: 1), nodeName: node, devices: []))
+                await expectForbidden { _ = try await client.create(slice) }
+                try api.add("resourceslices", slice)
+                await expectForbidden { _ = try await client.replace(slice) }
+                await expectForbidden { try await client.delete(slice) }
+                try api.remove("resourceslices", "s")
+            }
+            let own = try await client.create(
+                ResourceSlice(
+                    metadata: Metadata(name: "s"),
+                    spec: ResourceSliceSpec(
+                        driver: "dra.nearside", pool: ResourcePool(name: "n", generation: 1, resourceSliceCount: 1), nodeName: "n",
+                        devices: [])))
+            try await client.delete(own)
+            #expect(try api.slices().isEmpty)
+        }
+    }
+
+    @Test
     func `the status of devices is applied, replaced and taken back, and that of other drivers stays`() async throws {
         var shared = claim()
         shared.status?.allocation?.devices.results?.append(AllocatedDevice(request: "r", driver: "other", pool: "n", device: "x"))

@@ -18,6 +18,8 @@ package final class APIServer: Sendable {
         var faults: [Fault] = []
         var served = Set(ResourceAPIVersion.allCases)
         var deniesStatus = false
+        /// Of those who come over HTTP.
+        var admission: AdmissionRules?
         /// Answers that are given byte by byte, by the path of the object.
         var texts: [String: [UInt8]] = [:]
     }
@@ -160,6 +162,10 @@ package final class APIServer: Sendable {
     /// From now on no driver may write the status of a claim's devices (granular authorization, Kubernetes 1.36).
     package func denyStatus() { state.withLock { $0.deniesStatus = true } }
 
+    /// From now on as a cluster with manifests/node-restriction.yaml, for the token of one node. What tests change by themselves is others'
+    /// doing, and goes on unjudged.
+    package func restrict(to rules: AdmissionRules) { state.withLock { $0.admission = rules } }
+
     /// Forgets the past: a watch has to begin at what is now.
     package func compact() { state.withLock { $0.store.compact() } }
 
@@ -208,10 +214,11 @@ package final class APIServer: Sendable {
     /// Changes the store and tells those who watch.
     @discardableResult
     fileprivate func apply<Value: Sendable>(
-        _ body: (inout ObjectStore) throws(ObjectStore.Refusal) -> Value
+        judged: Bool = false, _ body: (inout ObjectStore) throws(ObjectStore.Refusal) -> Value
     ) throws(ObjectStore.Refusal) -> Value {
         let result: Result<Value, ObjectStore.Refusal> = state.withLock { state in
             let before = state.store.changes.count
+            state.store.admission = judged ? state.admission : nil
             do throws(ObjectStore.Refusal) {
                 let value = try body(&state.store)
                 for change in state.store.changes[before...] {
@@ -315,13 +322,14 @@ package final class APIServer: Sendable {
                 "items": .array(items.filter { Self.matches($0, request.fields) }.map { SliceShape.shown($0, in: version) }),
             ])
         case (.POST, nil):
-            return SliceShape.shown(try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, object) }, in: version)
+            let stored = try apply(judged: true) { (store) throws(ObjectStore.Refusal) in try store.create(collection, object) }
+            return SliceShape.shown(stored, in: version)
         case (.POST, let name?) where request.subresource == "eviction":
             let options = object["deleteOptions"]
             try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, options) }
             return .object(["kind": .string("Status"), "status": .string("Success")])
         case (.PUT, let name?):
-            let stored = try apply { (store) throws(ObjectStore.Refusal) in try store.replace(collection, name, object) }
+            let stored = try apply(judged: true) { (store) throws(ObjectStore.Refusal) in try store.replace(collection, name, object) }
             return SliceShape.shown(stored, in: version)
         case (.PATCH, let name?) where request.subresource == "status":
             guard let manager = request.query["fieldManager"] else {
@@ -333,9 +341,11 @@ package final class APIServer: Sendable {
                     invalid: "ResourceClaim",
                     [("status.devices", "FieldValueForbidden", "changing status.devices requires resourceclaims/driver")])
             }
-            return try apply { (store) throws(ObjectStore.Refusal) in try store.applyStatus(collection, name, object, manager: manager) }
+            return try apply(judged: true) { (store) throws(ObjectStore.Refusal) in
+                try store.applyStatus(collection, name, object, manager: manager)
+            }
         case (.DELETE, let name?):
-            try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, object) }
+            try apply(judged: true) { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, object) }
             return .object(["status": .string("Success")])
         default:
             throw ObjectStore.Refusal(code: 405, reason: "MethodNotAllowed", message: "\(method.rawValue) \(request.path)")

@@ -47,6 +47,8 @@ package struct ObjectStore: Sendable {
     private var nextUID = 1
 
     package var gatesOff: Set<FeatureGate> = []
+    /// What the token may write; nil for everything.
+    package var admission: AdmissionRules?
     /// Watches cannot begin before this version.
     package private(set) var oldest = 0
     /// Keys of the entries of each claim's status that each manager has applied.
@@ -73,6 +75,7 @@ package struct ObjectStore: Sendable {
 
     package mutating func create(_ collection: String, _ object: JSONValue) throws(Refusal) -> JSONValue {
         let object = timed(FeatureGate.dropping(gatesOff, from: object))
+        try admit(collection, object)
         try validate(collection, object)
         guard case .object(var members) = object, case .object(var metadata) = members["metadata"] ?? .object([:]) else {
             throw Refusal(code: 400, reason: "BadRequest", message: "the body is no object")
@@ -98,6 +101,7 @@ package struct ObjectStore: Sendable {
     ) throws(Refusal) -> JSONValue {
         let object = timed(FeatureGate.dropping(gatesOff, from: object))
         let known = try get(collection, name)
+        for object in [known, object] { try admit(collection, object) }
         try validate(collection, object, replacing: known)
         guard case .object(let members) = object else {
             throw Refusal(code: 400, reason: "BadRequest", message: "the body is no object")
@@ -118,6 +122,7 @@ package struct ObjectStore: Sendable {
                 throw Refusal(code: 409, reason: "Conflict", message: "the \(key) in the precondition does not match")
             }
         }
+        try admit(collection, known)
         objects[collection]?[name] = nil
         version += 1
         guard case .object(var members) = known, case .object(var metadata) = members["metadata"] else { return }
@@ -160,6 +165,10 @@ package struct ObjectStore: Sendable {
         return .object(members)
     }
 
+    private func admit(_ collection: String, _ object: JSONValue) throws(Refusal) {
+        if collection == "resourceslices" { try admission?.judge(slice: object) }
+    }
+
     private func validate(_ collection: String, _ object: JSONValue, replacing old: JSONValue? = nil) throws(Refusal) {
         guard collection == "resourceslices" else { return }
         let problems = SliceRules(object, replacing: old).problems
@@ -176,6 +185,7 @@ package struct ObjectStore: Sendable {
         let key = "\(collection)/\(name)/\(manager)"
         var owned = applied[key] ?? []
         let changed = try ClaimStatusRules.applied(patch, to: claim, owned: &owned)
+        try admission?.judge(claim: claim, becomes: changed)
         applied[key] = owned
         if changed == claim { return claim }
         return store(collection, name, (changed as JSONValue?).members, "MODIFIED")
