@@ -119,17 +119,54 @@ struct ManifestTests {
         #expect(
             rights == [
                 "resourceclaims: get", "resourceclaims/status: patch", "resourceclaims/driver: associated-node:patch",
-                "resourceslices: list watch create update delete", "nodes: get", "pods: get",
-                "events: create",
+                "resourceslices: list watch create update delete", "nodes: get", "events: create",
             ])
     }
 
-    @Test
-    func `the policy ties a token to its node`() throws {
-        let policy = try #require(try objects("node-restriction.yaml").first)
+    @Test(arguments: [("eviction", "pods/eviction: create"), ("pod-groups", "pods: get")])
+    func `a right that most clusters do not need is in a manifest of its own`(name: String, right: String) throws {
+        let documents = try objects("optional/\(name).yaml")
+        let rules = (documents.first?["rules"] as? [Object]) ?? []
+        let rights = rules.map { rule in
+            "\((rule["resources"] as? [String] ?? []).joined(separator: " ")): \((rule["verbs"] as? [String] ?? []).joined(separator: " "))"
+        }
+        #expect(rights == [right])
+        #expect(documents.map { at($0, "metadata.name") as? String } == ["nearside-\(name)", "nearside-\(name)"])
+        #expect(at(documents.last, "subjects.0.name") as? String == "nearside")
+    }
+
+    /// What the expressions say is judged by hack/check-policies.
+    @Test(arguments: [
+        ("nearside-own-slices", ["CREATE", "UPDATE", "DELETE"], "resourceslices"),
+        ("nearside-own-device-status", ["UPDATE"], "resourceclaims/status"),
+    ])
+    func `a policy fails closed, is bound, and covers every write of the token`(name: String, operations: [String], resource: String) throws
+    {
+        let documents = try objects("node-restriction.yaml")
+        let policy = try #require(
+            documents.first { $0["kind"] as? String == "ValidatingAdmissionPolicy" && at($0, "metadata.name") as? String == name })
         #expect(at(policy, "spec.failurePolicy") as? String == "Fail")
-        let expressions = ((at(policy, "spec.validations") as? [Object]) ?? []).compactMap { $0["expression"] as? String }
-        #expect(expressions.contains { $0.contains("nodeName") && $0.contains("variables.node") })
+        #expect(at(policy, "spec.matchConstraints.resourceRules.0.operations") as? [String] == operations)
+        #expect(at(policy, "spec.matchConstraints.resourceRules.0.resources") as? [String] == [resource])
+        #expect(at(policy, "spec.matchConstraints.resourceRules.0.apiVersions") as? [String] == ["*"])
+        let binding = documents.first {
+            $0["kind"] as? String == "ValidatingAdmissionPolicyBinding" && at($0, "spec.policyName") as? String == name
+        }
+        #expect(at(binding, "spec.validationActions") as? [String] == ["Deny"])
+        let account = try #require(try objects("rbac.yaml").first { $0["kind"] as? String == "ServiceAccount" })
+        let user = "system:serviceaccount:\(at(account, "metadata.namespace") ?? ""):\(at(account, "metadata.name") ?? "")"
+        #expect((at(policy, "spec.matchConditions.0.expression") as? String)?.hasSuffix("\"\(user)\"") == true)
+    }
+
+    @Test
+    func `a broken version does not roll on, and a pod on a node in trouble stays`() throws {
+        let set = try #require(try objects("daemonset.yaml").first)
+        #expect(at(set, "spec.minReadySeconds") as? Int == 30)
+        #expect(at(set, "spec.updateStrategy.rollingUpdate.maxUnavailable") as? Int == 0)
+        let tolerations = (try pod()["tolerations"] as? [Object]) ?? []
+        #expect(tolerations.compactMap { $0["effect"] as? String } == ["NoSchedule", "NoExecute"])
+        let namespace = try #require(try objects("rbac.yaml").first { $0["kind"] as? String == "Namespace" })
+        #expect((at(namespace, "metadata.labels") as? Object)?["pod-security.kubernetes.io/enforce"] as? String == "privileged")
     }
 
     @Test

@@ -59,11 +59,7 @@ struct ClaimIsolationTests {
         try node.addClaim("b", devices: ["pci-0000-12-00-0"], interface: "net2")
         try node.prepare("a")
         try node.prepare("b")
-        try node.api.add(
-            "pods/default",
-            Pod(
-                metadata: Metadata(name: "two", namespace: "default", uid: "pod-2"),
-                spec: PodSpec(resourceClaims: [PodResourceClaim(name: "nic", resourceClaimName: "b")])))
+        try node.api.reserve("b", for: ConsumerReference(resource: "pods", name: "two", uid: "pod-2"))
         let pod = try node.makePod("two", uid: "pod-2")
         node.injectorDaemon?.signal(SIGSTOP)
         defer { node.injectorDaemon?.signal(SIGCONT) }

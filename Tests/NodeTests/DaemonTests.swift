@@ -148,7 +148,6 @@ struct DaemonTests {
         #expect(held.status == 1 && held.output.contains("take hostNetwork out of the pod"), "\(held.output)")
         try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], pod: "pod-2", interface: nil)
         _ = try node.prepare("gpu")
-        try node.api.add("pods/default", Pod(metadata: Metadata(name: "q", namespace: "default", uid: "pod-2")))
         try node.runtime?.create(NRIContainer(), in: .testbed(id: "t", uid: "pod-2", name: "q", networkNamespace: nil))
         try node.unprepare("a")
         try node.unprepare("gpu")
@@ -187,13 +186,6 @@ struct DaemonTests {
         defer { node.removeAllPods() }
         let before = try node.hostText()
         try node.addClaim("a", pod: "pod-one")
-        for (name, claims) in [("one", ["a"]), ("two", nil)] {
-            try node.api.add(
-                "pods/default",
-                Pod(
-                    metadata: Metadata(name: name, namespace: "default", uid: "pod-\(name)"),
-                    spec: PodSpec(resourceClaims: claims?.map { PodResourceClaim(name: "nic", resourceClaimName: $0) })))
-        }
         try node.prepare("a")
         node.kill(node: SIGTERM)
         node.kill(injector: SIGTERM)

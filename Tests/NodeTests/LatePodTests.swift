@@ -101,18 +101,14 @@ struct LatePodTests {
         defer { node.removeAllPods() }
         try node.addClaim("slipped", pod: "pod-0")
         try node.prepare("slipped")
-        try node.api.add(
-            "pods/default",
-            Pod(
-                metadata: Metadata(name: "one", namespace: "default", uid: "pod-1"),
-                spec: PodSpec(resourceClaims: [PodResourceClaim(name: "nic", resourceClaimName: "slipped")])))
+        try node.api.reserve("slipped", for: ConsumerReference(resource: "pods", name: "one", uid: "pod-1"))
         node.kill(injector: SIGKILL)
         node.dropRuntime()
         let pod = try node.makePod("one", uid: "pod-1")
         var container = NRIContainer()
         (container.id, container.podSandboxID, container.state) = ("container-1", pod.id, .containerRunning)
         node.containers = [container]
-        node.api.inject(.init("GET", "/api/v1/namespaces/default/pods/", code: 500, times: 1000))
+        node.api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims/", code: 500, times: 1000))
         try node.startInjector()
         #expect(try !node.interfaces(pod).contains("net1"))
         node.api.recover()

@@ -34,7 +34,6 @@ struct TakeoverTests {
         try node.connectRuntime()
         #expect(try node.interfaces(pod).contains("net1"))
         // Whether it uses the first pod's claim, which is nobody's in particular, the cluster says.
-        try node.api.add("pods/default", Pod(metadata: Metadata(name: "two", namespace: "default", uid: "pod-2")))
         let other = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(other)
         try node.runtime?.create(NRIContainer(), in: other)

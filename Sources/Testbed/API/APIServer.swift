@@ -188,6 +188,15 @@ package final class APIServer: Sendable {
         return try ResourceClaim(json: value.text)
     }
 
+    /// What the scheduler does for a pod that names a claim which is allocated already.
+    package func reserve(_ name: String, for pod: ConsumerReference) throws {
+        var claim = try claim(name)
+        let reserved = claim.status?.reservedFor ?? []
+        claim.status?.reservedFor = reserved + [pod]
+        try remove("resourceclaims/default", name)
+        try add("resourceclaims/default", claim)
+    }
+
     package func pod(_ name: String) throws -> Pod {
         let value = try apply { (store) throws(ObjectStore.Refusal) in try store.get("pods/default", name) }
         return try JSONDecoder().decode(Pod.self, from: JSONEncoder().encode(value))
@@ -290,6 +299,9 @@ package final class APIServer: Sendable {
                 throw ObjectStore.Refusal(code: 400, reason: "BadRequest", message: "field label not supported: \(field)")
             }
             if request.isWatch { return try watch(request, collection, channel) }
+            if head.method == .GET, collection.hasPrefix("pods/"), state.withLock({ $0.admission?.readsPods == false }) {
+                throw ObjectStore.Refusal(code: 403, reason: "Forbidden", message: "pods is forbidden: the role has no right to get them")
+            }
             if head.method == .GET, let text = state.withLock({ $0.texts["\(collection)/\(request.name ?? "")"] }) {
                 return respond(200, text, channel)
             }

@@ -2,13 +2,16 @@
 
 import ResourceAPI
 
-/// The rules of manifests/node-restriction.yaml for one node's token, in code of their own. Pure.
+/// The rules of manifests/node-restriction.yaml, and of the role, for one node's token, in code of their own. Pure.
 package struct AdmissionRules: Hashable, Sendable {
     /// The one driver, and the node of the token that every request is made with.
     var driver: String
     var node: String
+    /// Whether the role of manifests/optional/pod-groups.yaml is there too.
+    var readsPods: Bool
 
-    package init(driver: String, node: String) {
+    package init(driver: String, node: String, readsPods: Bool = false) {
+        self.readsPods = readsPods
         self.driver = driver
         self.node = node
     }
