@@ -32,14 +32,25 @@ extension PodInjector {
             // As long as the physical function says which address a virtual one has, some drivers let it take no other; and what it
             // takes, some tell the physical one.
             _ = restoreFunctions(group.attachments)
-            let problems = network.restore(
-                group.attachments.map(PodNetwork.Return.init),
-                from: held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace))
+            let namespace = held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace)
+            let problems = network.restore(group.attachments.map(PodNetwork.Return.init), from: namespace)
             let refusals = restoreFunctions(group.attachments)
             for var attachment in group.attachments {
                 if let problem = problems.first(where: { $0.device == attachment.device })?.error ?? refusals[attachment.device]
                     ?? unforgotten[attachment.device]
                 {
+                    if let loss = network.loss(
+                        of: PodNetwork.Return(attachment), isNamespaceGone: namespace == nil && Self.isNamespaceGone(attachment))
+                    {
+                        // Nobody can bring it back: waiting for it would keep the pod and its claim for ever.
+                        log.error(
+                            "interface lost",
+                            metadata: [
+                                "claim": "\(state.claim)", "device": "\(attachment.device)", "interface": "\(attachment.label)",
+                                "reason": "\(loss)",
+                            ])
+                        continue
+                    }
                     attachment.phase = .returning
                     attachment.problem = "\(problem)"
                     left.append(attachment)

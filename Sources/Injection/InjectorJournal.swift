@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Journal
 import Linux
 import Logging
@@ -9,6 +10,15 @@ extension PodInjector {
     static func namespace(of attachment: Attachment) -> NetworkNamespace? {
         let namespace = try? NetworkNamespace(path: attachment.namespacePath)
         return namespace?.identity == attachment.namespace ? namespace : nil
+    }
+
+    /// True when the namespace is certainly not there: at its path is nothing, or another one, and it is mounted nowhere else. That it
+    /// cannot be opened for another reason says nothing.
+    static func isNamespaceGone(_ attachment: Attachment) -> Bool {
+        do throws(SystemError) {
+            if try NetworkNamespace(path: attachment.namespacePath).identity == attachment.namespace { return false }
+        } catch { guard error.isNotFound || error.code == EINVAL else { return false } }
+        return NetworkNamespace.mountPath(of: attachment.namespace) == nil
     }
 
     static func identity(_ path: String) -> FileIdentity? {

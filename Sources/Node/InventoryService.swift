@@ -39,6 +39,8 @@ actor InventoryService: Service {
     /// on disk too, so that a new instance of this program publishes the same.
     private var known: Machine?
     private var remarks: Set<String> = []
+    /// Devices that were in pods at the last snapshot.
+    private var attached: Set<String> = []
     private var damper = LinkDamper()
     private var health: HealthReport?
     private var nameTable = PCINameTable()
@@ -100,6 +102,7 @@ actor InventoryService: Service {
                 lostInterfaces[device.sliceName].map { (device.sliceName, "its interface \($0) is not on the host any more") }
             })
         report.add(.notRestored, attachments.compactMap { attachment in attachment.problem.map { (attachment.device, $0) } })
+        tellLost(Set(attachments.map(\.device)), machine, held: held)
         names.complete(&nameTable, for: machine)
         let slices = SliceDevices(topology, policy, health: report, names: nameTable)
         note(snapshot.remarks + topology.remarks + slices.remarks)
@@ -183,6 +186,18 @@ actor InventoryService: Service {
     private func ring(_ due: ContinuousClock.Instant) {
         if armed == due { armed = nil }
         occasion.yield()
+    }
+
+    /// Reports devices that a pod had, and that are neither in a pod nor on the host now. Of one that a claim still holds the health
+    /// report says so.
+    private func tellLost(_ attached: Set<String>, _ machine: Machine, held: Set<String>) {
+        let gone = self.attached.subtracting(attached).subtracting(held)
+        self.attached = attached
+        guard !gone.isEmpty else { return }
+        for device in gone.subtracting(machine.devices.map(\.sliceName)).sorted() {
+            log.warning("device lost in a pod", metadata: ["device": "\(device)"])
+            events.tell(.warning, Trouble.lost.began, "\(device): it did not come back from a pod, and is gone")
+        }
     }
 
     /// Says what began and what ended.
