@@ -267,7 +267,7 @@ let targets: [Target] = [
         dependencies: [
             "Addressing", "CDI", "ClaimConfig", "Hardware", "Inspection", "Journal", "Linux", "Netlink", "Preparation", "Publishing",
             "ResourceAPI", "Simulation", "Testbed", "Topology",
-        ], swiftSettings: strict),
+        ], exclude: ["Golden"], swiftSettings: strict),
     .testTarget(
         name: "NodeTests",
         dependencies: [

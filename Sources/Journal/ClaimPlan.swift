@@ -4,8 +4,6 @@ package import Addressing
 
 /// What is to happen for one claim on this node. `nearside-node` writes it and alone changes it.
 package struct ClaimPlan: Hashable, Sendable, Codable {
-    package static let currentVersion = 1
-
     package enum Phase: String, Hashable, Sendable, Codable {
         /// The devices belong to the claim.
         case prepared
@@ -13,7 +11,6 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
         case released
     }
 
-    package var version: Int
     package var claim: ClaimIdentity
     package var phase: Phase
     /// UIDs of the pods that may use the claim.
@@ -26,7 +23,6 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
     package var containers: ContainerPlan?
 
     package init(claim: ClaimIdentity, pods: [String], devices: [DevicePlan], phase: Phase = .prepared) {
-        version = Self.currentVersion
         self.claim = claim
         self.pods = pods
         self.devices = devices

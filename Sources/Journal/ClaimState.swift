@@ -8,16 +8,12 @@ package import Linux
 /// The host's side of an interface is recorded before the interface is touched, so that whoever
 /// finds this file after a crash can bring everything back.
 package struct ClaimState: Hashable, Sendable, Codable {
-    package static let currentVersion = 1
-
-    package var version: Int
     package var claim: ClaimIdentity
     /// The run of the kernel it tells of; after the next boot there is nothing left of it.
     package var boot: String
     package var attachments: [Attachment]
 
     package init(claim: ClaimIdentity, boot: String = Boot.current, attachments: [Attachment]) {
-        version = Self.currentVersion
         self.claim = claim
         self.boot = boot
         self.attachments = attachments

@@ -88,7 +88,8 @@ package struct VirtualFunctionRecord: Hashable, Sendable, Codable {
 }
 
 extension KeyedDecodingContainer {
-    /// A list that is not there is empty: a file of an older program lacks what it did not know.
+    /// A list that is not there is empty: a file of version 1 lacks what its program did not know. From version 2 on such a file is refused
+    /// by ``JournalDocument``, which would write the list.
     func decode<Element: Decodable>(_ type: [Element].Type, forKey key: Key) throws -> [Element] {
         try decodeIfPresent(type, forKey: key) ?? []
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 import Linux
 
 /// States, each with a copy: written by nearside-nri.
@@ -62,8 +61,9 @@ extension JournalFolder {
 
     /// Nil when there is none that can be used.
     private func copy(_ uid: String) -> ClaimState? {
-        guard let file = try? checkedFile(.states, uid), let bytes = try? Files.read(file + Self.copySuffix) else { return nil }
-        return (try? JSONDecoder().decode(Content<ClaimState>.self, from: Data(bytes)))?.value
+        guard let file = try? checkedFile(.states, uid), let bytes = try? Files.read(file + Self.copySuffix, limit: ClaimState.sizeLimit)
+        else { return nil }
+        return try? JournalDocument<ClaimState>.decode(bytes, uid: uid)
     }
 
     private static let copySuffix = ".copy"

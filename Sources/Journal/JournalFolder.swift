@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 import Glibc
 package import Linux
 
@@ -78,46 +77,26 @@ package struct JournalFolder: Sendable {
 
     // MARK: Files
 
-    /// What is in a file; nil when another version of this program wrote it.
-    struct Content<Value: Versioned>: Decodable {
-        private enum Key: String, CodingKey { case version }
-
-        var version: Int
-        var value: Value?
-
-        init(from decoder: any Decoder) throws {
-            version = try decoder.container(keyedBy: Key.self).decode(Int.self, forKey: .version)
-            value = version == Value.currentVersion ? try Value(from: decoder) : nil
-        }
-    }
-
     static let aside = ".damaged"
 
     /// Nil when there is no such file. The daemon that writes such files sets a damaged one aside under another name, so that it is
     /// reported once, is kept for a person, and never stops anything twice.
-    func read<Value: Versioned>(_ kind: Kind, _ uid: String) throws(JournalError) -> Value? {
+    func read<Value: JournalValue>(_ kind: Kind, _ uid: String) throws(JournalError) -> Value? {
         let file = try checkedFile(kind, uid)
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(file) } catch {
+        do throws(SystemError) { bytes = try Files.read(file, limit: Value.sizeLimit) } catch {
             if error.isNotFound { return nil }
             throw JournalError(file, "\(error)")
         }
-        do {
-            let content = try JSONDecoder().decode(Content<Value>.self, from: Data(bytes))
-            guard let value = content.value else {
-                throw JournalError(file, "has version \(content.version); this program knows version \(Value.currentVersion)")
-            }
-            return value
-        } catch let error as JournalError {
+        do throws(JournalTextError) { return try JournalDocument<Value>.decode(bytes, uid: uid) } catch {
             // A newer program wrote it and may come back: it stays where it is.
-            throw error
-        } catch {
-            guard kind.writer == daemon, rename(file, file + Self.aside) == 0 else { throw JournalError(file, "is damaged: \(error)") }
-            throw JournalError(file, "is damaged and was set aside as \(file + Self.aside): \(error)")
+            if error.isNewer { throw JournalError(file, "\(error)") }
+            guard kind.writer == daemon, rename(file, file + Self.aside) == 0 else { throw JournalError(file, "is damaged: it \(error)") }
+            throw JournalError(file, "is damaged and was set aside as \(file + Self.aside): it \(error)")
         }
     }
 
-    func readAll<Value: Versioned>(_ kind: Kind) -> ([Value], [JournalError]) {
+    func readAll<Value: JournalValue>(_ kind: Kind) -> ([Value], [JournalError]) {
         var values: [Value] = []
         var damaged: [JournalError] = []
         for uid in Files.list(folder(kind)).compactMap(Self.uid(ofFile:)) {
@@ -129,18 +108,19 @@ package struct JournalFolder: Sendable {
     }
 
     @discardableResult
-    func write(
-        _ value: some Encodable, _ kind: Kind, _ uid: String, isDurable: Bool
+    func write<Value: JournalValue>(
+        _ value: Value, _ kind: Kind, _ uid: String, isDurable: Bool
     ) throws(JournalError) -> (path: String, bytes: [UInt8]) {
         let file = try checkedFile(kind, uid)
         guard kind.writer == daemon else { throw JournalError(file, "is written by the other daemon alone") }
-        do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            let bytes = [UInt8](try encoder.encode(value))
-            try Files.replace(file, with: bytes, mode: 0o600, isDurable: isDurable)
-            return (file, bytes)
-        } catch { throw JournalError(file, "cannot be written: \(error)") }
+        let bytes: [UInt8]
+        do throws(JournalTextError) { bytes = try JournalDocument<Value>.encode(value, uid: uid) } catch {
+            throw JournalError(file, "cannot be written: it \(error)")
+        }
+        do throws(SystemError) { try Files.replace(file, with: bytes, mode: 0o600, isDurable: isDurable) } catch {
+            throw JournalError(file, "cannot be written: \(error)")
+        }
+        return (file, bytes)
     }
 
     func remove(_ kind: Kind, _ uid: String) throws(JournalError) {
@@ -150,24 +130,12 @@ package struct JournalFolder: Sendable {
 
     /// UIDs come from outside and become file names.
     func checkedFile(_ kind: Kind, _ uid: String) throws(JournalError) -> String {
-        let isPlain = uid.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || byte == 0x2d
-        }
-        guard isPlain, (1...128).contains(uid.utf8.count) else {
+        guard Names.isUID(uid) else {
             throw JournalError(folder(kind), "takes no claim with the UID \"\(uid.prefix(128))\"")
         }
         return file(kind, uid)
     }
 }
-
-/// What files of the journal hold says in which version.
-protocol Versioned: Decodable {
-    static var currentVersion: Int { get }
-}
-
-extension ClaimPlan: Versioned {}
-extension ClaimState: Versioned {}
-extension LatePod: Versioned {}
 
 /// A file of the journal that cannot be used: which, and why.
 package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -3,9 +3,6 @@
 /// A pod whose containers ran without devices of its claims, as nearside-nri found it when it came back: the runtime had gone on
 /// without it. `nearside-nri` writes it and alone changes it; it is gone with the pod.
 package struct LatePod: Hashable, Sendable, Codable {
-    package static let currentVersion = 1
-
-    package var version: Int
     package var namespace: String
     package var name: String
     package var uid: String
@@ -15,7 +12,6 @@ package struct LatePod: Hashable, Sendable, Codable {
     package var problem: String?
 
     package init(namespace: String, name: String, uid: String, claims: [ClaimIdentity], problem: String? = nil) {
-        version = Self.currentVersion
         self.namespace = namespace
         self.name = name
         self.uid = uid

@@ -154,7 +154,7 @@ struct JournalTests {
     func `a file of a newer program is left as it is`() throws {
         let (journal, scratch) = try folder()
         try Files.write(scratch("journal/plans/u-2.json"), #"{"version":99,"new":true}"#)
-        #expect(journal.plans().damaged.map(\.text) == ["has version 99; this program knows version 1"])
+        #expect(journal.plans().damaged.map(\.text) == ["has version 99; this program knows versions 1 to 2"])
         #expect(Files.exists(scratch("journal/plans/u-2.json")))
     }
 

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Foundation
+import Journal
+import Linux
+import Netlink
+import Testbed
+import Testing
+
+/// A journal with a plan, a state and a report that have every field there is, as the release before wrote them (version 1).
+struct JournalSample {
+    let scratch: ScratchFolder
+    let node: JournalFolder
+    let injector: JournalFolder
+    static let claim = "0f1e2d3c-aaaa-bbbb-cccc-0123456789ab"
+    static let pod = "9b1c7a52-0000-4000-8000-000000000001"
+
+    init() throws {
+        scratch = try ScratchFolder("jf", in: Files.exists("/dev/shm") ? "/dev/shm" : "/tmp")
+        node = JournalFolder(scratch("journal"), states: scratch("states"), for: .node)
+        injector = JournalFolder(scratch("journal"), states: scratch("states"), for: .injector)
+        try node.make()
+        try injector.make()
+        for (name, file) in [("plan", planFile), ("state", stateFile), ("late", lateFile)] {
+            try Files.write(file, try Self.golden(name))
+        }
+    }
+
+    static func golden(_ name: String) throws -> String {
+        try Files.readText("\(Place.project)/Tests/ClaimTests/Golden/\(name)-1.json").replacing("\"BOOT\"", with: "\"\(Boot.current)\"")
+    }
+
+    var planFile: String { "\(node.plansFolder)/\(Self.claim).json" }
+    var stateFile: String { "\(node.statesFolder)/\(Self.claim).json" }
+    var lateFile: String { "\(node.latePodsFolder)/\(Self.pod).json" }
+
+    func plan() throws -> ClaimPlan { try #require(try injector.plan(Self.claim)) }
+    func state() throws -> ClaimState { try #require(try injector.state(Self.claim)) }
+
+    /// All three as this version writes them.
+    func rewrite() throws {
+        try node.write(try plan())
+        try injector.write(try state())
+        try injector.write(try #require(injector.latePods().pods.first))
+    }
+}
+
+/// The text of plans, states and reports: what is written, and what is taken.
+struct JournalFormatTests {
+    /// The fields of a JSON object without those of the envelope.
+    private func fields(_ text: String) throws -> NSDictionary {
+        var object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        object["version"] = nil
+        object["requires"] = nil
+        return object as NSDictionary
+    }
+
+    @Test
+    func `files of the release before are read whole, and are written anew with their features`() throws {
+        let sample = try JournalSample()
+        let (plan, state) = (try sample.plan(), try sample.state())
+        try sample.rewrite()
+        for (name, file) in [("plan", sample.planFile), ("state", sample.stateFile), ("late", sample.lateFile)] {
+            #expect(try fields(Files.readText(file)) == fields(JournalSample.golden(name)), "\(name)")
+            #expect(try Files.readText(file).contains("\"version\":2"))
+        }
+        #expect(try sample.plan() == plan && sample.state() == state)
+        let required =
+            try #require(
+                try JSONSerialization.jsonObject(with: Data(Files.read(sample.planFile))) as? [String: Any])["requires"] as? [String]
+        #expect(required == plan.features.map(\.rawValue).sorted())
+        // All that a plan or a state can ask for is in one of them.
+        #expect(plan.features.union(state.features) == Set(JournalFeature.allCases))
+    }
+
+    @Test
+    func `a state of the release before that lacks a list that was added later is read`() throws {
+        let sample = try JournalSample()
+        try Files.write(sample.stateFile, try JournalSample.golden("state").replacing("\"queueing\":[{", with: "\"unused\":[{"))
+        #expect(try sample.state().attachments.first?.host?.queueing == [])
+    }
+
+    /// A change to the text of a file of this version, which makes it none.
+    private static let spoiled: [(String, String)] = [
+        ("\"phase\":\"prepared\"", "\"phase\":\"prepared\",\"unknown\":1"),
+        ("\"phase\":\"prepared\"", "\"phase\":\"prepared\",\"phase\":\"released\""),
+        ("\"rules\":[],", ""), ("\"mtu\":9000", "\"mtu\":9000.0"), ("\"mtu\":9000", "\"mtu\":\"9000\""), ("\"mtu\":9000", "\"mtu\":null"),
+        ("\"mtu\":9000", "\"mtu\":99999999999999999999"), ("\"kind\":\"macvlan\"", "\"kind\":\"bridge\""),
+        ("\"10.77.0.254\"", "\"10.77.0.256\""),
+        ("\"dhcp\",", ""), ("\"version\":2", "\"version\":2,\"requires2\":[]"), ("\"version\":2", "\"version\":true"),
+        ("\"sysctls\":{", "\"sysctls\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}}}},"),
+    ]
+
+    @Test(arguments: spoiled)
+    func `a plan with a key that is unknown, missing, there twice or of another type is refused`(text: String, replacement: String) throws {
+        let sample = try JournalSample()
+        try sample.rewrite()
+        let good = try Files.readText(sample.planFile)
+        let bad = good.replacingOccurrences(of: text, with: replacement, range: good.range(of: text))
+        #expect(bad != good)
+        try Files.write(sample.planFile, bad)
+        let error = #expect(throws: JournalError.self) { try sample.injector.plan(JournalSample.claim) }
+        #expect(error?.text.hasPrefix("is damaged: it ") == true, "\(error?.text ?? "")")
+        // White space says nothing.
+        try Files.write(sample.planFile, good.replacing(",", with: " ,\n\t"))
+        #expect(throws: Never.self) { try sample.plan() }
+    }
+
+    @Test
+    func `a file that needs a feature of a newer program is left where it is, and says so`() throws {
+        let sample = try JournalSample()
+        try sample.rewrite()
+        let text = try Files.readText(sample.stateFile).replacing("\"requires\":[", with: "\"requires\":[\"teleport\",")
+        for name in [sample.stateFile, sample.stateFile + ".copy"] { try Files.write(name, text) }
+        let error = #expect(throws: JournalError.self) { try sample.injector.state(JournalSample.claim) }
+        #expect(error?.text == "needs a nearside of a newer version, which knows teleport")
+        #expect(try Files.readText(sample.stateFile) == text)
+    }
+
+    @Test(arguments: ["plan", "state", "late"])
+    func `a deep text is refused before it is decoded`(kind: String) throws {
+        let sample = try JournalSample()
+        let file = ["plan": sample.planFile, "state": sample.stateFile, "late": sample.lateFile][kind] ?? ""
+        try Files.write(file, "{\"version\":2,\"claim\":" + String(repeating: "[", count: 500_000))
+        let errors =
+            kind == "plan"
+            ? sample.injector.plans().damaged : kind == "state" ? sample.injector.states().damaged : sample.injector.latePods().damaged
+        #expect(errors.count == 1 && errors[0].text.contains("nested more than 16 deep"))
+    }
+
+    // MARK: Size
+
+    private func route(_ number: Int) throws -> Route {
+        let bytes = [10, UInt8(number >> 16 & 255), UInt8(number >> 8 & 255), UInt8(number & 255)]
+        return Route(
+            destination: IPPrefix(address: try #require(IPAddress(bytes: bytes)), length: 32), isV6: false,
+            gateway: IPAddress(parsing: "10.77.0.254"), interface: 7)
+    }
+
+    @Test(arguments: [8000, 20_000])
+    func `a state with thousands of routes is read back, as is its copy`(count: Int) throws {
+        let sample = try JournalSample()
+        var state = try sample.state()
+        state.attachments[0].host?.routes = try (0..<count).map(route)
+        try sample.injector.write(state)
+        #expect(try sample.state() == state)
+        try Files.write(sample.stateFile, "{")
+        #expect(try sample.state() == state)
+    }
+
+    @Test
+    func `what could not be read again is not written`() throws {
+        let sample = try JournalSample()
+        var state = try sample.state()
+        state.attachments[0].host?.routes = try (0..<40_000).map(route)
+        let before = try Files.read(sample.stateFile)
+        let error = #expect(throws: JournalError.self) { try sample.injector.write(state) }
+        #expect(error?.text.contains("bytes, more than 4194304") == true)
+        #expect(try Files.read(sample.stateFile) == before)
+        var plan = try sample.plan()
+        plan.devices = (0..<100).map { number in
+            var device = plan.devices[1]
+            device.device = "d\(number)"
+            device.interface?.name = "n\(number)"
+            device.cdiDeviceIDs = (0..<32).map { "\($0)" + String(repeating: "x", count: 400) }
+            return device
+        }
+        let refusal = #expect(throws: JournalError.self) { try sample.node.write(plan) }
+        #expect(refusal?.text.contains("bytes, more than 1048576") == true, "\(refusal?.text.prefix(300) ?? "")")
+    }
+
+    // MARK: Bounds
+
+    private struct Change: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var apply: @Sendable (inout ClaimPlan) -> Void
+        init(_ name: String, _ apply: @escaping @Sendable (inout InterfacePlan) -> Void) {
+            testDescription = name
+            self.apply = { plan in if var interface = plan.devices[0].interface { apply(&interface); plan.devices[0].interface = interface }
+            }
+        }
+        init(plan name: String, _ apply: @escaping @Sendable (inout ClaimPlan) -> Void) { (testDescription, self.apply) = (name, apply) }
+    }
+
+    private static let outOfBounds: [Change] = [
+        Change("an MTU of -1") { $0.mtu = -1 }, Change("an MTU of 67") { $0.mtu = 67 }, Change("an MTU of 2^62") { $0.mtu = 1 << 62 },
+        Change("a sysctl that climbs") { $0.sysctls = ["ipv4/conf/../../../var/lib/x": "1"] },
+        Change("a sysctl with dots") { $0.sysctls = ["ipv4/conf/..": "1"] },
+        Change("a sysctl of the core") { $0.sysctls = ["core/conf/x": "1"] },
+        Change("a sysctl of two lines") { $0.sysctls = ["ipv4/conf/x": "1\n2"] }, Change("a name with a slash") { $0.name = "../x" },
+        Change("a name that is a pattern") { $0.name = "x%d" }, Change("a reserved name") { $0.name = "all" },
+        Change("an option for a name") { $0.name = "-r" },
+        Change("a host's interface with a slash") { $0.hostName = "a/b" }, Change("no host's interface") { $0.hostName = "" },
+        Change("33 addresses") { plan in plan.addresses = (0..<33).compactMap { IPPrefix(parsing: "10.0.0.\($0)/24") } },
+        Change("129 routes") { plan in
+            plan.routes = (0..<129).compactMap { IPPrefix(parsing: "10.0.0.\($0)/32") }.map { RoutePlan(destination: $0) }
+        },
+        Change("a route in the local table") { $0.routes[0].table = 255 }, Change("a rule to the main table") { $0.rules[0].table = 254 },
+        Change("a rule with attributes of others") { $0.rules[0].others = [8, 0, 1, 0, 0, 0, 0, 0] },
+        Change("a rule that drops") { $0.rules[0].action = 6 }, Change("65 rules") { $0.rules = Array(repeating: $0.rules[0], count: 65) },
+        Change("257 neighbours") { $0.neighbours = Array(repeating: $0.neighbours[0], count: 257) },
+        Change("a VRF in the main table") { $0.vrf = VRFPlan(name: "red", table: 254) },
+        Change("a long feature") { $0.features = [String(repeating: "x", count: 32): true] },
+        Change("a mode of macvlan that there is not") { $0.child = ChildPlan(kind: .macvlan, mode: 3) },
+        Change(plan: "a pod that is a path") { $0.pods = ["../x"] }, Change(plan: "a pod twice") { $0.pods += $0.pods },
+        Change(plan: "a device twice") { $0.devices.append($0.devices[1]) },
+        Change(plan: "two interfaces of one name") { $0.devices[1].interface?.name = "net1" },
+        Change(plan: "129 devices") { plan in
+            plan.devices += (0..<127).map { DevicePlan(pool: "p", device: "d\($0)", request: "r", cdiDeviceIDs: [], interface: nil) }
+        },
+        Change(plan: "VLAN 4095 of a virtual function") { $0.devices[0].virtualFunction?.vlan = 4095 },
+        Change(plan: "a physical function that is a path") { $0.devices[0].virtualFunction?.parent = "../x" },
+        Change(plan: "an RDMA device that is a path") { $0.devices[0].rdmaDevice = "a/b" },
+    ]
+
+    @Test(arguments: outOfBounds)
+    private func `a plan that is outside of its bounds is neither written nor read`(change: Change) throws {
+        let sample = try JournalSample()
+        var plan = try sample.plan()
+        change.apply(&plan)
+        #expect(!plan.problems.isEmpty)
+        let error = #expect(throws: JournalError.self) { try sample.node.write(plan) }
+        #expect(error?.text.hasPrefix("cannot be written: it is outside of its bounds: ") == true && (error?.text.utf8.count ?? 0) < 2048)
+        // As an enemy would write it.
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var object = try #require(try JSONSerialization.jsonObject(with: encoder.encode(plan)) as? [String: Any])
+        (object["version"], object["requires"]) = (2, plan.features.map(\.rawValue).sorted())
+        let text = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        try Files.write(sample.planFile, [UInt8](text))
+        let refusal = #expect(throws: JournalError.self) { try sample.injector.plan(JournalSample.claim) }
+        #expect(refusal?.text.contains("is outside of its bounds") == true, "\(refusal?.text ?? "")")
+    }
+
+    @Test
+    func `a file about another claim than its name says is refused`() throws {
+        let sample = try JournalSample()
+        try Files.write(sample.planFile.replacing("0f1e2d3c", with: "0f1e2d3d"), try JournalSample.golden("plan"))
+        #expect(sample.injector.plans().damaged.map(\.text) == ["is damaged: it is about another UID than its name says"])
+    }
+}
