@@ -18,6 +18,8 @@ enum PlanLimits {
     /// Those of `interface.sysctls`, and those that have a field of their own.
     static let sysctls = 32 + 8
     static let flags = 128
+    static let variables = 256
+    static let nodes = 128
 }
 
 extension ClaimPlan: JournalValue {
@@ -26,6 +28,7 @@ extension ClaimPlan: JournalValue {
 
     package var features: Set<JournalFeature> {
         var used: Set<JournalFeature> = isOpen == nil ? [] : [.openClaim]
+        if containers != nil { used.insert(.containers) }
         for device in devices { used.formUnion(device.features) }
         return used
     }
@@ -39,6 +42,9 @@ extension ClaimPlan: JournalValue {
         for (index, pod) in pods.enumerated() { checks.uid(pod, "pods[\(index)]") }
         checks.count(devices.count, PlanLimits.devices, "devices")
         checks.unique(devices.map { [$0.device, $0.shareID, $0.request] }, "devices")
+        // What their texts may be is checked where specifications are made of them.
+        checks.count(containers?.environment.count, PlanLimits.variables, "containers.environment")
+        checks.count(containers?.describedRequests.count, PlanLimits.devices, "containers.describedRequests")
         let interfaces = devices.compactMap(\.interface)
         checks.unique(interfaces.map(\.name), "names of interfaces")
         checks.unique(interfaces.filter { $0.child == nil }.map(\.hostName), "interfaces of the host")
@@ -60,6 +66,7 @@ extension DevicePlan {
         var used: Set<JournalFeature> = interface?.usedFeatures ?? []
         if rdmaDevice != nil { used.insert(.rdmaDevice) }
         if virtualFunction != nil { used.insert(.virtualFunction) }
+        if access != nil { used.insert(.deviceNodes) }
         return used
     }
 
@@ -72,6 +79,9 @@ extension DevicePlan {
         checks.plain(rdmaDevice, 63, "\(path).rdmaDevice")
         checks.count(cdiDeviceIDs.count, PlanLimits.cdiDeviceIDs, "\(path).cdiDeviceIDs")
         for id in cdiDeviceIDs { checks.text(id, 512, "\(path).cdiDeviceIDs") }
+        checks.count(access?.nodes.count, PlanLimits.nodes, "\(path).access.nodes")
+        checks.text(access?.address, 64, "\(path).access.address")
+        for node in access?.nodes ?? [] { checks.text(node.path, 256, "\(path).access.nodes") }
         interface?.check(&checks, "\(path).interface")
         if let function = virtualFunction {
             let path = "\(path).virtualFunction"

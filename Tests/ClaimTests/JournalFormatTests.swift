@@ -35,7 +35,15 @@ struct JournalSample {
     var stateFile: String { "\(node.statesFolder)/\(Self.claim).json" }
     var lateFile: String { "\(node.latePodsFolder)/\(Self.pod).json" }
 
-    func plan() throws -> ClaimPlan { try #require(try injector.plan(Self.claim)) }
+    /// With what was added after version 1.
+    func plan() throws -> ClaimPlan {
+        var plan = try #require(try injector.plan(Self.claim))
+        plan.containers = ContainerPlan(
+            environment: ["A": "b"], hasTopology: true, describedRequests: ["nic"], podClaimName: "nic")
+        plan.devices[0].access = DeviceAccess(
+            address: "0000:0c:00.3", nodes: [NodePlan(path: "/dev/infiniband/uverbs0", major: 231, minor: 192)])
+        return plan
+    }
     func state() throws -> ClaimState { try #require(try injector.state(Self.claim)) }
 
     /// All three as this version writes them.
@@ -59,9 +67,13 @@ struct JournalFormatTests {
     @Test
     func `files of the release before are read whole, and are written anew with their features`() throws {
         let sample = try JournalSample()
-        let (plan, state) = (try sample.plan(), try sample.state())
+        let (old, state) = (try #require(try sample.injector.plan(JournalSample.claim)), try sample.state())
+        try sample.node.write(old)
+        #expect(try fields(Files.readText(sample.planFile)) == fields(JournalSample.golden("plan")))
+        let plan = try sample.plan()
         try sample.rewrite()
-        for (name, file) in [("plan", sample.planFile), ("state", sample.stateFile), ("late", sample.lateFile)] {
+        #expect(try Files.readText(sample.planFile).contains("\"version\":2"))
+        for (name, file) in [("state", sample.stateFile), ("late", sample.lateFile)] {
             #expect(try fields(Files.readText(file)) == fields(JournalSample.golden(name)), "\(name)")
             #expect(try Files.readText(file).contains("\"version\":2"))
         }
@@ -72,6 +84,9 @@ struct JournalFormatTests {
         #expect(required == plan.features.map(\.rawValue).sorted())
         // All that a plan or a state can ask for is in one of them.
         #expect(plan.features.union(state.features) == Set(JournalFeature.allCases))
+        var newer = plan
+        (newer.containers, newer.devices[0].access) = (nil, nil)
+        #expect(newer.features == plan.features.subtracting([.containers, .deviceNodes]))
     }
 
     @Test
