@@ -9,7 +9,7 @@ import Preparation
 /// its time does not stop the others.
 struct ClaimCalls: Sendable {
     let handler: any ClaimHandler
-    let executor: any TaskExecutor
+    let executors: ClaimExecutors
 
     /// The claims of one call that are worked on at a time.
     static let concurrentClaims = 16
@@ -44,21 +44,19 @@ struct ClaimCalls: Sendable {
     private func each(_ claims: [ClaimIdentity], _ body: @escaping @Sendable (ClaimIdentity) async -> Entry) async -> [Entry] {
         if claims.isEmpty { return [] }
         let end = ContinuousClock.now + Self.startTimeout
-        return await withTaskExecutorPreference(executor) {
-            if claims.count == 1 { return [await body(claims[0])] }
-            return await withTaskGroup(of: Entry.self) { group in
-                var entries: [Entry] = []
-                for (index, claim) in claims.enumerated() {
-                    if index >= Self.concurrentClaims, let entry = await group.next() { entries.append(entry) }
-                    if ContinuousClock.now < end {
-                        group.addTask { await body(claim) }
-                    } else {
-                        entries.append(Entry(uid: claim.uid, error: "claim \(claim): other claims of the call took all the time; retry"))
-                    }
+        if claims.count == 1 { return [await executors.run { await body(claims[0]) }] }
+        return await withTaskGroup(of: Entry.self) { group in
+            var entries: [Entry] = []
+            for (index, claim) in claims.enumerated() {
+                if index >= Self.concurrentClaims, let entry = await group.next() { entries.append(entry) }
+                if ContinuousClock.now < end {
+                    group.addTask { [executors] in await executors.run { await body(claim) } }
+                } else {
+                    entries.append(Entry(uid: claim.uid, error: "claim \(claim): other claims of the call took all the time; retry"))
                 }
-                for await entry in group { entries.append(entry) }
-                return entries
             }
+            for await entry in group { entries.append(entry) }
+            return entries
         }
     }
 

@@ -65,8 +65,8 @@ package struct KubeletPlugin: Service {
             }
             withExtendedLifetime(lock) {}
         }
-        let claims = ClaimExecutor()
-        let calls = ClaimCalls(handler: handler, executor: claims)
+        let claims = ClaimExecutors()
+        let calls = ClaimCalls(handler: handler, executors: claims)
         let service = server(
             names.service,
             [PluginV1(calls: calls), PluginV1Beta1(calls: calls), HealthV1(board: health), HealthV1Alpha1(board: health)])

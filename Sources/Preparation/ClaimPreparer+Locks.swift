@@ -8,6 +8,8 @@ extension ClaimPreparer {
     func lockClaim(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> Descriptor? {
         guard let folder = options.lockFolder else { return nil }
         do {
+            let file = try FileLock.open("\(folder)/claims.lock")
+            if try FileLock.tryLock(file, key: identity.uid) { return file }
             return try await FileLock.wait(
                 "\(folder)/claims.lock", key: identity.uid, pause: Self.lockPause,
                 patience: min(Self.lockTimeout, end - ContinuousClock.now)

@@ -120,7 +120,10 @@ package actor ClaimPreparer {
 
     /// Has `nearside-nri` write the CDI specification of a claim that has a plan.
     func publish(_ identity: ClaimIdentity) async throws(ClaimError) {
-        try await require(ask(.publish(claim: identity.uid), milliseconds: Self.statusPatience), identity)
+        let answer = ask(.publish(claim: identity.uid), milliseconds: Self.statusPatience)
+        // While it is at work. Not when the claim has been released meanwhile.
+        if plans.plan(identity.uid)?.phase == .prepared { remember(identity) }
+        try await require(answer, identity)
     }
 
     /// How far Prepare came under the claim's lock.
@@ -175,7 +178,7 @@ package actor ClaimPreparer {
         _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
         let facts = await facts(for: claim)
-        let attempt = try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
+        return try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
             let existing = plans.plan(identity.uid)
             if let existing, existing.phase == .released {
                 throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
@@ -188,8 +191,6 @@ package actor ClaimPreparer {
             try write(outcome, existing)
             return .prepared(outcome.plan)
         }
-        if case .prepared = attempt { remember(identity) }
-        return attempt
     }
 
     /// Makes the plan of a claim anew, without asking `nearside-nri`: the kubelet was told that the claim is prepared.
@@ -270,8 +271,11 @@ package actor ClaimPreparer {
         let readsFeatures = configs.contains {
             $0.opaque?.driver == options.driver && NetworkConfig.asksDriver($0.opaque?.parameters ?? [])
         }
+        let claimed = devices.filter { names.contains($0.key) }
+        // Without files to read and drivers to ask, a change of threads would take longer.
+        if !readsFeatures, claimed.values.allSatisfy({ $0.kind == .nic }) { return PlanningFacts(movesRDMA: PlanningFacts.movesRDMA) }
         return await PlanningFacts.read(
-            devices.filter { names.contains($0.key) }, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: readsFeatures, log: log)
+            claimed, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: readsFeatures, log: log)
     }
 
     /// The plan of another claim that has a device of this one.

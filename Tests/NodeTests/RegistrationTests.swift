@@ -258,6 +258,7 @@ struct RegistrationTests {
     @Test
     func `the metrics tell how long the kubelet waited for claims, and for those that were refused`() throws {
         let node = try node(machine: "hgx-a100")
+        try node.startInjector()
         try node.startNode()
         try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], interface: nil)
         try node.addClaim("nothing", devices: ["pci-ffff-00-00-0"], interface: nil)

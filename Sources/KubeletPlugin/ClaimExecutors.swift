@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Runs the work on claims on a few threads of its own: what a claim costs to read and to plan keeps neither the event loop nor, as the
+/// kernel shares the processors between threads, another claim waiting.
+///
+/// A claim stays on one thread, since its work is a chain of short steps. It gets the thread with the fewest claims on it.
+final class ClaimExecutors: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let executors: [EventLoopExecutor]
+    /// How many claims each has.
+    private let claims: Mutex<[Int]>
+
+    init(threads count: Int = 4) {
+        group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+        executors = group.makeIterator().map(EventLoopExecutor.init)
+        claims = Mutex(Array(repeating: 0, count: count))
+    }
+
+    func run<Value: Sendable>(_ body: @Sendable () async -> Value) async -> Value {
+        let index = claims.withLock { claims in
+            let index = claims.indices.min { claims[$0] < claims[$1] } ?? 0
+            claims[index] += 1
+            return index
+        }
+        defer { claims.withLock { $0[index] -= 1 } }
+        return await withTaskExecutorPreference(executors[index], operation: body)
+    }
+
+    /// After the last claim.
+    func shutDown() async { try? await group.shutdownGracefully() }
+}
