@@ -96,7 +96,7 @@ package struct SpecFolder: Sendable {
     package init(_ path: String) { self.path = path }
 
     /// The runtimes' caches act on a rename within the folder, which is how files are replaced here. Not flushed to a disk: after
-    /// a restart of the machine every claim is prepared anew before a container asks for it.
+    /// a restart of the machine plans and specifications are made anew.
     package func write(_ spec: Spec, named name: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
