@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+import Hardware
 import KubeletAPI
 import Linux
 import NRIMessages
@@ -50,5 +52,81 @@ struct LostInterfaceTests {
         node.removePod(pod)
         try node.unprepare("a")
         try node.expectUnchanged(since: before)
+    }
+
+    @Test
+    func `a device whose interface is away is refused also by the next nearside-node, until the operator says that it is gone`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let device = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic } }
+        guard try eventually({ try device()?.attributes?["ifName"] != nil }),
+            case .string(let interface)? = try device()?.attributes?["ifName"]
+        else {
+            Issue.record("the NIC is not published with an interface")
+            return
+        }
+        let elsewhere = try node.makePod("elsewhere", uid: "elsewhere")
+        let path = try #require(elsewhere.linux.namespaces.first?.path)
+        try node.addClaim("a", interface: nil)
+        for signal in [SIGTERM, SIGKILL] {
+            node.kill(node: signal)
+            if signal == SIGTERM {
+                #expect(try ChildProcess.run("/sbin/ip", ["link", "set", interface, "netns", path], in: node.host).status == 0)
+            }
+            try node.startNode()
+            let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
+            #expect(error?.details.contains("had interface \(interface), which is not on the host now") == true, "\(error?.details ?? "")")
+            #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
+        }
+        node.kill(node: SIGTERM)
+        try Files.remove(node.scratch("journal/machine.json"))
+        try node.startNode()
+        #expect(try node.prepare("a").count == 1)
+        #expect(try eventually { try device().map { $0.taints == nil } == true })
+    }
+
+    @Test(arguments: [false, true])
+    func `a virtual interface that was destroyed with its pod releases the claim, and one made anew is published`(isEarly: Bool) throws {
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.virtualNICs = "vnic"
+        let node = try TestNode(options)
+        defer { node.removeAllPods() }
+        try node.addInterfaces(1)
+        try node.startInjector()
+        try node.startNode()
+        let device = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == "vnic0" } }
+        #expect(try eventually { try device() != nil })
+        try node.addClaim("a", devices: ["vnic0"])
+        _ = try node.prepare("a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        node.kill(injector: SIGKILL)
+        node.kill(node: SIGKILL)
+        node.dropRuntime()
+        node.removePod(pod)
+        func exists() throws -> Bool { try ChildProcess.run("/sbin/ip", ["link", "show", "vnic0"], in: node.host).status == 0 }
+        #expect(try !exists())
+        // The administrator makes it anew before the daemons are back, or while they are at work and the claim is still held.
+        if isEarly { try node.addInterfaces(1) }
+        try node.startNode()
+        try node.startInjector()
+        let isReleased = eventually(seconds: 10) { Files.list(node.scratch("states/states")).isEmpty }
+        #expect(isReleased, "\(node.log("nri.log"))")
+        #expect(node.log("nri.log").contains("interface lost"))
+        if !isEarly {
+            #expect(try eventually { try node.api.events().contains { $0.reason == "DeviceLost" } })
+            try node.addInterfaces(1)
+        }
+        #expect(try eventually { try device().map { $0.taints == nil } == true })
+        try node.unprepare("a")
+        #expect(Files.list(node.scratch("journal/plans")).isEmpty)
+        // What happens to it then is seen.
+        #expect(try ChildProcess.run("/sbin/ip", ["link", "set", "vnic0", "mtu", "1400"], in: node.host).status == 0)
+        #expect(try eventually { try device()?.attributes?["mtu"] == .int(1400) })
+        try node.addClaim("b", devices: ["vnic0"], pod: "pod-2", interface: "net2")
+        #expect(try node.prepare("b").count == 1)
+        try node.unprepare("b")
     }
 }
