@@ -16,6 +16,8 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     /// Offloads and flags of drivers (ethtool).
     case deviceFeatures, privateFlags
     case detachesPrograms
+    /// What an interface of the host has to be to be taken: its device, its permanent address.
+    case identity
     /// The CDI specification is made of the plan, with nodes of devices.
     case containers, deviceNodes
     /// Parts of the record of an interface of the host.

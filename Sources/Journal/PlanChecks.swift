@@ -100,6 +100,7 @@ extension InterfacePlan {
             (.subInterface, child != nil), (.dhcp, dhcp != nil), (.dhcp6, dhcp6 != nil), (.vrf, vrf != nil), (.rules, !rules.isEmpty),
             (.neighbours, !neighbours.isEmpty), (.segmentSizes, sizes != nil), (.sysctls, sysctls != nil),
             (.deviceFeatures, features != nil), (.privateFlags, privateFlags != nil), (.detachesPrograms, detachesPrograms != nil),
+            (.identity, parentDevice != nil || permanentAddress != nil),
         ]
         return Set(used.filter(\.1).map(\.0))
     }
@@ -111,6 +112,8 @@ extension InterfacePlan {
         checks.expect(isFree, .name, "\(path).name", "is no name of an interface in a pod: at most 15 of a-z, 0-9 and -, and not reserved")
         if let mtu { checks.expect((68...65535).contains(mtu), .range, "\(path).mtu", "is \(mtu), outside of 68 to 65535") }
         checks.hardwareAddress(hardwareAddress, "\(path).hardwareAddress")
+        checks.hardwareAddress(permanentAddress, "\(path).permanentAddress")
+        checks.text(parentDevice, 63, "\(path).parentDevice")
         checks.count(addresses?.count, PlanLimits.addresses, "\(path).addresses")
         checks.unique(addresses ?? [], "\(path).addresses")
         checks.count(routes.count, PlanLimits.routes, "\(path).routes")

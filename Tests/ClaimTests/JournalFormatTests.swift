@@ -42,6 +42,7 @@ struct JournalSample {
             environment: ["A": "b"], hasTopology: true, describedRequests: ["nic"], podClaimName: "nic")
         plan.devices[0].access = DeviceAccess(
             address: "0000:0c:00.3", nodes: [NodePlan(path: "/dev/infiniband/uverbs0", major: 231, minor: 192)])
+        plan.devices[0].interface?.parentDevice = "0000:0c:00.3"
         return plan
     }
     func state() throws -> ClaimState { try #require(try injector.state(Self.claim)) }
