@@ -14,6 +14,7 @@
 #include <linux/ethtool.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
+#include <linux/openat2.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -393,4 +394,17 @@ int CLinux_mount_sysfs(void) {
 uint64_t CLinux_inode_at(int folder, const char *path) {
     struct stat status;
     return fstatat(folder, path, &status, 0) == 0 ? status.st_ino : 0;
+}
+
+int64_t CLinux_peer_user(int socket) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? (int64_t)peer.uid : -1;
+}
+
+int CLinux_open_beneath(int folder, const char *path) {
+    struct open_how how = {
+        .flags = O_WRONLY | O_CLOEXEC | O_NOCTTY,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
 }

@@ -46,6 +46,13 @@ int CLinux_unix_address(const char *path, struct sockaddr_un *address);
 int CLinux_bind_unix(int socket, const struct sockaddr_un *address);
 int CLinux_connect_unix(int socket, const struct sockaddr_un *address);
 
+/// The user who made the other end of a connection (SO_PEERCRED); -1 with errno when the kernel does not tell.
+int64_t CLinux_peer_user(int socket);
+
+/// Opens a file below an open folder for writing, close-on-exec: no part of the path leaves the folder or is a link of any kind
+/// (openat2(2), Linux 5.6). -1 with errno.
+int CLinux_open_beneath(int folder, const char *path);
+
 /// Takes a connection; close-on-exec.
 int CLinux_accept(int socket);
 
