@@ -24,6 +24,19 @@ package struct HostRecord: Hashable, Sendable, Codable {
     /// Offloads and the driver's own flags, as somebody asked for them.
     package var features: BitSet?
     package var privateFlags: BitSet?
+    /// The interface below it, or its peer, by number.
+    package var link: Int32?
+    /// Inode number of its folder in sysfs: no other interface of this run of the kernel has it, whatever its name, number, address or
+    /// namespace. Only of virtual interfaces, which nothing else tells apart.
+    package var inode: UInt64?
+    /// True when nothing was stacked on it that receives its packets; nil when the kernel did not say.
+    package var hasNoUpper: Bool?
+    package var linkMode: UInt8?
+    package var broadcast: HardwareAddress?
+    package var protoDown: ProtoDown?
+    /// Numbers of the XDP and TCX programs that the host had attached.
+    package var xdp: XDPPrograms?
+    package var hookPrograms: [UInt32]?
     /// RDMA in software that somebody set up on it: it dies of every move.
     package var softwareRDMA: SoftwareRDMA?
     package var addresses: [InterfaceAddress]
@@ -50,6 +63,11 @@ package struct HostRecord: Hashable, Sendable, Codable {
         kind = link.kind
         alias = link.alias
         alternativeNames = link.alternativeNames
+        self.link = link.link
+        broadcast = link.broadcast
+        linkMode = link.linkMode
+        protoDown = link.protoDown
+        xdp = link.xdp == XDPPrograms() ? nil : link.xdp
         addresses = []
         routes = []
         neighbours = []

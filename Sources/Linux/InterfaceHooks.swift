@@ -14,10 +14,12 @@ package enum InterfaceHooks {
 
     /// Takes all of them off an interface of this thread's namespace, whoever attached them. Needs CAP_SYS_ADMIN. Fine where the kernel has
     /// no such hooks, or no bpf(2) at all.
-    package static func detachAll(from interface: Int32) throws(SystemError) {
+    ///
+    /// - Parameter kept: numbers of programs that stay.
+    package static func detachAll(from interface: Int32, except kept: [UInt32] = []) throws(SystemError) {
         for hook in hooks {
             var attempt = 0
-            while let programs = try list(UInt32(bitPattern: interface), hook), !programs.isEmpty {
+            while let programs = try list(UInt32(bitPattern: interface), hook)?.filter({ !kept.contains($0.number) }), !programs.isEmpty {
                 attempt += 1
                 if attempt > attempts { throw SystemError("detach programs that come back from", "interface \(interface)", code: EBUSY) }
                 // A hook is emptied from its end, so that none is ever there without those that were to run before it.
@@ -25,6 +27,35 @@ package enum InterfaceHooks {
             }
         }
     }
+
+    /// Numbers of the programs on both hooks of an interface of this thread's namespace.
+    package static func programs(on interface: Int32) throws(SystemError) -> [UInt32] {
+        var numbers: [UInt32] = []
+        for hook in hooks { numbers += try list(UInt32(bitPattern: interface), hook)?.map(\.number) ?? [] }
+        return numbers
+    }
+
+    /// Detaches an XDP program that a link holds on an interface, which netlink refuses to do (EBUSY).
+    ///
+    /// The kernel has no list of the links of an interface, so all links of the machine are looked at.
+    package static func detachXDPLinks(of program: UInt32, from interface: Int32) throws(SystemError) {
+        var number: UInt32 = 0
+        while let next = UInt32(exactly: CLinux_next_link(number)) {
+            number = next
+            let raw = CLinux_open_program(number, 1)
+            // It may have gone meanwhile.
+            guard raw >= 0 else { continue }
+            let link = Descriptor(owning: raw)
+            var (kind, held, place) = (UInt32(0), UInt32(0), UInt32(0))
+            guard CLinux_describe_link(link.raw, &kind, &held, &place) == 0, kind == xdpLink, held == program,
+                place == UInt32(bitPattern: interface)
+            else { continue }
+            if CLinux_detach_link(link.raw) != 0, errno != ENOENT { throw SystemError("detach", "XDP program \(program)") }
+        }
+    }
+
+    /// BPF_LINK_TYPE_XDP (linux/bpf.h).
+    private static let xdpLink: UInt32 = 6
 
     private struct Program {
         var number: UInt32

@@ -40,6 +40,11 @@ package struct Link: Hashable, Sendable {
     /// `mlx5_core.sf.2` of `auxiliary`. Kernels before 5.14 do not tell.
     package var parentDevice: String?
     package var parentBus: String?
+    /// IFLA_LINKMODE: with 1 (dormant), a program of user space says when the interface is operational.
+    package var linkMode: UInt8 = 0
+    package var broadcast: HardwareAddress?
+    package var protoDown = ProtoDown()
+    package var xdp = XDPPrograms()
 
     package var isUp: Bool { flags & UInt32(IFF_UP) != 0 }
     package var isLoopback: Bool { flags & UInt32(IFF_LOOPBACK) != 0 }
@@ -88,6 +93,12 @@ package struct Link: Hashable, Sendable {
         case IFLA_PHYS_SWITCH_ID: switchID = attribute.hexadecimal
         case IFLA_PARENT_DEV_NAME: parentDevice = attribute.text
         case IFLA_PARENT_DEV_BUS_NAME: parentBus = attribute.text
+        case IFLA_BROADCAST: broadcast = attribute.hardwareAddress
+        case IFLA_LINKMODE: linkMode = attribute.integer() ?? 0
+        case IFLA_PROTO_DOWN: protoDown.isOn = attribute.integer(UInt8.self) ?? 0 != 0
+        case IFLA_PROTO_DOWN_REASON:
+            protoDown.reasons = attribute.nested?[type: IFLA_PROTO_DOWN_REASON_VALUE]?.integer() ?? 0
+        case IFLA_XDP: xdp = XDPPrograms(attribute)
         default: break
         }
     }

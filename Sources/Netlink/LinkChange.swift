@@ -20,6 +20,9 @@ package struct LinkChange: Hashable, Sendable {
     package var sizes: SegmentSizes
     /// IPv4 settings by their number (linux/ip.h, IPV4_DEVCONF_).
     package var ipv4: [Int: UInt32]
+    package var linkMode: UInt8?
+    package var broadcast: HardwareAddress?
+    package var protoDown: ProtoDown?
     /// An open namespace to move it to.
     package var namespace: Int32?
 
@@ -64,6 +67,9 @@ package struct LinkChange: Hashable, Sendable {
         if let group { builder.attribute(IFLA_GROUP, integer: group) }
         if let master { builder.attribute(IFLA_MASTER, integer: master) }
         for (type, size) in sizes.attributes { builder.attribute(type, integer: size) }
+        if let linkMode { builder.attribute(IFLA_LINKMODE, integer: linkMode) }
+        if let broadcast { builder.attribute(IFLA_BROADCAST, broadcast.bytes) }
+        protoDown?.write(&builder)
         if !ipv4.isEmpty {
             builder.nested(IFLA_AF_SPEC) { families in
                 families.nested(Int(AF_INET)) { family in
@@ -85,12 +91,15 @@ package struct SegmentSizes: Hashable, Sendable, Codable {
     package var gro: UInt32?
     package var gsoIPv4: UInt32?
     package var groIPv4: UInt32?
+    /// In packets rather than bytes.
+    package var segments: UInt32?
 
-    package init(gso: UInt32? = nil, gro: UInt32? = nil, gsoIPv4: UInt32? = nil, groIPv4: UInt32? = nil) {
+    package init(gso: UInt32? = nil, gro: UInt32? = nil, gsoIPv4: UInt32? = nil, groIPv4: UInt32? = nil, segments: UInt32? = nil) {
         self.gso = gso
         self.gro = gro
         self.gsoIPv4 = gsoIPv4
         self.groIPv4 = groIPv4
+        self.segments = segments
     }
 
     // Newer than the headers of some systems we are built on (linux/if_link.h, since 6.3).
@@ -100,6 +109,7 @@ package struct SegmentSizes: Hashable, Sendable, Codable {
     var attributes: [(Int, UInt32)] {
         let all: [(Int, UInt32?)] = [
             (IFLA_GSO_MAX_SIZE, gso), (IFLA_GRO_MAX_SIZE, gro), (Self.gsoIPv4Type, gsoIPv4), (Self.groIPv4Type, groIPv4),
+            (IFLA_GSO_MAX_SEGS, segments),
         ]
         return all.compactMap { type, size in size.map { (type, $0) } }
     }
@@ -108,7 +118,7 @@ package struct SegmentSizes: Hashable, Sendable, Codable {
     package func missing(from other: SegmentSizes) -> SegmentSizes {
         SegmentSizes(
             gso: gso == other.gso ? nil : gso, gro: gro == other.gro ? nil : gro, gsoIPv4: gsoIPv4 == other.gsoIPv4 ? nil : gsoIPv4,
-            groIPv4: groIPv4 == other.groIPv4 ? nil : groIPv4)
+            groIPv4: groIPv4 == other.groIPv4 ? nil : groIPv4, segments: segments == other.segments ? nil : segments)
     }
 }
 

@@ -41,6 +41,7 @@ package struct LinkSettings: Hashable, Sendable, Codable {
         case IFLA_GROUP: group = attribute.integer() ?? 0
         case IFLA_GSO_MAX_SIZE: sizes.gso = attribute.integer()
         case IFLA_GRO_MAX_SIZE: sizes.gro = attribute.integer()
+        case IFLA_GSO_MAX_SEGS: sizes.segments = attribute.integer()
         case SegmentSizes.gsoIPv4Type: sizes.gsoIPv4 = attribute.integer()
         case SegmentSizes.groIPv4Type: sizes.groIPv4 = attribute.integer()
         case IFLA_AF_SPEC:

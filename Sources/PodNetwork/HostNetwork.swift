@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import CLinux
 import Glibc
 package import Journal
 package import Linux
@@ -17,6 +18,10 @@ package final class HostNetwork {
     let rdma: RDMANetlink?
     /// Where sysfs is mounted.
     let sysfs: String
+    /// sysfs as this namespace sees it, which need not be what is mounted; nil where it cannot be had.
+    private let ownSysfs: Descriptor?
+    /// Made when it is first needed.
+    lazy var upperProbe = UpperProbe()
 
     /// The namespace of the calling thread is the host's.
     package init(sysfs: String = "/sys") throws(PodNetworkError) {
@@ -30,6 +35,15 @@ package final class HostNetwork {
             ethtool = try Ethtool()
         } catch { throw PodNetworkError("*", "open a socket in the host's network namespace", error) }
         rdma = try? RDMANetlink()
+        let mount = CLinux_mount_sysfs()
+        ownSysfs = mount < 0 ? nil : Descriptor(owning: mount)
+    }
+
+    /// The inode number of an interface's folder in sysfs: the same in every namespace that it comes to, and never that of another one.
+    func inode(of interface: String) -> UInt64? {
+        guard let ownSysfs else { return nil }
+        let inode = CLinux_inode_at(ownSysfs.raw, "class/net/\(interface)")
+        return inode == 0 ? nil : inode
     }
 
     /// Whether RDMA devices have to be moved for a pod to see them.
@@ -47,6 +61,7 @@ package final class HostNetwork {
             try socket.get(all: names.map(NetlinkRequest.link), absent: [ENODEV])
         }
         var records: [HostRecord] = []
+        var probed: [Int] = []
         for (name, message) in zip(names, messages) {
             guard let message, let link = Link(message) else {
                 throw PodNetworkError(name, "look at it on the host", "it is not there")
@@ -60,9 +75,14 @@ package final class HostNetwork {
             }
             var record = HostRecord(link)
             record.settings = LinkSettings(message)
+            if link.kind != nil { record.inode = inode(of: name) }
+            if isTaken, UpperProbe.canAsk(link) { probed.append(records.count) }
             records.append(record)
         }
-        if isTaken { try complete(&records) }
+        if isTaken {
+            try complete(&records)
+            try recordHooks(&records, probed)
+        }
         return records
     }
 
@@ -109,6 +129,24 @@ package final class HostNetwork {
             all[index].softwareRDMA = software[all[index].name]
         }
         records = all
+    }
+
+    /// What receives or changes their packets.
+    ///
+    /// - Parameter probed: places of records of which it can be asked whether something is stacked on them.
+    private func recordHooks(_ records: inout [HostRecord], _ probed: [Int]) throws(PodNetworkError) {
+        for index in records.indices {
+            do throws(SystemError) {
+                let programs = try InterfaceHooks.programs(on: records[index].index)
+                if !programs.isEmpty { records[index].hookPrograms = programs }
+            } catch { throw PodNetworkError(records[index].name, "list programs (TCX)", error) }
+        }
+        guard !probed.isEmpty, let upperProbe else { return }
+        let indices = probed.map { records[$0].index }
+        let answers = try Self.step(records[probed[0]].name, "look for interfaces on it") { () throws(NetlinkError) in
+            try upperProbe.haveNoUpper(indices, socket)
+        }
+        for (place, answer) in zip(probed, answers) { records[place].hasNoUpper = answer }
     }
 
     /// Time that also passes while a machine sleeps, as the kernel counts lifetimes.

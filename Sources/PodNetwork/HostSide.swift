@@ -10,8 +10,9 @@ import Netlink
 extension PodNetwork {
     /// Makes interfaces that are on the host again what they were.
     ///
+    /// - Parameter moved: devices whose interface has come from the pod just now.
     /// - Returns: those that are not there, or could not be made what they were.
-    func restoreOnHost(_ returns: [Return]) throws(PodNetworkError) -> [String: PodNetworkError] {
+    func restoreOnHost(_ returns: [Return], moved: Set<String> = []) throws(PodNetworkError) -> [String: PodNetworkError] {
         var problems: [String: PodNetworkError] = [:]
         if let rdma = host.rdma, returns.contains(where: { $0.rdmaDevice != nil }) {
             let devices = try HostNetwork.step("*", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
@@ -31,13 +32,17 @@ extension PodNetwork {
         for (entry, message) in zip(entries, messages) {
             guard let record = entry.record else { continue }
             if let message, let link = Link(message), link.name == record.name, entry.isSame(link, record) {
+                if let inode = record.inode, host.inode(of: record.name) != inode {
+                    problems[entry.device] = try refuseStandIn(link, record, isFromPod: moved.contains(entry.device))
+                    continue
+                }
                 back.append(Back(entry: entry, record: record, link: link, settings: LinkSettings(message)))
                 continue
             }
             if all == nil {
                 all = try HostNetwork.step(entry.label, "look for it on the host") { () throws(NetlinkError) in try host.socket.links() }
             }
-            guard let link = entry.findOnHost(all ?? []) else {
+            guard let link = entry.findOnHost(all ?? []), record.inode == nil || host.inode(of: link.name) == record.inode else {
                 problems[entry.device] = PodNetworkError(record.name, "find it on the host", "it did not come back")
                 continue
             }
@@ -45,6 +50,17 @@ extension PodNetwork {
         }
         for error in try makeAsTheyWere(&back) { problems[error.device] = error.error }
         return problems
+    }
+
+    /// An interface that has all of the recorded one but its identity. One from the pod was made there, and does not stay on the host.
+    private func refuseStandIn(_ link: Link, _ record: HostRecord, isFromPod: Bool) throws(PodNetworkError) -> PodNetworkError {
+        guard isFromPod else { return PodNetworkError(record.name, "find it on the host", "another interface has its name and address") }
+        try HostNetwork.step(record.name, "delete what the pod had put in its place") { () throws(NetlinkError) in
+            try host.socket.deleteLink(link.index)
+        }
+        return PodNetworkError(
+            record.name, "find it on the host",
+            "the pod had moved it away and put an interface of its own in its place; it returns when the namespace it is in has ended")
     }
 
     fileprivate struct Back {
@@ -90,6 +106,9 @@ extension PodNetwork {
             back[index].link = link
             back[index].settings = LinkSettings(message)
         }
+        let items = back.map { InterfaceCleaner.Item(device: $0.entry.device, record: $0.record, link: $0.link) }
+        problems += InterfaceCleaner(socket: host.socket).clean(items).map { ($0.key, $0.value) }
+        try lookForUppers(back, &problems)
         steps = back.flatMap { item in item.changes.map { (item, $0, true) } }
         try run(steps)
         for item in back { restoreSettings(item, &problems) }
@@ -133,6 +152,20 @@ extension PodNetwork {
             }
         }
         return problems
+    }
+
+    /// What a pod stacked on an interface and then hid in a namespace that this process does not know would read the next pod's packets.
+    private func lookForUppers(_ back: [Back], _ problems: inout [(device: String, error: PodNetworkError)]) throws(PodNetworkError) {
+        let asked = back.filter { $0.record.hasNoUpper == true && UpperProbe.canAsk($0.link) }
+        guard !asked.isEmpty, let upperProbe = host.upperProbe else { return }
+        let answers = try HostNetwork.step(asked[0].record.name, "look for interfaces on it") { () throws(NetlinkError) in
+            try upperProbe.haveNoUpper(asked.map(\.link.index), host.socket)
+        }
+        for (item, answer) in zip(asked, answers) where answer != true {
+            let reason =
+                "an interface of another network namespace is stacked on it and receives its packets; end the processes of the pod that hold that namespace"
+            problems.append((item.entry.device, PodNetworkError(item.record.name, "look for interfaces on it", reason)))
+        }
     }
 
     private func queueingDisciplines(of back: [Back]) throws(PodNetworkError) -> [Int32: [QueueingDiscipline]] {

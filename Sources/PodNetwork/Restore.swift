@@ -45,17 +45,19 @@ extension PodNetwork {
 
         var label: String { record?.name ?? podName ?? rdmaDevice ?? device }
 
-        /// The interface among those of the pod. A number is never given out twice in a namespace, so it is right
-        /// whatever the pod did to names and addresses.
+        /// The interface among those of the pod, by its number, whatever the pod did to names and addresses. A pod can give the number
+        /// of an interface that it has moved on to another one: hardware is known by its device, and others are looked at again on the
+        /// host (``HostNetwork/inode(of:)``).
         func find(in links: [Link]) -> Link? {
             if let podIndex {
-                return links.first { $0.index == podIndex && (record == nil || $0.kind == record?.kind) }
+                return links.first { $0.index == podIndex && (record.map($0.isPossibly) ?? true) }
             }
             guard let record else {
                 return links.first { $0.name == podName && $0.link != nil }
             }
-            // It is under the pod's name, or still under its own if the move broke off between.
+            // It is under the pod's name, or still under its own if the move broke off between; or the kernel made another name of it.
             return links.first { $0.name == podName && isSame($0, record) } ?? links.first { $0.name == record.name && isSame($0, record) }
+                ?? links.first { isSame($0, record) }
         }
 
         /// The interface among those of the host: by its name, or as whatever the kernel called it when the pod's namespace
@@ -87,11 +89,13 @@ extension PodNetwork {
     package func restore(_ returns: [Return], from namespace: NetworkNamespace?) -> [(device: String, error: PodNetworkError)] {
         var returns = returns
         var refusals: [String: PodNetworkError] = [:]
+        var moved: Set<String> = []
         if let namespace {
             let all = returns
             do throws(PodNetworkError) {
                 let taken = try inside(namespace) { (pod) throws(PodNetworkError) in try takeBack(all, pod) }
                 refusals = taken.refusals
+                moved = Set(taken.addresses.keys).subtracting(taken.refusals.keys)
                 // The pod can have given it any address; by that it is known on the host.
                 for index in returns.indices {
                     returns[index].hardwareAddress = taken.addresses[returns[index].device] ?? returns[index].hardwareAddress
@@ -100,7 +104,7 @@ extension PodNetwork {
         }
         var problems: [(device: String, error: PodNetworkError)] = []
         do throws(PodNetworkError) {
-            for (device, error) in try restoreOnHost(returns) { problems.append((device, refusals[device] ?? error)) }
+            for (device, error) in try restoreOnHost(returns, moved: moved) { problems.append((device, refusals[device] ?? error)) }
         } catch { problems = returns.map { ($0.device, error) } }
         // What was made for the pod is not on the host; it is gone unless the kernel refused to delete it.
         for entry in returns where entry.record == nil && !problems.contains(where: { $0.device == entry.device }) {
@@ -111,7 +115,7 @@ extension PodNetwork {
 
     private struct Taken {
         var refusals: [String: PodNetworkError]
-        /// Hardware addresses that interfaces had in the pod.
+        /// Hardware addresses that interfaces had in the pod: of all that were moved.
         var addresses: [String: HardwareAddress]
     }
 
@@ -133,6 +137,13 @@ extension PodNetwork {
         }
         guard returns.contains(where: { $0.podName != nil }) else { return Taken(refusals: refusals, addresses: [:]) }
         let links = try HostNetwork.step("*", "list the pod's interfaces") { () throws(NetlinkError) in try pod.links() }
+        let items = returns.compactMap { entry in
+            entry.record.flatMap { record in
+                entry.find(in: links).map { InterfaceCleaner.Item(device: entry.device, record: record, link: $0) }
+            }
+        }
+        // What is still there on the host is removed there, or reported.
+        _ = InterfaceCleaner(socket: pod).clean(items, among: links, keeping: Set(returns.compactMap { $0.find(in: links)?.index }))
         var moves: [(entry: Return, request: NetlinkRequest)] = []
         var domains: Set<Int32> = []
         for entry in returns {
@@ -162,5 +173,12 @@ extension PodNetwork {
             _ = try? pod.execute(all: domains.subtracting(others).map { .deleteLink($0, "delete a VRF") })
         }
         return Taken(refusals: refusals, addresses: addresses)
+    }
+}
+
+extension Link {
+    /// False when it is certainly not the interface that was recorded.
+    fileprivate func isPossibly(_ record: HostRecord) -> Bool {
+        kind == record.kind && (record.parentDevice == nil || record.parentDevice == parentDevice)
     }
 }

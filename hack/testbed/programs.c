@@ -2,6 +2,7 @@
 //
 // programs attach INTERFACE: attaches programs that do nothing to an interface of this network namespace, as agents of a node do:
 // two and a link to its hook for what comes in, one to that for what goes out, and one for XDP. Says so, and holds the link until it is ended.
+// programs link INTERFACE: attaches a program for XDP by a link, which netlink cannot take off. Says so, and holds the link until it is ended.
 // programs count INTERFACE: how many there are on the two hooks.
 #include <errno.h>
 #include <linux/bpf.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 // Linux 6.6 and newer (linux/bpf.h).
-enum { ingress = 46, egress = 47 };
+enum { ingress = 46, egress = 47, xdp = 37 };
 
 static int bpf(int command, const void *attributes, size_t size) { return (int)syscall(SYS_bpf, command, attributes, size); }
 
@@ -85,7 +86,7 @@ static uint32_t count(int interface, uint32_t hook) {
 int main(int words, char **word) {
     int interface = words == 3 ? (int)if_nametoindex(word[2]) : 0;
     if (interface == 0) {
-        fprintf(stderr, "usage: programs attach|count INTERFACE\n");
+        fprintf(stderr, "usage: programs attach|link|count INTERFACE\n");
         return 64;
     }
     if (strcmp(word[1], "attach") == 0) {
@@ -95,8 +96,9 @@ int main(int words, char **word) {
         attach(interface, egress, load(BPF_PROG_TYPE_SCHED_CLS, -1));
         attach_xdp(interface, load(BPF_PROG_TYPE_XDP, XDP_PASS));
     }
+    if (strcmp(word[1], "link") == 0) attach_link(interface, xdp, load(BPF_PROG_TYPE_XDP, XDP_PASS));
     printf("%u in, %u out\n", count(interface, ingress), count(interface, egress));
     fflush(stdout);
-    if (strcmp(word[1], "attach") == 0) pause();
+    if (strcmp(word[1], "count") != 0) pause();
     return 0;
 }

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Journal
+import Linux
+import Netlink
+import PodNetwork
+import Testbed
+import Testing
+
+/// What pods leave on NICs, and what the next pod and the host find.
+@Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct NextTenantTests {
+    /// A host with two NICs, one end of a veth and a macvlan, which can have different things done to them.
+    private struct Scene {
+        let host: NetworkNamespace
+        let wire: NetworkNamespace
+
+        init() throws {
+            host = try NetworkNamespace.make()
+            wire = try NetworkNamespace.make()
+            for namespace in [host, wire] {
+                try namespace.run { () throws(SystemError) in
+                    for scope in ["all", "default"] { try Files.write("/proc/sys/net/ipv6/conf/\(scope)/accept_dad", "0") }
+                }
+            }
+            try Self.ip(host, "link", "add", "nic0", "type", "veth", "peer", "name", "port0")
+            try Self.ip(host, "link", "add", "uplink0", "type", "veth", "peer", "name", "port1")
+            try Self.ip(host, "link", "add", "link", "uplink0", "name", "nic1", "type", "macvlan", "mode", "bridge")
+            for name in ["port0", "port1", "uplink0", "nic0", "nic1"] { try Self.ip(host, "link", "set", name, "up") }
+            for index in 0..<2 {
+                try Self.ip(host, "link", "property", "add", "dev", "nic\(index)", "altname", "enp\(index)s0np0")
+                try Self.ip(host, "address", "add", "10.9.\(index).1/24", "dev", "nic\(index)")
+            }
+        }
+
+        static func ip(_ namespace: NetworkNamespace, _ arguments: String...) throws { try run(namespace, "/sbin/ip", arguments) }
+
+        static func run(_ namespace: NetworkNamespace, _ program: String, _ arguments: [String]) throws {
+            let result = try ChildProcess.run(program, arguments, in: namespace)
+            if result.status != 0 {
+                throw SystemError("\(program) \(arguments.joined(separator: " ")): \(result.output)", "", code: result.status)
+            }
+        }
+
+        /// Runs in the host's namespace, as the daemon does.
+        func onHost<Value>(_ body: @escaping (HostNetwork, PodNetwork) throws(PodNetworkError) -> Value) throws -> Value {
+            try host.run { () throws(PodNetworkError) in
+                let network = try HostNetwork()
+                return try body(network, PodNetwork(host: network))
+            } entering: {
+                PodNetworkError("*", "enter", $0)
+            }
+        }
+
+        func attach(_ names: [String], to pod: NetworkNamespace) throws -> [PodNetwork.Return] {
+            try onHost { (host, network) throws(PodNetworkError) in
+                let records = try host.records(names)
+                let plans = names.map { InterfacePlan(hostName: $0, name: "net\($0.suffix(1))") }
+                let results = try network.attach(
+                    zip(plans, records).map { PodNetwork.Order(device: $0.hostName, plan: $0, record: $1) }, to: pod)
+                return zip(zip(plans, records), results).map { pair, result in
+                    var attachment = Attachment(
+                        phase: .attached, device: pair.0.hostName, podUID: "", sandbox: "", namespacePath: "",
+                        namespace: pod.identity, podName: pair.0.name, host: pair.1)
+                    attachment.podIndex = result.index
+                    return PodNetwork.Return(attachment)
+                }
+            }
+        }
+
+        func restore(_ returns: [PodNetwork.Return], from pod: NetworkNamespace?) throws -> [String] {
+            try onHost { (_, network) throws(PodNetworkError) in network.restore(returns, from: pod).map { "\($0.error)" } }
+        }
+
+        func text() throws -> String { try HostText.atRest(within: 2) { try Self.view(host) } }
+
+        /// All that `ip`, `tc`, `ethtool` and sysctls tell of a namespace.
+        static func view(_ namespace: NetworkNamespace) throws -> String {
+            var text = try HostText.network(namespace) + HostText.settings(namespace)
+            for name in ["net0", "net1", "nic0", "nic1"] {
+                text += try ChildProcess.run("/sbin/tc", ["filter", "show", "dev", name, "ingress"], in: namespace).output
+                for option in ["-l", "-g", "-c", "-a", "--show-fec", "-x", "-n", "--show-priv-flags"] {
+                    text += try ChildProcess.run("/sbin/ethtool", [option, name], in: namespace).output
+                }
+            }
+            return text
+        }
+    }
+
+    /// Attaches programs to interfaces. Built by hack/test; nil where it is not, or the kernel is older than 6.6.
+    private static let programs: String? = {
+        let path = "\(Place.project)/.build/programs"
+        return (try? ChildProcess.run(path, ["count", "lo"]))?.status == 0 ? path : nil
+    }()
+
+    /// Programs that stay attached to an interface while the tool runs.
+    private static func attach(_ command: String, _ interface: String, in pod: NetworkNamespace) throws -> ChildProcess {
+        let tool = try ChildProcess(try #require(Self.programs), [command, interface], in: pod)
+        #expect(try eventually { try ChildProcess.run("/sbin/ip", ["link", "show", interface], in: pod).output.contains("xdp") })
+        return tool
+    }
+
+    @Test(.enabled(if: programs != nil, "needs hack/testbed/programs.c, which hack/test builds, and Linux 6.6"))
+    func `the next tenant sees a fresh NIC after the worst tenant`() throws {
+        let scene = try Scene()
+        let before = try scene.text()
+        let fresh = try NetworkNamespace.make()
+        let first = try scene.attach(["nic0", "nic1"], to: fresh)
+        let expected = try HostText.atRest { try Scene.view(fresh) }
+        #expect(try scene.restore(first, from: fresh) == [])
+
+        let pod = try NetworkNamespace.make()
+        let returns = try scene.attach(["nic0", "nic1"], to: pod)
+        var tools = [try Self.attach("attach", "net0", in: pod), try Self.attach("link", "net1", in: pod)]
+        try Self.spoil(pod)
+        let spoilt = try Scene.view(pod)
+        for part in ["xdpgeneric", "mode DORMANT", "protodown on", "qdisc clsact", "altname uplink0", "above0@worst0", "promiscuity 1"] {
+            #expect(spoilt.contains(part), "the attack itself has failed: \(part) is missing")
+        }
+        #expect(try scene.restore(returns, from: pod) == [])
+        let changes = HostText.difference(before, try scene.text())
+        #expect(changes.isEmpty, "\(changes)")
+
+        let next = try NetworkNamespace.make()
+        let second = try scene.attach(["nic0", "nic1"], to: next)
+        let difference = HostText.difference(expected, try HostText.atRest { try Scene.view(next) })
+        #expect(difference.isEmpty, "\(difference)")
+        let count = try ChildProcess.run(try #require(Self.programs), ["count", "net0"], in: next).output
+        #expect(count == "0 in, 0 out\n")
+        #expect(try scene.restore(second, from: next) == [])
+        for tool in tools { tool.stop() }
+        tools = []
+    }
+
+    /// All that a pod with every capability over its namespace can do to an interface, and a move keeps.
+    private static func spoil(_ pod: NetworkNamespace) throws {
+        for (name, worst) in [("net0", "worst0"), ("net1", "worst1")] {
+            try Scene.run(pod, "/sbin/tc", ["qdisc", "replace", "dev", name, "root", "pfifo", "limit", "7"])
+            try? Scene.run(pod, "/sbin/tc", ["qdisc", "add", "dev", name, "clsact"])
+            _ = try? Scene.run(pod, "/sbin/tc", ["filter", "add", "dev", name, "ingress", "matchall", "action", "drop"])
+            try Scene.ip(pod, "link", "set", name, "down")
+            try Scene.ip(pod, "link", "set", name, "name", worst)
+            try Scene.ip(pod, "link", "set", worst, "address", "02:bd:bd:bd:00:0\(worst.suffix(1))", "mtu", "1300", "alias", "spoilt")
+            try Scene.ip(pod, "link", "set", worst, "group", "77", "txqueuelen", "9", "promisc", "on", "allmulticast", "on", "arp", "off")
+            try Scene.ip(pod, "link", "set", worst, "multicast", "off", "broadcast", "02:01:01:01:01:01", "mode", "dormant")
+            try Scene.ip(pod, "link", "set", worst, "gso_max_size", "9000", "gso_max_segs", "5", "gro_max_size", "9000")
+            try Scene.ip(pod, "link", "set", worst, "up")
+            try Scene.ip(pod, "address", "add", "203.0.113.9/24", "dev", worst)
+            try Scene.ip(pod, "route", "add", "0.0.0.0/1", "dev", worst, "metric", worst.suffix(1).description)
+            try Scene.ip(pod, "neighbour", "add", "203.0.113.1", "lladdr", "02:00:00:00:00:99", "dev", worst, "nud", "permanent")
+            try Scene.ip(pod, "maddress", "add", "33:33:00:00:00:99", "dev", worst)
+            _ = try Scene.run(pod, "/sbin/ethtool", ["-K", worst, "gro", "off", "tso", "off", "sg", "off"])
+            try pod.run { () throws(SystemError) in
+                for (path, value) in [("ipv4/conf/\(worst)/forwarding", "1"), ("ipv6/conf/\(worst)/accept_ra", "2")] {
+                    try Files.overwrite("/proc/sys/net/\(path)", value)
+                }
+            }
+        }
+        _ = try Scene.run(pod, "/sbin/ethtool", ["-L", "worst0", "rx", "1", "tx", "1"])
+        try Scene.ip(pod, "link", "set", "worst1", "protodown", "on", "protodown_reason", "3", "on")
+        try Scene.ip(pod, "link", "add", "link", "worst0", "name", "above0", "type", "macvlan", "mode", "bridge")
+        try Scene.ip(pod, "link", "property", "add", "dev", "worst0", "altname", "uplink0")
+        try addNames(400, to: "worst0", in: pod)
+    }
+
+    /// Names of 124 bytes each, by which one message about the interface grows to tens of kilobytes.
+    private static func addNames(_ count: Int, to name: String, in pod: NetworkNamespace) throws {
+        try pod.run { () throws(NetlinkError) in
+            let socket = try NetlinkSocket()
+            guard let link = try socket.link(named: name) else { throw NetlinkError("find \(name)", code: ENODEV) }
+            for start in stride(from: 0, to: count, by: 40) {
+                let names = (start..<min(start + 40, count)).map { "x\($0)".padding(to: 124) }
+                let failures = try socket.execute(all: [.addAlternativeNames(names, to: link.index)])
+                if let failure = failures.first { throw failure.error }
+            }
+        } entering: {
+            NetlinkError("enter the namespace", $0)
+        }
+    }
+
+    @Test
+    func `an interface that a pod stacked on a NIC and hid in another namespace keeps the NIC from the next pod`() throws {
+        let scene = try Scene()
+        let (pod, other) = (try NetworkNamespace.make(), try NetworkNamespace.make())
+        var hidden: NetworkNamespace? = try NetworkNamespace.make()
+        let returns = try scene.attach(["nic0"], to: pod)
+        try Scene.ip(pod, "link", "add", "link", "net0", "name", "above0", "type", "macvlan", "mode", "bridge")
+        if let hidden { try move("above0", from: pod, to: hidden) }
+        let problems = try scene.restore(returns, from: pod)
+        #expect(problems.first?.contains("an interface of another network namespace is stacked on it") == true, "\(problems)")
+        // It is out of the pod's hands all the same.
+        #expect(try scene.text().contains("nic0@port0"))
+        // The kernel takes the interface away with the namespace, in its own time.
+        hidden = nil
+        #expect(try eventually { try scene.restore(returns, from: pod).isEmpty })
+        #expect(try scene.restore(try scene.attach(["nic0"], to: other), from: other) == [])
+    }
+
+    @Test(arguments: ["veth", "macvlan"])
+    func `an interface that a pod put in the place of a NIC, with its number and address, does not come to the host`(kind: String) throws {
+        let scene = try Scene()
+        let (pod, hidden) = (try NetworkNamespace.make(), try NetworkNamespace.make())
+        let nic = kind == "veth" ? "nic0" : "nic1"
+        let name = kind == "veth" ? "net0" : "net1"
+        let before = try scene.text()
+        let returns = try scene.attach([nic], to: pod)
+        let link = try #require(
+            try pod.run { () throws(NetlinkError) in
+                try NetlinkSocket().link(named: name)
+            } entering: {
+                NetlinkError("enter", $0)
+            })
+        let address = try #require(link.address)
+        // On the same interface below, where the kernel allows that.
+        if kind == "macvlan" { try Scene.ip(pod, "link", "add", "link", name, "name", "double", "type", "macvlan", "mode", "bridge") }
+        try move(name, from: pod, to: hidden)
+        if kind == "macvlan" {
+            // Only a move gives an interface another number.
+            let place = try NetworkNamespace.make()
+            try move("double", from: pod, to: place)
+            try move("double", from: place, to: pod, index: link.index)
+            try Scene.ip(pod, "link", "set", "double", "address", "\(address)", "name", name)
+        } else {
+            try Scene.ip(
+                pod, "link", "add", name, "index", "\(link.index)", "address", "\(address)", "type", "veth", "peer", "name", "own1")
+        }
+        let problems = try scene.restore(returns, from: pod)
+        #expect(problems.first?.contains("put an interface of its own in its place") == true, "\(problems)")
+        #expect(try !scene.text().contains("\(nic)@"), "the pod's interface is on the host")
+        // The pod cannot keep the NIC from its own namespace for ever.
+        try move(name, from: hidden, to: pod, index: link.index)
+        #expect(try scene.restore(returns, from: pod) == [])
+        let changes = HostText.difference(before, try scene.text())
+        #expect(changes.isEmpty, "\(changes)")
+    }
+
+    private func move(_ name: String, from namespace: NetworkNamespace, to other: NetworkNamespace, index: Int32? = nil) throws {
+        try namespace.run { () throws(NetlinkError) in
+            let socket = try NetlinkSocket()
+            guard let link = try socket.link(named: name) else { throw NetlinkError("find \(name)", code: ENODEV) }
+            var request = NetlinkRequest.change(link.index, LinkChange(namespace: other.descriptor.raw), "move \(name)")
+            if let index {
+                var builder = MessageBuilder(request.payload)
+                builder.attribute(Self.newIndex, integer: index)
+                request.payload = builder.body
+            }
+            if let failure = try socket.execute(all: [request]).first { throw failure.error }
+        } entering: {
+            NetlinkError("enter the namespace", $0)
+        }
+    }
+
+    /// IFLA_NEW_IFINDEX (linux/if_link.h).
+    private static let newIndex = 49
+}
+
+extension String {
+    fileprivate func padding(to count: Int) -> String { self + String(repeating: "x", count: Swift.max(0, count - self.count)) }
+}
