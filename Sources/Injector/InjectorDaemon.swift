@@ -258,7 +258,11 @@ package final class InjectorDaemon {
     // MARK: Requests
 
     private func accept(_ listener: Descriptor) {
-        do throws(SystemError) { clients.append(RequestClient(try UnixSocket.accept(listener))) } catch {
+        do throws(SystemError) {
+            let client = try UnixSocket.accept(listener)
+            guard UnixSocket.isRoot(client) else { return log.error("a request of somebody who is not root is not taken") }
+            clients.append(RequestClient(client))
+        } catch {
             log.error("a request could not be taken", metadata: ["error": "\(error)"])
         }
     }
@@ -268,7 +272,9 @@ package final class InjectorDaemon {
         switch request {
         case .failure(let error): client.answer(.refused("\(error)"))
         case .success(.status):
-            guard let path = options.runtimeSocket, runtime?.isSynchronized != true else { return client.answer(.ok) }
+            guard let path = options.runtimeSocket, runtime?.isSynchronized != true else {
+                return client.answer(.supports(JournalFeature.allCases.map(\.rawValue)))
+            }
             client.answer(.refused("nearside-nri is not synchronised with the container runtime (\(path))"))
         case .success(.release(let claim)):
             client.answer(
@@ -327,7 +333,7 @@ package final class InjectorDaemon {
         do throws(InjectorUnreachable) {
             let request = NodeRequest.pod(namespace: words[0], name: words[1], uid: sandbox.podUID)
             switch try InjectorClient.ask(request, socket: socket, milliseconds: lookUpPatience) {
-            case .ok: return nil
+            case .ok, .supports: return nil
             case .refused(let why): return why
             }
         } catch { return "\(error)" }

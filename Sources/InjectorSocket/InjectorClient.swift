@@ -23,14 +23,19 @@ package enum InjectorClient {
     ) throws(InjectorUnreachable) -> SocketReply {
         let line: String
         do throws(SystemError) {
-            let socket = try UnixSocket.connect(path)
-            try UnixSocket.setTimeout(socket, milliseconds: milliseconds)
+            // One time for all: a daemon that answers byte by byte does not hold us up.
+            let end = Poller.now() + milliseconds
+            let socket = try UnixSocket.connect(path, milliseconds: max(1, milliseconds))
             try UnixSocket.send([UInt8](request.utf8), descriptor: descriptor, to: socket)
             var answer: [UInt8] = []
-            while !answer.contains(UInt8(ascii: "\n")), answer.count < 65536 {
-                let (bytes, _) = try UnixSocket.receive(from: socket)
+            while !answer.contains(UInt8(ascii: "\n")), answer.count < SocketReply.lineLimit {
+                try UnixSocket.setTimeout(socket, milliseconds: max(1, end - Poller.now()))
+                let (bytes, _) = try UnixSocket.receive(from: socket, atMost: SocketReply.lineLimit)
                 if bytes.isEmpty { break }
                 answer += bytes
+                if Poller.now() >= end, !answer.contains(UInt8(ascii: "\n")) {
+                    throw SystemError("hear all of the answer from", path, code: 110)
+                }
             }
             line = String(decoding: answer.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         } catch {

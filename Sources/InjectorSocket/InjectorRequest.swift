@@ -28,11 +28,19 @@ package enum InjectorRequest: Hashable, Sendable {
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
         switch (words.first, words.count) {
         case ("status", 1): self = .status
-        case ("publish", 2) where !words[1].isEmpty: self = .publish(claim: String(words[1]))
-        case ("release", 2) where !words[1].isEmpty: self = .release(claim: String(words[1]))
-        case ("admit", 2) where !words[1].isEmpty: self = .admit(claim: String(words[1]))
+        case ("publish", 2) where Self.isUID(words[1]): self = .publish(claim: String(words[1]))
+        case ("release", 2) where Self.isUID(words[1]): self = .release(claim: String(words[1]))
+        case ("admit", 2) where Self.isUID(words[1]): self = .admit(claim: String(words[1]))
         default: return nil
         }
+    }
+
+    /// Claims are files of the journal: 1 to 128 letters, digits and hyphens.
+    private static func isUID(_ word: some StringProtocol) -> Bool {
+        (1...128).contains(word.utf8.count)
+            && word.utf8.allSatisfy {
+                (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d
+            }
     }
 
     /// No line is longer: the longest word is a UID.
@@ -74,7 +82,7 @@ package enum NodeRequest: Hashable, Sendable {
 
     /// They become parts of a path.
     private static func isName(_ word: String) -> Bool {
-        !word.isEmpty && !word.hasPrefix(".")
+        (1...253).contains(word.utf8.count) && !word.hasPrefix(".")
             && word.utf8.allSatisfy {
                 (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x2e
             }
@@ -87,18 +95,45 @@ package enum NodeRequest: Hashable, Sendable {
 /// The answer: it is so, or why not.
 package enum SocketReply: Hashable, Sendable {
     case ok
+    /// So it is, and the daemon knows these features of plans.
+    case supports([String])
     case refused(String)
+
+    /// Why not; nil when it is so.
+    package var refusal: String? {
+        if case .refused(let why) = self { return why }
+        return nil
+    }
+
+    /// No line is longer, with its end: what does not fit of a reason is cut.
+    package static let lineLimit = 4096
 
     package var line: String {
         switch self {
-        case .ok: "ok\n"
-        case .refused(let why): "error \(String(why.map { $0 == "\n" ? " " : $0 }))\n"
+        case .ok: return "ok\n"
+        case .supports(let features): return "ok \(features.joined(separator: ","))\n"
+        case .refused(let why):
+            var text = [UInt8](why.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 })
+            // A character that is cut in two becomes three bytes.
+            if text.count > Self.lineLimit - 16 { text = text.prefix(Self.lineLimit - 16) + Array("...".utf8) }
+            return "error \(String(decoding: text, as: UTF8.self))\n"
         }
     }
 
     package init?(line: some StringProtocol) {
+        guard line.utf8.count < Self.lineLimit else { return nil }
         if line == "ok" {
             self = .ok
+        } else if line.hasPrefix("ok ") {
+            let words = line.dropFirst(3).split(separator: ",", omittingEmptySubsequences: false)
+            let isPlain = words.allSatisfy { word in
+                (1...64).contains(word.utf8.count)
+                    && word.utf8.allSatisfy {
+                        (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0)
+                    }
+            }
+            guard isPlain else { return nil }
+            self = .supports(words.map { String($0) })
         } else if line.hasPrefix("error ") {
             self = .refused(String(line.dropFirst(6)))
         } else {

@@ -52,7 +52,30 @@ package struct JournalFolder: Sendable {
 
     /// Makes the folders of this daemon. They hold what the host looked like: for root alone.
     package func make() throws(SystemError) {
-        for kind in Kind.allCases where kind.writer == daemon { try Files.makeFolder(folder(kind), mode: 0o700) }
+        for kind in Kind.allCases where kind.writer == daemon {
+            try Files.makeFolder(folder(kind), mode: 0o700)
+            Files.removeLeftovers(in: folder(kind))
+        }
+        Files.removeLeftovers(in: daemon == .node ? path : statesPath)
+    }
+
+    /// Marks the journal as one of this driver, for nearside-node: two drivers would overwrite each other's plans of a claim that has
+    /// devices of both.
+    ///
+    /// - Throws: when it is another driver's.
+    package func take(for driver: String) throws(JournalError) {
+        let file = "\(path)/driver"
+        var owner: String?
+        do throws(SystemError) {
+            if Files.exists(file) { owner = try Files.readText(file, limit: 1024).split(separator: "\n").first.map(String.init) }
+            if owner == nil { try Files.replace(file, with: [UInt8]("\(driver)\n".utf8), mode: 0o600, isDurable: false) }
+        } catch { throw JournalError(file, "\(error)") }
+        guard owner ?? driver == driver else {
+            throw JournalError(
+                path,
+                "is the journal of the driver \(owner ?? ""); give \(driver) one of its own with --journal, and with --states to both daemons"
+            )
+        }
     }
 
     enum Kind: String, CaseIterable {

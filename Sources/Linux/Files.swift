@@ -81,9 +81,11 @@ package enum Files {
     ) throws(SystemError) {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
-        let temporary = "\(folder)/.\(name).\(process)"
+        // Two programs can have one process number, each in a namespace of its own.
+        let random = String(UInt64.random(in: .min ... .max), radix: 16)
+        let temporary = "\(folder)/.\(name).\(random)"
+        let file = try Descriptor.open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
         do throws(SystemError) {
-            let file = try Descriptor.open(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
             try file.write(all: bytes)
             if isDurable { try checked("flush", temporary) { fsync(file.raw) } }
             try checked("rename \(temporary) to", path) { rename(temporary, path) }
@@ -99,8 +101,6 @@ package enum Files {
         let file = try Descriptor.open(path, flags: O_RDONLY)
         try checked("flush", path) { fsync(file.raw) }
     }
-
-    private static let process = getpid()
 
     package static func write(_ path: String, _ text: String) throws(SystemError) {
         try write(path, [UInt8](text.utf8))

@@ -5,9 +5,10 @@ import Glibc
 
 /// Unix stream sockets.
 package enum UnixSocket {
-    /// Connects, and waits at most as long as the listener's queue takes.
-    package static func connect(_ path: String) throws(SystemError) -> Descriptor {
+    /// Connects, and waits at most as long as the listener's queue takes, or as is said.
+    package static func connect(_ path: String, milliseconds: Int? = nil) throws(SystemError) -> Descriptor {
         let socket = try open(path)
+        if let milliseconds { try setTimeout(socket, milliseconds: milliseconds) }
         var address = try address(of: path)
         try checked("connect to", path) { CLinux_connect_unix(socket.raw, &address) }
         return socket
@@ -31,6 +32,9 @@ package enum UnixSocket {
                 CLinux_accept(listener.raw)
             })
     }
+
+    /// True when the other end belongs to root: the socket's file says who may connect, and this says who did (unix(7), SO_PEERCRED).
+    package static func isRoot(_ socket: Descriptor) -> Bool { CLinux_peer_user(socket.raw) == 0 }
 
     /// Two ends that are connected to each other.
     package static func pair() throws(SystemError) -> (Descriptor, Descriptor) {

@@ -18,7 +18,7 @@ package enum NodeCheck {
             let request = NodeRequest.check(level)
             let socket = JournalFolder(journal, states: JournalFolder.defaultStatesPath, for: .node).nodeSocket(of: podUID)
             switch try InjectorClient.ask(request, socket: socket, milliseconds: timeout) {
-            case .ok: return nil
+            case .ok, .supports: return nil
             case .refused(let why): return why
             }
         } catch { return "\(error)" }

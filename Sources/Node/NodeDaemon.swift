@@ -72,6 +72,7 @@ package struct NodeDaemon: Sendable {
         let http = HTTPClient(eventLoopGroup: group, configuration: try options.endpoint.configuration())
         let journal = JournalFolder(options.journal, states: options.states, for: .node)
         try journal.make()
+        try journal.take(for: options.policy.driver)
         try Files.makeFolder(options.kubelet.data, mode: 0o750)
         let requests = RequestCounts()
         let times = CallTimes()

@@ -115,14 +115,14 @@ struct PodSide {
         }
         guard !steps.isEmpty else { return }
         try execute(steps)
-        for name in ["tcp_l3mdev_accept", "udp_l3mdev_accept"] { try write("1", "net/ipv4/\(name)", orders[0].label) }
+        for name in ["tcp_l3mdev_accept", "udp_l3mdev_accept"] { try write("1", name, below: "net/ipv4", orders[0].label) }
     }
 
     /// What one message sets.
     private func settings(_ here: Arrived, _ links: [Link]) throws(PodNetworkError) -> [Step] {
         let (plan, link) = (here.plan, here.link)
         var change = LinkChange()
-        if let mtu = plan.mtu, UInt32(mtu) != link.mtu { change.mtu = UInt32(mtu) }
+        if let mtu = plan.mtu.map({ UInt32(clamping: $0) }), mtu != link.mtu { change.mtu = mtu }
         if let address = plan.hardwareAddress, address != link.address { change.address = address }
         if let sizes = plan.sizes { change.sizes = sizes }
         for (path, value) in plan.sysctls ?? [:] {
@@ -169,9 +169,11 @@ struct PodSide {
         }
         for (path, value) in (plan.sysctls ?? [:]).sorted(by: { $0.key < $1.key }) where !plan.isSetByMessage(path, value) {
             // `ipv6/conf/accept_ra` is the file net/ipv6/conf/IF/accept_ra.
-            let parts = path.split(separator: "/", maxSplits: 2)
-            guard parts.count == 3 else { throw PodNetworkError(label, "set sysctl \(path)", "it is no path FAMILY/conf/NAME") }
-            try write(value, "net/\(parts[0])/\(parts[1])/\(plan.name)/\(parts[2])", label)
+            let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 3, ["ipv4", "ipv6"].contains(parts[0]), ["conf", "neigh"].contains(parts[1]) else {
+                throw PodNetworkError(label, "set sysctl \(path)", "it is no path FAMILY/conf/NAME or FAMILY/neigh/NAME")
+            }
+            try write(value, "\(plan.name)/\(parts[2])", below: "net/\(parts[0])/\(parts[1])", label)
         }
         for (list, bits) in [(Ethtool.BitList.features, plan.features), (.privateFlags, plan.privateFlags)] {
             guard let bits, !bits.isEmpty else { continue }
@@ -186,9 +188,9 @@ struct PodSide {
         }
     }
 
-    private func write(_ value: String, _ path: String, _ interface: String) throws(PodNetworkError) {
-        do throws(SystemError) { try Files.overwrite("\(sysctls)/\(path)", value) } catch {
-            throw PodNetworkError(interface, "set sysctl \(path) to \(value)", error)
+    private func write(_ value: String, _ path: String, below folder: String, _ interface: String) throws(PodNetworkError) {
+        do throws(SystemError) { try Files.overwrite(path, below: "\(sysctls)/\(folder)", value) } catch {
+            throw PodNetworkError(interface, "set sysctl \(folder)/\(path) to \(value)", error)
         }
     }
 

@@ -13,7 +13,7 @@ extension ClaimPreparer {
     /// Why interfaces of claims cannot be attached now; nil when `nearside-nri` is synchronised with the runtime.
     package func injectorProblem(milliseconds: Int) async -> String? {
         switch await ask(.status, milliseconds: milliseconds).value {
-        case .success(.ok): nil
+        case .success(.ok), .success(.supports): nil
         case .success(.refused(let why)): why
         case .failure(let error): error.description
         }

@@ -63,7 +63,7 @@ extension ClaimPreparer {
 
     private func release(_ identity: ClaimIdentity) async throws(ClaimError) {
         switch await ask(.release(claim: identity.uid), milliseconds: options.releasePatience).value {
-        case .success(.ok): return
+        case .success(.ok), .success(.supports): return
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error):
             throw ClaimError("claim \(identity): its interfaces cannot be brought back: \(error)")

@@ -65,6 +65,8 @@ package actor ClaimPreparer {
     private var groups: [String: [String]] = [:]
     private var topology: MachineTopology?
     private var attributes: [String: [String: DeviceAttribute]] = [:]
+    /// Features of plans that `nearside-nri` knows, as it last said; nil before it has.
+    private var injectorFeatures: Set<String>?
     private var lostInterfaces: [String: String] = [:]
 
     package init(
@@ -207,6 +209,14 @@ package actor ClaimPreparer {
 
     private func write(_ outcome: ClaimPlanner.Outcome, _ existing: ClaimPlan?) throws(ClaimError) {
         let identity = outcome.plan.claim
+        if outcome.plan != existing, let known = injectorFeatures {
+            let missing = outcome.plan.features.map(\.rawValue).filter { !known.contains($0) }.sorted()
+            guard missing.isEmpty else {
+                throw ClaimError(
+                    "claim \(identity): nearside-nri of this node is of an older version and knows no \(missing.joined(separator: ", ")); the claim can be prepared when it has been updated"
+                )
+            }
+        }
         do {
             // The plan first: from then on the devices are taken, whatever happens. One that was damaged is remembered, and made anew.
             if outcome.plan != existing || plans.isDamaged(identity.uid) { try plans.write(outcome.plan) }
@@ -291,6 +301,7 @@ package actor ClaimPreparer {
     func require(_ answer: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) {
         switch await answer.value {
         case .success(.ok): return
+        case .success(.supports(let features)): injectorFeatures = Set(features)
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error): throw ClaimError("claim \(identity): \(error)")
         }

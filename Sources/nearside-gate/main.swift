@@ -61,7 +61,7 @@ do {
             let reply = try InjectorClient.ask(
                 .admit(claim: claim), descriptor: namespace, socket: socket, milliseconds: max(left, 1))
             switch reply {
-            case .ok: exit(0)
+            case .ok, .supports: exit(0)
             case .refused(let why): refuse(why)
             }
         } catch {

@@ -15,7 +15,9 @@ struct InjectorSocketTests {
         #expect(NodeRequest(line: request.line.dropLast()) == request)
     }
 
-    @Test(arguments: ["", "status now", "release", "release ", "release a b", "admit", "shutdown", "STATUS"])
+    @Test(arguments: [
+        "", "status now", "release", "release ", "release a b", "admit", "admit ../x", "release a.b", "admit \u{e9}", "shutdown", "STATUS",
+    ])
     func `what is no request is none`(line: String) { #expect(InjectorRequest(line: line) == nil) }
 
     @Test
@@ -25,6 +27,34 @@ struct InjectorSocketTests {
         #expect(SocketReply(line: "error x y") == .refused("x y"))
         #expect(SocketReply(line: "ok") == .ok)
         #expect(SocketReply(line: "maybe") == nil)
+        let supports = SocketReply.supports(["dhcp", "subInterface"])
+        #expect(SocketReply(line: supports.line.dropLast()) == supports)
+        for line in ["ok ", "ok a,,b", "ok a b", "ok a,b/c", "ok " + String(repeating: "a,", count: 4000) + "a"] {
+            #expect(SocketReply(line: line) == nil)
+        }
+    }
+
+    @Test
+    func `a reason of any length fits a line that is read`() {
+        for text in [String(repeating: "x", count: 100_000), String(repeating: "ü", count: 50_000), "\u{0}\r\n\t"] {
+            let line = SocketReply.refused(text).line
+            #expect(line.utf8.count <= SocketReply.lineLimit && line.filter { $0 == "\n" }.count == 1)
+            #expect(SocketReply(line: line.dropLast())?.refusal?.isEmpty == false)
+        }
+    }
+
+    @Test
+    func `a daemon that answers byte by byte is waited for no longer than one that does not answer`() throws {
+        let path = "/tmp/nearside-slow-\(UInt64.random(in: .min ... .max))"
+        let listener = try UnixSocket.listen(path)
+        defer { try? Files.remove(path) }
+        try KernelThread.start {
+            guard let client = try? UnixSocket.accept(listener) else { return }
+            while (try? UnixSocket.send([UInt8(ascii: "x")], to: client)) != nil { _ = try? Poller.readable([], milliseconds: 20) }
+        }
+        let start = Poller.now()
+        #expect(throws: InjectorUnreachable.self) { try InjectorClient.ask(.status, socket: path, milliseconds: 200) }
+        #expect(Poller.now() - start < 10_000)
     }
 
     @Test
