@@ -18,6 +18,10 @@ package enum Place {
 
     package static let scripts = "\(project)/hack/testbed"
 
+    /// hack/testbed/seccomp.c as a program, where it is built.
+    package static let confiner: String? =
+        variable("NEARSIDE_CONFINER") ?? (Files.exists("\(project)/.build/seccomp") ? "\(project)/.build/seccomp" : nil)
+
     package static let isRoot = geteuid() == 0
     package static let rootReason = "needs root to make network namespaces"
 

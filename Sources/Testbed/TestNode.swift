@@ -37,7 +37,7 @@ package final class TestNode {
         package var injectorArguments: [String] = []
         package var injectorCapabilities: [String] = []
         /// The program of hack/testbed/seccomp.c, which starts the daemons under the profiles of manifests/seccomp; nil to start them without.
-        package var confiner: String?
+        package var confiner = Place.confiner
         /// Whether the daemons can be made to fail at a chosen step.
         package var hasFaults = false
         /// How long the runtime waits for a plugin's answer, in milliseconds.
@@ -192,7 +192,9 @@ package final class TestNode {
         _ name: String, capabilities: [String], _ arguments: [String], log: String
     ) throws(SystemError) -> ChildProcess {
         var command = ["\(options.programs)/\(name)"]
-        if let confiner = options.confiner { command = [confiner, "\(Place.project)/manifests/seccomp/\(name).json"] + command }
+        if let confiner = options.confiner, !options.hasFaults {
+            command = [confiner, "\(Place.project)/manifests/seccomp/\(name).json"] + command
+        }
         if options.hasFaults { command = ["/usr/bin/env"] + (try faults(name).environment) + command }
         let bounding = (["-all"] + capabilities.map { "+\($0)" }).joined(separator: ",")
         return try ChildProcess(

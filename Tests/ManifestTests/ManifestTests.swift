@@ -169,6 +169,48 @@ struct ManifestTests {
         #expect((at(namespace, "metadata.labels") as? Object)?["pod-security.kubernetes.io/enforce"] as? String == "privileged")
     }
 
+    private func profile(_ name: String) throws -> [String] {
+        let data = try Data(contentsOf: URL(fileURLWithPath: "\(Place.project)/manifests/seccomp/\(name).json"))
+        let profile = try #require(try JSONSerialization.jsonObject(with: data) as? Object)
+        #expect(profile["defaultAction"] as? String == "SCMP_ACT_ERRNO")
+        let rules = try #require(profile["syscalls"] as? [Object])
+        #expect(rules.compactMap { $0["action"] as? String } == ["SCMP_ACT_ALLOW", "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"])
+        // clone makes no namespaces (sched.h, CLONE_NEW...), and of clone3 nobody can tell.
+        #expect(rules[1]["names"] as? [String] == ["clone"] && at(rules[1], "args.0.value") as? Int == 0x7e02_0000)
+        #expect(rules[2]["names"] as? [String] == ["clone3"])
+        return try #require(rules[0]["names"] as? [String])
+    }
+
+    @Test
+    func `a profile lets nothing through that takes the host over, and each container has one`() throws {
+        let never = [
+            "mount", "umount2", "move_mount", "open_tree", "pivot_root", "chroot", "unshare", "ptrace", "process_vm_readv",
+            "process_vm_writev",
+            "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "keyctl", "add_key", "request_key",
+            "open_by_handle_at", "perf_event_open", "userfaultfd", "io_uring_setup", "mknod", "mknodat", "quotactl", "swapon", "iopl",
+            "ioperm",
+            "clone", "clone3",
+        ]
+        for name in ["gate", "node", "nri"] {
+            let names = try profile("nearside-\(name)")
+            #expect(Set(names).isDisjoint(with: never))
+            #expect(names == Set(names).sorted())
+        }
+        for name in ["setns", "bpf", "fsmount", "setresuid"] {
+            #expect(try profile("nearside-nri").contains(name))
+            #expect(try !profile("nearside-node").contains(name) && !profile("nearside-gate").contains(name))
+        }
+        #expect(try !profile("nearside-gate").contains("socket"))
+        let patch = try #require(at(try objects("seccomp/patch.yaml").first, "spec.template.spec") as? Object)
+        let containers = ((patch["initContainers"] as? [Object]) ?? []) + ((patch["containers"] as? [Object]) ?? [])
+        #expect(containers.compactMap { $0["name"] as? String } == Self.all)
+        for entry in containers {
+            #expect(at(entry, "securityContext.seccompProfile.type") as? String == "Localhost")
+            let name = entry["name"] as? String ?? ""
+            #expect(at(entry, "securityContext.seccompProfile.localhostProfile") as? String == "nearside/nearside-\(name).json")
+        }
+    }
+
     @Test
     func `no class looks at an attribute that it has not asked for`() throws {
         let classes = try objects("deviceclasses.yaml")
