@@ -172,7 +172,46 @@ struct JournalTests {
         try Files.replace(scratch("a.json"), with: [4])
         #expect(try Files.read(scratch("a.json")) == [4])
         #expect(Files.list(scratch.path) == ["a.json"])
+        // Not even the file that somebody has put in the place of a temporary one is written to, as its name cannot be guessed.
+        try Files.write(scratch(".a.json.1"), "x")
+        try Files.replace(scratch("a.json"), with: [5])
+        #expect(try Files.readText(scratch(".a.json.1")) == "x")
         #expect(throws: SystemError.self) { try Files.replace("/nonexistent/a", with: []) }
+    }
+
+    @Test
+    func `what a killed program left behind goes when it is old, and nothing else does`() throws {
+        let scratch = try ScratchFolder()
+        for name in [".a.json.12", ".a.json.9f3e5d7c1b2a4860", ".keep", ".x.lock", "a.json.12"] { try Files.write(scratch(name), "") }
+        try Files.makeFolder(scratch(".b.12"))
+        Files.removeLeftovers(in: scratch.path)
+        #expect(Files.list(scratch.path).count == 6)
+        Files.removeLeftovers(in: scratch.path, olderThan: 0)
+        #expect(Files.list(scratch.path) == [".b.12", ".keep", ".x.lock", "a.json.12"])
+    }
+
+    @Test(arguments: ["../secret", "a/../../secret", "link", "folder/secret", "/etc/hostname", "."])
+    func `a setting is written nowhere but below its folder, and through no link`(path: String) throws {
+        let scratch = try ScratchFolder()
+        try Files.makeFolder(scratch("net/a"))
+        try Files.write(scratch("secret"), "x")
+        try Files.write(scratch("net/a/setting"), "0")
+        try Files.makeLink(scratch("net/link"), to: scratch("secret"))
+        try Files.makeLink(scratch("net/folder"), to: scratch.path)
+        #expect(throws: SystemError.self) { try Files.overwrite(path, below: scratch("net"), "owned") }
+        #expect(try Files.readText(scratch("secret")) == "x")
+        try Files.overwrite("a/setting", below: scratch("net"), "1")
+        #expect(try Files.readText(scratch("net/a/setting")) == "1")
+    }
+
+    @Test
+    func `a journal belongs to the driver that used it first`() throws {
+        let (journal, scratch) = try folder()
+        try journal.take(for: "dra.nearside")
+        try journal.take(for: "dra.nearside")
+        let error = #expect(throws: JournalError.self) { try journal.take(for: "other.example.com") }
+        #expect(error?.text.hasPrefix("is the journal of the driver dra.nearside; give other.example.com one of its own") == true)
+        withExtendedLifetime(scratch) {}
     }
 
     @Test
