@@ -107,14 +107,19 @@ package actor ClaimPreparer {
         let releaseEnd = ContinuousClock.now + Self.heldTimeout
         // Both take their time: the answer is waited for when the claim is known to need it.
         let readiness = ask(.status, milliseconds: Self.statusPatience)
+        var recent: (claim: ResourceClaim, end: ContinuousClock.Instant)?
         while true {
-            switch try await attempt(identity, readiness, until: end) {
+            let known = recent.flatMap { ContinuousClock.now < $0.end ? $0.claim : nil }
+            recent = nil
+            switch try await attempt(identity, known, readiness, until: end) {
             case .prepared(let plan):
                 // The kubelet hears of names that the runtime can resolve by then.
                 try await publish(identity)
                 log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(plan.devices.count)"])
                 return Self.prepared(plan)
-            case .awaitsInjector: _ = await readiness.value
+            case .awaitsInjector(let claim):
+                recent = (claim, ContinuousClock.now + Self.recentTime)
+                _ = await readiness.value
             case .held(let holder, let error): try await awaitRelease(of: holder, error, until: releaseEnd)
             }
         }
@@ -132,19 +137,20 @@ package actor ClaimPreparer {
     private enum Attempt {
         case prepared(ClaimPlan)
         /// Goes on when `nearside-nri` has answered.
-        case awaitsInjector
+        case awaitsInjector(ResourceClaim)
         /// Another claim still has a device.
         case held(ClaimPlan, ClaimError)
     }
 
+    /// - Parameter known: the claim, when it was read just now.
     private func attempt(
-        _ identity: ClaimIdentity, _ readiness: InjectorAnswer, until end: ContinuousClock.Instant
+        _ identity: ClaimIdentity, _ known: ResourceClaim?, _ readiness: InjectorAnswer, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
-        let claim = try await fetch(identity, until: end)
+        let claim = if let known { known } else { try await fetch(identity, until: end) }
         if needsInjector(claim) {
-            guard readiness.isThere else { return .awaitsInjector }
+            guard readiness.isThere else { return .awaitsInjector(claim) }
             try await require(readiness, identity)
         }
         return try await plan(identity, claim, until: end)
@@ -171,6 +177,9 @@ package actor ClaimPreparer {
 
     /// For how long a claim that cannot be read is asked for again; the last attempt may take ten seconds.
     private static let readPatience = Duration.seconds(20)
+
+    /// A claim that was read within this time is not read again: no other call can have prepared and released it meanwhile.
+    private static let recentTime = Duration.milliseconds(200)
 
     /// It may be in the middle of a pod with many interfaces, each of which takes the kernel some 30 ms.
     private static let statusPatience = 5000
