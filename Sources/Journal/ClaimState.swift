@@ -47,6 +47,10 @@ package struct Attachment: Hashable, Sendable, Codable {
     package var host: HostRecord?
     /// The RDMA device that went along.
     package var rdmaDevice: String?
+    /// The RDMA device that all namespaces see: nobody may have it open when the interface is back.
+    package var sharedRDMADevice: String?
+    /// Contexts of its RDMA device that the host had open before, by number.
+    package var rdmaContexts: [UInt32]?
     /// A routing domain made in the pod.
     package var vrf: String?
     /// What it has in the pod, once attached.

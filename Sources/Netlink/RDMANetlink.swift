@@ -10,13 +10,13 @@ package struct RDMANetlink {
         case shared, exclusive
     }
 
-    private let socket: NetlinkSocket
+    let socket: NetlinkSocket
 
     /// In the namespace of the calling thread. A move takes the device from the namespace of the thread that asks for it,
     /// whatever socket it uses.
     package init() throws(NetlinkError) { socket = try NetlinkSocket(family: NETLINK_RDMA) }
 
-    private static func type(_ command: some BinaryInteger) -> Int { Int(RDMA_NL_NLDEV) << 10 | Int(command) }
+    static func type(_ command: some BinaryInteger) -> Int { Int(RDMA_NL_NLDEV) << 10 | Int(command) }
 
     /// Shared where the kernel has no RDMA, and where it is too old to tell.
     package func sharing() throws(NetlinkError) -> Sharing {

@@ -18,6 +18,10 @@ extension PodNetwork {
         /// The hardware address it has in the pod.
         package var hardwareAddress: HardwareAddress?
         package var rdmaDevice: String?
+        /// One that did not move, as all namespaces see it.
+        package var sharedRDMADevice: String?
+        /// Contexts of it that the host had open before.
+        package var rdmaContexts: [UInt32] = []
         package var vrf: String?
         /// A virtual function whose physical one was told of an address for it: some drivers take that for their permanent one.
         package var isVirtual: Bool
@@ -29,6 +33,8 @@ extension PodNetwork {
             record = attachment.host
             hardwareAddress = attachment.hardwareAddress
             rdmaDevice = attachment.rdmaDevice
+            sharedRDMADevice = attachment.sharedRDMADevice
+            rdmaContexts = attachment.rdmaContexts ?? []
             vrf = attachment.vrf
             isVirtual = attachment.virtualFunction != nil
         }
@@ -106,6 +112,14 @@ extension PodNetwork {
         do throws(PodNetworkError) {
             for (device, error) in try restoreOnHost(returns, moved: moved) { problems.append((device, refusals[device] ?? error)) }
         } catch { problems = returns.map { ($0.device, error) } }
+        for entry in returns where !problems.contains(where: { $0.device == entry.device }) {
+            guard let device = entry.rdmaDevice ?? entry.sharedRDMADevice else { continue }
+            do throws(PodNetworkError) {
+                if let error = try host.holders(ofRDMADevice: device, besides: entry.rdmaContexts) {
+                    problems.append((entry.device, error))
+                }
+            } catch { problems.append((entry.device, error)) }
+        }
         // What was made for the pod is not on the host; it is gone unless the kernel refused to delete it.
         for entry in returns where entry.record == nil && !problems.contains(where: { $0.device == entry.device }) {
             if let error = refusals[entry.device] { problems.append((entry.device, error)) }

@@ -235,6 +235,14 @@ struct NextTenantTests {
         #expect(changes.isEmpty, "\(changes)")
     }
 
+    @Test
+    func `who has a device open is told by process, with a limit`() {
+        let contexts = (1...9).map { RDMAContext(number: UInt32($0), process: UInt32($0)) } + [RDMAContext(number: 10)]
+        let text = HostNetwork.describe(contexts) { $0 == 2 ? "ib_write_bw" : nil }
+        #expect(text.hasPrefix("process 1, process 2 (ib_write_bw), process 3"))
+        #expect(text.hasSuffix("1 more, 1 contexts of processes that nearside-nri cannot see; it returns when they have closed it"))
+    }
+
     private func move(_ name: String, from namespace: NetworkNamespace, to other: NetworkNamespace, index: Int32? = nil) throws {
         try namespace.run { () throws(NetlinkError) in
             let socket = try NetlinkSocket()
