@@ -25,6 +25,9 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "The runtime's NRI socket.")
     var nriSocket = "/var/run/nri/nri.sock"
 
+    @Option(help: "Only ask the instance that serves whether it is alive or ready, tell, and end: for probes.")
+    var check: String?
+
     @Flag(help: "Do without NRI: only containers that reference a claim get its devices, by nearside-gate.")
     var withoutNri = false
 
@@ -75,6 +78,7 @@ struct NearsideNRI: ParsableCommand {
             throw ValidationError("--index is two digits such as 10, not \"\(index)\"")
         }
         _ = try functionRules()
+        if let check, !InjectorCheck.levels.contains(check) { throw ValidationError("--check is alive or ready, not \"\(check)\"") }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level does not know \"\(logLevel)\"")
         }
@@ -92,6 +96,7 @@ struct NearsideNRI: ParsableCommand {
         var log = Logger(label: "nearside-nri", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         signal(SIGPIPE, SIG_IGN)
+        if let check { return try answer(check) }
         if let installGate { return try GateInstallation.install(in: installGate) }
         var options = InjectorDaemon.Options(
             journal: journal, states: states, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
@@ -102,6 +107,14 @@ struct NearsideNRI: ParsableCommand {
         options.gate = gate.isEmpty ? nil : gate
         (options.driver, options.cdi, options.hostRoot) = (driver, cdi, hostRoot)
         try InjectorDaemon(options, log: log).run()
+    }
+
+    private func answer(_ check: String) throws {
+        if let problem = InjectorCheck.problem(check, journal: journal, states: states) {
+            print("not \(check): \(problem)")
+            throw ExitCode.failure
+        }
+        print(check)
     }
 }
 

@@ -106,6 +106,16 @@ struct ManifestTests {
         #expect(result.output.hasPrefix("Error: --log-level does not know \"nonsense\""), "\(result.output)")
     }
 
+    @Test(arguments: ["node", "nri"])
+    func `each daemon is asked over its own socket whether it lives and is ready`(name: String) throws {
+        let container = try container(name)
+        for (probe, level) in [("livenessProbe", "alive"), ("readinessProbe", "ready")] {
+            let command = at(container, "\(probe).exec.command") as? [String]
+            #expect(command == ["nearside-\(name)", "--check=\(level)"])
+            #expect((at(container, "\(probe).timeoutSeconds") as? Int ?? 0) >= 5)
+        }
+    }
+
     @Test
     func `the role allows no more than the daemon asks for`() throws {
         let role = try #require(try objects("rbac.yaml").first { $0["kind"] as? String == "ClusterRole" })

@@ -56,6 +56,28 @@ struct SpecificationTests {
         #expect(Files.list(node.scratch("cdi")).isEmpty)
     }
 
+    @Test
+    func `probes of nearside-nri tell a dead one, a frozen one, one without its runtime, and one that is ready`() throws {
+        let node = try TestNode.hgxA100()
+        func check(_ level: String) throws -> (status: Int32, output: String) {
+            try ChildProcess.run(
+                "\(Place.programs)/nearside-nri",
+                ["--check", level, "--journal", node.scratch("journal"), "--states", node.scratch("states")])
+        }
+        #expect(try check("alive").status == 1)
+        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
+        #expect(try eventually { try check("alive").output == "alive\n" })
+        let waiting = try check("ready")
+        #expect(waiting.status == 1 && waiting.output.hasPrefix("not ready: nearside-nri is not synchronised"), "\(waiting.output)")
+        node.injectorDaemon?.signal(SIGSTOP)
+        let frozen = try check("alive")
+        #expect(frozen.status == 1 && frozen.output.hasPrefix("not alive: nearside-nri does not answer"), "\(frozen.output)")
+        node.injectorDaemon?.signal(SIGCONT)
+        node.kill(injector: SIGTERM)
+        try node.startInjector()
+        #expect(try check("ready").output == "ready\n")
+    }
+
     @Test(arguments: [SIGKILL, SIGTERM])
     func `after a folder of specifications was emptied the next nearside-nri has it as before`(signal: Int32) throws {
         let node = try TestNode.serving()
