@@ -306,4 +306,15 @@ let targets: [Target] = [
         swiftSettings: strict),
 ]
 
-let package = Package(name: "nearside", dependencies: dependencies, targets: targets)
+// MARK: Fuzzing (hack/fuzz): never part of a usual build
+
+let fuzzer: [Target] =
+    Context.environment["NEARSIDE_FUZZER"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "nearside-fuzz", dependencies: ["ClaimConfig", "Journal", "Linux", "NRI", "Netlink", "ResourceAPI", "Topology"],
+            swiftSettings: [.swiftLanguageMode(.v6)], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
+    ]
+
+let package = Package(name: "nearside", dependencies: dependencies, targets: targets + fuzzer)
