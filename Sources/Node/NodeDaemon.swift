@@ -82,8 +82,8 @@ package struct NodeDaemon: Sendable {
         let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
         let status = ClaimStatusService(resources: resources, journal: journal, driver: driver, events: events, log: log)
         var preparation = ClaimPreparer.Options(driver: driver, lockFolder: options.kubelet.data)
-        preparation.tellsDevices = options.tellsDevices
-        preparation.allowedToClaims = options.allowedToClaims
+        preparation.planning.tellsDevices = options.tellsDevices
+        preparation.planning.allowedToClaims = options.allowedToClaims
         preparation.vendorSpecFolders = options.vendorSpecFolders
         preparation.report = status.report
         preparation.pool = options.node

@@ -21,9 +21,20 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+/// The operator's choices of how claims are planned.
+package struct PlannerOptions: Hashable, Sendable {
+    package var driver: String
+    /// Whether containers get a file that tells of their devices (KEP-5304).
+    package var tellsDevices = false
+    /// Privileged settings that claims may set on this node, by ``PrivilegedSetting/path``.
+    package var allowedToClaims: Set<String> = []
+
+    package init(driver: String) { self.driver = driver }
+}
+
 /// Turns an allocated claim into what is to be done on this node. Pure.
 package struct ClaimPlanner: Sendable {
-    package var driver: String
+    package var options: PlannerOptions
     /// Devices of this node by their name in slices.
     package var devices: [String: Device]
     /// Names of the members' devices, by that of a pair or set of pairs.
@@ -38,14 +49,13 @@ package struct ClaimPlanner: Sendable {
     package var movesRDMA = false
     /// Who is near whom: for the files that tell workloads.
     package var topology: MachineTopology?
-    /// Whether containers get a file that tells of their devices (KEP-5304), and what slices say of these.
-    package var tellsDevices = false
+    /// What slices say of devices, by the name of the device.
     package var attributes: [String: [String: DeviceAttribute]] = [:]
-    /// Privileged settings that claims may set on this node, by ``PrivilegedSetting/path``.
-    package var allowedToClaims: Set<String> = []
 
-    package init(driver: String, devices: [String: Device], groups: [String: [String]] = [:]) {
-        self.driver = driver
+    package var driver: String { options.driver }
+
+    package init(_ options: PlannerOptions, devices: [String: Device], groups: [String: [String]] = [:]) {
+        self.options = options
         self.devices = devices
         self.groups = groups
     }
@@ -201,7 +211,7 @@ package struct ClaimPlanner: Sendable {
             let found: [ConfigProblem]
             do throws(InvalidConfig) {
                 let network = try NetworkConfig(parameters: opaque.parameters)
-                found = config.source == .fromClass ? [] : network.claimProblems(allowed: allowedToClaims)
+                found = config.source == .fromClass ? [] : network.claimProblems(allowed: options.allowedToClaims)
                 decoded.append((config, network))
             } catch {
                 found = error.problems

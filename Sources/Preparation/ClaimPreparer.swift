@@ -36,10 +36,8 @@ package actor ClaimPreparer {
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
         /// Told of every claim that cannot be prepared, and of every one that was given up.
         package var report: (@Sendable (ClaimIdentity, ClaimError?) -> Void)?
-        /// Whether containers get files that tell of their devices (KEP-5304).
-        package var tellsDevices = false
-        /// Privileged settings that claims may set on this node, by their paths.
-        package var allowedToClaims: Set<String> = []
+        /// What of it concerns plans.
+        package var planning: PlannerOptions
         /// The folder with the locks that another instance of this driver takes too: during a rolling update there are two.
         package var lockFolder: String?
 
@@ -50,6 +48,7 @@ package actor ClaimPreparer {
 
         package init(driver: String, lockFolder: String? = nil) {
             self.driver = driver
+            planning = PlannerOptions(driver: driver)
             self.lockFolder = lockFolder
         }
     }
@@ -265,14 +264,12 @@ package actor ClaimPreparer {
 
     /// The desired state of the claim as things are now.
     private func plan(_ claim: ResourceClaim, _ facts: PlanningFacts) throws(ClaimError) -> ClaimPlanner.Outcome {
-        var planner = ClaimPlanner(driver: options.driver, devices: devices, groups: groups)
+        var planner = ClaimPlanner(options.planning, devices: devices, groups: groups)
         planner.vendorNames = facts.vendorNames
         planner.topology = topology
         planner.lostInterfaces = lostInterfaces
         planner.movesRDMA = facts.movesRDMA
-        planner.tellsDevices = options.tellsDevices
         planner.attributes = attributes
-        planner.allowedToClaims = options.allowedToClaims
         planner.facts = facts.interfaces
         return try planner.plan(claim, others: Array(plans.all()))
     }

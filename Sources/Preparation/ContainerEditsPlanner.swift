@@ -19,7 +19,8 @@ struct ContainerEditsPlanner {
     var containers: ContainerPlan {
         ContainerPlan(
             environment: environment, hasTopology: ncclTopology != nil,
-            describedRequests: planner.tellsDevices ? Set(members.map(\.result.baseRequest)).sorted() : [], podClaimName: podClaimName)
+            describedRequests: planner.options.tellsDevices ? Set(members.map(\.result.baseRequest)).sorted() : [],
+            podClaimName: podClaimName)
     }
 
     /// The device nodes that containers get, with what the device is known by on the host.

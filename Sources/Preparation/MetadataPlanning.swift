@@ -10,7 +10,7 @@ extension ContainerEditsPlanner {
     /// Files of KEP-5304, by request: what its devices are, and what they are called in the pod. All of it is known before the
     /// pod starts, so the file never changes.
     func metadata(_ planned: [DevicePlan]) -> [String: DeviceMetadata] {
-        guard planner.tellsDevices else { return [:] }
+        guard planner.options.tellsDevices else { return [:] }
         var requests: [String: DeviceMetadata.Request] = [:]
         for (plan, member) in zip(planned, members) {
             let base = member.result.baseRequest

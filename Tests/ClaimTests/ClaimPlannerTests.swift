@@ -17,7 +17,8 @@ struct ClaimPlannerTests {
     private static func planner(_ name: String = "hgx-a100") throws -> ClaimPlanner {
         let machine = try #require(try MachineDescription.embedded(name)).machine
         return ClaimPlanner(
-            driver: driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
+            PlannerOptions(driver: driver),
+            devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
     }
 
     /// What `nearside-nri` makes of a plan.
@@ -206,7 +207,8 @@ struct ClaimPlannerTests {
             machine.functions[index].netdevs[0].maximalMTU = 9216
         }
         let planner = ClaimPlanner(
-            driver: Self.driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
+            PlannerOptions(driver: Self.driver),
+            devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
         let config = AllocationConfig(
             source: .fromClaim, requests: nil,
             opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interface": .object(["mtu": .integer(mtu)])])))
@@ -274,7 +276,7 @@ struct ClaimPlannerTests {
     @Test
     func `a container finds what its devices are, where KEP-5304 says, once for each request`() throws {
         var planner = try Self.planner()
-        planner.tellsDevices = true
+        planner.options.tellsDevices = true
         planner.attributes = [Self.nic: ["resource.kubernetes.io/pciBusID": .string("0000:0c:00.0")]]
         var claim = Self.claim(
             [("nic/fast", Self.nic), ("nic/fast", Self.secondNIC), ("gpu", Self.gpu)],
@@ -310,7 +312,7 @@ struct ClaimPlannerTests {
         #expect(
             try Self.spec(try planner.plan(claim, others: []))?.devices[0].containerEdits.mounts?.first?.containerPath
                 == "\(folder)/resourceclaims/c/nic/dra.nearside-metadata.json")
-        planner.tellsDevices = false
+        planner.options.tellsDevices = false
         #expect(try planner.plan(claim, others: []).metadata.isEmpty)
     }
 

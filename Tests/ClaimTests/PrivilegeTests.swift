@@ -17,7 +17,8 @@ struct PrivilegeTests {
     private static func planner() throws -> ClaimPlanner {
         let machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         return ClaimPlanner(
-            driver: driver, devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
+            PlannerOptions(driver: driver),
+            devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
     }
 
     private static func claim(_ devices: [String], _ configs: [(AllocationConfig.Source, String)]) -> ResourceClaim {
@@ -52,7 +53,7 @@ struct PrivilegeTests {
     /// What is wrong with a claim of one NIC.
     private func error(_ configs: [(AllocationConfig.Source, String)], allowed: Set<String> = []) throws -> String? {
         var planner = try Self.planner()
-        planner.allowedToClaims = allowed
+        planner.options.allowedToClaims = allowed
         do throws(ClaimError) { _ = try planner.plan(Self.claim([Self.nic], configs), others: []) } catch { return error.description }
         return nil
     }

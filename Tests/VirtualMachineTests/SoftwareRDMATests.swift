@@ -127,7 +127,7 @@ struct SoftwareRDMATests {
         try withDevices("shared") { _ in
             let machine = try Room.snapshot()
             let device = try #require(machine.devices.first { $0.rdmaDevices.first?.name == "rxe1" })
-            var planner = ClaimPlanner(driver: "dra.nearside", devices: [device.sliceName: device])
+            var planner = ClaimPlanner(PlannerOptions(driver: "dra.nearside"), devices: [device.sliceName: device])
             planner.topology = MachineTopology(machine)
             let parameters: JSONValue = .object(["workload": .object(["environment": .bool(true)])])
             let claim = ResourceClaim(
