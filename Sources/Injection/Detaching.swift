@@ -61,6 +61,7 @@ extension PodInjector {
             }
         }
         state.attachments = left
+        for group in groups { letGo(group.namespace, left.filter { $0.namespace == group.namespace }) }
         for group in groups
         where !states.all.contains(where: { other in
             (other.claim.uid == state.claim.uid ? left : other.attachments).contains { $0.namespace == group.namespace }
@@ -79,6 +80,24 @@ extension PodInjector {
             throw InjectionError("claim \(state.claim): \(failures.joined(separator: "; "))")
         }
     }
+
+    /// Stops holding the namespace of a pod that is gone when hardware in it cannot be moved out again and again: the kernel moves it to the
+    /// host by itself when the namespace ends. Virtual interfaces would be destroyed with it.
+    private func letGo(_ namespace: FileIdentity, _ attachments: [Attachment]) {
+        guard !attachments.isEmpty else {
+            failedReturns[namespace] = nil
+            return
+        }
+        failedReturns[namespace, default: 0] += 1
+        guard failedReturns[namespace, default: 0] >= Self.mostFailedReturns, held[namespace] != nil,
+            attachments.allSatisfy({ $0.host.map { $0.kind == nil } ?? false && !isAlive($0) })
+        else { return }
+        held[namespace] = nil
+        log.warning("network namespace let go", metadata: ["devices": "\(attachments.map(\.label).joined(separator: ", "))"])
+    }
+
+    /// At one attempt a second.
+    private static let mostFailedReturns = 10
 
     /// Tells physical functions of their virtual ones what they were told before. Returns what was refused, by device.
     private func restoreFunctions(_ attachments: [Attachment]) -> [String: PodNetworkError] {

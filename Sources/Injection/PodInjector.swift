@@ -30,6 +30,8 @@ package final class PodInjector {
     /// was restarted), or before (CRI-O), the namespace stays until everything has been brought back, and with it what the kernel
     /// would otherwise delete or rename.
     var held: [FileIdentity: NetworkNamespace] = [:]
+    /// How often in a row something in a namespace could not be brought back.
+    var failedReturns: [FileIdentity: Int] = [:]
 
     let clients: LeaseClients
     /// A client could not be started that an attached interface needs.

@@ -38,6 +38,9 @@ struct PodSide {
             guard let link = PodNetwork.Return(order).find(in: links) else {
                 throw PodNetworkError(order.label, "move into the pod", "the kernel reports success, but it is not there")
             }
+            guard link.name == plan.name else {
+                throw PodNetworkError(order.label, "call it \(plan.name)", "the kernel has called it \(link.name); use another name")
+            }
             let here = Arrived(order: order, plan: plan, link: link)
             steps += try settings(here, links)
             arrived.append(here)
