@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -72,16 +73,22 @@ ssize_t CLinux_receive(int socket, void *bytes, size_t count, int *descriptor) {
         char space[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control;
+    // CMSG_SPACE has room for two descriptors on machines of 64 bits, as it counts the padding.
     struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = CMSG_LEN(sizeof(int))};
     *descriptor = -1;
     ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (received < 0) return received;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL;
          header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-            header->cmsg_len >= CMSG_LEN(sizeof(int)))
-            memcpy(descriptor, CMSG_DATA(header), sizeof(int));
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t length = header->cmsg_len - CMSG_LEN(0);
+        for (size_t offset = 0; offset + sizeof(int) <= length; offset += sizeof(int)) {
+            int came;
+            memcpy(&came, CMSG_DATA(header) + offset, sizeof came);
+            if (*descriptor < 0) *descriptor = came;
+            else close(came);
+        }
     }
     return received;
 }
@@ -89,15 +96,21 @@ ssize_t CLinux_receive(int socket, void *bytes, size_t count, int *descriptor) {
 int CLinux_receive_datagrams(int socket, void *bytes, size_t room, unsigned count, size_t *sizes) {
     struct mmsghdr messages[8];
     struct iovec parts[8];
+    struct sockaddr_nl senders[8];
     if (count > 8) count = 8;
     memset(messages, 0, sizeof messages);
     for (unsigned i = 0; i < count; i++) {
         parts[i] = (struct iovec){.iov_base = (char *)bytes + i * room, .iov_len = room};
         messages[i].msg_hdr.msg_iov = &parts[i];
         messages[i].msg_hdr.msg_iovlen = 1;
+        messages[i].msg_hdr.msg_name = &senders[i];
+        messages[i].msg_hdr.msg_namelen = sizeof senders[i];
     }
-    int received = recvmmsg(socket, messages, count, MSG_WAITFORONE | MSG_TRUNC, NULL);
-    for (int i = 0; i < received; i++) sizes[i] = messages[i].msg_len;
+    int received = recvmmsg(socket, messages, count, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    for (int i = 0; i < received; i++) {
+        bool is_kernel = messages[i].msg_hdr.msg_namelen == sizeof senders[i] && senders[i].nl_pid == 0;
+        sizes[i] = is_kernel ? messages[i].msg_len : 0;
+    }
     return received;
 }
 

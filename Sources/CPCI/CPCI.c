@@ -57,7 +57,10 @@ int CPCI_access_control(
     return result;
 }
 
-void CPCI_close(struct pci_access *access) { pci_cleanup(access); }
+void CPCI_close(struct pci_access *access) {
+    // The library may report an error here too; the place to return to must be of this call.
+    if (setjmp(failure) == 0) pci_cleanup(access);
+}
 
 int CPCI_name(struct pci_access *access, char *buffer, int size, int vendor, int device) {
     if (setjmp(failure) != 0) return 0;

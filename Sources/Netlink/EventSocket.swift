@@ -47,7 +47,8 @@ package struct EventSocket: Sendable {
     package func drain(_ isRelevant: (ArraySlice<UInt8>) -> Bool) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 32768)
         var anyRelevant = false
-        while true {
+        // In a flood the rest waits: the descriptor can still be read then.
+        for _ in 0..<1024 {
             let count = buffer.withUnsafeMutableBytes { recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_TRUNC)) }
             if count > buffer.count {
                 // One that did not fit was not seen as a whole.
@@ -61,6 +62,7 @@ package struct EventSocket: Sendable {
                 return anyRelevant
             }
         }
+        return anyRelevant
     }
 }
 

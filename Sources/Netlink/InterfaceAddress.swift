@@ -79,11 +79,15 @@ package struct InterfaceAddress: Hashable, Sendable, Codable {
 }
 
 extension NetlinkSocket {
-    /// `ip address`: one dump for all interfaces.
-    package func addresses() throws(NetlinkError) -> [InterfaceAddress] {
+    /// `ip address [show dev INDEX]`, both families: of one interface, or of all. ENODEV when there is no such interface.
+    package func addresses(of index: Int32? = nil) throws(NetlinkError) -> [InterfaceAddress] {
         // struct ifaddrmsg with family 0: both families.
-        try dump("list addresses", type: RTM_GETADDR, payload: [UInt8](repeating: 0, count: 8))
-            .compactMap(InterfaceAddress.init)
+        var builder = MessageBuilder([0, 0, 0, 0])
+        builder.integer(index ?? 0)
+        return try dump("list addresses", type: RTM_GETADDR, payload: builder.body) { message in
+            // Kernels before 4.20 answer with those of all interfaces.
+            InterfaceAddress(message).flatMap { index == nil || $0.index == index ? $0 : nil }
+        }
     }
 
     /// `ip address replace PREFIX dev INDEX`: fine when it is there already.

@@ -132,7 +132,7 @@ extension NetlinkSocket {
         var builder = MessageBuilder()
         Link.header(&builder, index: 0)
         builder.attribute(IFLA_EXT_MASK, integer: UInt32(RTEXT_FILTER_SKIP_STATS))
-        return try dump("list interfaces", type: RTM_GETLINK, payload: builder.body).compactMap(Link.init)
+        return try dump("list interfaces", type: RTM_GETLINK, payload: builder.body, Link.init)
     }
 
     /// `ip link show dev NAME`: nil when there is none of that name.

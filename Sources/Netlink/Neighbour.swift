@@ -49,10 +49,14 @@ package struct Neighbour: Hashable, Sendable, Codable {
 }
 
 extension NetlinkSocket {
-    /// `ip neighbour show nud permanent`, both families.
-    package func neighbours() throws(NetlinkError) -> [Neighbour] {
+    /// `ip neighbour show [dev INDEX] nud permanent`, both families: of one interface, or of all.
+    package func neighbours(of index: Int32? = nil) throws(NetlinkError) -> [Neighbour] {
         // struct ndmsg with family 0.
-        try dump("list neighbours", type: RTM_GETNEIGH, payload: [UInt8](repeating: 0, count: 12)).compactMap(Neighbour.init)
+        var builder = MessageBuilder([UInt8](repeating: 0, count: 12))
+        if let index { builder.attribute(Int(NDA_IFINDEX), integer: index) }
+        return try dump("list neighbours", type: RTM_GETNEIGH, payload: builder.body) { message in
+            Neighbour(message).flatMap { index == nil || $0.index == index ? $0 : nil }
+        }
     }
 }
 

@@ -103,7 +103,7 @@ extension NetlinkSocket {
     /// `ip rule`, both families.
     package func rules() throws(NetlinkError) -> [Rule] {
         // struct fib_rule_hdr with family 0.
-        try dump("list routing rules", type: RTM_GETRULE, payload: [UInt8](repeating: 0, count: 12)).compactMap(Rule.init)
+        try dump("list routing rules", type: RTM_GETRULE, payload: [UInt8](repeating: 0, count: 12), Rule.init)
     }
 }
 

@@ -88,16 +88,14 @@ package final class HostNetwork {
 
     /// What other tables than that of interfaces hold of them.
     private func complete(_ records: inout [HostRecord]) throws(PodNetworkError) {
-        let places = Dictionary(records.indices.map { (records[$0].index, $0) }, uniquingKeysWith: { first, _ in first })
         var all = records
         let now = Self.secondsSinceBoot()
         try Self.step(records[0].name, "read what it has on the host") { () throws(NetlinkError) in
-            for address in try socket.addresses() { if let place = places[address.index] { all[place].addresses.append(address) } }
-            for route in try socket.routes() where !route.isKernels {
-                for place in Set(route.interfaces).compactMap({ places[$0] }) { all[place].routes.append(route) }
-            }
-            for neighbour in try socket.neighbours() {
-                if let place = places[neighbour.index] { all[place].neighbours.append(neighbour) }
+            // By interface: the host's tables can be far larger than what is needed of them.
+            for index in all.indices {
+                all[index].addresses = try socket.addresses(of: all[index].index)
+                all[index].routes = try socket.routes(of: all[index].index).filter { !$0.isKernels }
+                all[index].neighbours = try socket.neighbours(of: all[index].index)
             }
             let neighbourSettings = try socket.neighbourSettings()
             for index in all.indices { all[index].neighbourSettings = neighbourSettings[all[index].index] ?? [] }

@@ -33,12 +33,13 @@ int CLinux_termination_descriptor(void);
 /// Sends bytes and, when descriptor is not -1, that descriptor with the first of them.
 ssize_t CLinux_send(int socket, const void *bytes, size_t count, int descriptor);
 
-/// Receives bytes and at most one descriptor, which is -1 when none came. More than one cannot come:
-/// the control buffer has room for a single one, and the kernel closes what does not fit.
+/// Receives bytes and at most one descriptor, which is -1 when none came. Of several the first is kept: the kernel closes what does not
+/// fit the control buffer, and what does is closed here.
 ssize_t CLinux_receive(int socket, void *bytes, size_t count, int *descriptor);
 
-/// Receives the datagrams that are there, one at least and 8 at most, each into its room. How many; their sizes, which are
-/// above the room for those that did not fit.
+/// Receives the netlink datagrams that are there, 8 at most, each into its room, without waiting. How many, or -1 and EAGAIN; their sizes,
+/// which are above the room for those that did not fit, and 0 for those that another process has sent: in a pod's namespace the pod's
+/// own processes can.
 int CLinux_receive_datagrams(int socket, void *bytes, size_t room, unsigned count, size_t *sizes);
 
 /// Fills in the address of a socket file; -1 when the path does not fit with its final zero.
