@@ -37,6 +37,8 @@ package struct HostRecord: Hashable, Sendable, Codable {
     /// Numbers of the XDP and TCX programs that the host had attached.
     package var xdp: XDPPrograms?
     package var hookPrograms: [UInt32]?
+    /// Numbers of queues and the like, as the driver was told them; nil for interfaces without queues of their own.
+    package var parameters: [DriverParameter]?
     /// RDMA in software that somebody set up on it: it dies of every move.
     package var softwareRDMA: SoftwareRDMA?
     package var addresses: [InterfaceAddress]

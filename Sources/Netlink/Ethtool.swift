@@ -7,7 +7,7 @@ package import Linux
 /// What drivers tell of their interfaces, by the kernel's generic netlink family `ethtool`
 /// (Documentation/networking/ethtool-netlink.rst).
 package struct Ethtool {
-    private let socket: NetlinkSocket
+    let socket: NetlinkSocket
     private let family: UInt16
 
     /// The same family, in the namespace of the calling thread.
@@ -120,11 +120,11 @@ package struct Ethtool {
             })
     }
 
-    private func execute(_ request: NetlinkRequest) throws(NetlinkError) {
+    func execute(_ request: NetlinkRequest) throws(NetlinkError) {
         try socket.execute(request.operation, type: request.type, flags: request.flags, payload: request.payload)
     }
 
-    private func request(
+    func request(
         _ operation: String, _ command: UInt8, _ index: Int32, flags: UInt32 = 0, _ build: (inout MessageBuilder) -> Void
     ) -> NetlinkRequest {
         var builder = MessageBuilder([command, UInt8(ETHTOOL_GENL_VERSION), 0, 0])
@@ -146,7 +146,7 @@ package struct Ethtool {
     }
 
     /// The attributes behind struct genlmsghdr.
-    private static func attributes(of message: Message) -> [Attribute]? {
+    static func attributes(of message: Message) -> [Attribute]? {
         message.payload.count < 4 ? nil : Attribute.list(message.payload.dropFirst(4))
     }
 }

@@ -111,6 +111,9 @@ package final class HostNetwork {
                 let hardware = all.indices.filter { all[$0].parentDevice != nil }
                 let flags = hardware.isEmpty ? [] : try ethtool.wantedBits(.privateFlags, of: hardware.map { all[$0].index })
                 for index in all.indices { all[index].features = features[index] }
+                let own = all.indices.filter { all[$0].parentDevice != nil || all[$0].kind == "veth" }
+                let parameters = own.isEmpty ? [] : try ethtool.parameters(of: own.map { all[$0].index })
+                for (index, parameters) in zip(own, parameters) { all[index].parameters = parameters }
                 for (index, flags) in zip(hardware, flags) { all[index].privateFlags = flags }
             }
         }

@@ -190,6 +190,18 @@ extension PodNetwork {
         _ back: [Back], _ problems: inout [(device: String, error: PodNetworkError)]
     ) throws(PodNetworkError) {
         guard let ethtool = host.ethtool else { return }
+        let told = back.compactMap { item in item.record.parameters.map { (item: item, parameters: $0) } }
+        if !told.isEmpty {
+            let now = try HostNetwork.step(told[0].item.record.name, "read what its driver was told") { () throws(NetlinkError) in
+                try ethtool.parameters(of: told.map(\.item.link.index))
+            }
+            for (entry, now) in zip(told, now) {
+                do throws(NetlinkError) { try ethtool.restore(entry.parameters, now: now, of: entry.item.link.index) } catch {
+                    problems.append(
+                        (entry.item.entry.device, PodNetworkError(entry.item.record.name, "restore what its driver was told", error)))
+                }
+            }
+        }
         for list in [Ethtool.BitList.features, .privateFlags] {
             let recorded = back.compactMap { item in
                 (list == .features ? item.record.features : item.record.privateFlags).map { (item: item, bits: $0) }

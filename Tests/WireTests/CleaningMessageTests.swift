@@ -28,6 +28,18 @@ struct CleaningMessageTests {
     }
 
     @Test
+    func `of what a driver tells of its channels, what can be set is kept`() {
+        // struct genlmsghdr of ETHTOOL_MSG_CHANNELS_GET_REPLY (18); the header (1) with the interface's number; the most (2, 5) and the
+        // counts (6: receiving, 9: both) of channels.
+        let bytes = hex(
+            "12010000 0c000180 08000100 07000000 08000200 10000000 08000500 10000000 08000600 02000000 08000900 08000000")
+        #expect(
+            Ethtool.parameters(in: Message(type: 0x15, flags: 0, payload: bytes), 0) == [
+                DriverParameter(list: 0, type: 6, value: [2, 0, 0, 0]), DriverParameter(list: 0, type: 9, value: [8, 0, 0, 0]),
+            ])
+    }
+
+    @Test
     func `an XDP program is detached in its own mode`() {
         // struct ifinfomsg of interface 7; IFLA_XDP (43, nested) with IFLA_XDP_FD (1) of -1 and IFLA_XDP_FLAGS (3) of XDP_FLAGS_DRV_MODE.
         #expect(

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// A number that a driver was told: of queues (ethtool -L), of places in their rings (-G), for how long it gathers interrupts (-C), and whether
+/// it sends and obeys pause frames (-A).
+package struct DriverParameter: Hashable, Sendable, Codable {
+    /// Place in ``Ethtool/parameterLists``.
+    package var list: Int
+    /// The attribute's type in that list's messages; it is the same when it is read and when it is set.
+    package var type: UInt16
+    package var value: [UInt8]
+
+    package init(list: Int, type: UInt16, value: [UInt8]) {
+        self.list = list
+        self.type = type
+        self.value = value
+    }
+}
+
+extension Ethtool {
+    /// Messages that read and set, and the attributes that can be set (linux/ethtool_netlink.h). Queues come first: the others are of them.
+    private static let parameterLists: [(name: String, get: UInt8, set: UInt8, types: ClosedRange<Int>)] = [
+        (
+            "channels", UInt8(ETHTOOL_MSG_CHANNELS_GET), UInt8(ETHTOOL_MSG_CHANNELS_SET),
+            Int(ETHTOOL_A_CHANNELS_RX_COUNT)...Int(ETHTOOL_A_CHANNELS_COMBINED_COUNT)
+        ),
+        ("rings", UInt8(ETHTOOL_MSG_RINGS_GET), UInt8(ETHTOOL_MSG_RINGS_SET), Int(ETHTOOL_A_RINGS_RX)...Int(ETHTOOL_A_RINGS_TX)),
+        (
+            "coalescing", UInt8(ETHTOOL_MSG_COALESCE_GET), UInt8(ETHTOOL_MSG_COALESCE_SET),
+            Int(ETHTOOL_A_COALESCE_RX_USECS)...Int(ETHTOOL_A_COALESCE_RATE_SAMPLE_INTERVAL)
+        ),
+        (
+            "pause frames", UInt8(ETHTOOL_MSG_PAUSE_GET), UInt8(ETHTOOL_MSG_PAUSE_SET),
+            Int(ETHTOOL_A_PAUSE_AUTONEG)...Int(ETHTOOL_A_PAUSE_TX)
+        ),
+    ]
+
+    /// What drivers were told, in one datagram for all interfaces; nothing for lists that a driver does not have.
+    package func parameters(of indexes: [Int32]) throws(NetlinkError) -> [[DriverParameter]] {
+        let lists = Self.parameterLists
+        let requests = indexes.flatMap { index in lists.map { request("read \($0.name)", $0.get, index) { _ in } } }
+        // Whatever a driver refuses to tell while it is down or busy cannot be put back either.
+        let answers = try socket.get(all: requests, absent: [EOPNOTSUPP, ENODEV, EINVAL, ENETDOWN, EBUSY, EPERM])
+        return indexes.indices.map { place in
+            lists.indices.flatMap { list in
+                answers[place * lists.count + list].map { Self.parameters(in: $0, list) } ?? []
+            }
+        }
+    }
+
+    /// Those of one answer.
+    package static func parameters(in message: Message, _ list: Int) -> [DriverParameter] {
+        (attributes(of: message) ?? []).filter { parameterLists[list].types.contains(Int($0.type)) }.map {
+            DriverParameter(list: list, type: $0.type, value: [UInt8]($0.value))
+        }
+    }
+
+    /// Tells the driver what differs, a message for each list.
+    package func restore(_ parameters: [DriverParameter], now: [DriverParameter], of index: Int32) throws(NetlinkError) {
+        for (list, entry) in Self.parameterLists.enumerated() {
+            let changed = parameters.filter { $0.list == list && !now.contains($0) }
+            guard !changed.isEmpty else { continue }
+            try execute(
+                request("restore \(entry.name)", entry.set, index, flags: 2) { message in  // ETHTOOL_FLAG_OMIT_REPLY
+                    for parameter in changed { message.attribute(Int(parameter.type), parameter.value) }
+                })
+        }
+    }
+}
