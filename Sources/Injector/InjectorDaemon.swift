@@ -69,6 +69,12 @@ package final class InjectorDaemon {
     /// Tells of interfaces that come, while some are waited for.
     private var returns: EventSocket?
 
+    /// When the request socket may be looked at again.
+    private var nextAccept = 0
+
+    /// Requests beyond so many at a time wait in the listener's queue.
+    private static let maximalClients = 256
+    private static let acceptPause = 1000
     private static let returnPause = 1000
     private static let firstPause = 100
     private static let longestPause = 2000
@@ -129,14 +135,17 @@ package final class InjectorDaemon {
             serveWaiting()
             functions?.keeper.keep(inUse: injector.devicesInUse, isNews: areDevicesNews)
             areDevicesNews = false
+            let listening = clients.count < Self.maximalClients && Poller.now() >= nextAccept ? [listener] : []
             let waiting =
-                [termination, listener] + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + injector.leaseDescriptors
+                [termination] + listening + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + injector.leaseDescriptors
                 + (returns.map { [$0.descriptor] } ?? []) + (arrivals.map { [$0.descriptor] } ?? [])
                 + (functions.map { [$0.events.descriptor] + ($0.keeper.descriptor.map { [$0] } ?? []) } ?? [])
             var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
             // RDMA devices come back without a word of rtnetlink.
             if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
-            for due in clients.compactMap(\.patience) + due {
+            // A listener that is not polled is looked at again after the pause, or when a client has left.
+            let paused = listening.isEmpty ? [max(nextAccept, Poller.now() + Self.acceptPause)] : []
+            for due in clients.compactMap(\.patience) + due + paused {
                 let left = max(0, due - Poller.now())
                 timeout = timeout < 0 ? left : min(timeout, left)
             }
@@ -225,10 +234,9 @@ package final class InjectorDaemon {
     private func handle(_ event: PluginEvent, _ connection: RuntimeConnection) -> PluginAnswer {
         switch event {
         case .configure(let name, let version, let timeout):
-            if timeout > 0 { connection.requestTimeout = timeout }
+            if timeout > 0 { connection.setRequestTimeout(timeout) }
             log.info("configured", metadata: ["runtime": "\(name) \(version)", "timeout_ms": "\(connection.requestTimeout)"])
-        case .synchronize(let pods, let containers):
-            let running = Set(containers.filter { $0.state == .containerRunning || $0.state == .containerPaused }.map(\.podSandboxID))
+        case .synchronize(let pods, let running):
             injector.synchronize(pods.map(Sandbox.init), running: running, deadline: connection.deadline)
         case .runPodSandbox(let pod):
             injector.run(Sandbox(pod), deadline: connection.deadline)
@@ -263,6 +271,8 @@ package final class InjectorDaemon {
             guard UnixSocket.isRoot(client) else { return log.error("a request of somebody who is not root is not taken") }
             clients.append(RequestClient(client))
         } catch {
+            // Without a free descriptor the listener stays readable: it is left alone for a while.
+            nextAccept = Poller.now() + Self.acceptPause
             log.error("a request could not be taken", metadata: ["error": "\(error)"])
         }
     }

@@ -9,7 +9,10 @@ final class RuntimeConnection {
     var session = PluginSession()
     var isSynchronized = false
     /// Milliseconds a call may take before the runtime drops us and goes on without (its default).
-    var requestTimeout = 2000
+    private(set) var requestTimeout = 2000
+
+    /// Takes the runtime's word for it, within bounds: a time that is no time, or none that ends, is not believed.
+    func setRequestTimeout(_ milliseconds: Int) { requestTimeout = min(max(milliseconds, 100), 60_000) }
 
     /// Connects and registers. The plugin's side is served from the first byte on, since the runtime
     /// may call before it answers.

@@ -8,8 +8,8 @@ package import TTRPC
 package enum PluginEvent: Sendable {
     /// The runtime has taken us in and says how long a call may take, in milliseconds (0: not told).
     case configure(runtime: String, version: String, requestTimeout: Int)
-    /// All pods and containers there are.
-    case synchronize(pods: [NRIPodSandbox], containers: [NRIContainer])
+    /// All pods there are, and the sandboxes with a container that runs or is paused.
+    case synchronize(pods: [NRIPodSandbox], running: Set<String>)
     case runPodSandbox(NRIPodSandbox)
     case stopPodSandbox(NRIPodSandbox)
     case removePodSandbox(NRIPodSandbox)
@@ -68,7 +68,7 @@ package struct PluginSession: Sendable {
     private var runtime = Connection()
     private var registration: UInt32?
     private var pods: [NRIPodSandbox] = []
-    private var containers: [NRIContainer] = []
+    private var running: Set<String> = []
 
     package init() {}
 
@@ -152,6 +152,13 @@ package struct PluginSession: Sendable {
         }
     }
 
+    /// A request without the fields that we do not know.
+    private static func read<Request: SwiftProtobuf.Message>(_ call: Call) throws -> Request {
+        var options = BinaryDecodingOptions()
+        options.discardUnknownFields = true
+        return try Request(serializedBytes: call.payload, options: options)
+    }
+
     private mutating func decode(_ call: Call) throws -> [Output] {
         let token = Token(call: call)
         switch call.method {
@@ -164,9 +171,12 @@ package struct PluginSession: Sendable {
                         requestTimeout: Int(clamping: request.requestTimeout)), token)
             ]
         case "Synchronize":
-            let request = try NRISynchronizeRequest(serializedBytes: call.payload)
+            // Environments, arguments and mounts of all containers of a node are many megabytes; none of it is kept.
+            let request: NRISynchronizeRequest = try Self.read(call)
             pods += request.pods
-            containers += request.containers
+            for container in request.containers where container.state == .containerRunning || container.state == .containerPaused {
+                running.insert(container.podSandboxID)
+            }
             if request.more {
                 // Part of the list: the answer says only that the rest is awaited.
                 var response = NRISynchronizeResponse()
@@ -174,20 +184,20 @@ package struct PluginSession: Sendable {
                 let payload: [UInt8] = try response.serializedBytes()
                 return [.send(Mux.frames(Mux.plugin, plugin.answer(call, .success(payload))))]
             }
-            defer { (pods, containers) = ([], []) }
-            return [.event(.synchronize(pods: pods, containers: containers), token)]
+            defer { (pods, running) = ([], []) }
+            return [.event(.synchronize(pods: pods, running: running), token)]
         case "RunPodSandbox", "StopPodSandbox", "RemovePodSandbox":
-            let pod = try NRIPodSandboxRequest(serializedBytes: call.payload).pod
+            let pod = (try Self.read(call) as NRIPodSandboxRequest).pod
             switch call.method {
             case "RunPodSandbox": return [.event(.runPodSandbox(pod), token)]
             case "StopPodSandbox": return [.event(.stopPodSandbox(pod), token)]
             default: return [.event(.removePodSandbox(pod), token)]
             }
         case "CreateContainer":
-            let request = try NRICreateContainerRequest(serializedBytes: call.payload)
+            let request: NRICreateContainerRequest = try Self.read(call)
             return [.event(.createContainer(request.pod, request.container), token)]
         case "StateChange":
-            let request = try NRIStateChangeEvent(serializedBytes: call.payload)
+            let request: NRIStateChangeEvent = try Self.read(call)
             switch request.event {
             case .runPodSandbox: return [.event(.runPodSandbox(request.pod), token)]
             case .stopPodSandbox: return [.event(.stopPodSandbox(request.pod), token)]

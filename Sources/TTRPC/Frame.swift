@@ -49,7 +49,11 @@ package struct FrameDecoder: Sendable {
 
     package mutating func append(_ bytes: some Sequence<UInt8>) {
         // What was consumed is dropped before the buffer grows.
-        if start > 0 {
+        if start == buffer.count {
+            // Also the memory of a large frame.
+            buffer = []
+            start = 0
+        } else if start > 0 {
             buffer.removeFirst(start)
             start = 0
         }

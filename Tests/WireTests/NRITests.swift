@@ -160,6 +160,32 @@ struct NRITests {
     }
 
     @Test
+    func `of a synchronization only pods and what runs is kept, whatever else the runtime tells`() throws {
+        var session = PluginSession()
+        var client = Connection()
+        var part = NRISynchronizeRequest()
+        part.pods = [Self.pod]
+        for (sandbox, state) in [("s1", NRIContainerState.containerRunning), ("s2", .containerStopped), ("s3", .containerPaused)] {
+            var container = NRIContainer()
+            (container.podSandboxID, container.state) = (sandbox, state)
+            // Field 100, 3 bytes: one that is not known.
+            try container.merge(serializedBytes: hex("a2 06 03 616263"))
+            part.containers.append(container)
+        }
+        try part.pods[0].merge(serializedBytes: hex("a2 06 03 616263"))
+        part.more = true
+        _ = try send("Synchronize", part, to: &session, &client)
+        part.containers = []
+        part.more = false
+        guard case .event(.synchronize(let pods, let running), _) = try send("Synchronize", part, to: &session, &client).first else {
+            Issue.record("no event")
+            return
+        }
+        #expect(running == ["s1", "s3"])
+        #expect(pods == [Self.pod, Self.pod], "without the unknown field")
+    }
+
+    @Test
     func `an error in an answer reaches the runtime with its text`() throws {
         var session = PluginSession()
         var client = Connection()
