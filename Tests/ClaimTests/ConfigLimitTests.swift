@@ -34,10 +34,14 @@ struct ConfigLimitTests {
         return .object(members)
     }
 
-    /// What is wrong with this value of this field.
+    /// What is wrong with this value of this field. On the link are routes with a gateway only.
     private static func text(_ path: String, _ value: JSONValue) -> [String] {
         let place = path.replacing("[]", with: "[0]")
-        return problems(config(path, value)).filter { $0.path == place }.map(\.text)
+        var config = config(path, value)
+        if path == "routes[].onLink" {
+            config = .object(["routes": .array([.object(["onLink": value, "gateway": .string("10.0.0.1")])])])
+        }
+        return problems(config).filter { $0.path == place }.map(\.text)
     }
 
     @Test(arguments: ConfigField.all)

@@ -281,7 +281,8 @@ struct ClusterTests {
             "\(failed.output)")
         let nonsense = try run(["cluster"], kubectl: "echo hello")
         #expect(
-            nonsense.status == 1 && nonsense.output == "nearside: kubectl: the list of ResourceSlices is not JSON with items\n",
+            nonsense.status == 1
+                && nonsense.output == "nearside: kubectl: the list of ResourceSlices is not JSON: byte 0: an object is expected\n",
             "\(nonsense.output)")
     }
 }

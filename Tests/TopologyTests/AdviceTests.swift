@@ -52,7 +52,7 @@ struct AdviceTests {
     }
 
     @Test(arguments: [
-        ("", "it is not JSON"), ("[]", "neither a ResourceClaim nor the status of one"),
+        ("", "byte 0: an object is expected"), ("[]", "neither a ResourceClaim nor the status of one"),
         (#"{"metadata": {"name": "a"}}"#, "the claim a is not allocated"),
         (#"{"allocation": {"devices": {"results": []}}}"#, "not allocated"),
         (
