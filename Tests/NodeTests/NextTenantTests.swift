@@ -78,6 +78,7 @@ struct NextTenantTests {
         /// All that `ip`, `tc`, `ethtool` and sysctls tell of a namespace.
         static func view(_ namespace: NetworkNamespace) throws -> String {
             var text = try HostText.network(namespace) + HostText.settings(namespace)
+            text += try ChildProcess.run("/sbin/ip", ["-d", "link", "show"], in: namespace).output
             for name in ["net0", "net1", "nic0", "nic1"] {
                 text += try ChildProcess.run("/sbin/tc", ["filter", "show", "dev", name, "ingress"], in: namespace).output
                 for option in ["-l", "-g", "-c", "-a", "--show-fec", "-x", "-n", "--show-priv-flags"] {
