@@ -172,7 +172,7 @@ let targets: [Target] = [
         ], swiftSettings: strict),
     // Events of the runtime and questions of the gate -> attach, detach, hold back.
     .target(
-        name: "Injection", dependencies: ["Addressing", "Journal", "Linux", "PodNetwork", logging], swiftSettings: strict),
+        name: "Injection", dependencies: ["Addressing", "CLinux", "Journal", "Linux", "PodNetwork", logging], swiftSettings: strict),
 
     // The kubelet's side: registration and DRA v1 and v1beta1.
     .target(

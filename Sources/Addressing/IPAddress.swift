@@ -21,6 +21,12 @@ package struct IPAddress: Hashable, Sendable {
         self.bytes = bytes
     }
 
+    /// Takes 4 or 16 bytes.
+    fileprivate init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    package static let anyV4 = IPAddress([0, 0, 0, 0])
+    package static let broadcastV4 = IPAddress([255, 255, 255, 255])
+
     package var isV6: Bool { bytes.count == 16 }
     package var bitCount: Int { bytes.count * 8 }
 
@@ -69,6 +75,14 @@ package struct IPPrefix: Hashable, Sendable {
         }
     }
 
+    /// The prefix with all host bits zero.
+    package var network: IPPrefix {
+        let bytes = address.bytes.enumerated().map { index, byte in
+            byte & ~UInt8(truncatingIfNeeded: 0xff >> min(8, max(0, length - index * 8)))
+        }
+        return IPPrefix(address: IPAddress(bytes), length: length)
+    }
+
     /// True when the address lies in this prefix's network.
     package func contains(_ other: IPAddress) -> Bool {
         guard other.isV6 == address.isV6 else { return false }
@@ -78,6 +92,14 @@ package struct IPPrefix: Hashable, Sendable {
             return address.bytes[index] & mask == other.bytes[index] & mask
         }
     }
+
+    /// True when an address lies in both networks: one of them lies in the other.
+    package func overlaps(_ other: IPPrefix) -> Bool {
+        length <= other.length ? contains(other.address) : other.contains(address)
+    }
+
+    /// True when all of the other network lies in this one.
+    package func contains(_ other: IPPrefix) -> Bool { length <= other.length && contains(other.address) }
 }
 
 extension IPPrefix: CustomStringConvertible {

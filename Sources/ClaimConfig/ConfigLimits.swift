@@ -12,6 +12,7 @@ package enum ConfigLimits {
     // MARK: Numbers of elements
 
     package static let addresses = 32
+    package static let dhcpRoutes = 16
     package static let routes = 128
     package static let rules = 64
     package static let neighbors = 256

@@ -5,7 +5,8 @@ import ResourceAPI
 
 extension InterfaceConfig {
     private static let fields = [
-        "name", "addresses", "dhcp", "dhcp6", "mtu", "hardwareAddr", "gsoMaxSize", "groMaxSize", "gsoIPv4MaxSize", "groIPv4MaxSize",
+        "name", "addresses", "dhcp", "dhcp6", "dhcpRoutes", "mtu", "hardwareAddr", "gsoMaxSize", "groMaxSize", "gsoIPv4MaxSize",
+        "groIPv4MaxSize",
         "forwarding", "arpIgnore", "arpAnnounce", "acceptRA", "disableEbpfPrograms", "vrf", "subInterface", "sysctls",
     ]
 
@@ -22,6 +23,12 @@ extension InterfaceConfig {
             }
             dhcp = reader.bool(interface["dhcp"], at: "interface.dhcp")
             dhcp6 = reader.bool(interface["dhcp6"], at: "interface.dhcp6")
+            dhcpRoutes = reader.list(interface["dhcpRoutes"], at: "interface.dhcpRoutes", most: ConfigLimits.dhcpRoutes) {
+                reader, value, path in
+                guard let prefix = reader.network(value, at: path) else { return nil }
+                if prefix.address.isV6 { reader.problem(path, "\(prefix) is of IPv6, for which DHCP has no routes") }
+                return prefix
+            }
             mtu = reader.integer(interface["mtu"], at: "interface.mtu", in: ConfigLimits.mtu)
             hardwareAddress = interface["hardwareAddr"].flatMap { value in
                 reader.parsed(

@@ -59,7 +59,8 @@ extension NetworkConfig {
     /// How much it adds to a plan: see ``ConfigLimits/entriesPerClaim``.
     package var entries: Int {
         [
-            interface.addresses?.count, routes?.count, rules?.count, neighbors?.count, interface.sysctls?.count, features?.count,
+            interface.addresses?.count, interface.dhcpRoutes?.count, routes?.count, rules?.count, neighbors?.count,
+            interface.sysctls?.count, features?.count,
             privateFlags?.count,
         ].reduce(0) { $0 + ($1 ?? 0) }
     }
@@ -75,6 +76,7 @@ extension InterfaceConfig {
         if other.addresses != nil, other.dhcp == nil { result.dhcp = nil }
         if other.dhcp == true, other.addresses == nil { result.addresses = nil }
         result.dhcp6 = other.dhcp6 ?? dhcp6
+        result.dhcpRoutes = other.dhcpRoutes ?? dhcpRoutes
         let hasV6 = other.addresses.map { $0.isEmpty || $0.contains(where: \.address.isV6) } ?? false
         if hasV6, other.dhcp6 == nil { result.dhcp6 = nil }
         if other.dhcp6 == true, other.addresses == nil { result.addresses?.removeAll(where: \.address.isV6) }

@@ -37,6 +37,8 @@ package struct InterfaceConfig: Hashable, Sendable {
     package var addresses: [IPPrefix]?
     package var dhcp: Bool?
     package var dhcp6: Bool?
+    /// Networks into which a DHCP server may give routes.
+    package var dhcpRoutes: [IPPrefix]?
     package var mtu: Int?
     package var hardwareAddress: HardwareAddress?
     package var gsoMaxSize: Int?

@@ -63,7 +63,9 @@ extension NetworkConfig {
         let function = virtualFunction
         let said: [(String, Bool)] = [
             ("interface.name", interface.name != nil), ("interface.addresses", interface.addresses != nil),
-            ("interface.dhcp", interface.dhcp != nil), ("interface.dhcp6", interface.dhcp6 != nil), ("interface.mtu", interface.mtu != nil),
+            ("interface.dhcp", interface.dhcp != nil), ("interface.dhcp6", interface.dhcp6 != nil),
+            ("interface.dhcpRoutes", interface.dhcpRoutes != nil),
+            ("interface.mtu", interface.mtu != nil),
             ("interface.hardwareAddr", interface.hardwareAddress != nil), ("interface.gsoMaxSize", interface.gsoMaxSize != nil),
             ("interface.groMaxSize", interface.groMaxSize != nil), ("interface.gsoIPv4MaxSize", interface.gsoIPv4MaxSize != nil),
             ("interface.groIPv4MaxSize", interface.groIPv4MaxSize != nil), ("interface.forwarding", interface.forwarding != nil),

@@ -12,7 +12,7 @@ extension ConfigReader {
         return table.flatMap { $0 == 0 ? nil : UInt32($0) }
     }
 
-    fileprivate mutating func network(_ json: JSONValue?, at path: String) -> IPPrefix? {
+    mutating func network(_ json: JSONValue?, at path: String) -> IPPrefix? {
         guard let json else { return nil }
         guard let prefix = parsed(json, at: path, as: "a network such as 10.1.0.0/16", { IPPrefix(parsing: $0) }) else { return nil }
         if !prefix.isNetwork { problem(path, "\(prefix) has bits set behind its prefix length") }

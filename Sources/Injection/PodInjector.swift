@@ -36,8 +36,9 @@ package final class PodInjector {
     let clients: LeaseClients
     /// A client could not be started that an attached interface needs.
     var lacksClients = false
-    /// Tells of leases that come; nil before the first client.
-    var leaseChanges: FolderChanges?
+    let leaseOptions: LeaseClientOptions
+    /// Leases that clients reported and that could not be written down yet.
+    var unwritten: [LeaseKey: Lease] = [:]
     /// What the pods' interfaces were given.
     var taken: [LeaseKey: Lease] = [:]
 
@@ -55,14 +56,15 @@ package final class PodInjector {
     var lost: Set<String> = []
 
     package init(
-        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", leasePrograms: LeasePrograms, log: Logger,
+        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", leases: LeaseClientOptions, log: Logger,
         lookUp: @escaping (Sandbox) -> String?
     ) {
         self.lookUp = lookUp
         self.journal = journal
         self.host = host
         self.log = log
-        clients = LeaseClients(leasePrograms)
+        clients = LeaseClients(leases)
+        leaseOptions = leases
         network = PodNetwork(host: host, sysctls: sysctls)
         plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
         states = StateCache(journal) { log.error("state cannot be used", metadata: ["error": "\($0)"]) }
@@ -129,6 +131,7 @@ package final class PodInjector {
         func isInside(_ attachment: Attachment) -> Bool {
             attachment.sandbox == sandbox.id || attachment.namespacePath == sandbox.namespacePath
         }
+        stopClients(isInside)
         for var state in states.all where state.attachments.contains(where: isInside) {
             do throws(InjectionError) { try detach(&state, isInside) } catch {
                 log.error("cannot bring back", metadata: ["pod": "\(sandbox.pod)", "claim": "\(state.claim)", "error": "\(error)"])

@@ -25,7 +25,7 @@ package final class InjectorDaemon {
         package var runtimeSocket: String?
         /// Where the files of sysctl(8) are.
         package var sysctls = "/proc/sys"
-        package var leasePrograms = LeasePrograms()
+        package var leases = LeaseClientOptions()
         /// How many virtual functions physical ones are to have, and where sysfs is mounted so that they can be made.
         package var functionRules: [FunctionRule] = []
         package var sysfs = "/sys"
@@ -88,7 +88,7 @@ package final class InjectorDaemon {
         try journal.make()
         let node = journal.nodeSocket
         injector = PodInjector(
-            journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, leasePrograms: options.leasePrograms,
+            journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, leases: options.leases,
             log: log
         ) { sandbox in Self.lookUp(sandbox, node) }
         specs = SpecPublisher(

@@ -21,6 +21,8 @@ package struct InterfacePlan: Hashable, Sendable, Codable {
     /// Servers on the link are to give it an address: one of DHCP, one of DHCPv6.
     package var dhcp: Bool?
     package var dhcp6: Bool?
+    /// Networks into which a DHCP server may give routes; nil for none but the link's.
+    package var dhcpRoutes: [IPPrefix]?
     package var routes: [RoutePlan]
     package var rules: [Rule]
     package var neighbours: [NeighbourPlan]

@@ -12,25 +12,29 @@ extension JournalFolder {
 
     package var leases: String { "\(statesPath)/leases" }
 
-    /// Where the DHCP client of an interface writes what it was given. The namespace is one that is there: its number is no other's.
+    /// Where that is kept which a DHCP server gave an interface. The namespace is one that is there: its number is no other's.
     package func leaseFile(_ key: LeaseKey) throws(JournalError) -> String {
         for part in [key.claim, key.device] { _ = try checkedFile(.states, part) }
         return "\(leases)/\(key.claim)_\(key.device)_\(key.namespace.inode)\(key.family == .v4 ? "" : "_v6")"
     }
-
-    /// What a client keeps for itself beside the file it writes for us, and what that was when it had a lease: a client writes its own anew
-    /// whenever it starts, and one that is killed then leaves half of it.
-    package static func clientFile(_ leaseFile: String) -> String { leaseFile + ".client" }
-    package static func boundClientFile(_ leaseFile: String) -> String { leaseFile + ".bound" }
 
     /// Nil before the first one.
     package func lease(_ key: LeaseKey) -> Lease? {
         (try? leaseFile(key)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0, family: key.family) }
     }
 
+    /// - Parameter lease: one that its client reported, with the time of the report.
+    package func write(_ lease: Lease, _ key: LeaseKey) throws(JournalError) {
+        let file = try leaseFile(key)
+        do throws(SystemError) {
+            try Files.makeFolder(leases, mode: 0o700)
+            try Files.replace(file, with: [UInt8](lease.text.utf8), mode: 0o600, isDurable: false)
+        } catch { throw JournalError(file, "cannot be written: \(error)") }
+    }
+
     /// Fine when there is none.
     package func removeLease(_ key: LeaseKey) throws(SystemError) {
         guard let file = try? leaseFile(key) else { return }
-        for name in [file, Self.clientFile(file), Self.boundClientFile(file)] { try Files.remove(name) }
+        try Files.remove(file)
     }
 }

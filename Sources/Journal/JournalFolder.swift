@@ -15,7 +15,7 @@ package import Linux
 ///     nearside-nri's folder, /run/nearside-nri:
 ///         states/CLAIM-UID.json   each with a copy beside it (.json.copy)
 ///         leases/CLAIM-UID_DEVICE_NETNS[_v6]
-///                                 written by its DHCP clients
+///                                 what DHCP servers gave
 ///         workloads/CLAIM-UID...  copies of nearside-node's, which containers get
 ///         late/POD-UID.json
 ///         nri.sock                served by nearside-nri

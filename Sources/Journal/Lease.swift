@@ -19,8 +19,7 @@ package struct LeaseKey: Hashable, Sendable {
     }
 }
 
-/// What a DHCP server gave (RFC 2131, RFC 3442; for IPv6 RFC 8415), as the client tells its script and the script writes it down:
-/// `NAME=VALUE`, a line each.
+/// What a DHCP server gave (RFC 2131, RFC 3442; for IPv6 RFC 8415). A client reports it, and the journal keeps it, as lines of `NAME=VALUE`:
 ///
 ///     ip=192.0.2.20
 ///     mask=24
@@ -42,7 +41,17 @@ package struct Lease: Hashable, Sendable {
         package var destination: IPPrefix
         /// Nil for one that ends on the link.
         package var gateway: IPAddress?
+
+        package init(destination: IPPrefix, gateway: IPAddress?) {
+            self.destination = destination
+            self.gateway = gateway
+        }
     }
+
+    /// More routes are not taken from a server.
+    package static let mostRoutes = 64
+    /// The longest text of a lease, in bytes: no route takes more than 40.
+    package static let longestText = 4096
 
     /// Nil when the server has taken it back.
     package var address: IPPrefix?
@@ -52,19 +61,16 @@ package struct Lease: Hashable, Sendable {
     package var preferredSeconds: UInt32?
     /// When that was, in milliseconds of the clock that never jumps.
     package var time: Int
-    /// What lies behind routers of the link. Default routes are not among them: the pod's is its network's.
+    /// Routes that the server gave, whether or not they may be set (``LeasePolicy``).
     package var routes: [Route]
 
-    /// What is written down: by what udhcpc calls it, and dhclient of one for IPv6.
-    package static let variables: [Family: [(name: String, variable: String)]] = [
-        .v4: ["ip", "mask", "lease", "staticroutes"].map { ($0, $0) },
-        .v6: [
-            ("ip", "new_ip6_address"), ("mask", "new_ip6_prefixlen"), ("lease", "new_max_life"), ("preferred", "new_preferred_life"),
-        ],
-    ]
+    package init(address: IPPrefix?, seconds: UInt32?, preferredSeconds: UInt32? = nil, time: Int = 0, routes: [Route] = []) {
+        (self.address, self.seconds, self.preferredSeconds, self.time, self.routes) = (address, seconds, preferredSeconds, time, routes)
+    }
 
-    /// Nil for what is no lease of this family.
+    /// Nil for what is no lease of this family. The text can be a client's, which strangers talk to: all of it is checked.
     package init?(text: String, family: Family = .v4) {
+        guard text.utf8.count <= Self.longestText else { return nil }
         var values: [Substring: Substring] = [:]
         for line in text.split(separator: "\n") {
             guard let end = line.firstIndex(of: "=") else { return nil }
@@ -84,11 +90,23 @@ package struct Lease: Hashable, Sendable {
         address = IPPrefix(address: own, length: length)
         let words = (values["staticroutes"] ?? "").split(separator: " ")
         for index in stride(from: 0, to: words.count - 1, by: 2) {
-            guard let destination = IPPrefix(parsing: String(words[index])), destination.length > 0, !destination.address.isV6,
-                let gateway = IPAddress(parsing: String(words[index + 1])), !gateway.isV6
+            guard let destination = IPPrefix(parsing: String(words[index])), !destination.address.isV6, destination.isNetwork,
+                let gateway = IPAddress(parsing: String(words[index + 1])), !gateway.isV6, routes.count < Self.mostRoutes
             else { continue }
-            routes.append(Route(destination: destination, gateway: gateway.bytes.allSatisfy { $0 == 0 } ? nil : gateway))
+            routes.append(Route(destination: destination, gateway: gateway == .anyV4 ? nil : gateway))
         }
+    }
+
+    /// What ``init(text:family:)`` reads.
+    package var text: String {
+        var lines: [String] = []
+        if let address { lines += ["ip=\(address.address)", "mask=\(address.length)"] }
+        if let seconds { lines.append("lease=\(seconds)") }
+        if let preferredSeconds { lines.append("preferred=\(preferredSeconds)") }
+        if !routes.isEmpty {
+            lines.append("staticroutes=" + routes.map { "\($0.destination) \($0.gateway ?? .anyV4)" }.joined(separator: " "))
+        }
+        return (lines + ["at=\(time)"]).joined(separator: "\n") + "\n"
     }
 
     /// When it runs out, on the clock of ``time``; nil is never.

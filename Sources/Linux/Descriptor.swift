@@ -21,6 +21,18 @@ package final class Descriptor: Sendable {
         Descriptor(owning: try checked("open", path) { CLinux_open(path, flags, mode) })
     }
 
+    /// A pipe of which neither end makes anybody wait; close-on-exec.
+    package static func pipe() throws(SystemError) -> (reading: Descriptor, writing: Descriptor) {
+        var ends: [Int32] = [-1, -1]
+        try checked("make", "pipe") { Glibc.pipe(&ends) }
+        let (reading, writing) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+        for end in [reading, writing] {
+            try checked("set the flags of", "pipe") { fcntl(end.raw, F_SETFD, FD_CLOEXEC) }
+            try end.setNonBlocking()
+        }
+        return (reading, writing)
+    }
+
     /// Reads what is there, at most `limit` bytes; empty at the end.
     package func read(atMost limit: Int = 65536) throws(SystemError) -> [UInt8] {
         var failure: SystemError?

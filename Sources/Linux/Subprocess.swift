@@ -3,29 +3,57 @@
 import CLinux
 import Glibc
 
-/// A program that runs beside us, and is killed with this object, or with the thread that started it.
+/// A program that runs beside us without any privilege, and is killed with this object, or with the thread that started it.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 package final class Subprocess {
+    /// What is left to the program.
+    package struct Confinement {
+        /// Where its network is.
+        package var namespace: NetworkNamespace
+        /// The user and the group it runs as, with no capabilities; neither is root's.
+        package var user: UInt32
+        package var group: UInt32
+        /// Bytes of address space, and seconds of processor time until it is killed.
+        package var memory: UInt64
+        package var seconds: UInt64
+        /// What it has as descriptors 0, 1, 2, ...; 8 at most.
+        package var descriptors: [Descriptor]
+
+        package init(
+            namespace: NetworkNamespace, user: UInt32, group: UInt32, memory: UInt64, seconds: UInt64, descriptors: [Descriptor]
+        ) {
+            (self.namespace, self.user, self.group) = (namespace, user, group)
+            (self.memory, self.seconds, self.descriptors) = (memory, seconds, descriptors)
+        }
+    }
+
     package let identifier: Int32
     /// Can be read once the program has ended.
     package let end: Descriptor
     private var isReaped = false
 
-    /// Starts a program in a network namespace. That it cannot be executed shows in its end.
+    /// Starts a program. That it cannot be executed shows in its end.
     ///
     /// - Parameters:
     ///   - words: its arguments, the name it is called by first.
     ///   - environment: `NAME=VALUE`; all that it gets.
-    package init(
-        _ path: String, _ words: [String], environment: [String], in namespace: NetworkNamespace
-    ) throws(SystemError) {
+    package init(_ path: String, _ words: [String], environment: [String] = [], _ confinement: Confinement) throws(SystemError) {
+        guard confinement.user != 0, confinement.group != 0 else { throw SystemError("start as root", path, code: EINVAL) }
         var arguments = words.map { strdup($0) } + [nil]
         defer { for word in arguments { free(word) } }
         var variables = environment.map { strdup($0) } + [nil]
         defer { for variable in variables { free(variable) } }
-        let child = try checked("start", path) { CLinux_spawn(path, &arguments, &variables, namespace.descriptor.raw) }
+        let child = try checked("start", path) {
+            confinement.descriptors.map(\.raw).withUnsafeBufferPointer { descriptors in
+                var limits = CLinux_confinement(
+                    network: confinement.namespace.descriptor.raw, user: confinement.user, group: confinement.group,
+                    memory: confinement.memory, seconds: confinement.seconds, descriptors: descriptors.baseAddress,
+                    count: UInt32(clamping: descriptors.count))
+                return CLinux_spawn_confined(path, &arguments, &variables, &limits)
+            }
+        }
         identifier = child
         do throws(SystemError) {
             end = Descriptor(owning: try checked("watch", "process \(child)") { CLinux_process_descriptor(child) })
@@ -36,17 +64,30 @@ package final class Subprocess {
         }
     }
 
-    deinit { stop(patience: 0) }
+    deinit { stop() }
 
     /// Asks it to end.
     package func ask() { if !isReaped { kill(identifier, SIGTERM) } }
 
-    /// Waits until it has ended; one that does not is killed.
-    package func stop(patience milliseconds: Int) {
+    /// True once it has ended.
+    package var hasEnded: Bool { isReaped || (try? Poller.readable([end], milliseconds: 0))?.isEmpty == false }
+
+    /// Kills it, where it has not ended, and waits for its end.
+    package func stop() {
         guard !isReaped else { return }
-        if milliseconds == 0 || (try? Poller.readable([end], milliseconds: milliseconds))?.isEmpty != false { kill(identifier, SIGKILL) }
+        kill(identifier, SIGKILL)
         var status: Int32 = 0
         while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
         isReaped = true
+    }
+
+    /// Lets programs that were asked to end do so until the deadline, all of them together; whoever still runs then is killed.
+    ///
+    /// - Parameter deadline: in milliseconds of ``Poller/now()``.
+    package static func stop(_ all: [Subprocess], deadline: Int) {
+        while case let left = all.filter({ !$0.hasEnded }), !left.isEmpty, case let time = deadline - Poller.now(), time > 0 {
+            _ = try? Poller.readable(left.map(\.end), milliseconds: time)
+        }
+        for process in all { process.stop() }
     }
 }

@@ -8,38 +8,37 @@ package import Linux
 import Netlink
 
 extension PodNetwork {
-    /// Gives an interface of a pod what a DHCP server gave, and the planned routes, which may lie behind it. Fine when it has it already.
+    /// Gives an interface of a pod what a DHCP server gave, as far as it may (``LeasePolicy``), and the planned routes, which may lie behind it.
+    /// Fine when it has it already.
     ///
     /// - Parameters:
+    ///   - lease: afterwards without its address where that may not be set.
     ///   - old: the address it had from the server before.
     ///   - index: the interface's number in the pod.
+    ///   - reserved: networks of the cluster that are known beforehand.
+    /// - Returns: what was left out, each with its reason.
     package func apply(
-        _ lease: Lease, replacing old: IPPrefix?, _ plan: InterfacePlan, index: Int32, in namespace: NetworkNamespace
-    ) throws(PodNetworkError) {
-        var requests: [NetlinkRequest] = []
-        if let address = lease.address {
-            // The kernel has no address for no time at all.
-            let left = lease.left(at: Poller.now()).map { max($0, 1) }
-            var own = InterfaceAddress(index: index, prefix: address)
-            // The kernel takes it off when the lease has ended and nobody renewed it.
-            own.validLifetime = left
-            own.preferredLifetime = lease.preferredLeft(at: Poller.now()).map { min($0, left ?? $0) }
-            // The container starts with it: the server gave it to nobody else, and the kernel would take a second to make sure of that.
-            if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
-            requests.append(.set(own))
-            let given = lease.routes.map { RoutePlan(destination: $0.destination, gateway: $0.gateway) }
-            let family = Lease.Family(address.address)
-            let isNew = { (route: RoutePlan) in !plan.routes.contains { $0.destination == route.destination } }
-            let wished = plan.routes.filter { plan.lease(for: $0) == family } + given.filter(isNew)
-            for isBehindGateway in [false, true] {
-                for route in wished where (route.gateway != nil) == isBehindGateway {
-                    requests.append(.set(Route(route, of: index, in: plan.vrf?.table)))
+        _ lease: inout Lease, replacing old: IPPrefix?, _ plan: InterfacePlan, index: Int32, in namespace: NetworkNamespace,
+        reserved: [IPPrefix]
+    ) throws(PodNetworkError) -> [String] {
+        let given = lease
+        let (address, refused) = try inside(namespace) { (pod) throws(PodNetworkError) in
+            var refused: [String] = []
+            var requests: [NetlinkRequest] = []
+            var address = given.address
+            if let own = address {
+                let policy = try policy(plan, index: index, reserved: reserved, pod)
+                if let reason = policy.refusal(of: own) {
+                    refused = [reason]
+                    address = nil
+                } else {
+                    let decision = policy.judge(given.routes, of: own)
+                    refused = decision.refused
+                    requests = Self.requests(given, own, decision.routes, plan, index)
                 }
             }
-        }
-        if let old, old != lease.address { requests.append(.remove(InterfaceAddress(index: index, prefix: old))) }
-        guard !requests.isEmpty else { return }
-        try inside(namespace) { (pod) throws(PodNetworkError) in
+            if let old, old != address { requests.append(.remove(InterfaceAddress(index: index, prefix: old))) }
+            guard !requests.isEmpty else { return (address, refused) }
             let failures = try HostNetwork.step(plan.name, "set what the DHCP server gave") { () throws(NetlinkError) in
                 try pod.execute(all: requests)
             }
@@ -47,7 +46,53 @@ extension PodNetwork {
             if let failure = failures.first(where: { $0.error.code != EADDRNOTAVAIL }) {
                 throw PodNetworkError(plan.name, "set what the DHCP server gave", failure.error)
             }
+            return (address, refused)
         }
+        lease.address = address
+        return refused
+    }
+
+    /// What a server may say, from what the pod has now: the networks that its own interface, that of the default route, leads to other than by
+    /// default, are the cluster's.
+    private func policy(
+        _ plan: InterfacePlan, index: Int32, reserved: [IPPrefix], _ pod: NetlinkSocket
+    ) throws(PodNetworkError) -> LeasePolicy {
+        let routes = try HostNetwork.step(plan.name, "list the pod's routes") { () throws(NetlinkError) in
+            try NetlinkSocket().routes()
+        }
+        let others = routes.filter { $0.table == Route.mainTable && !$0.interfaces.contains(index) }
+        let cluster = Set(others.filter(\.isDefault).flatMap(\.interfaces))
+        let networks = others.filter { !$0.interfaces.allSatisfy { !cluster.contains($0) } }.compactMap(\.destination).filter {
+            $0.length > 0
+        }
+        return LeasePolicy(
+            allowed: plan.dhcpRoutes ?? [], reserved: reserved + networks,
+            taken: plan.vrf == nil ? Set(others.compactMap(\.destination)) : [])
+    }
+
+    private static func requests(
+        _ lease: Lease, _ address: IPPrefix, _ given: [Lease.Route], _ plan: InterfacePlan, _ index: Int32
+    ) -> [NetlinkRequest] {
+        // The kernel has no address for no time at all.
+        let left = lease.left(at: Poller.now()).map { max($0, 1) }
+        var own = InterfaceAddress(index: index, prefix: address)
+        // The kernel takes it off when the lease has ended and nobody renewed it.
+        own.validLifetime = left
+        own.preferredLifetime = lease.preferredLeft(at: Poller.now()).map { min($0, left ?? $0) }
+        // The container starts with it: the server gave it to nobody else, and the kernel would take a second to make sure of that.
+        if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
+        var requests = [NetlinkRequest.set(own)]
+        let family = Lease.Family(address.address)
+        let isNew = { (route: RoutePlan) in !plan.routes.contains { $0.destination == route.destination } }
+        let routes =
+            plan.routes.filter { plan.lease(for: $0) == family }
+            + given.map { RoutePlan(destination: $0.destination, gateway: $0.gateway) }.filter(isNew)
+        for isBehindGateway in [false, true] {
+            for route in routes where (route.gateway != nil) == isBehindGateway {
+                requests.append(.set(Route(route, of: index, in: plan.vrf?.table)))
+            }
+        }
+        return requests
     }
 }
 

@@ -65,6 +65,7 @@ extension ClaimPlanner {
         }
         if config.dhcp == true { plan.dhcp = true }
         if config.dhcp6 == true { plan.dhcp6 = true }
+        plan.dhcpRoutes = config.dhcp == true ? config.dhcpRoutes : nil
         plan.child = config.child.map { child in
             ChildPlan(kind: .init(rawValue: child.kind.rawValue) ?? .macvlan, mode: child.mode, vlan: child.vlan)
         }

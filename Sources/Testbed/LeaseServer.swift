@@ -11,6 +11,7 @@ package final class LeaseServer {
     private let scratch: ScratchFolder
     private var daemons: [ChildProcess] = []
     private let hasV6: Bool
+    private let hasUdhcpd: Bool
 
     private static let name = "server0"
 
@@ -21,8 +22,12 @@ package final class LeaseServer {
     ///   - first, last: the addresses it gives out, in 192.0.2.0/24.
     ///   - seconds: the time of its leases.
     ///   - v6: the first and the last that a server of DHCPv6 gives out, in 2001:db8:5::/64, with a comma; nil for no such server.
-    package init(on node: TestNode, first: String, last: String, seconds: Int = LeaseServer.seconds, v6: String? = nil) throws {
-        hasV6 = v6 != nil
+    ///   - options: options of DHCP as dnsmasq has them (`121,10.0.0.0/8,192.0.2.1`), which then serves in place of udhcpd, for two minutes.
+    package init(
+        on node: TestNode, first: String, last: String, seconds: Int = LeaseServer.seconds, v6: String? = nil, options: [String]? = nil
+    ) throws {
+        hasV6 = v6 != nil || options != nil
+        hasUdhcpd = options == nil
         scratch = try ScratchFolder("lease")
         network = try NetworkNamespace.make()
         let (destination, name) = (network, Self.name)
@@ -53,7 +58,9 @@ package final class LeaseServer {
             opt staticroutes 198.51.100.0/24 192.0.2.1, 0.0.0.0/0 192.0.2.1
 
             """)
-        guard let v6 else { return }
+        guard hasV6 else { return }
+        var ranges = v6.map { ["dhcp-range=\($0),64,120"] } ?? []
+        if let options { ranges += ["dhcp-range=\(first),\(last),255.255.255.0,120"] + options.map { "dhcp-option-force=\($0)" } }
         // Two minutes are the shortest time that dnsmasq gives.
         try Files.write(
             scratch("conf6"),
@@ -61,7 +68,7 @@ package final class LeaseServer {
             port=0
             interface=\(name)
             bind-interfaces
-            dhcp-range=\(v6),64,120
+            \(ranges.joined(separator: "\n"))
             dhcp-leasefile=\(scratch("leases6"))
             dhcp-authoritative
             user=root
@@ -72,7 +79,7 @@ package final class LeaseServer {
 
     /// From then on it answers.
     package func start(afterSeconds pause: Int = 0) throws {
-        try run("/bin/busybox udhcpd -f -a 0 \(scratch("conf"))", pause, "log")
+        if hasUdhcpd { try run("/bin/busybox udhcpd -f -a 0 \(scratch("conf"))", pause, "log") }
         if hasV6 { try startV6() }
     }
 

@@ -53,6 +53,9 @@ package final class TestNode {
         }
     }
 
+    /// What nearside-nri needs besides for claims that ask for DHCP.
+    package static let leaseCapabilities = ["net_raw", "net_bind_service", "setuid", "setgid", "setpcap", "kill"]
+
     package var options: Options
     package let scratch: ScratchFolder
     /// What the daemons take for the host's network.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import ArgumentParser
 import Glibc
 import Injection
@@ -64,11 +65,11 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "nearside-gate as the runtime finds it on the host; empty to do without.")
     var gate = "/var/lib/nearside/nearside-gate"
 
-    @Option(help: "busybox with udhcpc, for claims that ask for DHCP; that needs NET_RAW and NET_BIND_SERVICE as well.")
-    var dhcpClient = LeasePrograms().v4
+    @Option(help: "User and group, by number, that DHCP clients run as, without capabilities.")
+    var dhcpUser: UInt32 = LeaseClientOptions().user
 
-    @Option(help: "dhclient, for claims that ask for DHCPv6; that needs NET_BIND_SERVICE as well.")
-    var dhcp6Client = LeasePrograms().v6
+    @Option(help: "A network of the cluster (pods, services, nodes), for which no DHCP server may give a route; may be repeated.")
+    var clusterNetwork: [String] = []
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
@@ -79,6 +80,8 @@ struct NearsideNRI: ParsableCommand {
         }
         _ = try functionRules()
         if let check, !InjectorCheck.levels.contains(check) { throw ValidationError("--check is alive or ready, not \"\(check)\"") }
+        _ = try clusterNetworks()
+        guard dhcpUser != 0 else { throw ValidationError("--dhcp-user is not root") }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level does not know \"\(logLevel)\"")
         }
@@ -92,6 +95,17 @@ struct NearsideNRI: ParsableCommand {
         }
     }
 
+    /// Those of the command line, and the address at which pods reach the API server.
+    private func clusterNetworks() throws -> [IPPrefix] {
+        let server = getenv("KUBERNETES_SERVICE_HOST").flatMap { IPAddress(parsing: String(cString: $0)) }
+        return try clusterNetwork.map { text in
+            guard let prefix = IPPrefix(parsing: text), prefix.isNetwork else {
+                throw ValidationError("--cluster-network is a network such as 10.96.0.0/12, not \"\(text)\"")
+            }
+            return prefix
+        } + (server.map { [IPPrefix(address: $0, length: $0.bitCount)] } ?? [])
+    }
+
     func run() throws {
         var log = Logger(label: "nearside-nri", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
@@ -101,7 +115,8 @@ struct NearsideNRI: ParsableCommand {
         var options = InjectorDaemon.Options(
             journal: journal, states: states, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
         options.sysctls = sysctls
-        (options.leasePrograms.v4, options.leasePrograms.v6) = (dhcpClient, dhcp6Client)
+        options.leases.user = dhcpUser
+        options.leases.clusterNetworks = try clusterNetworks()
         options.functionRules = try functionRules()
         options.sysfs = sysfs
         options.gate = gate.isEmpty ? nil : gate
@@ -118,5 +133,5 @@ struct NearsideNRI: ParsableCommand {
     }
 }
 
-if LeaseScript.isMeant { exit(LeaseScript.run(CommandLine.arguments.dropFirst().first)) }
+if LeaseClientProcess.isMeant { exit(LeaseClientProcess.run()) }
 NearsideNRI.main()

@@ -114,7 +114,7 @@ struct FaultTests {
             options.hasFaults = true
             options.runtimePatience = 2000
             options.kubeletPatience = 2000
-            if form == .leased { options.injectorCapabilities = ["net_raw", "net_bind_service"] }
+            if form == .leased { options.injectorCapabilities = TestNode.leaseCapabilities }
             node = try TestNode(options)
             self.form = form
             server =

@@ -160,7 +160,7 @@ struct ContainerdTests {
         version: ContainerdPeer.Version
     ) throws {
         var options = TestNode.Options(programs: programs, machine: Self.machine)
-        options.injectorCapabilities = ["net_raw", "net_bind_service"]
+        options.injectorCapabilities = TestNode.leaseCapabilities
         let node = try TestNode(options)
         let containerd = try ContainerdPeer(version, of: node)
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")

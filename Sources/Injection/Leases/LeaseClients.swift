@@ -1,138 +1,158 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+package import Addressing
 import Glibc
 import Journal
 import Linux
+import PodNetwork
 
-/// The DHCP clients of pods: the distribution's own (udhcpc of busybox, and for IPv6 dhclient), one for each interface and family, in the
-/// pod's namespace. It asks, renews and releases by itself; nobody waits for it.
+/// The DHCP clients of pods: a process for each interface and family (``LeaseClientProcess``), in the pod's namespace, as a user of its own and
+/// without capabilities. It asks, renews and releases by itself; nobody waits for it.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 final class LeaseClients {
     struct Order {
         var key: LeaseKey
-        /// Its name in the pod.
-        var interface: String
+        var label: String
         var namespace: NetworkNamespace
-        /// The file that is written when something happens.
-        var file: String
         /// The address it had, which the server may give again.
         var address: IPAddress?
+        /// Opens what the client needs of the interface.
+        var open: () throws(PodNetworkError) -> LeaseSockets
+        /// The interface's number in the pod.
+        var index: Int32
     }
 
     private struct Client {
         var order: Order
         /// Nil while it waits for its next start.
         var process: Subprocess?
-        var lastStart = 0
+        var reports: Descriptor?
+        /// What came of a report that is not whole yet.
+        var partial: [UInt8] = []
+        var sockets: LeaseSockets?
         var nextStart = 0
     }
 
-    private let programs: LeasePrograms
+    private let options: LeaseClientOptions
     private var clients: [LeaseKey: Client] = [:]
 
     /// One that ends by itself is started anew after so many milliseconds.
     private static let pause = 1000
-    /// A release is one datagram; the address would be free after its time anyway.
-    private static let releasePatience = 300
-    /// dhclient asks less and less often, in the end every two minutes (RFC 3315, SOL_MAX_RT). One that has no answer for so long is started
-    /// anew, and asks four times as if it were the first time. So is udhcpc: when its answer could not be written down (no room, or who was
-    /// to write it was killed), it would tell of it again only after half of the lease's time.
-    private static let silence = 8000
+    /// All that are to end have so many milliseconds together: a release is one datagram, and the address would be free after its time anyway.
+    /// The runtime waits for two seconds (NRI's request time-out).
+    private static let endingTime = 400
+    private static let memory: UInt64 = 512 << 20
+    private static let processorSeconds: UInt64 = 3600
 
-    init(_ programs: LeasePrograms) { self.programs = programs }
+    init(_ options: LeaseClientOptions) { self.options = options }
 
     var isEmpty: Bool { clients.isEmpty }
 
-    /// Can be read when a client has ended.
-    var descriptors: [Descriptor] { clients.values.compactMap { $0.process?.end } }
+    /// Can be read when a client has ended or reports.
+    var descriptors: [Descriptor] {
+        clients.values.flatMap { client in [client.process?.end, client.reports].compactMap(\.self) }
+    }
 
     func isRunning(_ key: LeaseKey) -> Bool { clients[key] != nil }
 
-    func start(_ order: Order) throws(SystemError) {
+    func start(_ order: Order) throws(InjectionError) {
         guard clients[order.key] == nil else { return }
-        clients[order.key] = Client(order: order, process: try process(order), lastStart: Poller.now())
+        var client = Client(order: order)
+        try launch(&client)
+        clients[order.key] = client
     }
 
-    private func process(_ order: Order, isRelease: Bool = false) throws(SystemError) -> Subprocess {
-        guard let own = Files.resolve("/proc/self/exe") else { throw SystemError("find", "/proc/self/exe", code: ENOENT) }
-        let program = programs[order.key.family]
-        guard Files.exists(program) else {
-            throw SystemError("find", "the \(order.key.family.protocolName) client \(program)", code: ENOENT)
-        }
-        let variable = "\(LeaseScript.file)=\(order.file)"
-        var words: [String]
-        switch order.key.family {
-        case .v4:
-            // Five times a second apart, and again after two: until there is an answer (RFC 2131 4.1 lets a client choose).
-            words = ["udhcpc", "-f", "-R", "-i", order.interface, "-s", own, "-t", "5", "-T", "1", "-A", "2", "-O", "staticroutes"]
-            if let address = order.address { words += ["-r", "\(address)"] }
-        case .v6:
-            // Known by its hardware address, so that an interface has the same address in the next pod. dhclient gives its script nothing of
-            // its own environment.
-            let memory = isRelease ? JournalFolder.boundClientFile(order.file) : JournalFolder.clientFile(order.file)
-            words = ["dhclient", "-6", "-d", "-q", "--no-pid", "-D", "LL", "-cf", "/dev/null", "-lf", memory, "-sf", own, "-e", variable]
-            words += (isRelease ? ["-r"] : []) + [order.interface]
-        }
-        return try Subprocess(program, words, environment: [variable, "PATH=/bin:/sbin"], in: order.namespace)
+    private func launch(_ client: inout Client) throws(InjectionError) {
+        let order = client.order
+        client.sockets = nil
+        client.partial = []
+        do {
+            let sockets = try order.open()
+            let interface = LeaseInterface(
+                index: order.index, type: sockets.type, address: sockets.address, broadcast: sockets.broadcast)
+            let pipe = try Descriptor.pipe()
+            let nothing = try Descriptor.open("/dev/null", flags: O_RDWR)
+            client.process = try Subprocess(
+                options.program, LeaseClientProcess.words(order.key.family, interface, former: order.address),
+                .init(
+                    namespace: order.namespace, user: options.user, group: options.user, memory: Self.memory,
+                    seconds: Self.processorSeconds, descriptors: [nothing, pipe.writing, nothing, sockets.socket]))
+            client.reports = pipe.reading
+            client.sockets = sockets
+        } catch { throw InjectionError("\(order.key.family.protocolName) on \(order.label): \(error)") }
     }
 
-    /// Starts those anew that have ended. Returns when the next is due, nil for never.
-    func tend() -> Int? {
+    /// What clients have reported since the last call, the newest of each; and starts those anew that have ended.
+    ///
+    /// - Returns: the leases, and when the next client is to be started, nil for never.
+    func tend() -> (leases: [LeaseKey: Lease], due: Int?) {
         let now = Poller.now()
+        var leases: [LeaseKey: Lease] = [:]
         var due: Int?
         for (key, client) in clients {
             var client = client
-            if let process = client.process {
-                let hasEnded = (try? Poller.readable([process.end], milliseconds: 0))?.isEmpty == false
-                if hasEnded || isSilent(client, at: now) {
-                    process.stop(patience: 0)
-                    client.process = nil
-                    client.nextStart = now + (hasEnded ? Self.pause : 0)
+            var isBroken = false
+            if let reports = client.reports {
+                let outcome = Self.read(reports, &client.partial, key.family)
+                if var lease = outcome.lease {
+                    lease.time = now
+                    leases[key] = lease
+                    client.order.address = lease.address?.address ?? client.order.address
                 }
+                isBroken = outcome.isBroken
+            }
+            if let process = client.process, isBroken || process.hasEnded {
+                process.stop()
+                (client.process, client.reports, client.sockets) = (nil, nil, nil)
+                client.nextStart = now + Self.pause
             }
             if client.process == nil, client.nextStart <= now {
-                client.process = try? process(client.order)
-                client.lastStart = now
+                try? launch(&client)
                 client.nextStart = now + Self.pause
             }
             clients[key] = client
-            if client.process == nil {
-                due = min(due ?? .max, client.nextStart)
-            } else if now < client.lastStart + Self.silence {
-                due = min(due ?? .max, client.lastStart + Self.silence)
-            }
+            if client.process == nil { due = min(due ?? .max, client.nextStart) }
         }
-        return due
+        return (leases, due)
     }
 
-    private func isSilent(_ client: Client, at now: Int) -> Bool {
-        guard now >= client.lastStart + Self.silence else { return false }
-        let lease = (try? Files.readText(client.order.file)).flatMap { Lease(text: $0, family: client.order.key.family) }
-        return lease?.address == nil || lease?.hasEnded(at: now) == true
+    /// Reads what there is of a client's reports: bounded, as the client talks to strangers.
+    private static func read(_ reports: Descriptor, _ partial: inout [UInt8], _ family: Lease.Family) -> (lease: Lease?, isBroken: Bool) {
+        var last: Lease?
+        // At most that much at a time: one that writes without an end does not hold up the others.
+        for _ in 0..<4 {
+            guard let bytes = try? reports.read(atMost: Lease.longestText), !bytes.isEmpty else { break }
+            partial += bytes
+            while let end = partial.indices.dropLast().first(where: { partial[$0] == 10 && partial[$0 + 1] == 10 }) {
+                guard end <= Lease.longestText,
+                    let lease = Lease(text: String(decoding: partial[...end], as: UTF8.self), family: family)
+                else { return (last, true) }
+                last = lease
+                partial.removeFirst(end + 2)
+            }
+            if partial.count > Lease.longestText { return (last, true) }
+        }
+        return (last, false)
     }
 
     /// They give their addresses back, all at once, and end.
     func stop(_ keys: [LeaseKey]) {
-        let ending = keys.compactMap { clients.removeValue(forKey: $0) }
-        for client in ending { client.process?.ask() }
-        for client in ending { client.process?.stop(patience: Self.releasePatience) }
-        // dhclient releases nothing when it ends: another one does, from its file.
-        let releases = ending.filter {
-            $0.order.key.family == .v6 && Files.exists(JournalFolder.boundClientFile($0.order.file))
-        }.compactMap { try? process($0.order, isRelease: true) }
-        for release in releases { release.stop(patience: Self.releasePatience) }
+        let ending = keys.compactMap { clients.removeValue(forKey: $0)?.process }
+        for process in ending { process.ask() }
+        Subprocess.stop(ending, deadline: Poller.now() + Self.endingTime)
     }
 }
 
-/// Where the clients are: busybox, or whatever else is udhcpc when it is called so; and dhclient.
-package struct LeasePrograms: Hashable, Sendable {
-    package var v4 = "/bin/busybox"
-    package var v6 = "/sbin/dhclient"
+/// How DHCP clients are started.
+package struct LeaseClientOptions: Hashable, Sendable {
+    /// The program: nearside-nri itself, under another name.
+    package var program = "/proc/self/exe"
+    /// The user and the group that they run as: nobody's.
+    package var user: UInt32 = 65534
+    /// The cluster's networks, which no server may give an address in or a route to.
+    package var clusterNetworks: [IPPrefix] = []
 
     package init() {}
-
-    subscript(family: Lease.Family) -> String { family == .v4 ? v4 : v6 }
 }

@@ -38,32 +38,31 @@ extension PodInjector {
 
     private func startClient(_ attachment: Attachment, _ family: Lease.Family, of claim: ClaimIdentity) throws(InjectionError) {
         let key = Self.key(attachment, family, of: claim)
-        guard !clients.isRunning(key), let name = attachment.podName,
+        guard !clients.isRunning(key), let index = attachment.podIndex,
             let namespace = held[attachment.namespace] ?? Self.namespace(of: attachment)
         else { return }
-        if let lacking = Self.lackingCapabilities(family) {
+        let missing = Self.missingCapabilities(family)
+        guard missing.isEmpty else {
             throw InjectionError(
-                "claim \(claim): \(family.protocolName) on \(attachment.label) needs \(lacking), which nearside-nri has not; add them to its container, or give the claim addresses"
+                "claim \(claim): \(family.protocolName) on \(attachment.label) needs the capabilities \(missing.joined(separator: ", ")), which nearside-nri has not; add them to its container, or give the claim addresses"
             )
         }
-        do {
-            try Files.makeFolder(journal.leases, mode: 0o700)
-            if leaseChanges == nil { leaseChanges = try FolderChanges(journal.leases) }
+        let network = network
+        do throws(InjectionError) {
             try clients.start(
                 .init(
-                    key: key, interface: name, namespace: namespace,
-                    file: try journal.leaseFile(key), address: attachment.leasedAddress(family)?.address))
-        } catch { throw InjectionError("claim \(claim): \(family.protocolName) on \(attachment.label): \(error)") }
+                    key: key, label: attachment.label, namespace: namespace, address: attachment.leasedAddress(family)?.address,
+                    open: { () throws(PodNetworkError) in try network.leaseSockets(family, of: index, in: namespace) }, index: index))
+        } catch { throw InjectionError("claim \(claim): \(error)") }
     }
 
-    /// What a client needs and we have not; nil when nothing is lacking. One of DHCPv6 has an address to send from, and no need of raw packets.
-    private static func lackingCapabilities(_ family: Lease.Family) -> String? {
-        // CAP_NET_BIND_SERVICE and CAP_NET_RAW (linux/capability.h).
-        let (bind, raw): (UInt64, UInt64) = (1 << 10, 1 << 13)
-        switch family {
-        case .v4: return capabilities & bind != 0 && capabilities & raw != 0 ? nil : "the capabilities NET_RAW and NET_BIND_SERVICE"
-        case .v6: return capabilities & bind != 0 ? nil : "the capability NET_BIND_SERVICE"
-        }
+    /// What starting a client needs and nearside-nri has not: NET_RAW and NET_BIND_SERVICE to open its sockets, SETUID, SETGID and SETPCAP to
+    /// take its privileges, KILL to end it as it is another user's.
+    private static func missingCapabilities(_ family: Lease.Family) -> [String] {
+        // Numbers of linux/capability.h.
+        var needed = [(5, "KILL"), (6, "SETGID"), (7, "SETUID"), (8, "SETPCAP"), (10, "NET_BIND_SERVICE")]
+        if family == .v4 { needed.append((13, "NET_RAW")) }
+        return needed.filter { capabilities & (1 << UInt64($0.0)) == 0 }.map(\.1)
     }
 
     private static let capabilities: UInt64 = {
@@ -81,7 +80,7 @@ extension PodInjector {
     // MARK: For the daemon
 
     /// What to wait for: leases that come, and clients that end.
-    package var leaseDescriptors: [Descriptor] { clients.isEmpty ? [] : (leaseChanges.map { [$0.descriptor] } ?? []) + clients.descriptors }
+    package var leaseDescriptors: [Descriptor] { clients.descriptors }
 
     /// Gives interfaces what servers gave them, takes off what has run out, and starts clients anew that have ended. Returns when it has to
     /// be called again, nil for when something can be read.
@@ -89,8 +88,18 @@ extension PodInjector {
         if lacksClients { resumeClients() }
         let again = Poller.now() + Self.leasePause
         guard !clients.isEmpty else { return lacksClients ? again : nil }
-        if let leaseChanges, (try? leaseChanges.next()) == nil { self.leaseChanges = try? FolderChanges(journal.leases) }
         var due = lacksClients ? again : nil
+        let (reported, nextStart) = clients.tend()
+        unwritten.merge(reported) { $1 }
+        for (key, lease) in unwritten {
+            do throws(JournalError) {
+                try journal.write(lease, key)
+                unwritten[key] = nil
+            } catch {
+                log.error("cannot write a lease down", metadata: ["claim": "\(key.claim)", "error": "\(error)"])
+                due = min(due ?? .max, again)
+            }
+        }
         for state in states.all where state.attachments.contains(where: { !$0.leaseFamilies.isEmpty && $0.phase == .attached }) {
             do throws(InjectionError) {
                 if let end = try takeLeases(state) { due = min(due ?? .max, end) }
@@ -99,7 +108,7 @@ extension PodInjector {
                 due = min(due ?? .max, again)
             }
         }
-        return [due, clients.tend()].compactMap { $0 }.min()
+        return [due, nextStart].compactMap { $0 }.min()
     }
 
     /// - Returns: when the first of the claim's leases runs out.
@@ -123,10 +132,19 @@ extension PodInjector {
             // A renewed one has the same address, and another time.
             guard taken[key] != lease else { continue }
             let old = attachment.leasedAddress(key.family)
+            let reported = lease
             do throws(PodNetworkError) {
-                try network.apply(lease, replacing: old, interface, index: podIndex, in: namespace)
+                let refused = try network.apply(
+                    &lease, replacing: old, interface, index: podIndex, in: namespace, reserved: leaseOptions.clusterNetworks)
+                if !refused.isEmpty {
+                    log.warning(
+                        "what a DHCP server gave was left out",
+                        metadata: [
+                            "claim": "\(state.claim)", "interface": "\(attachment.label)", "refused": "\(refused.joined(separator: "; "))",
+                        ])
+                }
             } catch { throw InjectionError("claim \(state.claim): \(error)") }
-            latest[key] = lease
+            latest[key] = reported
             state.attachments[index].addresses.removeAll { $0 == old }
             state.attachments[index].addresses += lease.address.map { [$0] } ?? []
             state.attachments[index][key.family] = lease.address == nil ? .awaited : .bound
@@ -140,6 +158,16 @@ extension PodInjector {
         return due
     }
 
+    /// Ends the clients of all those attachments together, so that the runtime does not wait for one after the other.
+    func stopClients(_ isMeant: (Attachment) -> Bool) {
+        clients.stop(
+            states.all.flatMap { state in
+                state.attachments.filter(isMeant).flatMap { attachment in
+                    attachment.leaseFamilies.map { Self.key(attachment, $0, of: state.claim) }
+                }
+            })
+    }
+
     /// Addresses go back to their servers before the interfaces leave the pod. Returns what could not be forgotten, by device.
     func releaseLeases(_ attachments: [Attachment], of claim: ClaimIdentity) -> [String: PodNetworkError] {
         let leased = attachments.flatMap { attachment in
@@ -147,6 +175,7 @@ extension PodInjector {
         }
         guard !leased.isEmpty else { return [:] }
         clients.stop(leased.map(\.1))
+        for (_, key) in leased { unwritten[key] = nil }
         var refusals: [String: PodNetworkError] = [:]
         for (attachment, key) in leased {
             taken[key] = nil
