@@ -10,9 +10,11 @@ import Netlink
 ///
 /// The kernel is asked to make one more macvlan, in the mode that allows no other (passthru), and with a name that is taken where it is to
 /// be. It never comes to be, and the error says what there is already (drivers/net/macvlan.c, macvlan_common_newlink): EINVAL for another
-/// macvlan, EBUSY for what receives in its place, EEXIST for nothing.
+/// macvlan, EBUSY for what receives in its place, EEXIST for nothing. The request goes without NLM_F_EXCL: with it kernels from 6.13 on look
+/// at the name before anything else (rtnl_newlink).
 struct UpperProbe {
-    private static let name = "nearside-probe"
+    /// Nobody can foresee it, and so no interface of the socket's namespace has it.
+    private let name = "probe-" + String(UInt32.random(in: 0 ... .max), radix: 16)
     /// MACVLAN_MODE_PASSTHRU (linux/if_link.h).
     private static let passthru: UInt32 = 8
 
@@ -21,11 +23,12 @@ struct UpperProbe {
 
     /// Nil where namespaces cannot be made.
     init?() {
+        let name = name
         do throws(SystemError) {
             let namespace = try NetworkNamespace.make()
             try namespace.run { () throws(SystemError) in
                 do throws(NetlinkError) {
-                    let request = NetlinkRequest.addAlternativeNames([Self.name], to: 1)
+                    let request = NetlinkRequest.addAlternativeNames([name], to: 1)
                     try NetlinkSocket().execute(request.operation, type: request.type, flags: request.flags, payload: request.payload)
                 } catch { throw SystemError("name", "loopback interface", code: error.code) }
             }
@@ -43,9 +46,11 @@ struct UpperProbe {
     func haveNoUpper(_ indices: [Int32], _ socket: NetlinkSocket) throws(NetlinkError) -> [Bool?] {
         var answers = [Bool?](repeating: nil, count: indices.count)
         let requests = indices.map { index in
-            NetlinkRequest.addLink(Self.name, kind: "macvlan", parent: index, namespace: namespace.descriptor.raw) {
+            var request = NetlinkRequest.addLink(name, kind: "macvlan", parent: index, namespace: namespace.descriptor.raw) {
                 $0.attribute(Int(IFLA_MACVLAN_MODE), integer: Self.passthru)
             }
+            request.flags = NLM_F_CREATE
+            return request
         }
         for failure in try socket.execute(all: requests) {
             switch failure.error.code {
