@@ -218,7 +218,6 @@ struct NetlinkSocketTests {
             }
             let failures = try socket.execute(all: requests)
             #expect(failures.isEmpty, "\(failures.first?.error.description ?? "")")
-            // Within #expect the compiler of Swift 6.3 crashes on it.
             let here = try NetworkNamespace.current()
             let words = ["route", "add", "192.168.0.0/16", "nexthop", "via", "10.1.0.7", "nexthop", "via", "10.2.0.7"]
             let added = try ChildProcess.run("/sbin/ip", words, in: here)
