@@ -147,7 +147,14 @@ extension NetlinkSocket {
     package func hostRouting(links: [Link]? = nil) throws(NetlinkError) -> HostRouting {
         let known: [Link]
         if let links { known = links } else { known = try self.links() }
-        var routing = HostRouting(links: known, addresses: try addresses(), routes: try routes())
+        // A table can have a million routes. Of those that differ in their destinations only, the first says all about interfaces.
+        var seen: Set<Route> = []
+        let routes = try self.routes(where: { route in
+            var likewise = route
+            (likewise.destination, likewise.priority) = (nil, nil)
+            return route.isDefaultInEffect || seen.insert(likewise).inserted
+        })
+        var routing = HostRouting(links: known, addresses: try addresses(), routes: routes)
         // A kernel without them (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
         do throws(NetlinkError) { routing.rules = try rules() } catch { if error.code != EOPNOTSUPP { throw error } }
         if routing.routes.contains(where: { $0.nextHopID != nil }) { routing.nextHops = try nextHops() }

@@ -143,15 +143,18 @@ extension Route: CustomStringConvertible {
 extension NetlinkSocket {
     /// `ip route show table all [dev INDEX]`, both families: unicast routes, by one interface (also among others) or by all. ENODEV when
     /// there is no such interface.
-    package func routes(of index: Int32? = nil) throws(NetlinkError) -> [Route] {
+    ///
+    /// - Parameter isWanted: which of them to keep; it is asked as they arrive.
+    package func routes(of index: Int32? = nil, where isWanted: (Route) -> Bool = { _ in true }) throws(NetlinkError) -> [Route] {
         // struct rtmsg with family 0.
         var builder = MessageBuilder([UInt8](repeating: 0, count: 12))
         if let index { builder.attribute(Int(RTA_OIF.rawValue), integer: index) }
         return try dump("list routes", type: RTM_GETROUTE, payload: builder.body) { message in
             // Kernels before 4.20 answer with all routes.
-            Route(message).flatMap { route in
-                Int(route.type) == RTN_UNICAST && index.map(route.interfaces.contains) != false ? route : nil
-            }
+            guard let route = Route(message), Int(route.type) == RTN_UNICAST, index.map(route.interfaces.contains) != false,
+                isWanted(route)
+            else { return nil }
+            return route
         }
     }
 
