@@ -114,7 +114,7 @@ struct PrivilegeTests {
                 #"""
                 {"interface":{"name":"net1","mtu":9000,"addresses":[],"hardwareAddr":"02:00:00:00:00:01","gsoMaxSize":1,"groMaxSize":1,
                  "gsoIPv4MaxSize":1,"groIPv4MaxSize":1,"forwarding":true,"arpIgnore":1,"arpAnnounce":1,"acceptRA":1,"dhcp":false,
-                 "dhcp6":false,"disableEbpfPrograms":true,"vrf":{"name":"v"},"sysctls":{}},"routes":[],"rules":[],"neighbors":[],
+                 "dhcp6":false,"dhcpRoutes":[],"disableEbpfPrograms":true,"vrf":{"name":"v"},"sysctls":{}},"routes":[],"rules":[],"neighbors":[],
                  "ethtool":{"features":{},"privateFlags":{}},"rdma":{"management":true},
                  "sriov":{"vlan":1,"trust":true,"spoofCheck":true,"minTxRate":1,"maxTxRate":1},
                  "workload":{"environment":true,"ncclTopology":true}}
