@@ -231,6 +231,9 @@ pid_t CLinux_spawn_confined(const char *path, char *const arguments[], char *con
     if (setns(confinement->network, CLONE_NEWNET) != 0 || chdir("/") != 0 || !confine(confinement)) _exit(127);
     for (unsigned i = 0; i < confinement->count; i++)
         if (dup2(descriptors[i], (int)i) < 0) _exit(127);
+    // Whatever started this program may have left it descriptors that outlive an exec.
+    if (syscall(SYS_close_range, confinement->count, ~0U, 0) != 0)
+        for (int i = (int)confinement->count; i < 1024; i++) close(i);
     // A change of user takes the signal back; so it comes last.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) execve(path, arguments, environment);
     _exit(127);

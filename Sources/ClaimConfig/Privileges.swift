@@ -105,7 +105,7 @@ extension NetworkConfig {
     }
 
     /// Ways to come by addresses replace each other when a claim is laid over its class, so all of them are pinned with one.
-    private static let addressing: Set = ["interface.addresses", "interface.dhcp", "interface.dhcp6"]
+    private static let addressing: Set = ["interface.addresses", "interface.dhcp", "interface.dhcp6", "interface.dhcpRoutes"]
 
     /// Why this configuration of a claim cannot be laid over that of its class: what the class pins.
     package func pinProblems(under base: NetworkConfig) -> [ConfigProblem] {

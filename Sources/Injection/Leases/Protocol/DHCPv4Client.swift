@@ -186,7 +186,7 @@ package struct DHCPv4Client: LeaseExchange {
                 return told.flatMap { range.contains($0) ? $0 : nil } ?? usual
             }
             let rebinding = time(DHCPv4Message.Option.rebinding, all / 8 * 7, 2000..<all)
-            let renewal = time(DHCPv4Message.Option.renewal, min(all / 2, rebinding / 2), 1000..<rebinding)
+            let renewal = time(DHCPv4Message.Option.renewal, all / 2 < rebinding ? all / 2 : rebinding / 2, 1000..<rebinding)
             times = Times(renewal: lastSent + renewal, rebinding: lastSent + rebinding, end: lastSent + all)
         }
         deadline = times.renewal

@@ -134,7 +134,7 @@ package struct DHCPv6Client: LeaseExchange {
             let usual = min(preferred, all)
             let told = (Int(message.renewal) * 1000, Int(message.rebinding) * 1000)
             let second = (2000..<all).contains(told.1) ? told.1 : max(2000, usual / 5 * 4)
-            let first = (1000...second).contains(told.0) ? told.0 : min(usual / 2, second / 2)
+            let first = (1000...second).contains(told.0) ? told.0 : usual / 2 < second ? usual / 2 : second / 2
             (renewal, rebinding, end) = (lastSent + first, lastSent + second, lastSent + all)
         }
         deadline = renewal
