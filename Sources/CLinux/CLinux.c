@@ -169,20 +169,6 @@ int CLinux_firmware_version(int socket, const char *interface, char version[32])
     return 0;
 }
 
-pid_t CLinux_spawn(const char *path, char *const arguments[], char *const environment[], int network) {
-    pid_t parent = getpid();
-    pid_t child = fork();
-    if (child != 0) return child;
-    // Only what is safe between fork and exec: other threads' locks may be held.
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && setns(network, CLONE_NEWNET) == 0)
-        execve(path, arguments, environment);
-    _exit(127);
-}
-
 // Gives up every privilege for good; false when that was not possible. Only what is safe between fork and exec.
 static int confine(const struct CLinux_confinement *confinement) {
     for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)

@@ -76,9 +76,6 @@ int CLinux_open_folder(const char *path);
 /// final zero; -1 when there is none. The socket is any.
 int CLinux_firmware_version(int socket, const char *interface, char version[32]);
 
-/// Starts a program in a network namespace. It is killed when the calling thread ends.
-pid_t CLinux_spawn(const char *path, char *const arguments[], char *const environment[], int network);
-
 /// What is left to a program that parses what strangers send: descriptors, and nothing else.
 struct CLinux_confinement {
     /// The network namespace it is in.
