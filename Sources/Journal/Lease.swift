@@ -25,6 +25,7 @@ package struct LeaseKey: Hashable, Sendable {
 ///     mask=24
 ///     lease=3600
 ///     preferred=1800
+///     server=c0000201020000000009
 ///     staticroutes=198.51.100.0/24 192.0.2.1
 ///     at=81234567
 package struct Lease: Hashable, Sendable {
@@ -61,11 +62,18 @@ package struct Lease: Hashable, Sendable {
     package var preferredSeconds: UInt32?
     /// When that was, in milliseconds of the clock that never jumps.
     package var time: Int
+    /// What it takes to give the address back: for IPv6 the server's identifier, for IPv4 its address and then the link-layer address it
+    /// answers from.
+    package var server: [UInt8]?
     /// Routes that the server gave, whether or not they may be set (``LeasePolicy``).
     package var routes: [Route]
 
-    package init(address: IPPrefix?, seconds: UInt32?, preferredSeconds: UInt32? = nil, time: Int = 0, routes: [Route] = []) {
-        (self.address, self.seconds, self.preferredSeconds, self.time, self.routes) = (address, seconds, preferredSeconds, time, routes)
+    package init(
+        address: IPPrefix?, seconds: UInt32?, preferredSeconds: UInt32? = nil, time: Int = 0, server: [UInt8]? = nil,
+        routes: [Route] = []
+    ) {
+        (self.address, self.seconds, self.preferredSeconds, self.time) = (address, seconds, preferredSeconds, time)
+        (self.server, self.routes) = (server, routes)
     }
 
     /// Nil for what is no lease of this family. The text can be a client's, which strangers talk to: all of it is checked.
@@ -88,6 +96,10 @@ package struct Lease: Hashable, Sendable {
             (1...own.bitCount).contains(length)
         else { return nil }
         address = IPPrefix(address: own, length: length)
+        if let hexadecimal = values["server"] {
+            guard let bytes = Self.bytes(hexadecimal) else { return nil }
+            server = bytes
+        }
         let words = (values["staticroutes"] ?? "").split(separator: " ")
         for index in stride(from: 0, to: words.count - 1, by: 2) {
             guard let destination = IPPrefix(parsing: String(words[index])), !destination.address.isV6, destination.isNetwork,
@@ -97,12 +109,30 @@ package struct Lease: Hashable, Sendable {
         }
     }
 
+    /// The longest identifier of a server: 130 bytes of DHCPv6 (RFC 8415 section 11.1).
+    private static let longestServer = 130
+
+    package static func hexadecimal(_ bytes: [UInt8]) -> String {
+        bytes.reduce(into: "") { $0 += ($1 < 16 ? "0" : "") + String($1, radix: 16) }
+    }
+
+    /// Nil for what is no list of bytes, two digits each, or is longer than any identifier.
+    package static func bytes(_ hexadecimal: some StringProtocol) -> [UInt8]? {
+        let digits = hexadecimal.utf8.map { byte in Character(UnicodeScalar(byte)).hexDigitValue }
+        guard digits.count % 2 == 0, (1...longestServer).contains(digits.count / 2) else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).reduce(into: [UInt8]?.some([])) { bytes, index in
+            guard let high = digits[index], let low = digits[index + 1] else { return bytes = nil }
+            bytes?.append(UInt8(high << 4 | low))
+        }
+    }
+
     /// What ``init(text:family:)`` reads.
     package var text: String {
         var lines: [String] = []
         if let address { lines += ["ip=\(address.address)", "mask=\(address.length)"] }
         if let seconds { lines.append("lease=\(seconds)") }
         if let preferredSeconds { lines.append("preferred=\(preferredSeconds)") }
+        if let server { lines.append("server=\(Self.hexadecimal(server))") }
         if !routes.isEmpty {
             lines.append("staticroutes=" + routes.map { "\($0.destination) \($0.gateway ?? .anyV4)" }.joined(separator: " "))
         }

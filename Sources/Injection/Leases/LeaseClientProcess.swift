@@ -20,11 +20,12 @@ package enum LeaseClientProcess {
 
     package static var isMeant: Bool { CommandLine.arguments.first == name }
 
-    /// The arguments of the client of an interface: family, number, type, hardware address, broadcast address and the address it had.
-    static func words(_ family: Lease.Family, _ interface: LeaseInterface, former: IPAddress?) -> [String] {
+    /// The arguments of the client of an interface: family, number, type, hardware address, broadcast address, and the address it had
+    /// with the server that gave it.
+    static func words(_ family: Lease.Family, _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]?) -> [String] {
         [
             name, family.rawValue, "\(interface.index)", "\(interface.type)", "\(interface.address)", "\(interface.broadcast)",
-        ] + (former.map { ["\($0)"] } ?? [])
+        ] + (former.map { ["\($0)"] + (giver.map { [Lease.hexadecimal($0)] } ?? []) } ?? [])
     }
 
     /// Serves until SIGTERM, which gives the address back, or until nobody reads its reports.
@@ -32,20 +33,21 @@ package enum LeaseClientProcess {
     /// - Returns: the exit status.
     package static func run() -> Int32 {
         let words = CommandLine.arguments
-        guard CLinux_be_undumpable() == 0, words.count == 6 || words.count == 7, let family = Lease.Family(rawValue: words[1]),
+        guard CLinux_be_undumpable() == 0, (6...8).contains(words.count), let family = Lease.Family(rawValue: words[1]),
             let index = Int32(words[2]), let type = UInt16(words[3]), let address = HardwareAddress(parsing: words[4]),
             let broadcast = HardwareAddress(parsing: words[5])
         else { return 2 }
         let interface = LeaseInterface(index: index, type: type, address: address, broadcast: broadcast)
-        let former = words.count == 7 ? IPAddress(parsing: words[6]) : nil
+        let former = words.count > 6 ? IPAddress(parsing: words[6]) : nil
+        let giver = words.count > 7 ? Lease.bytes(words[7]) : nil
         let random: @Sendable () -> UInt32 = { UInt32.random(in: 0 ... .max) }
         do throws(SystemError) {
             switch family {
             case .v4:
-                var client = DHCPv4Client(interface, former: former, at: Poller.now(), random: random)
+                var client = DHCPv4Client(interface, former: former, giver: giver, at: Poller.now(), random: random)
                 return try serve(&client, interface, family)
             case .v6:
-                var client = DHCPv6Client(interface, former: former, at: Poller.now(), random: random)
+                var client = DHCPv6Client(interface, former: former, giver: giver, at: Poller.now(), random: random)
                 return try serve(&client, interface, family)
             }
         } catch { return 1 }

@@ -18,6 +18,8 @@ final class LeaseClients {
         var namespace: NetworkNamespace
         /// The address it had, which the server may give again.
         var address: IPAddress?
+        /// The server that gave it (``Lease/server``).
+        var server: [UInt8]?
         /// Opens what the client needs of the interface.
         var open: () throws(PodNetworkError) -> LeaseSockets
         /// The interface's number in the pod.
@@ -75,7 +77,7 @@ final class LeaseClients {
             let pipe = try Descriptor.pipe()
             let nothing = try Descriptor.open("/dev/null", flags: O_RDWR)
             client.process = try Subprocess(
-                options.program, LeaseClientProcess.words(order.key.family, interface, former: order.address),
+                options.program, LeaseClientProcess.words(order.key.family, interface, former: order.address, giver: order.server),
                 .init(
                     namespace: order.namespace, user: options.user, group: options.user, memory: Self.memory,
                     seconds: Self.processorSeconds, descriptors: [nothing, pipe.writing, nothing, sockets.socket]))
@@ -99,7 +101,7 @@ final class LeaseClients {
                 if var lease = outcome.lease {
                     lease.time = now
                     leases[key] = lease
-                    client.order.address = lease.address?.address ?? client.order.address
+                    if let address = lease.address?.address { (client.order.address, client.order.server) = (address, lease.server) }
                 }
                 isBroken = outcome.isBroken
             }

@@ -48,10 +48,12 @@ extension PodInjector {
             )
         }
         let network = network
+        let former = attachment.leasedAddress(family)?.address
+        let server = journal.lease(key).flatMap { $0.address?.address == former ? $0.server : nil }
         do throws(InjectionError) {
             try clients.start(
                 .init(
-                    key: key, label: attachment.label, namespace: namespace, address: attachment.leasedAddress(family)?.address,
+                    key: key, label: attachment.label, namespace: namespace, address: former, server: server,
                     open: { () throws(PodNetworkError) in try network.leaseSockets(family, of: index, in: namespace) }, index: index))
         } catch { throw InjectionError("claim \(claim): \(error)") }
     }

@@ -40,8 +40,11 @@ package struct DHCPv4Client: LeaseExchange {
 
     /// - Parameters:
     ///   - former: the address that the interface has or had: the server is asked whether it may keep it.
+    ///   - giver: the server that gave it, as ``Lease/server`` has it.
     ///   - random: gives any number.
-    package init(_ interface: LeaseInterface, former: IPAddress?, at now: Int, random: @escaping @Sendable () -> UInt32) {
+    package init(
+        _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: Int, random: @escaping @Sendable () -> UInt32
+    ) {
         self.interface = interface
         self.random = random
         state = former == nil ? .selecting : .rebooting
@@ -50,6 +53,9 @@ package struct DHCPv4Client: LeaseExchange {
         start = now
         lastSent = now
         transaction = random()
+        if former != nil, let giver, giver.count > 4 {
+            (server, serverLink) = (IPAddress(bytes: giver.prefix(4)), HardwareAddress(bytes: giver.dropFirst(4)))
+        }
     }
 
     // MARK: Time
@@ -107,7 +113,7 @@ package struct DHCPv4Client: LeaseExchange {
         lastSent = now
         var message = message(.request)
         message.options[DHCPv4Message.Option.requestedAddress] = address.bytes
-        if let server { message.options[DHCPv4Message.Option.server] = server.bytes }
+        if state == .requesting, let server { message.options[DHCPv4Message.Option.server] = server.bytes }
         return [send(message, at: now)]
     }
 
@@ -190,11 +196,14 @@ package struct DHCPv4Client: LeaseExchange {
             times = Times(renewal: lastSent + renewal, rebinding: lastSent + rebinding, end: lastSent + all)
         }
         deadline = times.renewal
+        var lease = lease
+        if let server, let serverLink { lease.server = server.bytes + serverLink.bytes }
         return [.report(lease)]
     }
 
     package mutating func release(at now: Int) -> [LeaseAction] {
-        guard [.bound, .renewing, .rebinding].contains(state), let server else { return [] }
+        // One that is asked for again counts: the server gave it before.
+        guard [.rebooting, .bound, .renewing, .rebinding].contains(state), let server else { return [] }
         var message = message(.release)
         transaction = random()
         message.transaction = transaction

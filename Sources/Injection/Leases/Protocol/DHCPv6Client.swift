@@ -29,11 +29,15 @@ package struct DHCPv6Client: LeaseExchange {
 
     /// - Parameters:
     ///   - former: the address that the interface has or had, which servers are asked for.
+    ///   - giver: the identifier of the server that gave it.
     ///   - random: gives any number.
-    package init(_ interface: LeaseInterface, former: IPAddress?, at now: Int, random: @escaping @Sendable () -> UInt32) {
+    package init(
+        _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: Int, random: @escaping @Sendable () -> UInt32
+    ) {
         self.interface = interface
         self.random = random
         address = former
+        server = former == nil ? nil : giver
         (deadline, start, lastSent) = (now, now, now)
         transaction = random() & 0xff_ffff
     }
@@ -142,15 +146,16 @@ package struct DHCPv6Client: LeaseExchange {
             .report(
                 Lease(
                     address: IPPrefix(address: given.address, length: 128), seconds: given.valid == .max ? nil : given.valid,
-                    preferredSeconds: given.preferred == .max ? nil : given.preferred))
+                    preferredSeconds: given.preferred == .max ? nil : given.preferred, server: from))
         ]
     }
 
     package mutating func release(at now: Int) -> [LeaseAction] {
-        guard [.bound, .renewing, .rebinding].contains(state), server != nil else { return [] }
+        // One that is asked for again counts: then a server is known before any has answered.
+        guard state != .requesting, server != nil, address != nil else { return [] }
         (transaction, start) = (random() & 0xff_ffff, now)
         let message = message(.release, at: now)
-        (state, deadline) = (.soliciting, .max)
+        (state, deadline, server) = (.soliciting, .max, nil)
         return [.send(message.payload, to: nil)]
     }
 }
