@@ -365,7 +365,7 @@ int CLinux_detach_link(int link) {
 
 int64_t CLinux_next_link(uint32_t number) {
     uint32_t attributes[3] = {number};
-    return bpf(BPF_LINK_GET_NEXT_ID, attributes, sizeof attributes) == 0 ? attributes[1] : -1;
+    return bpf(BPF_LINK_GET_NEXT_ID, attributes, sizeof attributes) == 0 ? (int64_t)attributes[1] : -1;
 }
 
 int CLinux_describe_link(int link, uint32_t *kind, uint32_t *program, uint32_t *interface) {

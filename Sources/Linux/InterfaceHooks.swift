@@ -40,7 +40,7 @@ package enum InterfaceHooks {
     /// The kernel has no list of the links of an interface, so all links of the machine are looked at.
     package static func detachXDPLinks(of program: UInt32, from interface: Int32) throws(SystemError) {
         var number: UInt32 = 0
-        while let next = UInt32(exactly: CLinux_next_link(number)) {
+        while let next = UInt32(exactly: CLinux_next_link(number)), next > number {
             number = next
             let raw = CLinux_open_program(number, 1)
             // It may have gone meanwhile.
