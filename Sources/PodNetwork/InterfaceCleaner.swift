@@ -71,9 +71,10 @@ struct InterfaceCleaner {
     /// Macvlans, VLANs and the like go on receiving the packets of an interface below them, wherever that moves.
     private func deleteUppers(_ item: Item, _ links: [Link], _ kept: Set<Int32>) -> [Step] {
         links.filter { upper in
-            // The two ends of a veth name each other.
-            upper.link == item.link.index && upper.linkNamespace == nil && upper.index != item.link.link
-                && upper.index != item.link.index && !kept.contains(upper.index)
+            // The two ends of a veth name each other. The number of one in another namespace says nothing here.
+            let isPeer = item.link.linkNamespace == nil && upper.index == item.link.link
+            return upper.link == item.link.index && upper.linkNamespace == nil && !isPeer && upper.index != item.link.index
+                && !kept.contains(upper.index)
         }.map { upper in
             let request = NetlinkRequest.deleteLink(upper.index, "delete \(upper.name)")
             // One that was stacked on another one went with that.
