@@ -141,9 +141,13 @@ final class LeaseClients {
 
     /// They give their addresses back, all at once, and end.
     func stop(_ keys: [LeaseKey]) {
-        let ending = keys.compactMap { clients.removeValue(forKey: $0)?.process }
-        for process in ending { process.ask() }
-        Subprocess.stop(ending, deadline: Poller.now() + Self.endingTime)
+        let ending = keys.compactMap { clients.removeValue(forKey: $0) }
+        // Their pipes stay open until they have ended: a client whose reports nobody reads ends without giving its address back.
+        withExtendedLifetime(ending) {
+            let processes = ending.compactMap(\.process)
+            for process in processes { process.ask() }
+            Subprocess.stop(processes, deadline: Poller.now() + Self.endingTime)
+        }
     }
 }
 
