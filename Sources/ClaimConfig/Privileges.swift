@@ -7,7 +7,7 @@ package struct PrivilegedSetting: Hashable, Sendable {
     package var path: String
     /// Which values are meant, if not all.
     package var values: String?
-    /// What it would let a claim's author do.
+    /// The power that it would give a claim's author.
     package var reason: String
 
     init(_ path: String, values: String? = nil, _ reason: String) {
@@ -58,7 +58,7 @@ extension PrivilegedSetting {
 }
 
 extension NetworkConfig {
-    /// What the configuration says, by the paths that a class can pin.
+    /// The values of the configuration, by the paths that a class can pin.
     package var paths: Set<String> {
         let function = virtualFunction
         let said: [(String, Bool)] = [
@@ -82,7 +82,7 @@ extension NetworkConfig {
         return Set(said.filter(\.1).map(\.0))
     }
 
-    /// What of it is privileged.
+    /// The privileged part of the configuration.
     package var privileged: [PrivilegedSetting] {
         let paths = paths
         return PrivilegedSetting.all.filter { setting in

@@ -15,7 +15,7 @@ package struct Snapshot: Sendable {
 /// It only reads, and needs no privilege. What cannot be read is left out; it is never guessed.
 package struct Discovery: Sendable {
     package let root: HostRoot
-    /// What the host has to reach; the interfaces by which it does are its own.
+    /// Destinations that the host has to reach. The interfaces on the way there are in use by the host.
     package var destinations: HostDestinations
     /// Read once: processors stay, and for this file many kernels wake all of them (arch/x86/kernel/cpu/aperfmperf.c).
     private let processor: Processor?

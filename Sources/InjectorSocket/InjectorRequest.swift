@@ -49,7 +49,7 @@ package enum InjectorRequest: Hashable, Sendable {
 
 /// What `nearside-nri` asks of `nearside-node`, which alone may ask the cluster, and what its probes ask, in the same way.
 package enum NodeRequest: Hashable, Sendable {
-    /// What a probe wants to know.
+    /// The state that a probe asks about.
     package enum Level: String, Hashable, Sendable, CaseIterable {
         /// Does it answer at all?
         case alive

@@ -37,7 +37,7 @@ package enum MachineSource: Hashable, Sendable {
         }
     }
 
-    /// What the environment tells of the cluster, as that of a pod does.
+    /// The cluster's addresses from the environment variables of a pod.
     private static var destinations: HostDestinations {
         func addresses(_ name: String) -> [IPAddress] {
             let text = getenv(name).map { String(cString: $0) } ?? ""

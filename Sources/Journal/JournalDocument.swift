@@ -16,7 +16,7 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     /// Offloads and flags of drivers (ethtool).
     case deviceFeatures, privateFlags
     case detachesPrograms
-    /// What an interface of the host has to be to be taken: its device, its permanent address.
+    /// The identity of the host's interface: its device and its permanent address.
     case identity
     /// The CDI specification is made of the plan, with nodes of devices.
     case containers, deviceNodes
@@ -24,14 +24,14 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     case softwareRDMA, queueing
 }
 
-/// What a file of the journal holds.
+/// The contents of a file of the journal.
 protocol JournalValue: Codable {
     /// Bytes that a file of these has at most, when it is written and when it is read.
     static var sizeLimit: Int { get }
     /// The UID that its file is named after.
     var fileUID: String { get }
     var features: Set<JournalFeature> { get }
-    /// What of it is outside of what it may be.
+    /// The violations of its limits.
     var problems: [JournalProblem] { get }
 }
 

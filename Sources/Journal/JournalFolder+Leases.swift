@@ -2,7 +2,7 @@
 
 package import Linux
 
-/// What DHCP clients of nearside-nri were given, and pods that ran without their devices.
+/// Leases of nearside-nri's DHCP clients, and reports of pods that ran without their devices.
 extension JournalFolder {
     package func latePods() -> (pods: [LatePod], damaged: [JournalError]) { readAll(.late) }
 

@@ -126,7 +126,7 @@ package struct Lease: Hashable, Sendable {
         }
     }
 
-    /// What ``init(text:family:)`` reads.
+    /// The text that ``init(text:family:)`` reads.
     package var text: String {
         var lines: [String] = []
         if let address { lines += ["ip=\(address.address)", "mask=\(address.length)"] }

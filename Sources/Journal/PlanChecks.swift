@@ -33,7 +33,7 @@ extension ClaimPlan: JournalValue {
         return used
     }
 
-    /// What of it is outside of what a plan may be; pure.
+    /// The violations of a plan's limits. Pure.
     package var problems: [JournalProblem] {
         var checks = JournalChecks()
         claim.check(&checks, "claim")

@@ -22,7 +22,7 @@ extension ClaimState: JournalValue {
         attachments.reduce(into: []) { $0.formUnion($1.features) }
     }
 
-    /// What of it is outside of what a state may be; pure.
+    /// The violations of a state's limits. Pure.
     package var problems: [JournalProblem] {
         var checks = JournalChecks()
         claim.check(&checks, "claim")

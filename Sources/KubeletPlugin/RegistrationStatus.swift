@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whether the kubelet knows this instance.
+/// The kubelet's registration of this instance.
 package enum RegistrationStatus: Hashable, Sendable {
     /// It has not asked for it yet.
     case awaited

@@ -8,7 +8,7 @@ import Glibc
 /// ## Concurrency model
 /// Used by one thread.
 package final class Subprocess {
-    /// What is left to the program.
+    /// The confinement of the program.
     package struct Confinement {
         /// Where its network is.
         package var namespace: NetworkNamespace
@@ -18,7 +18,7 @@ package final class Subprocess {
         /// Bytes of address space, and seconds of processor time until it is killed.
         package var memory: UInt64
         package var seconds: UInt64
-        /// What it has as descriptors 0, 1, 2, ...; 8 at most.
+        /// The program's descriptors 0, 1, 2, ...; 8 at most.
         package var descriptors: [Descriptor]
 
         package init(

@@ -3,7 +3,7 @@
 package import Addressing
 import Glibc
 
-/// What decides which interfaces the host itself uses: links, addresses, routes, rules and next hops of its network namespace.
+/// Kernel tables that decide which interfaces the host uses: links, addresses, routes, rules and next hops of its network namespace.
 ///
 /// The rules are applied by `nearside-node`, which does not publish such interfaces, and again by `nearside-nri`, which does not take
 /// them whatever a plan says.

@@ -187,7 +187,7 @@ package final class NetlinkSocket {
         } catch { throw NetlinkError(operation, error) }
     }
 
-    /// What has been answered by now to requests of the batch: one message at least.
+    /// Receives the answers to a batch that have arrived: at least one message.
     private func receive(_ batch: RequestBatch, _ operation: String) throws(NetlinkError) -> [Message] {
         let deadline = Poller.now() + timeout
         while true {

@@ -25,7 +25,7 @@ actor InventoryService: Service {
     private let options: Options
     private var discovery: Discovery
     private let resources: ResourceClient
-    /// Whether the cluster has told what of it the host has to reach. Before, nothing is published.
+    /// True once the cluster's destinations are known. Nothing is published before.
     private var knowsCluster = false
     private let journal: JournalFolder
     private let publisher: SlicePublisher

@@ -7,9 +7,9 @@ import Preparation
 import Publishing
 import Synchronization
 
-/// Whether this instance lives, and whether it can serve: what probes ask for, over the socket and over HTTP alike.
+/// Liveness and readiness of this instance, for probes over the socket and over HTTP alike.
 struct NodeHealth: Sendable {
-    /// What parts of the daemon tell of themselves.
+    /// The states that the daemon's parts report.
     final class Board: Sendable {
         private struct State {
             var registration = RegistrationStatus.awaited

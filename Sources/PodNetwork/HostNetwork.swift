@@ -132,7 +132,7 @@ package final class HostNetwork {
         records = all
     }
 
-    /// What receives or changes their packets.
+    /// Programs and interfaces that receive or change their packets.
     ///
     /// - Parameter probed: places of records of which it can be asked whether something is stacked on them.
     private func recordHooks(_ records: inout [HostRecord], _ probed: [Int]) throws(PodNetworkError) {

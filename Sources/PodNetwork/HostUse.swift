@@ -45,7 +45,7 @@ extension HardwareAddress {
 }
 
 extension HostRecord {
-    /// What tells the interface from the one that was planned; nil when nothing does.
+    /// Describes how the interface differs from the planned one; nil when it does not.
     fileprivate func difference(from plan: InterfacePlan) -> String? {
         if let planned = plan.parentDevice, planned != parentDevice {
             return "it belongs to \(parentDevice.map { "device \($0)" } ?? "no device"), and was planned as that of device \(planned)"

@@ -7,7 +7,7 @@ package import Journal
 package import Linux
 import Netlink
 
-/// What a DHCP client needs of an interface, opened while there are the capabilities for it.
+/// The socket and addresses that a DHCP client needs of an interface, opened while the process has the capabilities.
 package struct LeaseSockets {
     /// For IPv4 a packet socket, for IPv6 a UDP socket of the client's port.
     package var socket: Descriptor

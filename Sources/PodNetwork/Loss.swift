@@ -32,7 +32,7 @@ extension HostRecord {
 }
 
 extension HostNetwork {
-    /// Whether a device is on one of the machine's buses; nil when sysfs does not show them.
+    /// True when a device is on one of the machine's buses; nil when sysfs does not show them.
     fileprivate func isOnBus(_ device: String) -> Bool? {
         let buses = Files.list("\(sysfs)/bus")
         guard buses.contains("pci"), !device.contains("/"), device != ".." else { return nil }

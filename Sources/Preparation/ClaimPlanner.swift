@@ -24,7 +24,7 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
 /// The operator's choices of how claims are planned.
 package struct PlannerOptions: Hashable, Sendable {
     package var driver: String
-    /// Whether containers get a file that tells of their devices (KEP-5304).
+    /// True when containers get a file that describes their devices (KEP-5304).
     package var tellsDevices = false
     /// Privileged settings that claims may set on this node, by ``PrivilegedSetting/path``.
     package var allowedToClaims: Set<String> = []
@@ -49,7 +49,7 @@ package struct ClaimPlanner: Sendable {
     package var movesRDMA = false
     /// Who is near whom: for the files that tell workloads.
     package var topology: MachineTopology?
-    /// What slices say of devices, by the name of the device.
+    /// Published attributes, by the name of the device.
     package var attributes: [String: [String: DeviceAttribute]] = [:]
 
     package var driver: String { options.driver }

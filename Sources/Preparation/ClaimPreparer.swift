@@ -280,7 +280,7 @@ package actor ClaimPreparer {
         return Set(results.flatMap { groups[$0.device] ?? [$0.device] })
     }
 
-    /// What has to be read of the host for this claim.
+    /// The facts of the host that this claim needs.
     private func facts(for claim: ResourceClaim) async -> PlanningFacts {
         let names = deviceNames(claim).union(claim.metadata.uid.flatMap(plans.plan)?.devices.map(\.device) ?? [])
         let configs = claim.status?.allocation?.devices.config ?? []

@@ -4,13 +4,13 @@ import Hardware
 import Logging
 import Netlink
 
-/// What a plan depends on and only the host can tell, read before the lock of the plans is taken.
+/// Facts of the host that a plan depends on, read before the lock of the plans is taken.
 struct PlanningFacts: Sendable {
     /// Names that vendors' own tools gave to accelerators, by the name of the device.
     var vendorNames: [String: String] = [:]
-    /// What drivers tell of interfaces, by the interface's name.
+    /// Facts that drivers report, by the interface's name.
     var interfaces: [String: InterfaceFacts] = [:]
-    /// Whether an RDMA device is in one namespace only.
+    /// True when an RDMA device is in one namespace only.
     var movesRDMA = false
 
     /// - Parameters:

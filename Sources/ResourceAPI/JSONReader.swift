@@ -158,7 +158,7 @@ package struct JSONReader: Sendable {
         return text
     }
 
-    /// What is behind a backslash.
+    /// Decodes the escape sequence behind a backslash.
     private mutating func escape() throws(JSONError) -> Unicode.Scalar {
         guard index < bytes.count else { throw failure("the string does not end") }
         index += 1

@@ -53,7 +53,7 @@ package final class TestNode {
         }
     }
 
-    /// What nearside-nri needs besides for claims that ask for DHCP.
+    /// Capabilities that nearside-nri needs in addition for claims that ask for DHCP.
     package static let leaseCapabilities = ["net_raw", "net_bind_service", "setuid", "setgid", "setpcap", "kill"]
 
     package var options: Options

@@ -26,7 +26,7 @@ extension Surface {
         }
     }
 
-    /// What a container runtime sends over the NRI socket: the mux, ttrpc and the messages of both dialects.
+    /// The bytes that a container runtime sends over the NRI socket: the mux, ttrpc and the messages of both dialects.
     static let session = Surface(name: "session", limit: 1 << 13) { bytes in
         var session = PluginSession()
         _ = try? session.register(name: "nearside", index: "10")

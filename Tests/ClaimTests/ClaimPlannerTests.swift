@@ -21,7 +21,7 @@ struct ClaimPlannerTests {
             devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
     }
 
-    /// What `nearside-nri` makes of a plan.
+    /// The CDI specification that `nearside-nri` makes of a plan.
     private static func spec(_ outcome: ClaimPlanner.Outcome) throws -> Spec? {
         try SpecPlanner(driver: driver, gate: "/opt/nearside-gate", socket: "/run/nearside-nri/nri.sock", workloads: "/run/nri/workloads")
             .spec(outcome.plan)

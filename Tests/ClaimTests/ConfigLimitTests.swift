@@ -34,7 +34,7 @@ struct ConfigLimitTests {
         return .object(members)
     }
 
-    /// What is wrong with this value of this field. On the link are routes with a gateway only.
+    /// The problem with this value of this field. On the link are routes with a gateway only.
     private static func text(_ path: String, _ value: JSONValue) -> [String] {
         let place = path.replacing("[]", with: "[0]")
         var config = config(path, value)

@@ -10,7 +10,7 @@ import Publishing
 import ResourceAPI
 import Testing
 
-/// Who may ask for what: privileged settings, pins of classes, and what a whole claim may have.
+/// Privileged settings, pins of classes, and limits of a whole claim.
 struct PrivilegeTests {
     private static let driver = "dra.nearside"
 
@@ -50,7 +50,7 @@ struct PrivilegeTests {
         ("sriov.minTxRate", #"{"sriov":{"minTxRate":5}}"#), ("sriov.maxTxRate", #"{"sriov":{"maxTxRate":0}}"#),
     ]
 
-    /// What is wrong with a claim of one NIC.
+    /// The problems of a claim of one NIC.
     private func error(_ configs: [(AllocationConfig.Source, String)], allowed: Set<String> = []) throws -> String? {
         var planner = try Self.planner()
         planner.options.allowedToClaims = allowed

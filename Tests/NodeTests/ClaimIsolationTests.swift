@@ -9,7 +9,7 @@ import SwiftProtobuf
 import Testbed
 import Testing
 
-/// What one claim can do to the others of its node, and what it cannot.
+/// Isolation of a claim from other claims of its node.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct ClaimIsolationTests {
     private static let gpu = "pci-0000-07-00-0"

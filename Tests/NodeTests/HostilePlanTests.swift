@@ -10,7 +10,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// What a hostile nearside-node can write into its folder of the journal, through the real nearside-nri.
+/// Hostile files in nearside-node's folder of the journal, read by the real nearside-nri.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct HostilePlanTests {
     private func ask(_ node: TestNode, _ request: InjectorRequest) throws -> SocketReply {

@@ -8,7 +8,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// What DHCP clients and servers can do to a node and a pod, and what not.
+/// Limits on DHCP clients and on servers' answers.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LeaseConfinementTests {
     private func start(_ arguments: [String] = [], runtimePatience: Int = 60_000) throws -> TestNode {

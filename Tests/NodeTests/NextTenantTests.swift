@@ -8,7 +8,7 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// What pods leave on NICs, and what the next pod and the host find.
+/// Attacks by which a pod leaves something on a NIC for the next pod or the host.
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct NextTenantTests {
     /// A host with two NICs, one end of a veth and a macvlan, which can have different things done to them.

@@ -8,7 +8,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// What probes are told, and what a node does before the kubelet knows its driver.
+/// Answers to probes, and publication before the kubelet knows the driver.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct ProbeTests {
     private func node(_ arguments: [String] = []) throws -> TestNode {

@@ -9,7 +9,7 @@ import TTRPC
 import Testbed
 import Testing
 
-/// What becomes of claims that the kubelet was told are prepared, when the machine restarts or the kubelet forgets them.
+/// Recovery of prepared claims after the machine restarts or the kubelet forgets them.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct RestartTests {
     private static let gpu = "pci-0000-07-00-0"

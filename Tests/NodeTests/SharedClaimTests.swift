@@ -42,7 +42,7 @@ struct SharedClaimTests {
         _ = try node.kubelet?.prepare(namespace: "default", name: "shared", uid: "uid-shared")
     }
 
-    /// What the scheduler does for another pod of the claim.
+    /// Reserves the claim for another pod, as the scheduler does.
     private func reserve(_ node: TestNode, _ name: String, uid: String) throws {
         try node.api.reserve("shared", for: ConsumerReference(resource: "pods", name: name, uid: uid))
     }

@@ -76,7 +76,7 @@ int CLinux_open_folder(const char *path);
 /// final zero; -1 when there is none. The socket is any.
 int CLinux_firmware_version(int socket, const char *interface, char version[32]);
 
-/// What is left to a program that parses what strangers send: descriptors, and nothing else.
+/// The descriptors, user and limits of a program that parses what strangers send. It has nothing else.
 struct CLinux_confinement {
     /// The network namespace it is in.
     int network;
@@ -85,7 +85,7 @@ struct CLinux_confinement {
     gid_t group;
     /// Bytes of address space, and seconds of processor time.
     uint64_t memory, seconds;
-    /// What it has as descriptors 0, 1, 2, ...: 8 at most.
+    /// The program's descriptors 0, 1, 2, ...: 8 at most.
     const int *descriptors;
     unsigned count;
 };
@@ -120,7 +120,7 @@ int CLinux_detach_program(uint32_t interface, uint32_t hook, int program);
 int CLinux_detach_link(int link);
 /// The number of the next link after this one, of all that there are; -1 with ENOENT behind the last.
 int64_t CLinux_next_link(uint32_t number);
-/// What a link is: its kind (BPF_LINK_TYPE_XDP is 6), its program, and for XDP the interface it is on.
+/// Describes a link: its kind (BPF_LINK_TYPE_XDP is 6), its program, and for XDP the interface it is on.
 int CLinux_describe_link(int link, uint32_t *kind, uint32_t *program, uint32_t *interface);
 
 /// sysfs of this thread's network namespace, mounted nowhere: a folder, which lasts as long as the descriptor. Needs CAP_SYS_ADMIN and Linux 5.2.

@@ -12,7 +12,7 @@ import Linux
 /// ## Concurrency model
 /// One thread.
 package enum LeaseClientProcess {
-    /// What it is called by.
+    /// The name (argv[0]) under which the program runs as a DHCP client.
     static let name = "nearside-dhcp"
     private static let socket: Int32 = 3
     /// Datagrams that it looks at in a second: whoever floods it costs no more of the processor.

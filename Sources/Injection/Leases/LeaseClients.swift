@@ -31,7 +31,7 @@ final class LeaseClients {
         /// Nil while it waits for its next start.
         var process: Subprocess?
         var reports: Descriptor?
-        /// What came of a report that is not whole yet.
+        /// The first bytes of a report that is not complete yet.
         var partial: [UInt8] = []
         var sockets: LeaseSockets?
         var nextStart = 0
@@ -86,7 +86,7 @@ final class LeaseClients {
         } catch { throw InjectionError("\(order.key.family.protocolName) on \(order.label): \(error)") }
     }
 
-    /// What clients have reported since the last call, the newest of each; and starts those anew that have ended.
+    /// Reads the clients' reports since the last call, the newest of each client, and restarts clients that have ended.
     ///
     /// - Returns: the leases, and when the next client is to be started, nil for never.
     func tend() -> (leases: [LeaseKey: Lease], due: Int?) {

@@ -58,7 +58,7 @@ extension PodInjector {
         } catch { throw InjectionError("claim \(claim): \(error)") }
     }
 
-    /// What starting a client needs and nearside-nri has not: NET_RAW and NET_BIND_SERVICE to open its sockets, SETUID, SETGID and SETPCAP to
+    /// Capabilities that starting a client needs and nearside-nri lacks: NET_RAW and NET_BIND_SERVICE to open its sockets, SETUID, SETGID and SETPCAP to
     /// take its privileges, KILL to end it as it is another user's.
     private static func missingCapabilities(_ family: Lease.Family) -> [String] {
         // Numbers of linux/capability.h.

@@ -114,7 +114,7 @@ package final class APIServer: Sendable {
         _ = try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, value) }
     }
 
-    /// What a user does who deletes an object.
+    /// Deletes an object as a user does.
     package func remove(_ collection: String, _ name: String) throws {
         try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, nil) }
     }
@@ -188,7 +188,7 @@ package final class APIServer: Sendable {
         return try ResourceClaim(json: value.text)
     }
 
-    /// What the scheduler does for a pod that names a claim which is allocated already.
+    /// Reserves an allocated claim for a pod, as the scheduler does.
     package func reserve(_ name: String, for pod: ConsumerReference) throws {
         var claim = try claim(name)
         let reserved = claim.status?.reservedFor ?? []

@@ -7,7 +7,7 @@ package struct AdmissionRules: Hashable, Sendable {
     /// The one driver, and the node of the token that every request is made with.
     var driver: String
     var node: String
-    /// Whether the role of manifests/optional/pod-groups.yaml is there too.
+    /// True when the role of manifests/optional/pod-groups.yaml is there too.
     var readsPods: Bool
 
     package init(driver: String, node: String, readsPods: Bool = false) {

@@ -47,7 +47,7 @@ package struct ObjectStore: Sendable {
     private var nextUID = 1
 
     package var gatesOff: Set<FeatureGate> = []
-    /// What the token may write; nil for everything.
+    /// The objects that the token may write; nil for everything.
     package var admission: AdmissionRules?
     /// Watches cannot begin before this version.
     package private(set) var oldest = 0

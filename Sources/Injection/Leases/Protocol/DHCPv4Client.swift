@@ -170,7 +170,7 @@ package struct DHCPv4Client: LeaseExchange {
         }
     }
 
-    /// What a server offers or has given; nil when it cannot be used.
+    /// The lease that a server offers or has given; nil when it cannot be used.
     private func offered(_ message: DHCPv4Message) -> Lease? {
         guard message.yourAddress.isHost, let seconds = message.seconds(DHCPv4Message.Option.leaseTime), seconds >= Self.shortestLease,
             let length = message.prefixLength

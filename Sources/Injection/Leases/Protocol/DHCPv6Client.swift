@@ -118,7 +118,7 @@ package struct DHCPv6Client: LeaseExchange {
         }
     }
 
-    /// Whether a server's answer could be a mistake that the next one mends, rather than a refusal.
+    /// True when a server's answer could be a mistake that the next one mends, rather than a refusal.
     private func isUsable(_ message: DHCPv6Message) -> Bool { message.status == DHCPv6Message.success && message.address != nil }
 
     /// The address that a server offers or has given; nil when it cannot be used.

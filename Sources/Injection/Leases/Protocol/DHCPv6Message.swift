@@ -39,7 +39,7 @@ package struct DHCPv6Message: Hashable, Sendable {
     package var renewal: UInt32 = 0
     package var rebinding: UInt32 = 0
     package var address: Address?
-    /// What the server says of the message, or else of the association.
+    /// The status of the message, or else of the association.
     package var status: UInt16 = success
     /// Hundredths of a second since the client began to ask.
     package var elapsed: UInt16 = 0

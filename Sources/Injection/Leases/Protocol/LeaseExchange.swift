@@ -3,7 +3,7 @@
 package import Addressing
 package import Journal
 
-/// What an exchange with DHCP servers wants done.
+/// A step that an exchange with DHCP servers asks its caller to take.
 package enum LeaseAction: Hashable, Sendable {
     /// Sends a datagram: to one link-layer address, or to all servers when that is nil. For IPv4 the bytes are an IP packet, for IPv6 the
     /// payload of a UDP datagram.
@@ -27,7 +27,7 @@ package protocol LeaseExchange: Sendable {
     mutating func release(at now: Int) -> [LeaseAction]
 }
 
-/// What a client is told of its interface.
+/// The properties of an interface that its client needs.
 package struct LeaseInterface: Hashable, Sendable {
     package var index: Int32
     /// ARPHRD_ETHER is 1, ARPHRD_INFINIBAND 32 (linux/if_arp.h).
@@ -99,7 +99,7 @@ extension FixedWidthInteger where Self: UnsignedInteger {
 }
 
 extension IPAddress {
-    /// Whether it can be one host's: not zero, loopback, multicast or broadcast, and not of a range that every host has.
+    /// True when it can be one host's: not zero, loopback, multicast or broadcast, and not of a range that every host has.
     package var isHost: Bool {
         if isV6 {
             // Zero and loopback, IPv4 mapped into IPv6 and the like (::/8), link-local, multicast.
