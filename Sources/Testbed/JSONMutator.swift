@@ -3,9 +3,15 @@
 /// Makes hostile texts of a valid JSON text: its values are dropped, doubled, exchanged, replaced and nested.
 package struct JSONMutator {
     private var state: UInt64
+    private let replacements: [String]
 
-    /// - Parameter seed: the same seed makes the same texts.
-    package init(seed: UInt64) { state = seed | 1 }
+    /// - Parameters:
+    ///   - seed: the same seed makes the same texts.
+    ///   - values: JSON values that mean something to the reader, beside those that are hostile to any.
+    package init(seed: UInt64, values: [String] = []) {
+        state = seed | 1
+        replacements = Self.hostile + values
+    }
 
     private mutating func next(below bound: Int) -> Int {
         state ^= state << 13
@@ -53,7 +59,7 @@ package struct JSONMutator {
             let entries = Array(tokens[span].dropFirst().dropLast())
             let many = (0..<[2, 40, 300][next(below: 3)]).flatMap { $0 == 0 ? entries : [","] + entries }
             tokens.replaceSubrange(span, with: ["["] + many + ["]"])
-        default: tokens.replaceSubrange(span, with: [Self.hostile[next(below: Self.hostile.count)]])
+        default: tokens.replaceSubrange(span, with: [replacements[next(below: replacements.count)]])
         }
         // No text grows without end.
         if tokens.count > 100_000 { tokens.removeLast(tokens.count - 100_000) }

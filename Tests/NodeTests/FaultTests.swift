@@ -35,7 +35,7 @@ struct FaultTests {
     }
 
     /// NEARSIDE_FAULTS_FORM=leased: that one alone.
-    private static let forms =
+    static let forms =
         getenv("NEARSIDE_FAULTS_FORM").map { name in Form.allCases.filter { $0.rawValue == String(cString: name) } }
         ?? Form.allCases
 

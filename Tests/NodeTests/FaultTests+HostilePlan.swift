@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Linux
+import Testbed
+import Testing
+
+/// The form `hostile-plan`: files and words as an enemy in the other daemon's place would write them.
+extension FaultTests {
+    @Test(.enabled(if: HostileCases.isWanted("hostile-plan"), "another form was asked for"))
+    func `whatever nearside-node writes or says, nearside-nri answers, and other pods and the host are as before`() throws {
+        let scene = try HostilePlanScene()
+        defer { scene.node.removeAllPods() }
+        let start = Poller.now()
+        let range = HostileCases.range(sample: 320)
+        for number in range {
+            do {
+                try scene.run(number)
+                // Reads a thousand files.
+                if number % 1024 == 1023 { try scene.checkSettings() }
+            } catch {
+                Issue.record("hostile-plan \(number): \(error)\n\(scene.node.log("nri.log").suffix(2500))")
+                return
+            }
+        }
+        try scene.checkAll()
+        try scene.checkSettings()
+        let kinds = scene.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        print("fault cases, hostile-plan: \(range.count) in \(Poller.now() - start) ms, \(scene.restarts) restarts (\(kinds))")
+        if HostileCases.wanted == nil {
+            for kind in ["plan taken", "plan refused", "forged plan taken", "forged plan refused", "state taken", "state refused"] {
+                #expect(scene.counts[kind] ?? 0 > 0, "no case of the kind \(kind): \(kinds)")
+            }
+        }
+    }
+}
