@@ -158,12 +158,20 @@ ssize_t CLinux_readlink_at(int folder, const char *name, void *buffer, size_t si
 
 int CLinux_open_folder(const char *path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
 
+int CLinux_interface_call(int socket, unsigned long request, const char *interface, void *data) {
+    struct ifreq call = {.ifr_data = data};
+    size_t length = strlen(interface);
+    if (length >= sizeof call.ifr_name) {
+        errno = ENODEV;
+        return -1;
+    }
+    memcpy(call.ifr_name, interface, length);
+    return ioctl(socket, request, &call);
+}
+
 int CLinux_firmware_version(int socket, const char *interface, char version[32]) {
     struct ethtool_drvinfo information = {.cmd = ETHTOOL_GDRVINFO};
-    struct ifreq request = {.ifr_data = (void *)&information};
-    if (strlen(interface) >= sizeof request.ifr_name) return -1;
-    strcpy(request.ifr_name, interface);
-    if (ioctl(socket, SIOCETHTOOL, &request) != 0) return -1;
+    if (CLinux_interface_call(socket, SIOCETHTOOL, interface, &information) != 0) return -1;
     memcpy(version, information.fw_version, 32);
     version[31] = 0;
     return 0;

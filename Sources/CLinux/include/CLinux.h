@@ -76,6 +76,9 @@ int CLinux_open_folder(const char *path);
 /// final zero; -1 when there is none. The socket is any.
 int CLinux_firmware_version(int socket, const char *interface, char version[32]);
 
+/// ioctl(2) with the structure that a request of SIOC* takes for an interface of this namespace (netdevice(7)); -1 with errno.
+int CLinux_interface_call(int socket, unsigned long request, const char *interface, void *data);
+
 /// The descriptors, user and limits of a program that parses what strangers send. It has nothing else.
 struct CLinux_confinement {
     /// The network namespace it is in.
