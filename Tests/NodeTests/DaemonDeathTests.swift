@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import TTRPC
+import Testbed
+import Testing
+
+/// Daemons that end, or are killed, while pods run or come and go.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct DaemonDeathTests {
+    @Test(arguments: [SIGKILL, SIGTERM])
+    func `nearside-nri ended while a pod runs: the next one takes over and brings everything back`(signal: Int32) throws {
+        let node = try TestNode.hgxA100()
+        defer { node.removeAllPods() }
+        let before = try node.hostText()
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("a")
+        _ = try node.prepare("a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        node.kill(injector: signal)
+        #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
+        #expect(try node.interfaces(pod).contains("net1"), "the running pod keeps its interface")
+        try node.startInjector()
+        try node.runtime?.stop(pod)
+        try node.unprepare("a")
+        try node.expectUnchanged(since: before)
+    }
+
+    @Test(arguments: [SIGKILL, SIGTERM])
+    func `nearside-node ended: a prepared pod still gets its devices, and the next one knows the claim`(signal: Int32) throws {
+        let node = try TestNode.hgxA100()
+        defer { node.removeAllPods() }
+        let before = try node.hostText()
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("a")
+        _ = try node.prepare("a")
+        node.kill(node: signal)
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        try node.startNode()
+        // Another claim cannot have the device, also for the one that has just started.
+        try node.addClaim("b", pod: "pod-2")
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
+        #expect(error?.details == "claim default/b: device pci-0000-0c-00-0 is still held by claim default/a")
+        try node.runtime?.stop(pod)
+        try node.unprepare("a")
+        try node.expectUnchanged(since: before)
+    }
+
+    @Test
+    func `a pod that started while nearside-nri was away gets its interface at the next synchronisation`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        try node.addClaim("a")
+        _ = try node.prepare("a")
+        node.kill(injector: SIGKILL)
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.startInjector()
+        #expect(try node.interfaces(pod).contains("net1"))
+    }
+
+    @Test
+    func `nearside-nri killed at any moment of attaching or detaching: no container without its interfaces, and the host as before`() throws
+    {
+        let node = try TestNode.hgxA100()
+        defer { node.removeAllPods() }
+        let before = try node.hostText()
+        try node.startInjector()
+        try node.startNode()
+        let devices = [TestNode.nic, "pci-0000-12-00-0", "pci-0000-4b-00-0"]
+        for (round, delay) in [0, 3, 10, 25, 40, 60, 80, 100].enumerated() {
+            let name = "k\(round)"
+            try node.addClaim(name, devices: devices, pod: name, interface: "net")
+            _ = try node.prepare(name)
+            let pod = try node.makePod(name, uid: name)
+            // The runtime goes on without the plugin, whatever becomes of the call.
+            try killInjector(node, afterMilliseconds: delay)
+            try? node.runtime?.run(pod)
+            node.kill(injector: SIGKILL)
+            try node.startInjector()
+            try node.runtime?.create(NRIContainer(), in: pod)
+            let inside = try node.interfaces(pod)
+            for index in devices.indices { #expect(inside.contains("net\(index)"), "killed after \(delay) ms: \(inside)") }
+            try killInjector(node, afterMilliseconds: delay)
+            try? node.runtime?.stop(pod)
+            node.kill(injector: SIGKILL)
+            try node.startInjector()
+            try node.unprepare(name)
+            node.removePod(pod)
+            try node.expectUnchanged(since: before, "killed after \(delay) ms")
+        }
+    }
+
+    /// Kills it from a thread of its own, while this one waits for it.
+    private func killInjector(_ node: TestNode, afterMilliseconds delay: Int) throws {
+        guard let process = node.injectorDaemon?.identifier else { return }
+        try KernelThread.start {
+            usleep(useconds_t(delay * 1000))
+            Glibc.kill(process, SIGKILL)
+        }
+    }
+}

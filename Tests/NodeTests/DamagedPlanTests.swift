@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import KubeletAPI
+import Linux
+import NRIMessages
+import ResourceAPI
+import TTRPC
+import Testbed
+import Testing
+
+/// Plans that are damaged on the disk.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct DamagedPlanTests {
+    @Test
+    func `a plan that is damaged on the disk is still known, is written anew, and its devices stay taken`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let before = try node.hostText()
+        try node.addClaim("a")
+        let devices = try node.prepare("a")
+        let file = node.scratch("journal/plans/uid-a.json")
+        let plan = try Files.readText(file)
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+
+        try Files.write(file, "{")
+        try node.addClaim("b", pod: "pod-2")
+        let refusal = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
+        #expect(refusal?.details.contains("default/a") == true, "\(refusal?.details ?? "")")
+        #expect(try node.prepare("a") == devices)
+        #expect(try Files.readText(file) == plan)
+
+        try Files.write(file, "{")
+        try node.unprepare("a")
+        try node.expectUnchanged(since: before)
+        #expect(Files.list(node.scratch("journal/plans")).isEmpty && Files.list(node.scratch("states/states")).isEmpty)
+        try node.prepare("b")
+    }
+
+    /// nearside-nri keeps plans in memory: one that is damaged before it starts, it has never seen.
+    @Test(arguments: [false, true])
+    func `a plan that is damaged before anybody reads it is made anew for its pod, and no pod slips by`(isForgotten: Bool) throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let before = try node.hostText()
+        try node.addClaim("a", pod: "pod-one")
+        try node.prepare("a")
+        node.kill(node: SIGTERM)
+        node.kill(injector: SIGTERM)
+        let file = node.scratch("journal/plans/uid-a.json")
+        let plan = try Files.readText(file)
+        if !isForgotten { try node.startNode() }
+        try Files.write(file, "{")
+        try node.startInjector()
+        let pod = try node.makePod("one", uid: "pod-one")
+        let other = try node.makePod("two", uid: "pod-two")
+        for pod in [pod, other] { try node.runtime?.run(pod) }
+        if isForgotten {
+            // Whose it was, nobody can say now.
+            for pod in [pod, other] {
+                #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
+                    "\($0)".contains("may be one of those that use the claim with UID uid-a, whose plan was damaged")
+                }
+            }
+            try node.startNode()
+        }
+        try node.runtime?.create(NRIContainer(), in: other)
+        #expect(try !node.interfaces(other).contains("net1"))
+        try node.runtime?.create(NRIContainer(), in: pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try Files.readText(file) == plan)
+        #expect(Files.list(node.scratch("journal/plans")) == ["uid-a.json"])
+        for pod in [pod, other] { try node.runtime?.stop(pod) }
+        try node.unprepare("a")
+        try node.expectUnchanged(since: before)
+    }
+}
