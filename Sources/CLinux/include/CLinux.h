@@ -131,4 +131,11 @@ int CLinux_mount_sysfs(void);
 /// The inode number of what a path below a folder leads to; 0 when there is none.
 uint64_t CLinux_inode_at(int folder, const char *path);
 
+/// Puts a filter (seccomp(2)) on the calling thread and all that it starts, for good: calls that reach the host beyond its network fail with
+/// EPERM (mounts, other processes, modules, keys, BPF programs but their removal, namespaces but those of networks). Needs CAP_SYS_ADMIN or
+/// no_new_privs.
+int CLinux_refuse_host_calls(void);
+/// Likewise, but all calls fail that a DHCP client with open sockets does not need: it opens nothing, and makes no memory executable.
+int CLinux_allow_client_calls(void);
+
 #endif
