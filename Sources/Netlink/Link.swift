@@ -128,11 +128,14 @@ extension Link {
 
 extension NetlinkSocket {
     /// `ip link`: one dump, without statistics.
-    package func links() throws(NetlinkError) -> [Link] {
+    package func links() throws(NetlinkError) -> [Link] { try links { $0 } }
+
+    /// The same, of which is kept what the closure makes of each as it arrives.
+    package func links<Value>(_ read: (Link) -> Value?) throws(NetlinkError) -> [Value] {
         var builder = MessageBuilder()
         Link.header(&builder, index: 0)
         builder.attribute(IFLA_EXT_MASK, integer: UInt32(RTEXT_FILTER_SKIP_STATS))
-        return try dump("list interfaces", type: RTM_GETLINK, payload: builder.body, Link.init)
+        return try dump("list interfaces", type: RTM_GETLINK, payload: builder.body) { Link($0).flatMap(read) }
     }
 
     /// `ip link show dev NAME`: nil when there is none of that name.
@@ -188,6 +191,14 @@ extension NetlinkRequest {
     package static func deleteLink(_ index: Int32, _ operation: String) -> NetlinkRequest {
         var builder = MessageBuilder()
         Link.header(&builder, index: index)
+        return NetlinkRequest(operation, type: RTM_DELLINK, payload: builder.body)
+    }
+
+    /// `ip link del group GROUP`: all interfaces of a group at once. ENODEV when there is none.
+    package static func deleteLinks(ofGroup group: UInt32, _ operation: String) -> NetlinkRequest {
+        var builder = MessageBuilder()
+        Link.header(&builder, index: 0)
+        builder.attribute(IFLA_GROUP, integer: group)
         return NetlinkRequest(operation, type: RTM_DELLINK, payload: builder.body)
     }
 

@@ -21,8 +21,15 @@ extension HostNetwork {
             try socket.hostRouting().uses()
         }
         for (plan, record) in interfaces {
-            guard let use = uses[record.index], use.forbids(plan) else { continue }
-            throw PodNetworkError(record.name, "take it from the host", "the host uses it: \(use)")
+            if let use = uses[record.index], use.forbids(plan) {
+                throw PodNetworkError(record.name, "take it from the host", "the host uses it: \(use)")
+            }
+            if plan.child == nil, record.hasNoUpper == false {
+                throw PodNetworkError(
+                    record.name, "take it from the host",
+                    "an interface of another network namespace is stacked on it, and its packets would be the pod's; remove that interface first"
+                )
+            }
         }
     }
 }

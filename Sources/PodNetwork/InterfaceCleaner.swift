@@ -29,14 +29,13 @@ struct InterfaceCleaner {
         var program: UInt32?
     }
 
-    /// - Parameters:
-    ///   - links: all interfaces of the namespace, of which those that are stacked on an item are deleted.
-    ///   - kept: numbers of interfaces that are not to be deleted.
+    /// - Parameter links: the interfaces of the namespace, of which those that are stacked on an item are deleted.
     /// - Returns: the first step that failed, by device.
-    func clean(_ items: [Item], among links: [Link] = [], keeping kept: Set<Int32> = []) -> [String: PodNetworkError] {
+    func clean(_ items: [Item], among links: PodLinks? = nil) -> [String: PodNetworkError] {
         var problems: [String: PodNetworkError] = [:]
         let steps = items.flatMap { item in
-            deleteUppers(item, links, kept) + deleteNames(item) + detachXDP(item) + resetCarrier(item)
+            (links.map { deleteUppers(item, $0.uppers(of: item.link.index)) } ?? []) + deleteNames(item) + detachXDP(item)
+                + resetCarrier(item)
         }
         do throws(PodNetworkError) { try execute(steps, &problems) } catch { for item in items { problems[item.device] = error } }
         for item in items {
@@ -68,18 +67,23 @@ struct InterfaceCleaner {
 
     // MARK: Steps
 
-    /// Macvlans, VLANs and the like go on receiving the packets of an interface below them, wherever that moves.
-    private func deleteUppers(_ item: Item, _ links: [Link], _ kept: Set<Int32>) -> [Step] {
-        links.filter { upper in
-            // The two ends of a veth name each other. The number of one in another namespace says nothing here.
-            let isPeer = item.link.linkNamespace == nil && upper.index == item.link.link
-            return upper.link == item.link.index && upper.linkNamespace == nil && !isPeer && upper.index != item.link.index
-                && !kept.contains(upper.index)
-        }.map { upper in
-            let request = NetlinkRequest.deleteLink(upper.index, "delete \(upper.name)")
-            // One that was stacked on another one went with that.
-            return Step(item: item, name: "delete interface \(upper.name) on it", request: request, harmless: [ENODEV])
-        }
+    /// Macvlans, VLANs and the like go on receiving the packets of an interface below them, wherever that moves. The kernel takes some 20 ms to
+    /// delete an interface, and no longer for a group of them: a pod can have stacked thousands.
+    private func deleteUppers(_ item: Item, _ uppers: Set<Int32>) -> [Step] {
+        guard !uppers.isEmpty else { return [] }
+        var change = LinkChange()
+        // Groups that people use have small numbers (/etc/iproute2/group).
+        let group = UInt32.random(in: 1 << 20...UInt32(Int32.max))
+        change.group = group
+        // One that has gone by itself is no failure.
+        return uppers.map { upper in
+            Step(
+                item: item, name: "delete interfaces on it", request: .change(upper, change, "mark interface \(upper)"), harmless: [ENODEV])
+        } + [
+            Step(
+                item: item, name: "delete interfaces on it",
+                request: .deleteLinks(ofGroup: group, "delete \(uppers.count) interfaces"), harmless: [ENODEV])
+        ]
     }
 
     /// A name that the host has for another interface makes the move fail.

@@ -125,7 +125,7 @@ package struct PodNetwork {
     /// True when every device is in the namespace.
     package func areAttached(_ returns: [Return], in namespace: NetworkNamespace) throws(PodNetworkError) -> Bool {
         try inside(namespace) { (pod) throws(PodNetworkError) in
-            let links = try HostNetwork.step("*", "list the pod's interfaces") { () throws(NetlinkError) in try pod.links() }
+            let links = try returns.links(pod).links
             guard returns.allSatisfy({ $0.podName == nil || $0.find(in: links) != nil }) else { return false }
             let moved = returns.compactMap(\.rdmaDevice)
             guard !moved.isEmpty else { return true }

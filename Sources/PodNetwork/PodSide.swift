@@ -30,7 +30,7 @@ struct PodSide {
 
     func setUp(_ orders: [PodNetwork.Order]) throws(PodNetworkError) -> [PodNetwork.Result] {
         try makeRoutingDomains(orders)
-        let links = try HostNetwork.step(orders[0].label, "find it in the pod") { () throws(NetlinkError) in try socket.links() }
+        let links = try orders.map(PodNetwork.Return.init).links(socket).links
         var arrived: [Arrived] = []
         var steps: [Step] = []
         for order in orders {

@@ -150,14 +150,15 @@ extension PodNetwork {
             }
         }
         guard returns.contains(where: { $0.podName != nil }) else { return Taken(refusals: refusals, addresses: [:]) }
-        let links = try HostNetwork.step("*", "list the pod's interfaces") { () throws(NetlinkError) in try pod.links() }
+        let present = try returns.links(pod)
+        let links = present.links
         let items = returns.compactMap { entry in
             entry.record.flatMap { record in
                 entry.find(in: links).map { InterfaceCleaner.Item(device: entry.device, record: record, link: $0) }
             }
         }
         // What is still there on the host is removed there, or reported.
-        _ = InterfaceCleaner(socket: pod).clean(items, among: links, keeping: Set(returns.compactMap { $0.find(in: links)?.index }))
+        _ = InterfaceCleaner(socket: pod).clean(items, among: present)
         var moves: [(entry: Return, request: NetlinkRequest)] = []
         var domains: Set<Int32> = []
         for entry in returns {
@@ -183,7 +184,7 @@ extension PodNetwork {
         }
         if !domains.isEmpty {
             // It may be gone, or another claim of the pod may still use it: then that one takes it away.
-            let others = Set((try? pod.links())?.compactMap(\.master) ?? [])
+            let others = (try? pod.links { $0.master.flatMap { domains.contains($0) ? $0 : nil } }) ?? []
             _ = try? pod.execute(all: domains.subtracting(others).map { .deleteLink($0, "delete a VRF") })
         }
         return Taken(refusals: refusals, addresses: addresses)

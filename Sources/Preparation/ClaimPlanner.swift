@@ -24,6 +24,8 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
 /// The operator's choices of how claims are planned.
 package struct PlannerOptions: Hashable, Sendable {
     package var driver: String
+    /// The pool of this node's devices; nil when any will do.
+    package var pool: String?
     /// True when containers get a file that describes their devices (KEP-5304).
     package var tellsDevices = false
     /// Privileged settings that claims may set on this node, by ``PrivilegedSetting/path``.
@@ -146,6 +148,12 @@ package struct ClaimPlanner: Sendable {
     ) -> [Member] {
         var members: [Member] = []
         for result in results where result.driver == driver {
+            if let pool = options.pool, result.pool != pool {
+                problems.append(
+                    "request \(result.request): device \(ProblemText.quoted(result.device)) is of pool \(ProblemText.quoted(result.pool)), and this node has pool \(pool)"
+                )
+                continue
+            }
             let kept = (existing?.devices ?? []).filter { $0.group == result.device && $0.pool == result.pool }.map(\.device)
             let names = kept.isEmpty ? groups[result.device] : kept
             for name in names ?? [result.device] {

@@ -265,6 +265,7 @@ package actor ClaimPreparer {
     /// The desired state of the claim as things are now.
     private func plan(_ claim: ResourceClaim, _ facts: PlanningFacts) throws(ClaimError) -> ClaimPlanner.Outcome {
         var planner = ClaimPlanner(options.planning, devices: devices, groups: groups)
+        planner.options.pool = options.pool
         planner.vendorNames = facts.vendorNames
         planner.topology = topology
         planner.lostInterfaces = lostInterfaces

@@ -7,6 +7,7 @@ import Journal
 import KubeletAPI
 import Linux
 import NRIMessages
+import Netlink
 import Publishing
 import ResourceAPI
 import TTRPC
@@ -107,6 +108,39 @@ struct HostUseDaemonTests {
         #expect(isPublished)
         #expect(try published(node).contains(devices[1]))
         #expect(!(try published(node).contains(devices[3])))
+    }
+
+    @Test
+    func `a NIC that carries an interface of another network namespace is not taken until that is gone`() throws {
+        let node = try TestNode.hgxA100()
+        defer { node.removeAllPods() }
+        let name = try #require(node.options.machine.functions.first { $0.sliceName == TestNode.nic }?.netdevs.first?.name)
+        try cable(name, node)
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("a")
+        try node.prepare("a")
+        // As macvlans of pods that another network plugin made.
+        let other = try NetworkNamespace.make()
+        try ip("link add link \(name) name store0 type macvlan mode bridge", node)
+        try node.host.run { () throws(NetlinkError) in
+            let socket = try NetlinkSocket()
+            guard let link = try socket.link(named: "store0") else { throw NetlinkError("find store0", code: ENODEV) }
+            try socket.change(link.index, LinkChange(namespace: other.descriptor.raw), "hide store0")
+        } entering: {
+            NetlinkError("enter the namespace", $0)
+        }
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
+        let text = error.map { "\($0)" } ?? ""
+        #expect(text.contains("an interface of another network namespace is stacked on it"), "\(text)")
+        #expect(try !node.interfaces(pod).contains("net1"))
+        _ = try ChildProcess.run("/sbin/ip", ["link", "del", "store0"], in: other)
+        try node.runtime?.create(NRIContainer(), in: pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        try node.runtime?.stop(pod)
+        try node.unprepare("a")
     }
 
     @Test

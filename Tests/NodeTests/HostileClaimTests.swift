@@ -12,14 +12,15 @@ import Testing
 struct HostileClaimTests {
     /// Adds a claim for a NIC, with these texts as parameters of drivers.
     private func addClaim(
-        _ name: String, _ configs: [(source: String, driver: String, parameters: String)], device: String, to node: TestNode
+        _ name: String, _ configs: [(source: String, driver: String, parameters: String)], device: String, pool: String? = nil,
+        to node: TestNode
     ) {
         let entries = configs.map { #"{"source":"\#($0.source)","opaque":{"driver":"\#($0.driver)","parameters":\#($0.parameters)}}"# }
         let text = #"""
             {"apiVersion":"resource.k8s.io/v1","kind":"ResourceClaim","metadata":{"name":"\#(name)","namespace":"default","uid":"uid-\#(name)"},
              "spec":{"devices":{"config":[\#(entries.joined(separator: ","))]}},
              "status":{"allocation":{"devices":{"results":[{"request":"nic","driver":"\#(node.options.driver)",
-              "pool":"\#(node.options.node)","device":"\#(device)"}],"config":[\#(entries.joined(separator: ","))]}},
+              "pool":"\#(pool ?? node.options.node)","device":"\#(device)"}],"config":[\#(entries.joined(separator: ","))]}},
               "reservedFor":[{"resource":"pods","name":"pod-\#(name)","uid":"pod-\#(name)"}]}}
             """#
         node.api.answer("resourceclaims/default", name, with: Array(text.utf8))
@@ -130,6 +131,20 @@ struct HostileClaimTests {
                 #expect(error?.details.contains("--allow-claims=interface.hardwareAddr") == true, "\(error?.details ?? "")")
             }
         }
+    }
+
+    @Test
+    func `a claim whose allocation names another node's pool is not prepared here`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        // A device of the same name is on this node, and another claim has it: the pool would hide that.
+        try node.addClaim("holder", devices: ["pci-0000-0c-00-0"])
+        try node.prepare("holder")
+        addClaim("forged", [], device: "pci-0000-0c-00-0", pool: "another-node", to: node)
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("forged") }
+        let text = error?.details ?? ""
+        #expect(text.contains(#"is of pool "another-node", and this node has pool \#(node.options.node)"#), "\(text)")
+        try node.unprepare("holder")
     }
 
     @Test
