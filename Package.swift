@@ -115,12 +115,11 @@ let targets: [Target] = [
 
     // MARK: Wire protocols, without I/O
 
-    .target(name: "NRIMessages", dependencies: [protobuf], swiftSettings: generated),
     .target(name: "KubeletAPI", dependencies: [grpc, grpcProtobuf, protobuf], swiftSettings: generated),
-    // Frames and calls of ttrpc.
-    .target(name: "TTRPC", dependencies: ["NRIMessages", protobuf], swiftSettings: strict),
+    // Frames and calls of ttrpc, and the wire format of protocol buffers.
+    .target(name: "TTRPC", swiftSettings: strict),
     // NRI: two ttrpc connections over one socket, and the plugin's side of it.
-    .target(name: "NRI", dependencies: ["NRIMessages", "TTRPC", protobuf], swiftSettings: strict),
+    .target(name: "NRI", dependencies: ["TTRPC"], swiftSettings: strict),
 
     // MARK: Pure: values in, values out
 
@@ -194,7 +193,7 @@ let targets: [Target] = [
     .target(
         name: "Injector",
         dependencies: [
-            "CDI", "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "NRIMessages", "Netlink", "PodNetwork", "TTRPC", logging,
+            "CDI", "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "Netlink", "PodNetwork", logging,
         ], swiftSettings: strict),
 
     // Documents and pictures for people and scripts.
@@ -207,6 +206,8 @@ let targets: [Target] = [
 
     // The kubelet's side of gRPC through libgrpc, which is not our implementation.
     .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
+    // Messages of NRI and ttrpc as protoc has them: for a runtime that is not of our making.
+    .target(name: "NRIMessages", dependencies: [protobuf], swiftSettings: generated),
     .target(name: "CRIMessages", dependencies: [protobuf], swiftSettings: generated),
     // An API server, a kubelet, a runtime and machines: for tests and the demo.
     .target(

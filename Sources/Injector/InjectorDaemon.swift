@@ -7,10 +7,8 @@ import Journal
 import Linux
 package import Logging
 import NRI
-import NRIMessages
 import Netlink
 import PodNetwork
-import TTRPC
 
 /// `nearside-nri`: one thread that waits for the runtime, for requests and for its own end.
 ///
@@ -244,7 +242,7 @@ package final class InjectorDaemon {
             injector.stop(Sandbox(pod))
         case .createContainer(let pod, let container):
             do throws(InjectionError) { return try answer(try injector.admit(Sandbox(pod))) } catch {
-                log.error("container held back", metadata: ["container": "\(container.name)", "error": "\(error)"])
+                log.error("container held back", metadata: ["container": "\(container)", "error": "\(error)"])
                 return .failure("nearside: \(error)")
             }
         }
@@ -361,9 +359,8 @@ package final class InjectorDaemon {
 }
 
 extension Sandbox {
-    init(_ pod: NRIPodSandbox) {
+    init(_ pod: PodSandbox) {
         self.init(id: pod.id, podUID: pod.uid, pod: "\(pod.namespace)/\(pod.name)", namespacePath: pod.networkNamespace)
-        // The kubelet marks all its pods with where they came from (kubelet/types, ConfigSourceAnnotationKey).
-        isStatic = ["file", "http"].contains(pod.annotations["kubernetes.io/config.source"])
+        isStatic = ["file", "http"].contains(pod.configSource)
     }
 }

@@ -19,7 +19,7 @@ final class RuntimeConnection {
     init(_ path: String, name: String, index: String) throws {
         socket = try UnixSocket.connect(path)
         try UnixSocket.setTimeout(socket, milliseconds: requestTimeout)
-        try send(try session.register(name: name, index: index))
+        try send(session.register(name: name, index: index))
     }
 
     /// When the answer to a call that just came has to be on its way: some of the time is the runtime's.

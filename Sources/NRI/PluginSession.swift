@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NRIMessages
-import SwiftProtobuf
 package import TTRPC
 
 /// What the runtime tells a plugin, in our words.
@@ -9,11 +7,11 @@ package enum PluginEvent: Sendable {
     /// The runtime has taken us in and says how long a call may take, in milliseconds (0: not told).
     case configure(runtime: String, version: String, requestTimeout: Int)
     /// All pods there are, and the sandboxes with a container that runs or is paused.
-    case synchronize(pods: [NRIPodSandbox], running: Set<String>)
-    case runPodSandbox(NRIPodSandbox)
-    case stopPodSandbox(NRIPodSandbox)
-    case removePodSandbox(NRIPodSandbox)
-    case createContainer(NRIPodSandbox, NRIContainer)
+    case synchronize(pods: [PodSandbox], running: Set<String>)
+    case runPodSandbox(PodSandbox)
+    case stopPodSandbox(PodSandbox)
+    case removePodSandbox(PodSandbox)
+    case createContainer(PodSandbox, container: String)
 }
 
 /// How an event is answered.
@@ -55,29 +53,33 @@ package struct PluginSession: Sendable {
 
     /// Ties an answer to its call.
     package struct Token: Sendable {
-        fileprivate var call: Call
+        fileprivate var stream: UInt32
+        fileprivate var method: String
     }
 
     private static let pluginService = "nri.pkg.api.v1alpha1.Plugin"
     private static let runtimeService = "nri.pkg.api.v1alpha1.Runtime"
     /// RUN, STOP and REMOVE of pod sandboxes and CREATE of containers: known to every NRI.
-    private static let events: Int32 = 0x000f
+    private static let events: Int64 = 0x000f
 
     private var mux = MuxDecoder()
     private var plugin = Connection()
     private var runtime = Connection()
     private var registration: UInt32?
-    private var pods: [NRIPodSandbox] = []
-    private var running: Set<String> = []
+    /// The parts of a list that is not complete yet.
+    private var synchronization = SynchronizeRequest()
+
+    /// Names, paths and UIDs of more pods than a node can have.
+    private static let synchronizationLimit = 1 << 20
 
     package init() {}
 
     /// The first message: our name and our place in the order of plugins (two digits).
-    package mutating func register(name: String, index: String) throws(RPCFailure) -> [UInt8] {
-        var request = NRIRegisterPluginRequest()
-        request.pluginName = name
-        request.pluginIdx = index
-        let call = try runtime.call(service: Self.runtimeService, method: "RegisterPlugin", payload: request)
+    package mutating func register(name: String, index: String) -> [UInt8] {
+        var request = ProtobufWriter()
+        request.text(1, name)
+        request.text(2, index)
+        let call = runtime.call(service: Self.runtimeService, method: "RegisterPlugin", payload: request.bytes)
         registration = call.stream
         return Mux.frames(Mux.runtime, call.bytes)
     }
@@ -86,7 +88,7 @@ package struct PluginSession: Sendable {
         var outputs: [Output] = []
         for part in try mux.receive(bytes) {
             if part.connection == Mux.plugin {
-                for event in plugin.receive(part.bytes) { outputs += handle(event) }
+                for event in plugin.receive(part.bytes) { if let output = handle(event) { outputs.append(output) } }
             } else {
                 for event in runtime.receive(part.bytes) {
                     guard case .reply(let stream, let result) = event, stream == registration else { continue }
@@ -106,115 +108,93 @@ package struct PluginSession: Sendable {
         let result: Connection.Result =
             switch answer {
             case .failure(let why): .failure(RPCFailure(code: RPCFailure.unknown, message: why))
-            case .success: .success(success(token.call))
+            case .success: .success(token.method == "Configure" ? Self.subscription : [])
             case .hooks(let hooks): .success(Self.adjustment(hooks))
             }
-        return Mux.frames(Mux.plugin, plugin.answer(token.call, result))
+        return Mux.frames(Mux.plugin, plugin.answer(token.stream, result))
     }
 
+    /// CreateContainerResponse: adjust 1, hooks 5, create_runtime 2.
     private static func adjustment(_ hooks: [CreateRuntimeHook]) -> [UInt8] {
-        var response = NRICreateContainerResponse()
-        response.adjust.hooks.createRuntime = hooks.map { hook in
-            var message = NRIHook()
-            message.path = hook.path
-            message.args = hook.arguments
-            message.timeout.value = Int64(hook.seconds)
-            return message
+        var list = ProtobufWriter()
+        for hook in hooks {
+            var message = ProtobufWriter()
+            message.text(1, hook.path)
+            for argument in hook.arguments { message.element(2, Array(argument.utf8)) }
+            var seconds = ProtobufWriter()
+            seconds.integer(1, Int64(hook.seconds))
+            message.element(4, seconds.bytes)
+            list.element(2, message.bytes)
         }
-        return (try? response.serializedBytes()) ?? []
+        var adjustment = ProtobufWriter()
+        adjustment.element(5, list.bytes)
+        var response = ProtobufWriter()
+        response.element(1, adjustment.bytes)
+        return response.bytes
     }
 
-    /// An empty message: no adjustment, no update.
-    private func success(_ call: Call) -> [UInt8] {
-        guard call.method == "Configure" else { return [] }
-        var response = NRIConfigureResponse()
-        response.events = Self.events
-        return (try? response.serializedBytes()) ?? []
-    }
+    /// ConfigureResponse. All other answers without adjustment are empty.
+    private static let subscription: [UInt8] = {
+        var response = ProtobufWriter()
+        response.integer(2, events)
+        return response.bytes
+    }()
 
-    private mutating func handle(_ event: Connection.Event) -> [Output] {
+    /// SynchronizeResponse: the rest of the list is awaited.
+    private static let more: [UInt8] = {
+        var response = ProtobufWriter()
+        response.integer(2, 1)
+        return response.bytes
+    }()
+
+    private mutating func handle(_ event: Connection.Event) -> Output? {
         switch event {
-        case .send(let bytes): return [.send(Mux.frames(Mux.plugin, bytes))]
-        case .reply: return []
+        case .send(let bytes): return .send(Mux.frames(Mux.plugin, bytes))
+        case .reply: return nil
         case .call(let call):
-            do {
-                guard call.service == Self.pluginService else {
-                    throw RPCFailure(code: RPCFailure.unimplemented, message: "no service \(call.service)")
-                }
-                return try decode(call)
-            } catch let failure as RPCFailure {
-                return [.send(Mux.frames(Mux.plugin, plugin.answer(call, .failure(failure))))]
-            } catch {
-                let failure = RPCFailure(
-                    code: RPCFailure.invalidArgument, message: "the request of \(call.method) is malformed: \(error)")
-                return [.send(Mux.frames(Mux.plugin, plugin.answer(call, .failure(failure))))]
+            do throws(ProtobufReader.Malformed) { return try decode(call) } catch {
+                return refuse(call, RPCFailure.invalidArgument, "the request of \(call.method) is malformed: \(error)")
             }
         }
     }
 
-    /// A request without the fields that we do not know.
-    private static func read<Request: SwiftProtobuf.Message>(_ call: Call) throws -> Request {
-        var options = BinaryDecodingOptions()
-        options.discardUnknownFields = true
-        return try Request(serializedBytes: call.payload, options: options)
-    }
-
-    private mutating func decode(_ call: Call) throws -> [Output] {
-        let token = Token(call: call)
+    private mutating func decode(_ call: Call) throws(ProtobufReader.Malformed) -> Output {
+        guard call.service == Self.pluginService else { return refuse(call, RPCFailure.unimplemented, "no service \(call.service)") }
+        let token = Token(stream: call.stream, method: call.method)
         switch call.method {
         case "Configure":
-            let request = try NRIConfigureRequest(serializedBytes: call.payload)
-            return [
-                .event(
-                    .configure(
-                        runtime: request.runtimeName, version: request.runtimeVersion,
-                        requestTimeout: Int(clamping: request.requestTimeout)), token)
-            ]
+            let request = try ConfigureRequest(call.payload)
+            let timeout = Int(clamping: request.requestTimeout)
+            return .event(.configure(runtime: request.runtimeName, version: request.runtimeVersion, requestTimeout: timeout), token)
         case "Synchronize":
-            // Environments, arguments and mounts of all containers of a node are many megabytes; none of it is kept.
-            let request: NRISynchronizeRequest = try Self.read(call)
-            pods += request.pods
-            for container in request.containers where container.state == .containerRunning || container.state == .containerPaused {
-                running.insert(container.podSandboxID)
-            }
-            if request.more {
-                // Part of the list: the answer says only that the rest is awaited.
-                var response = NRISynchronizeResponse()
-                response.more = true
-                let payload: [UInt8] = try response.serializedBytes()
-                return [.send(Mux.frames(Mux.plugin, plugin.answer(call, .success(payload))))]
-            }
-            defer { (pods, running) = ([], []) }
-            return [.event(.synchronize(pods: pods, running: running), token)]
-        case "RunPodSandbox", "StopPodSandbox", "RemovePodSandbox":
-            let pod = (try Self.read(call) as NRIPodSandboxRequest).pod
-            switch call.method {
-            case "RunPodSandbox": return [.event(.runPodSandbox(pod), token)]
-            case "StopPodSandbox": return [.event(.stopPodSandbox(pod), token)]
-            default: return [.event(.removePodSandbox(pod), token)]
-            }
+            let part = try SynchronizeRequest(call.payload)
+            synchronization.pods += part.pods
+            synchronization.running.formUnion(part.running)
+            let (whole, isTooLong) = (synchronization, synchronization.size > Self.synchronizationLimit)
+            if part.more, !isTooLong { return .send(Mux.frames(Mux.plugin, plugin.answer(call.stream, .success(Self.more)))) }
+            synchronization = SynchronizeRequest()
+            if isTooLong { return refuse(call, RPCFailure.resourceExhausted, "names and paths of the pods are longer than 1 MiB") }
+            return .event(.synchronize(pods: whole.pods, running: whole.running), token)
+        case "RunPodSandbox": return .event(.runPodSandbox(try PodSandboxRequest(call.payload).pod), token)
+        case "StopPodSandbox": return .event(.stopPodSandbox(try PodSandboxRequest(call.payload).pod), token)
+        case "RemovePodSandbox": return .event(.removePodSandbox(try PodSandboxRequest(call.payload).pod), token)
         case "CreateContainer":
-            let request: NRICreateContainerRequest = try Self.read(call)
-            return [.event(.createContainer(request.pod, request.container), token)]
+            let request = try PodSandboxRequest(call.payload)
+            return .event(.createContainer(request.pod, container: request.container.name), token)
         case "StateChange":
-            let request: NRIStateChangeEvent = try Self.read(call)
+            let request = try StateChangeEvent(call.payload)
             switch request.event {
-            case .runPodSandbox: return [.event(.runPodSandbox(request.pod), token)]
-            case .stopPodSandbox: return [.event(.stopPodSandbox(request.pod), token)]
-            case .removePodSandbox: return [.event(.removePodSandbox(request.pod), token)]
-            default: return [.send(answer(token))]
+            case 1: return .event(.runPodSandbox(request.pod), token)
+            case 2: return .event(.stopPodSandbox(request.pod), token)
+            case 3: return .event(.removePodSandbox(request.pod), token)
+            default: return .send(answer(token))
             }
-        case "Shutdown":
-            return [.send(answer(token))]
-        default:
-            throw RPCFailure(code: RPCFailure.unimplemented, message: "no method \(call.method)")
+        case "Shutdown": return .send(answer(token))
+        default: return refuse(call, RPCFailure.unimplemented, "no method \(call.method)")
         }
     }
-}
 
-extension NRIPodSandbox {
-    /// The pod's network namespace; nil for a pod in the host's network.
-    package var networkNamespace: String? {
-        linux.namespaces.first { $0.type == "network" && !$0.path.isEmpty }?.path
+    private func refuse(_ call: Call, _ code: Int32, _ message: String) -> Output {
+        .send(Mux.frames(Mux.plugin, plugin.answer(call.stream, .failure(RPCFailure(code: code, message: message)))))
     }
 }

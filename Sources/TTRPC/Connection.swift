@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
-import NRIMessages
-package import SwiftProtobuf
-
 /// A call that arrived.
 package struct Call: Hashable, Sendable {
     package var stream: UInt32
     package var service: String
     package var method: String
-    package var payload: [UInt8]
+    /// A part of the frame that the call came in, which it keeps.
+    package var payload: ArraySlice<UInt8>
     /// How long the caller waits, in nanoseconds; 0 for ever.
     package var timeout: Int64
 
-    package init(stream: UInt32, service: String, method: String, payload: [UInt8], timeout: Int64) {
+    package init(stream: UInt32, service: String, method: String, payload: ArraySlice<UInt8>, timeout: Int64) {
         self.stream = stream
         self.service = service
         self.method = method
@@ -70,53 +67,49 @@ package struct Connection: Sendable {
 
     /// A call to send, with the stream its answer will come on.
     package mutating func call(
-        service: String, method: String, payload: some Message, timeout: Int64 = 0
-    ) throws(RPCFailure) -> (stream: UInt32, bytes: [UInt8]) {
+        service: String, method: String, payload: [UInt8], timeout: Int64 = 0
+    ) -> (stream: UInt32, bytes: [UInt8]) {
         let stream = nextStream
         nextStream &+= 2
-        do {
-            var request = TTRPCRequest()
-            request.service = service
-            request.method = method
-            request.payload = try payload.serializedBytes()
-            request.timeoutNano = timeout
-            return (stream, Frame(stream: stream, type: Frame.request, data: try request.serializedBytes()).bytes)
-        } catch { throw RPCFailure(code: RPCFailure.internalError, message: "cannot encode \(method): \(error)") }
+        var request = ProtobufWriter()
+        request.text(1, service)
+        request.text(2, method)
+        if !payload.isEmpty { request.element(3, payload) }
+        request.integer(4, timeout)
+        return (stream, Frame(stream: stream, type: Frame.request, data: request.bytes).bytes)
     }
 
     // MARK: Answering
 
-    /// The answer to a call. One that is too long becomes an error: a peer would close the connection.
-    package func answer(_ call: Call, _ result: Result) -> [UInt8] {
+    /// The answer to the call on that stream. One that is too long becomes an error: a peer would close the connection.
+    package func answer(_ stream: UInt32, _ result: Result) -> [UInt8] {
         switch result {
         case .success(let payload):
-            var response = TTRPCResponse()
-            response.payload = Data(payload)
-            guard let data: [UInt8] = try? response.serializedBytes(), data.count <= Frame.dataLimit else {
-                return failure(
-                    call.stream, RPCFailure.resourceExhausted, "the answer to \(call.method) is longer than 4 MiB")
+            var response = ProtobufWriter()
+            if !payload.isEmpty { response.element(2, payload) }
+            guard response.bytes.count <= Frame.dataLimit else {
+                return failure(stream, RPCFailure.resourceExhausted, "the answer is longer than 4 MiB")
             }
-            return Frame(stream: call.stream, type: Frame.response, data: data).bytes
+            return Frame(stream: stream, type: Frame.response, data: response.bytes).bytes
         case .failure(let error):
-            return failure(call.stream, error.code, error.message)
+            return failure(stream, error.code, error.message)
         }
     }
 
     private func failure(_ stream: UInt32, _ code: Int32, _ message: String) -> [UInt8] {
-        var response = TTRPCResponse()
-        response.status.code = code
-        response.status.message = String(message.prefix(4096))
-        // A message of two short fields always encodes.
-        let data: [UInt8] = (try? response.serializedBytes()) ?? []
-        return Frame(stream: stream, type: Frame.response, data: data).bytes
+        var status = ProtobufWriter()
+        status.integer(1, Int64(code))
+        status.text(2, String(message.prefix(4096)))
+        var response = ProtobufWriter()
+        response.element(1, status.bytes)
+        return Frame(stream: stream, type: Frame.response, data: response.bytes).bytes
     }
 
     // MARK: Receiving
 
-    package mutating func receive(_ bytes: some Sequence<UInt8>) -> [Event] {
-        decoder.append(bytes)
+    package mutating func receive(_ bytes: some Collection<UInt8>) -> [Event] {
         var events: [Event] = []
-        while let event = decoder.next() {
+        for event in decoder.receive(Array(bytes)[...]) {
             switch event {
             case .frame(let frame) where frame.type == Frame.request:
                 events.append(accept(frame))
@@ -147,24 +140,53 @@ package struct Connection: Sendable {
                 failure(frame.stream, RPCFailure.invalidArgument, "stream \(frame.stream) cannot begin a call"))
         }
         lastStream = frame.stream
-        do {
-            let request = try TTRPCRequest(serializedBytes: frame.data)
-            return .call(
-                Call(
-                    stream: frame.stream, service: request.service, method: request.method,
-                    payload: [UInt8](request.payload), timeout: request.timeoutNano))
+        do throws(ProtobufReader.Malformed) {
+            var call = Call(stream: frame.stream, service: "", method: "", payload: [], timeout: 0)
+            var reader = ProtobufReader(frame.data[...])
+            while let field = try reader.next() {
+                switch field {
+                case (1, .bytes(let bytes)): call.service = try ProtobufReader.text(bytes)
+                case (2, .bytes(let bytes)): call.method = try ProtobufReader.text(bytes)
+                case (3, .bytes(let bytes)): call.payload = bytes
+                case (4, .integer(let value)): call.timeout = Int64(truncatingIfNeeded: value)
+                default: continue
+                }
+            }
+            return .call(call)
         } catch {
             return .send(failure(frame.stream, RPCFailure.invalidArgument, "the request is malformed: \(error)"))
         }
     }
 
     private static func result(_ frame: Frame) -> Result {
-        do {
-            let response = try TTRPCResponse(serializedBytes: frame.data)
-            guard response.hasStatus, response.status.code != 0 else { return .success([UInt8](response.payload)) }
-            return .failure(RPCFailure(code: response.status.code, message: response.status.message))
+        do throws(ProtobufReader.Malformed) {
+            var payload: ArraySlice<UInt8> = []
+            var status = RPCFailure(code: 0, message: "")
+            var reader = ProtobufReader(frame.data[...])
+            while let field = try reader.next() {
+                switch field {
+                case (1, .bytes(let bytes)): try status.merge(bytes)
+                case (2, .bytes(let bytes)): payload = bytes
+                default: continue
+                }
+            }
+            return status.code == 0 ? .success(Array(payload)) : .failure(status)
         } catch {
             return .failure(RPCFailure(code: RPCFailure.internalError, message: "the answer is malformed: \(error)"))
+        }
+    }
+}
+
+extension RPCFailure {
+    fileprivate mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+        var reader = ProtobufReader(bytes)
+        while let field = try reader.next() {
+            switch field {
+            case (1, .integer(let value)): code = Int32(truncatingIfNeeded: value)
+            // What does not fit is cut: it is told to people.
+            case (2, .bytes(let bytes)): message = String(decoding: bytes.prefix(ProtobufReader.textLimit), as: UTF8.self)
+            default: continue
+            }
         }
     }
 }

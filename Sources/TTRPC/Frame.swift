@@ -34,6 +34,8 @@ package struct Frame: Hashable, Sendable {
 }
 
 /// Cuts a stream of bytes into frames, however the bytes arrive.
+///
+/// The data of a frame is collected in one array of its length, which is handed on as it is: nothing here holds it any longer.
 package struct FrameDecoder: Sendable {
     package enum Event: Hashable, Sendable {
         case frame(Frame)
@@ -41,51 +43,45 @@ package struct FrameDecoder: Sendable {
         case oversized(stream: UInt32, type: UInt8, length: Int)
     }
 
-    private var buffer: [UInt8] = []
-    private var start = 0
+    private var header: [UInt8] = []
+    private var data: [UInt8] = []
     private var toSkip = 0
 
     package init() {}
 
-    package mutating func append(_ bytes: some Sequence<UInt8>) {
-        // What was consumed is dropped before the buffer grows.
-        if start == buffer.count {
-            // Also the memory of a large frame.
-            buffer = []
-            start = 0
-        } else if start > 0 {
-            buffer.removeFirst(start)
-            start = 0
+    /// The frames that are complete with these bytes.
+    package mutating func receive(_ bytes: ArraySlice<UInt8>) -> [Event] {
+        var events: [Event] = []
+        var rest = bytes
+        func take(_ count: Int) -> ArraySlice<UInt8> {
+            defer { rest = rest.dropFirst(count) }
+            return rest.prefix(count)
         }
-        buffer += bytes
-    }
-
-    /// The next event, or nil until more bytes come.
-    package mutating func next() -> Event? {
-        if toSkip > 0 {
-            let skipped = min(toSkip, buffer.count - start)
-            start += skipped
-            toSkip -= skipped
-            if toSkip > 0 { return nil }
+        while true {
+            toSkip -= take(toSkip).count
+            guard toSkip == 0 else { return events }
+            if header.count < Frame.headerLength {
+                header += take(Frame.headerLength - header.count)
+                guard header.count == Frame.headerLength else { return events }
+                let length = Int(integer(at: 0))
+                if length > Frame.dataLimit {
+                    events.append(.oversized(stream: integer(at: 4), type: header[8], length: length))
+                    toSkip = length
+                    header = []
+                    continue
+                }
+                data.reserveCapacity(length)
+            }
+            let length = Int(integer(at: 0))
+            data += take(length - data.count)
+            guard data.count == length else { return events }
+            events.append(.frame(Frame(stream: integer(at: 4), type: header[8], flags: header[9], data: data)))
+            (header, data) = ([], [])
         }
-        guard buffer.count - start >= Frame.headerLength else { return nil }
-        let length = Int(integer(at: start))
-        let stream = integer(at: start + 4)
-        let type = buffer[start + 8]
-        let flags = buffer[start + 9]
-        if length > Frame.dataLimit {
-            start += Frame.headerLength
-            toSkip = length
-            return .oversized(stream: stream, type: type, length: length)
-        }
-        guard buffer.count - start >= Frame.headerLength + length else { return nil }
-        let body = start + Frame.headerLength
-        start = body + length
-        return .frame(Frame(stream: stream, type: type, flags: flags, data: Array(buffer[body..<body + length])))
     }
 
     private func integer(at index: Int) -> UInt32 {
-        buffer[index..<index + 4].reduce(0) { $0 << 8 | UInt32($1) }
+        header[index..<index + 4].reduce(0) { $0 << 8 | UInt32($1) }
     }
 }
 

@@ -95,15 +95,15 @@ package final class RuntimePeer {
             for (connection, bytes) in try receive() where connection == Mux.runtime {
                 for case .call(let call) in runtime.receive(bytes) {
                     guard call.method == "RegisterPlugin" else { continue }
-                    pluginName = try NRIRegisterPluginRequest(serializedBytes: call.payload).pluginName
-                    try UnixSocket.send(Mux.frames(Mux.runtime, runtime.answer(call, .success([]))), to: socket)
+                    pluginName = try NRIRegisterPluginRequest(serializedBytes: Array(call.payload)).pluginName
+                    try UnixSocket.send(Mux.frames(Mux.runtime, runtime.answer(call.stream, .success([]))), to: socket)
                 }
             }
         }
     }
 
     package func call<Answer: Message>(_ method: String, _ request: some Message) throws -> Answer {
-        let (stream, bytes) = try plugin.call(service: Self.service, method: method, payload: request)
+        let (stream, bytes) = plugin.call(service: Self.service, method: method, payload: try request.serializedBytes())
         try UnixSocket.send(Mux.frames(Mux.plugin, bytes), to: socket)
         while true {
             for (connection, bytes) in try receive() where connection == Mux.plugin {
@@ -139,4 +139,7 @@ extension NRIPodSandbox {
         }
         return pod
     }
+
+    /// Path of the pod's network namespace; nil for a pod in the host's network.
+    package var networkNamespace: String? { linux.namespaces.first { $0.type == "network" && !$0.path.isEmpty }?.path }
 }

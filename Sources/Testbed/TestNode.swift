@@ -42,6 +42,8 @@ package final class TestNode {
         package var hasFaults = false
         /// How long the runtime waits for a plugin's answer, in milliseconds.
         package var runtimePatience = 60_000
+        /// What the runtime says of how long a plugin may take, in milliseconds.
+        package var requestTimeout = 2000
         /// How long the kubelet waits for the answer to a call, in milliseconds.
         package var kubeletPatience = 45_000
         /// A topology policy for nearside-node, as JSON.
@@ -216,7 +218,7 @@ package final class TestNode {
     package func connectRuntime() throws {
         runtime = try RuntimePeer(
             listener: runtimeListener, dialect: options.dialect, pods: synchronized, containers: containers,
-            patience: options.runtimePatience)
+            requestTimeout: options.requestTimeout, patience: options.runtimePatience)
     }
 
     /// - Parameters:

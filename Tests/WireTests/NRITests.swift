@@ -45,10 +45,10 @@ struct NRITests {
     }
 
     @Test
-    func `registration is the first message, on the runtime's connection`() throws {
+    func `registration is the first message, on the runtime's connection`() {
         var session = PluginSession()
         #expect(
-            try session.register(name: "near", index: "10")
+            session.register(name: "near", index: "10")
                 == hex(
                     """
                     00000002 00000044                        // connection 2, 68 bytes
@@ -182,7 +182,7 @@ struct NRITests {
             return
         }
         #expect(running == ["s1", "s3"])
-        #expect(pods == [Self.pod, Self.pod], "without the unknown field")
+        #expect(pods == [PodSandbox(Self.pod), PodSandbox(Self.pod)])
     }
 
     @Test

@@ -86,17 +86,6 @@ struct NoiseTests {
     }
 
     @Test
-    func `spoiled payloads are events or errors`() throws {
-        var noise = Noise(seed: 7)
-        let payload: [UInt8] = try Self.pod().serializedBytes()
-        for length in 0..<payload.count { _ = try? NRIPodSandbox(serializedBytes: Array(payload[..<length])) }
-        for _ in 0..<5_000 {
-            let spoiled = noise.spoil(payload)
-            if let pod = try? NRIPodSandbox(serializedBytes: spoiled) { _ = pod.networkNamespace }
-        }
-    }
-
-    @Test
     func `requests of noise are none`() {
         var noise = Noise(seed: 11)
         for _ in 0..<5_000 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FoundationEssentials
 import NRIMessages
 import SwiftProtobuf
 import TTRPC
@@ -37,6 +38,33 @@ struct TTRPCTests {
     }
 
     @Test
+    func `a frame with spoiled data is the call that the code of protoc reads in it, or an error`() throws {
+        var request = TTRPCRequest()
+        (request.service, request.method, request.payload, request.timeoutNano) = ("service", "method", Data([1, 2, 3]), -1)
+        var entry = TTRPCKeyValue()
+        (entry.key, entry.value) = ("key", "value")
+        request.metadata = [entry]
+        let data: [UInt8] = try request.serializedBytes()
+        var noise = Noise(seed: 3)
+        var calls = 0
+        for _ in 0..<5000 {
+            let spoiled = noise.spoil(data)
+            var server = Connection()
+            let events = server.receive(frame(1, 1, spoiled))
+            guard let expected = try? TTRPCRequest(serializedBytes: spoiled) else { continue }
+            if case .call(let call) = events.first {
+                #expect(call.service == expected.service && call.method == expected.method)
+                #expect(call.payload == ArraySlice(expected.payload) && call.timeout == expected.timeoutNano)
+                calls += 1
+            } else {
+                // Groups, which nobody sends, are an error.
+                #expect(status(events) == 3)
+            }
+        }
+        #expect(calls > 500)
+    }
+
+    @Test
     func `calls and replies arrive whole, however the bytes come`() throws {
         var client = Connection()
         var server = Connection()
@@ -52,7 +80,7 @@ struct TTRPCTests {
         }
         #expect(calls.map(\.method) == ["M0", "M1", "M2", "M3", "M4"])
         #expect(calls.map(\.stream) == [1, 3, 5, 7, 9])
-        let answers = calls.reversed().flatMap { server.answer($0, .success([1, 2])) }
+        let answers = calls.reversed().flatMap { server.answer($0.stream, .success([1, 2])) }
         var replies: [UInt32] = []
         for byte in answers {
             for case .reply(let stream, .success([1, 2])) in client.receive([byte]) { replies.append(stream) }
@@ -113,8 +141,7 @@ struct TTRPCTests {
     @Test
     func `an answer over the limit becomes an error`() {
         let server = Connection()
-        let call = Call(stream: 1, service: "S", method: "M", payload: [], timeout: 0)
-        let bytes = server.answer(call, .success([UInt8](repeating: 0, count: Frame.dataLimit + 1)))
+        let bytes = server.answer(1, .success([UInt8](repeating: 0, count: Frame.dataLimit + 1)))
         #expect(bytes.count < 1000)
         var client = Connection()
         guard case .reply(1, .failure(let failure)) = client.receive(bytes).first else {

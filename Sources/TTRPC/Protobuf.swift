@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The fields of a message in the wire format of Protocol Buffers, in their order.
+///
+/// It reads in place: a field of bytes is a slice of the message, and what nobody asks for costs nothing. It does not recurse; a
+/// message in a message is read by another reader. A field whose wire type is not the one of its definition is to be passed over
+/// like an unknown one. Groups, which no message of ttrpc and NRI has, are an error.
+///
+/// Source: protobuf.dev, "Encoding".
+package struct ProtobufReader: Sendable {
+    package enum Value: Sendable {
+        case integer(UInt64)
+        case bytes(ArraySlice<UInt8>)
+        /// A number of fixed width: no field that is read here has one.
+        case fixed
+    }
+
+    package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
+        package var description: String
+        package static let truncated = Malformed(description: "it ends within a field")
+    }
+
+    private var rest: ArraySlice<UInt8>
+
+    package init(_ message: ArraySlice<UInt8>) { rest = message }
+
+    /// The next field; nil at the end of the message.
+    package mutating func next() throws(Malformed) -> (number: Int, value: Value)? {
+        guard !rest.isEmpty else { return nil }
+        let tag = try integer()
+        guard let number = Int(exactly: tag >> 3), (1..<1 << 29).contains(number) else {
+            throw Malformed(description: "a field has no valid number")
+        }
+        switch tag & 7 {
+        case 0: return (number, .integer(try integer()))
+        case 1:
+            _ = try take(8)
+            return (number, .fixed)
+        case 2: return (number, .bytes(try take(try integer())))
+        case 5:
+            _ = try take(4)
+            return (number, .fixed)
+        default: throw Malformed(description: "field \(number) has the wire type \(tag & 7)")
+        }
+    }
+
+    private mutating func take(_ length: UInt64) throws(Malformed) -> ArraySlice<UInt8> {
+        guard length <= rest.count else { throw .truncated }
+        let part = rest.prefix(Int(length))
+        rest = rest.dropFirst(part.count)
+        return part
+    }
+
+    private mutating func integer() throws(Malformed) -> UInt64 {
+        var value: UInt64 = 0
+        for shift in stride(from: 0, to: 64, by: 7) {
+            guard let byte = rest.popFirst() else { throw .truncated }
+            value |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 { return value }
+        }
+        throw Malformed(description: "an integer has more than 10 bytes")
+    }
+
+    /// Longest text that is taken: a path of Linux.
+    package static let textLimit = 4096
+
+    package static func text(_ bytes: ArraySlice<UInt8>) throws(Malformed) -> String {
+        guard bytes.count <= textLimit else { throw Malformed(description: "a text of \(bytes.count) bytes is longer than \(textLimit)") }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw Malformed(description: "a text is not UTF-8") }
+        return text
+    }
+}
+
+/// Writes the wire format of Protocol Buffers, fields in the order of the calls.
+package struct ProtobufWriter: Sendable {
+    package private(set) var bytes: [UInt8] = []
+
+    package init() {}
+
+    /// Writes a number; 0 is the default and is not written.
+    package mutating func integer(_ number: Int, _ value: Int64) {
+        guard value != 0 else { return }
+        tag(number, 0)
+        variable(UInt64(bitPattern: value))
+    }
+
+    /// Writes a text; the empty one is the default and is not written.
+    package mutating func text(_ number: Int, _ value: String) {
+        if !value.isEmpty { element(number, Array(value.utf8)) }
+    }
+
+    /// Writes a message or an element of a list, also an empty one.
+    package mutating func element(_ number: Int, _ value: [UInt8]) {
+        tag(number, 2)
+        variable(UInt64(value.count))
+        bytes += value
+    }
+
+    private mutating func tag(_ number: Int, _ type: Int) { variable(UInt64(number << 3 | type)) }
+
+    private mutating func variable(_ value: UInt64) {
+        var value = value
+        while value >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: value) | 0x80)
+            value >>= 7
+        }
+        bytes.append(UInt8(value))
+    }
+}
