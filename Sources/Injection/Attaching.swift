@@ -82,11 +82,6 @@ extension PodInjector {
                     host: order.plan?.child == nil ? order.record : nil)
                 attachment.hardwareAddress = order.plan?.hardwareAddress
                 attachment.rdmaDevice = order.rdmaDevice
-                // A NIC that stays on the host for several pods has an RDMA device that others may have open.
-                if order.plan?.child == nil, let device = plan.devices.first(where: { $0.device == order.device })?.rdmaDevice {
-                    if order.rdmaDevice == nil { attachment.sharedRDMADevice = device }
-                    attachment.rdmaContexts = try host.contextNumbers(ofRDMADevice: device)
-                }
                 attachment.vrf = order.plan?.vrf?.name
                 for family in order.plan?.leaseFamilies ?? [] { attachment[family] = .awaited }
                 if let function = functions[order.device] { attachment.virtualFunction = try host.record(function) }

@@ -68,7 +68,7 @@ extension PodInjector {
         }) {
             held[group.namespace] = nil
         }
-        if left.isEmpty {
+        if left.isEmpty, state.sharedRDMADevices == nil {
             try removeState(state.claim.uid)
         } else if state != before {
             try write(state)

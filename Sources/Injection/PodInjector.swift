@@ -203,7 +203,9 @@ package final class PodInjector {
     /// The claim is given up: everything comes back to the host before this returns.
     package func release(claim uid: String) throws(InjectionError) {
         guard var state = try readState(uid) else { return }
+        returnRDMADevices(&state)
         try detach(&state) { _ in true }
+        if state.attachments.isEmpty { try removeState(uid) }
     }
 
     /// The connection to the runtime ended: what it told of sandboxes may be out of date.

@@ -302,6 +302,7 @@ package final class InjectorDaemon {
 
     private func publish(_ claim: String) throws(InjectionError) {
         let plan = try injector.preparedPlan(claim)
+        try injector.recordRDMADevices(of: plan)
         do throws(SpecRefusal) { try specs.publish(plan) } catch { throw InjectionError("claim \(plan.claim): \(error)") }
     }
 

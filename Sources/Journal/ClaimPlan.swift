@@ -31,6 +31,9 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
 
     /// True when something has to be moved into the pod.
     package var hasInterfaces: Bool { devices.contains { $0.isMoved } }
+
+    /// True when containers get nodes of RDMA devices, which somebody can keep open beyond the pod.
+    package var hasRDMANodes: Bool { devices.contains { !$0.verbsNodes.isEmpty } }
 }
 
 package struct ClaimIdentity: Hashable, Sendable, Codable, CustomStringConvertible {
@@ -82,6 +85,12 @@ package struct DevicePlan: Hashable, Sendable, Codable {
 
     /// True when something of it has to be moved into the pod.
     package var isMoved: Bool { interface != nil || rdmaDevice != nil }
+
+    /// Names of the nodes by which containers open its RDMA devices: `uverbs0`.
+    package var verbsNodes: [String] {
+        let folder = "/dev/infiniband/"
+        return (access?.nodes ?? []).filter { $0.path.hasPrefix("\(folder)uverbs") }.map { String($0.path.dropFirst(folder.count)) }
+    }
 }
 
 /// What the physical function is told of a virtual one before it goes into a pod. What is nil stays as it is.

@@ -12,11 +12,29 @@ package struct ClaimState: Hashable, Sendable, Codable {
     /// The run of the kernel it tells of; after the next boot there is nothing left of it.
     package var boot: String
     package var attachments: [Attachment]
+    /// RDMA devices that all namespaces see, of which containers get the nodes. Nil when there are none.
+    package var sharedRDMADevices: [SharedRDMADevice]?
 
     package init(claim: ClaimIdentity, boot: String = Boot.current, attachments: [Attachment]) {
         self.claim = claim
         self.boot = boot
         self.attachments = attachments
+    }
+}
+
+/// An RDMA device that a claim's containers can open, and nobody may have open after the claim.
+package struct SharedRDMADevice: Hashable, Sendable, Codable {
+    /// Name of the device in its pool.
+    package var device: String
+    /// Name of the RDMA device: `mlx5_0`.
+    package var name: String
+    /// Numbers of the contexts that programs of the host had open before.
+    package var contexts: [UInt32]
+
+    package init(device: String, name: String, contexts: [UInt32]) {
+        self.device = device
+        self.name = name
+        self.contexts = contexts
     }
 }
 
@@ -82,7 +100,7 @@ package struct Attachment: Hashable, Sendable, Codable {
     }
 
     /// What messages call it.
-    package var label: String { host?.name ?? podName ?? rdmaDevice ?? device }
+    package var label: String { host?.name ?? podName ?? rdmaDevice ?? sharedRDMADevice ?? device }
 
     /// How far a lease is; nil for one that it does not ask for.
     package subscript(family: Lease.Family) -> LeasePhase? {

@@ -22,6 +22,8 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     case containers, deviceNodes
     /// Parts of the record of an interface of the host.
     case softwareRDMA, queueing
+    /// The claim's RDMA devices are looked at when it is released.
+    case sharedRDMA
 }
 
 /// The contents of a file of the journal.

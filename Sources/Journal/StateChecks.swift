@@ -19,7 +19,7 @@ extension ClaimState: JournalValue {
     var fileUID: String { claim.uid }
 
     package var features: Set<JournalFeature> {
-        attachments.reduce(into: []) { $0.formUnion($1.features) }
+        attachments.reduce(into: sharedRDMADevices == nil ? [] : [.sharedRDMA]) { $0.formUnion($1.features) }
     }
 
     /// The violations of a state's limits. Pure.
@@ -29,6 +29,11 @@ extension ClaimState: JournalValue {
         checks.expect(boot.isEmpty || Names.isUID(boot), .name, "boot", "is no boot id")
         checks.count(attachments.count, StateLimits.attachments, "attachments")
         for (index, attachment) in attachments.enumerated() { attachment.check(&checks, "attachments[\(index)]") }
+        checks.count(sharedRDMADevices?.count ?? 0, StateLimits.attachments, "sharedRDMADevices")
+        for (index, device) in (sharedRDMADevices ?? []).enumerated() {
+            checks.plain(device.device, 63, "sharedRDMADevices[\(index)].device")
+            checks.plain(device.name, 63, "sharedRDMADevices[\(index)].name")
+        }
         return checks.problems
     }
 }

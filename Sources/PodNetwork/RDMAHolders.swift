@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Journal
 import Linux
 package import Netlink
 
@@ -15,9 +16,20 @@ extension HostNetwork {
         return PodNetworkError(name, "look who has it open", Self.describe(contexts) { Self.command(of: $0) })
     }
 
-    /// Numbers of the contexts that processes have open on a device of this namespace.
-    package func contextNumbers(ofRDMADevice name: String) throws(PodNetworkError) -> [UInt32] {
-        try contexts(ofRDMADevice: name).map(\.number)
+    /// The RDMA devices whose nodes a plan gives to containers, with the contexts that are open on them. None where devices move into
+    /// pods: with a move the kernel ends all contexts.
+    package func sharedRDMADevices(of plan: ClaimPlan) throws(PodNetworkError) -> [SharedRDMADevice] {
+        guard rdma != nil, try !movesRDMA() else { return [] }
+        var shared: [SharedRDMADevice] = []
+        for device in plan.devices {
+            for node in device.verbsNodes where !node.contains("/") {
+                let file = "\(sysfs)/class/infiniband_verbs/\(node)/ibdev"
+                guard let name = (try? Files.readText(file))?.split(separator: "\n").first.map(String.init) else { continue }
+                let contexts = try contexts(ofRDMADevice: name).map(\.number)
+                shared.append(SharedRDMADevice(device: device.device, name: name, contexts: contexts))
+            }
+        }
+        return shared
     }
 
     /// Contexts of processes on a device of this namespace; none where the kernel does not tell.

@@ -113,7 +113,8 @@ extension PodNetwork {
             for (device, error) in try restoreOnHost(returns, moved: moved) { problems.append((device, refusals[device] ?? error)) }
         } catch { problems = returns.map { ($0.device, error) } }
         for entry in returns where !problems.contains(where: { $0.device == entry.device }) {
-            guard let device = entry.rdmaDevice ?? entry.sharedRDMADevice else { continue }
+            // Of one that moves the kernel cuts what is open.
+            guard let device = entry.sharedRDMADevice else { continue }
             do throws(PodNetworkError) {
                 if let error = try host.holders(ofRDMADevice: device, besides: entry.rdmaContexts) {
                     problems.append((entry.device, error))

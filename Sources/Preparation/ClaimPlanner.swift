@@ -189,11 +189,18 @@ package struct ClaimPlanner: Sendable {
     private func refuseHeld(_ member: Member, _ claim: ClaimIdentity, _ others: [ClaimPlan], _ problems: inout [String]) {
         let result = member.result
         guard result.adminAccess != true else { return }
+        let nodes = Set(member.device.charDevices.map(\.path))
         for other in others where other.claim.uid != claim.uid {
             for plan in other.devices where plan.pool == result.pool {
                 // A share is one of several allocations that the scheduler counts.
                 if plan.device == result.device, result.shareID == nil || plan.shareID == nil {
                     problems.append("device \(result.device) is still held by claim \(other.claim)")
+                }
+                // One node can open several devices: /dev/vfio/GROUP does so with all functions of the group.
+                if plan.device != result.device, let node = plan.access?.nodes.first(where: { nodes.contains($0.path) }) {
+                    problems.append(
+                        "device \(result.device) is opened by \(node.path), as is \(plan.device), which claim \(other.claim) holds; claim them together"
+                    )
                 }
                 // A physical function takes its virtual ones along, or leaves them without anybody to set them up.
                 if let function = devices[plan.device]?.function?.physicalFunction, function == member.device.function?.address {

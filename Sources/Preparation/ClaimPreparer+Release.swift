@@ -12,7 +12,7 @@ extension ClaimPreparer {
         let plan = try await beginRelease(identity, until: end)
         // No lock is held here: the plan says `released`, so nobody prepares the claim or takes its devices meanwhile. Also without a
         // plan, which may have been damaged: what has left the host comes back.
-        if plan?.hasInterfaces ?? journal.hasState(identity.uid) {
+        if plan.map({ $0.hasInterfaces || $0.hasRDMANodes }) ?? journal.hasState(identity.uid) {
             try await release(identity)
         } else if case .failure(let error) = await ask(.release(claim: identity.uid), milliseconds: Self.withdrawalTimeout).value {
             // Only the CDI specification is left, which nearside-nri removes at its next start.

@@ -135,6 +135,30 @@ struct ClaimPlannerTests {
     }
 
     @Test
+    func `functions of one IOMMU group go to one claim, and not to two`() throws {
+        var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
+        let group = CharDevice(path: "/dev/vfio/41", major: 511, minor: 3)
+        let gpus = machine.functions.indices.filter { machine.functions[$0].vendor == "10de" }.prefix(3)
+        for (number, index) in gpus.enumerated() {
+            machine.functions[index].driver = "vfio-pci"
+            machine.functions[index].iommuGroup = number < 2 ? 41 : 42
+            machine.functions[index].charDevices = number < 2 ? [group] : [CharDevice(path: "/dev/vfio/42", major: 511, minor: 4)]
+        }
+        machine.sharedCharDevices = [CharDevice(path: "/dev/vfio/vfio", major: 10, minor: 196)]
+        let names = gpus.map { machine.functions[$0].sliceName }
+        let devices = Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })
+        let planner = ClaimPlanner(PlannerOptions(driver: Self.driver), devices: devices)
+        let first = try planner.plan(Self.claim([("gpu", names[0])], uid: "u1"), others: []).plan
+        let error = #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("gpu", names[1])], uid: "u2"), others: [first]) }
+        #expect(
+            error?.description
+                == "claim ns/c: device \(names[1]) is opened by /dev/vfio/41, as is \(names[0]), which claim ns/c holds; claim them together"
+        )
+        #expect(try planner.plan(Self.claim([("gpu", names[2])], uid: "u2"), others: [first]).plan.devices.count == 1)
+        #expect(try planner.plan(Self.claim([("gpu", names[0]), ("gpu", names[1])], uid: "u1"), others: [first]).plan.devices.count == 2)
+    }
+
+    @Test
     func `a device that another claim holds is refused`() throws {
         let held = try Self.planner().plan(Self.claim([("nic", Self.nic)], uid: "u2", pods: ["p2"]), others: []).plan
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", Self.nic)]), others: [held]) }
