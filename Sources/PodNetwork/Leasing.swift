@@ -27,7 +27,7 @@ extension PodNetwork {
             var requests: [NetlinkRequest] = []
             var address = given.address
             if let own = address {
-                let policy = try policy(plan, index: index, reserved: reserved, pod)
+                let policy = try policy(plan, index: index, reserved: reserved, for: given, own)
                 if let reason = policy.refusal(of: own) {
                     refused = [reason]
                     address = nil
@@ -53,22 +53,48 @@ extension PodNetwork {
     }
 
     /// What a server may say, from what the pod has now: the networks that its own interface, that of the default route, leads to other than by
-    /// default, are the cluster's.
+    /// default, are the cluster's, and so is that interface's own address.
+    ///
+    /// A pod can have any number of routes: of each network in the lease one that is in its way is enough.
     private func policy(
-        _ plan: InterfacePlan, index: Int32, reserved: [IPPrefix], _ pod: NetlinkSocket
+        _ plan: InterfacePlan, index: Int32, reserved: [IPPrefix], for lease: Lease, _ own: IPPrefix
     ) throws(PodNetworkError) -> LeasePolicy {
-        let routes = try HostNetwork.step(plan.name, "list the pod's routes") { () throws(NetlinkError) in
-            try NetlinkSocket().routes()
+        let destinations = Set(lease.routes.map(\.destination))
+        var open = destinations.union([own.network])
+        var networks: Set<IPPrefix> = []
+        var taken: Set<IPPrefix> = []
+        func reserve(_ network: IPPrefix) {
+            let met = open.filter(network.overlaps)
+            if !met.isEmpty { networks.insert(network) }
+            open.subtract(met)
         }
-        let others = routes.filter { $0.table == Route.mainTable && !$0.interfaces.contains(index) }
-        let cluster = Set(others.filter(\.isDefault).flatMap(\.interfaces))
-        let networks = others.filter { !$0.interfaces.allSatisfy { !cluster.contains($0) } }.compactMap(\.destination).filter {
-            $0.length > 0
+        try HostNetwork.step(plan.name, "list the pod's routes") { () throws(NetlinkError) in
+            let socket = try NetlinkSocket()
+            var cluster: Set<Int32> = []
+            func look(_ body: (Route) -> Void) throws(NetlinkError) {
+                _ = try socket.routes { route in
+                    if route.table == Route.mainTable, !route.interfaces.contains(index) { body(route) }
+                    return false
+                }
+            }
+            try look { route in if route.isDefault { cluster.formUnion(route.interfaces) } }
+            try look { route in
+                guard let destination = route.destination else { return }
+                if destinations.contains(destination) { taken.insert(destination) }
+                if destination.length > 0, !cluster.isDisjoint(with: route.interfaces) { reserve(destination) }
+            }
+            for interface in cluster.sorted().prefix(Self.mostClusterInterfaces) {
+                for address in try socket.addresses(of: interface) {
+                    reserve(IPPrefix(address: address.prefix.address, length: address.prefix.address.bitCount))
+                }
+            }
         }
         return LeasePolicy(
-            allowed: plan.dhcpRoutes ?? [], reserved: reserved + networks,
-            taken: plan.vrf == nil ? Set(others.compactMap(\.destination)) : [])
+            allowed: plan.dhcpRoutes ?? [], reserved: reserved + networks.sorted { $0.description < $1.description },
+            taken: plan.vrf == nil ? taken : [])
     }
+
+    private static let mostClusterInterfaces = 16
 
     private static func requests(
         _ lease: Lease, _ address: IPPrefix, _ given: [Lease.Route], _ plan: InterfacePlan, _ index: Int32

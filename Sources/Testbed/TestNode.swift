@@ -36,6 +36,8 @@ package final class TestNode {
         /// What else nearside-nri is started with, and capabilities that it gets beyond those it always needs.
         package var injectorArguments: [String] = []
         package var injectorCapabilities: [String] = []
+        /// Variables that nearside-nri has in its environment besides: `NAME=VALUE`.
+        package var injectorEnvironment: [String] = []
         /// The program of hack/testbed/seccomp.c, which starts the daemons under the profiles of manifests/seccomp; nil to start them without.
         package var confiner = Place.confiner
         /// Whether the daemons can be made to fail at a chosen step.
@@ -201,6 +203,9 @@ package final class TestNode {
             command = [confiner, "\(Place.project)/manifests/seccomp/\(name).json"] + command
         }
         if options.hasFaults { command = ["/usr/bin/env"] + (try faults(name).environment) + command }
+        if name == "nearside-nri", !options.injectorEnvironment.isEmpty {
+            command = ["/usr/bin/env"] + options.injectorEnvironment + command
+        }
         let bounding = (["-all"] + capabilities.map { "+\($0)" }).joined(separator: ",")
         return try ChildProcess(
             "/usr/bin/setpriv",

@@ -95,7 +95,8 @@ struct NearsideNRI: ParsableCommand {
         }
     }
 
-    /// Those of the command line, and the address at which pods reach the API server.
+    /// Those of the command line, and the part of the services' network in which addresses are chosen by hand: the API server has the first,
+    /// and all that are chosen, as that of DNS, are among the first 256 (KEP-3070).
     private func clusterNetworks() throws -> [IPPrefix] {
         let server = getenv("KUBERNETES_SERVICE_HOST").flatMap { IPAddress(parsing: String(cString: $0)) }
         return try clusterNetwork.map { text in
@@ -103,7 +104,7 @@ struct NearsideNRI: ParsableCommand {
                 throw ValidationError("--cluster-network is a network such as 10.96.0.0/12, not \"\(text)\"")
             }
             return prefix
-        } + (server.map { [IPPrefix(address: $0, length: $0.bitCount)] } ?? [])
+        } + (server.map { [IPPrefix(address: $0, length: $0.bitCount - 8).network] } ?? [])
     }
 
     func run() throws {

@@ -35,12 +35,6 @@ struct HostileTenantTests {
         return (node, pod)
     }
 
-    /// Bytes of memory that a process has used at its worst.
-    private func peak(of process: pid_t) throws -> Int {
-        let line = try Files.readText("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-        return try #require(line.flatMap { Int($0.filter(\.isNumber)) }) << 10
-    }
-
     @Test
     func `a thousand interfaces that a pod stacked on its NIC do not keep the runtime waiting beyond its time-out`() throws {
         let (node, pod) = try start()
@@ -68,7 +62,7 @@ struct HostileTenantTests {
         let (node, pod) = try start()
         defer { node.removeAllPods() }
         let process = try #require(node.injectorDaemon?.identifier)
-        let before = try peak(of: process)
+        let before = try node.peak(of: process)
         try node.namespace(of: pod).run { () throws(NetlinkError) in
             let socket = try NetlinkSocket()
             for number in 0..<600 {
@@ -87,7 +81,7 @@ struct HostileTenantTests {
         try node.runtime?.create(NRIContainer(), in: pod)
         try node.runtime?.stop(pod)
         #expect(try !node.interfaces(pod).contains("net1"))
-        #expect(try peak(of: process) - before < 16 << 20)
+        #expect(try node.peak(of: process) - before < 16 << 20)
         try node.unprepare("a")
     }
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Glibc
 import Hardware
 import Linux
 import NRIMessages
+import Netlink
 import ResourceAPI
 import Testbed
 import Testing
@@ -11,11 +13,14 @@ import Testing
 /// Limits on DHCP clients and on servers' answers.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LeaseConfinementTests {
-    private func start(_ arguments: [String] = [], runtimePatience: Int = 60_000) throws -> TestNode {
+    private func start(
+        _ arguments: [String] = [], environment: [String] = [], runtimePatience: Int = 60_000
+    ) throws -> TestNode {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
         options.injectorCapabilities = TestNode.leaseCapabilities
         options.injectorArguments = ["--gate", "\(Place.programs)/nearside-gate"] + arguments
+        options.injectorEnvironment = environment
         options.runtimePatience = runtimePatience
         let node = try TestNode(options)
         try node.startInjector()
@@ -142,6 +147,67 @@ struct LeaseConfinementTests {
             "\(node.log("nri.log"))")
         #expect(try !node.interfaces(pod).contains("192.0.2.20"))
         #expect(try node.runtime?.create(NRIContainer(), in: pod).adjust.hooks.createRuntime.count == 1)
+        try node.runtime?.stop(pod)
+    }
+
+    @Test
+    func `an address on the network of the cluster's DNS is not set, without the network having been named`() throws {
+        // kube-dns has an address in the same 256 as the API server's.
+        let node = try start(environment: ["KUBERNETES_SERVICE_HOST=192.0.2.129"])
+        defer { node.removeAllPods() }
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20", options: ["1,255.255.255.240"])
+        try server.start()
+        try prepare(node, ["name": .string("net1"), "dhcp": .bool(true)])
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(
+            eventually { node.log("nri.log").contains("192.0.2.20/28 overlaps the cluster's network 192.0.2.0/24") },
+            "\(node.log("nri.log"))")
+        #expect(try !node.interfaces(pod).contains("192.0.2.20"))
+        try node.runtime?.stop(pod)
+    }
+
+    @Test
+    func `a pod's own address is in no network that a server gives, and its routes take no memory of nearside-nri`() throws {
+        let node = try start()
+        defer { node.removeAllPods() }
+        let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
+        try prepare(node, ["name": .string("net1"), "dhcp": .bool(true)])
+        let pod = try node.makePod("one", uid: "pod-1")
+        let inside = try node.namespace(of: pod)
+        // The pod's own network as Calico makes it.
+        for command in [
+            "link add eth0 type veth peer name peer0", "link set eth0 up", "link set peer0 up", "address add 192.0.2.77/32 dev eth0",
+            "route add 169.254.1.1 dev eth0", "route add default via 169.254.1.1",
+        ] {
+            let (status, output) = try ChildProcess.run("/sbin/ip", command.split(separator: " ").map(String.init), in: inside)
+            #expect(status == 0, "\(command): \(output)")
+        }
+        try node.runtime?.run(pod)
+        let process = try #require(node.injectorDaemon?.identifier)
+        let before = try node.peak(of: process)
+        try inside.run { () throws(NetlinkError) in
+            let socket = try NetlinkSocket()
+            guard let link = try socket.link(named: "eth0") else { throw NetlinkError("find eth0", code: ENODEV) }
+            for high in UInt8(0)..<200 {
+                let failures = try socket.execute(
+                    all: (0..<1000).compactMap { low in
+                        IPAddress(bytes: [10, high, UInt8(low / 250), UInt8(low % 250)]).map { address in
+                            NetlinkRequest.set(
+                                Route(
+                                    destination: IPPrefix(address: address, length: 32), isV6: false, interface: link.index, scope: 253))
+                        }
+                    })
+                if let failure = failures.first { throw failure.error }
+            }
+        } entering: {
+            NetlinkError("enter the namespace", $0)
+        }
+        try server.start()
+        #expect(
+            eventually(seconds: 15) { node.log("nri.log").contains("192.0.2.20/24 overlaps the cluster's network 192.0.2.77/32") },
+            "\(node.log("nri.log"))")
+        #expect(try node.peak(of: process) - before < 16 << 20)
         try node.runtime?.stop(pod)
     }
 

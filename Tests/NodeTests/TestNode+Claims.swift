@@ -67,4 +67,10 @@ extension TestNode {
         let changes = try changes(since: before, within: 0).replacing("\n", with: " | ")
         #expect(changes.isEmpty, "\(occasion) \(changes)", sourceLocation: place)
     }
+
+    /// Bytes of memory that a process has used at its worst.
+    func peak(of process: Int32) throws -> Int {
+        let line = try Files.readText("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return try #require(line.flatMap { Int($0.filter(\.isNumber)) }) << 10
+    }
 }
