@@ -15,6 +15,8 @@ struct PodQuestionService: Service {
     let health: NodeHealth
     let log: Logger
 
+    private static let acceptPause = 1000
+
     func run() async throws {
         let listener: Descriptor
         do { listener = try await cancelWhenGracefulShutdown { try await listen() } } catch is CancellationError { return }
@@ -25,15 +27,21 @@ struct PodQuestionService: Service {
         }
         let (stop, stopped) = try UnixSocket.pair()
         let (questions, asked) = AsyncStream<Question>.makeStream(bufferingPolicy: .bufferingNewest(64))
-        try KernelThread.start {
+        try KernelThread.start { [log] in
             while let ready = try? Poller.readable([stopped, listener], milliseconds: -1), !ready.contains(0) {
                 guard !ready.isEmpty else { continue }
-                guard let client = try? UnixSocket.accept(listener) else {
-                    // Without a descriptor to spare the listener stays readable.
-                    usleep(100_000)
-                    continue
+                do throws(SystemError) {
+                    let client = try UnixSocket.accept(listener)
+                    guard UnixSocket.isRoot(client) else {
+                        log.error("a request of somebody who is not root is not taken")
+                        continue
+                    }
+                    if let question = Question(client) { asked.yield(question) }
+                } catch {
+                    log.error("a request could not be taken", metadata: ["error": "\(error)"])
+                    // Without a free descriptor the listener stays readable: it is left alone for a while.
+                    _ = try? Poller.readable([stopped], milliseconds: Self.acceptPause)
                 }
-                if UnixSocket.isRoot(client), let question = Question(client) { asked.yield(question) }
             }
             asked.finish()
         }
@@ -79,12 +87,14 @@ private struct Question: Sendable {
     /// Nil for nonsense.
     let request: NodeRequest?
 
-    /// Nil when nothing comes: who asks does so at once.
+    /// Nil when no whole line comes within 200 ms: who asks sends it at once.
     init?(_ client: Descriptor) {
         self.client = client
         var line: [UInt8] = []
+        let end = Poller.now() + 200
         while !line.contains(UInt8(ascii: "\n")), line.count < NodeRequest.lineLimit {
-            guard (try? UnixSocket.setTimeout(client, milliseconds: 200)) != nil,
+            let left = end - Poller.now()
+            guard left > 0, (try? UnixSocket.setTimeout(client, milliseconds: left)) != nil,
                 let part = try? UnixSocket.receive(from: client, atMost: NodeRequest.lineLimit).bytes, !part.isEmpty
             else { return nil }
             line += part

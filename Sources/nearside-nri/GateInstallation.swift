@@ -25,13 +25,19 @@ enum GateInstallation {
         case .success(let status):
             throw Failure(
                 description: "\(path) --self-test ended with status \(status): the image's nearside-gate does not run on this host")
-        case .failure(let error) where error.code == EACCES:
+        case .failure where isNoExec(folder):
             throw Failure(
                 description:
-                    "\(path) cannot be executed: \(folder) is on a file system that is mounted noexec. Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"
+                    "\(path) cannot be executed: \(folder) is on a file system that is mounted noexec, and no container of a claim would start. Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"
             )
         case .failure(let error): throw Failure(description: "\(path) cannot be executed: \(error)")
         }
+    }
+
+    private static func isNoExec(_ folder: String) -> Bool {
+        var status = statvfs()
+        // ST_NOEXEC of bits/statvfs.h, which Swift does not see.
+        return statvfs(folder, &status) == 0 && status.f_flag & 8 != 0
     }
 
     /// Runs a program to its end; the exit status, or -1 when a signal ended it.

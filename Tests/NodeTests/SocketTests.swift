@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import InjectorSocket
+import KubeletAPI
+import Linux
+import NRIMessages
+import Testbed
+import Testing
+
+/// Who may ask the daemons over their sockets, and what askers can do to them.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct SocketTests {
+    /// A daemon that can open no descriptor any more.
+    private struct Exhausted {
+        let process: pid_t
+        let log: String
+        private let before: Int
+
+        init(_ process: ChildProcess?, log: String) throws {
+            self.process = try #require(process).identifier
+            self.log = log
+            // A limit beneath a number in use is for those that are opened later (getrlimit(2)).
+            let used = Set(Files.list("/proc/\(self.process)/fd").compactMap { Int($0) })
+            before = try Self.refusals(log)
+            try Self.limit(self.process, to: try #require((0...).first { !used.contains($0) }))
+        }
+
+        private static func limit(_ process: pid_t, to number: Int) throws {
+            #expect(try ChildProcess.run("/usr/bin/prlimit", ["--pid", "\(process)", "--nofile=\(number):"]).status == 0)
+        }
+
+        private static func refusals(_ log: String) throws -> Int {
+            let lines = try Files.readText(log, limit: 64 << 20).split(separator: "\n")
+            return lines.count { $0.contains("a request could not be taken") && $0.contains("Too many open files") }
+        }
+
+        func refusals() throws -> Int { try Self.refusals(log) - before }
+
+        /// Hundredths of a second of the processor, of all its threads.
+        func ticks() throws -> Int {
+            let fields = try Files.readText("/proc/\(process)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+            return fields.count > 12 ? (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0) : 0
+        }
+
+        func recover() throws { try Self.limit(process, to: 1024) }
+    }
+
+    @Test
+    func `nearside-nri without a free descriptor serves the runtime, waits between its tries, and answers all when it has some`() throws {
+        let node = try TestNode.hgxA100()
+        defer { node.removeAllPods() }
+        try node.startInjector()
+        let socket = node.scratch("states/nri.sock")
+        let daemon = try Exhausted(node.injectorDaemon, log: node.scratch("nri.log"))
+        defer { try? daemon.recover() }
+        let clients = try (0..<40).map { _ in try UnixSocket.connect(socket) }
+        for client in clients {
+            try UnixSocket.send([UInt8](InjectorRequest.status.line.utf8), to: client)
+            try UnixSocket.setTimeout(client, milliseconds: 20_000)
+        }
+        #expect(try eventually { try daemon.refusals() > 0 }, "\(node.log("nri.log"))")
+        let (ticks, refusals) = (try daemon.ticks(), try daemon.refusals())
+        usleep(3_000_000)
+        let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-9", name: "p", networkNamespace: nil)
+        try node.runtime?.run(pod)
+        // A try each second: neither a line nor a turn of the loop for each moment.
+        #expect((1...10).contains(try daemon.refusals() - refusals))
+        #expect(try daemon.ticks() - ticks < 100)
+        try daemon.recover()
+        for client in clients {
+            let (bytes, _) = try UnixSocket.receive(from: client)
+            #expect(String(decoding: bytes, as: UTF8.self).hasPrefix("ok"))
+        }
+        #expect(node.injectorDaemon?.stop() == 0)
+    }
+
+    @Test
+    func `nearside-node without a free descriptor waits between its tries on all its sockets, and goes on when it has some`() throws {
+        let node = try TestNode.hgxA100()
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("first")
+        #expect(try eventually { try node.api.hasWholePool() })
+        let daemon = try Exhausted(node.nodeDaemon, log: node.scratch("node.log"))
+        defer { try? daemon.recover() }
+        let sockets = ["journal/node.sock", "plugins_registry/dra.nearside-reg.sock", "plugins/dra.nearside/dra.sock"]
+        let clients = try sockets.flatMap { name in try (0..<10).map { _ in try UnixSocket.connect(node.scratch(name)) } }
+        #expect(try eventually { try daemon.refusals() > 0 }, "\(node.log("node.log"))")
+        let (ticks, refusals) = (try daemon.ticks(), try daemon.refusals())
+        usleep(3_000_000)
+        #expect((1...10).contains(try daemon.refusals() - refusals))
+        #expect(try daemon.ticks() - ticks < 100)
+        try daemon.recover()
+        withExtendedLifetime(clients) {}
+        #expect(eventually(seconds: 20) { (try? node.prepare("first")) != nil }, "\(node.log("node.log"))")
+        let reply = try InjectorClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 20_000)
+        #expect(reply == .ok)
+        try node.unprepare("first")
+        #expect(node.nodeDaemon?.stop() == 0)
+    }
+
+    @Test
+    func `one that asks nearside-node byte by byte keeps no probe waiting`() throws {
+        let node = try TestNode.hgxA100()
+        try node.startNode()
+        let socket = node.scratch("journal/node.sock")
+        let slow = try UnixSocket.connect(socket)
+        let (stop, stopped) = try UnixSocket.pair()
+        try KernelThread.start {
+            // Until it is closed on, or the test has ended.
+            while (try? Poller.readable([stopped], milliseconds: 50)) == [], (try? UnixSocket.send([UInt8(ascii: "a")], to: slow)) != nil {}
+        }
+        for _ in 0..<3 {
+            #expect(try InjectorClient.ask(NodeRequest.check(.alive), socket: socket, milliseconds: 4000) == .ok)
+        }
+        withExtendedLifetime(stop) {}
+    }
+
+    /// A probe of another user, with capabilities.
+    private func probe(_ node: TestNode, _ daemon: String, _ capability: String) throws -> String {
+        try ChildProcess.run(
+            "/usr/bin/setpriv",
+            [
+                "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+\(capability)", "--ambient-caps=+\(capability)",
+                "\(Place.programs)/\(daemon)", "--check", "alive", "--journal", node.scratch("journal"), "--states", node.scratch("states"),
+            ], in: node.host
+        ).output
+    }
+
+    @Test
+    func `only root is answered: another user cannot connect, and one to whom no file's mode applies is turned away`() throws {
+        let node = try TestNode.hgxA100()
+        try node.startInjector()
+        try node.startNode()
+        for (daemon, socket, log) in [("nearside-nri", "states/nri.sock", "nri.log"), ("nearside-node", "journal/node.sock", "node.log")] {
+            var status = stat()
+            #expect(stat(node.scratch(socket), &status) == 0 && status.st_mode & 0o777 == 0o600)
+            // It sees all folders, and may not write: as connecting to a socket is.
+            #expect(try probe(node, daemon, "dac_read_search").contains("Permission denied"))
+            #expect(!node.log(log).contains("not root"))
+            #expect(try probe(node, daemon, "dac_override").hasPrefix("not alive: \(daemon) closed"))
+            #expect(node.log(log).contains("a request of somebody who is not root is not taken"))
+        }
+        for folder in ["states/states", "journal/plans"] {
+            var status = stat()
+            #expect(stat(node.scratch(folder), &status) == 0 && status.st_mode & 0o777 == 0o700)
+        }
+        #expect(try InjectorClient.ask(.status, socket: node.scratch("states/nri.sock"), milliseconds: 4000).refusal == nil)
+    }
+
+    @Test(arguments: [false, true])
+    func `the gate is installed where it can be executed, and a folder that is mounted noexec is told with the way out`(
+        isNoExec: Bool
+    ) throws {
+        let scratch = try ScratchFolder()
+        try Files.makeFolder(scratch("mount"))
+        // A mount namespace of its own: the mount goes with the process.
+        let result = try ChildProcess.run(
+            "/usr/bin/unshare",
+            [
+                "--mount", "/bin/sh", "-c", "mount -t tmpfs -o \"$1\" none \"$2\" && exec \"$3\" --install-gate \"$2/bin\"", "sh",
+                isNoExec ? "noexec" : "exec", scratch("mount"), "\(Place.programs)/nearside-nri",
+            ])
+        #expect((result.status == 0) == !isNoExec, "\(result.output)")
+        guard isNoExec else { return }
+        #expect(result.output.contains("\(scratch("mount"))/bin is on a file system that is mounted noexec"), "\(result.output)")
+        #expect(result.output.contains("Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"))
+    }
+}
