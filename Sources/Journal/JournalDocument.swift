@@ -59,7 +59,16 @@ struct JournalDocument<Value: JournalValue>: Codable {
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         version = try container.decode(Int.self, forKey: .version)
+        guard (1...Self.currentVersion).contains(version) else {
+            throw JournalTextError("has version \(version); this program knows versions 1 to \(Self.currentVersion)", isNewer: true)
+        }
         requires = try container.decodeIfPresent([String].self, forKey: .requires)
+        let unknown = (requires ?? []).filter { JournalFeature(rawValue: $0) == nil }.sorted()
+        guard unknown.isEmpty else {
+            throw JournalTextError(
+                "needs a nearside of a newer version, which knows \(unknown.prefix(8).map { $0.prefix(64) }.joined(separator: ", "))",
+                isNewer: true)
+        }
         value = try Value(from: decoder)
     }
 
@@ -78,27 +87,12 @@ struct JournalDocument<Value: JournalValue>: Codable {
 
     // MARK: Reading
 
-    private struct Header: Decodable {
-        var version: Int
-        var requires: [String]?
-    }
-
     /// Decodes a file's text, which is taken for hostile.
     ///
     /// - Throws: what is wrong with it; ``JournalTextError/isNewer`` when a newer program may be able to read it.
     static func decode(_ bytes: [UInt8], uid: String) throws(JournalTextError) -> Value {
         guard bytes.count <= Value.sizeLimit else { throw JournalTextError("has \(bytes.count) bytes, more than \(Value.sizeLimit)") }
         try JSONTokens.check(bytes)
-        let header = try step { try JSONDecoder().decode(Header.self, from: Data(bytes)) }
-        guard (1...currentVersion).contains(header.version) else {
-            throw JournalTextError("has version \(header.version); this program knows versions 1 to \(currentVersion)", isNewer: true)
-        }
-        let unknown = (header.requires ?? []).filter { JournalFeature(rawValue: $0) == nil }.sorted()
-        guard unknown.isEmpty else {
-            throw JournalTextError(
-                "needs a nearside of a newer version, which knows \(unknown.prefix(8).map { $0.prefix(64) }.joined(separator: ", "))",
-                isNewer: true)
-        }
         let document = try step { try JSONDecoder().decode(Self.self, from: Data(bytes)) }
         if document.version > 1 {
             // What is unknown, left out or there twice is not the same when it is written again.
@@ -130,7 +124,7 @@ struct JournalDocument<Value: JournalValue>: Codable {
     }
 
     private static func step<Result>(_ body: () throws -> Result) throws(JournalTextError) -> Result {
-        do { return try body() } catch { throw JournalTextError("\(error)") }
+        do { return try body() } catch let error as JournalTextError { throw error } catch { throw JournalTextError("\(error)") }
     }
 }
 

@@ -13,9 +13,18 @@ extension JournalFolder {
     }
 
     /// In place of what was set aside of it.
-    package func write(_ plan: ClaimPlan) throws(JournalError) {
-        try write(plan, .plans, plan.claim.uid, isDurable: true)
+    ///
+    /// - Returns: the text of the file.
+    @discardableResult
+    package func write(_ plan: ClaimPlan) throws(JournalError) -> [UInt8] {
+        let text = try write(plan, .plans, plan.claim.uid, isDurable: true).bytes
         try? Files.remove(file(.plans, plan.claim.uid) + Self.aside)
+        return text
+    }
+
+    /// True when the file of a plan has this text.
+    func isText(_ text: [UInt8], ofPlan uid: String) -> Bool {
+        (try? Files.read(file(.plans, uid), limit: ClaimPlan.sizeLimit)) == text
     }
 
     /// And what was set aside of it.

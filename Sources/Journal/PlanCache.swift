@@ -17,6 +17,8 @@ package final class PlanCache {
     private var lost: Set<String> = []
     /// Claims whose plans could not be read when it was last tried: told of once.
     private var unreadable: Set<String> = []
+    /// Texts of plans that were written here and not announced by the kernel yet.
+    private var written: [String: [UInt8]] = [:]
 
     package init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
@@ -49,8 +51,9 @@ package final class PlanCache {
 
     /// Writes a plan, which is known from then on whatever becomes of its file: for nearside-node, which alone writes plans.
     package func write(_ plan: ClaimPlan) throws(JournalError) {
-        try journal.write(plan)
+        let text = try journal.write(plan)
         plans[plan.claim.uid] = plan
+        written[plan.claim.uid] = text
     }
 
     private func refresh() {
@@ -79,6 +82,12 @@ package final class PlanCache {
     /// A plan that cannot be read any more, for whatever reason, stays as it was last read: a pod is not to start without its devices
     /// because of it. One that nobody here had read is lost.
     private func read(_ uid: String) {
+        // What was written here is known; it is not decoded again.
+        if let text = written.removeValue(forKey: uid), plans[uid] != nil, journal.isText(text, ofPlan: uid) {
+            unreadable.remove(uid)
+            lost.remove(uid)
+            return
+        }
         var isReadable = true
         do throws(JournalError) {
             let plan = try journal.plan(uid)

@@ -244,6 +244,8 @@ package struct KubeletPlugin: Service {
         config.connection.keepalive.clientBehavior.allowWithoutCalls = true
         config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(1)
         config.rpc.maxRequestPayloadSize = 4 << 20
+        // An answer is one write: waiting for others to send along would only delay it.
+        config.connection.flushCoalescing = nil
         return GRPCServer(
             transport: .init(
                 address: .unixDomainSocket(path: path), transportSecurity: .plaintext, config: config,

@@ -19,7 +19,7 @@ final class InjectorAnswer: Sendable {
 
     init(to request: InjectorRequest, socket: String, milliseconds: Int) {
         do throws(SystemError) {
-            try KernelThread.start {
+            try CachedThreadPool.shared.run {
                 do throws(InjectorUnreachable) {
                     self.give(.success(try InjectorClient.ask(request, socket: socket, milliseconds: milliseconds)))
                 } catch { self.give(.failure(error)) }

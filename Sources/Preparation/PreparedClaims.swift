@@ -45,7 +45,7 @@ package struct PreparedClaims: Sendable {
         guard let data = try? encoder.encode(Content(version: Self.version, claim: claim)) else { return }
         try Files.makeFolder(folder, mode: 0o700)
         try Files.replace(file, with: [UInt8](data), mode: 0o600, isDurable: false)
-        try KernelThread.start { [folder] in
+        try CachedThreadPool.shared.run { [folder] in
             for path in [file, folder] { try? Files.flush(path) }
         }
     }

@@ -37,6 +37,10 @@ struct NearsideBench {
             try SnapshotBench.measure(rounds, &table)
             return print(table.text)
         }
+        if CommandLine.arguments.dropFirst(2).first == "prepare" {
+            try PrepareBench.measure(rounds, &table)
+            return print(table.text)
+        }
         if CommandLine.arguments.dropFirst(2).first == "claims" {
             try ClaimBench.measure(rounds, &table)
             return print(table.text)

@@ -129,7 +129,7 @@ final class HostilePlanScene {
         do throws(JournalError) { try journal.write(forged) } catch {
             // What would not be read is not written: the enemy writes what is nearest.
             honest.devices[0].interface = forged.devices[0].interface
-            try? journal.write(honest)
+            _ = try? journal.write(honest)
         }
         return try "forged plan " + exercise(uid, number)
     }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Synchronization
+
+/// Threads for calls that wait in the kernel, kept for some seconds for the next call: starting a thread takes longer than most of them.
+///
+/// No call waits for another one: where all threads are busy there is a new one.
+package final class CachedThreadPool: Sendable {
+    package static let shared = CachedThreadPool()
+
+    private struct State {
+        /// Calls that idle threads have been woken for, at most as many as there are idle threads.
+        var calls: [@Sendable () -> Void] = []
+        var idle = 0
+    }
+
+    private let state = Mutex(State())
+    /// Counts the calls that are taken over by idle threads.
+    nonisolated(unsafe) private let wakeUp = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    private static let idleSeconds = 10
+
+    private init() { sem_init(wakeUp, 0, 0) }
+
+    /// Runs the closure on a thread of its own. What it changes of its thread, such as the namespace, the next call would see.
+    package func run(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        let isTaken = state.withLock { state in
+            guard state.calls.count < state.idle else { return false }
+            state.calls.append(body)
+            return true
+        }
+        guard !isTaken else {
+            sem_post(wakeUp)
+            return
+        }
+        try KernelThread.start {
+            body()
+            while let next = self.next() { next() }
+        }
+    }
+
+    /// The next call for this thread; nil when there was none for a while.
+    private func next() -> (@Sendable () -> Void)? {
+        state.withLock { $0.idle += 1 }
+        while true {
+            var end = timespec()
+            clock_gettime(CLOCK_REALTIME, &end)
+            end.tv_sec += Self.idleSeconds
+            let isWoken = sem_timedwait(wakeUp, &end) == 0
+            let (call, isOver): ((@Sendable () -> Void)?, Bool) = state.withLock { state in
+                if isWoken {
+                    state.idle -= 1
+                    return (state.calls.removeFirst(), true)
+                }
+                // A call that is there is this thread's when it is nobody else's.
+                guard state.calls.count < state.idle else { return (nil, false) }
+                state.idle -= 1
+                return (nil, true)
+            }
+            if isOver { return call }
+        }
+    }
+}
