@@ -39,6 +39,8 @@ package struct HostRecord: Hashable, Sendable, Codable {
     package var hookPrograms: [UInt32]?
     /// Numbers of queues and the like, as the driver was told them; nil for interfaces without queues of their own.
     package var parameters: [DriverParameter]?
+    /// N-tuple rules, RSS and hardware timestamping; nil for interfaces that are on no bus.
+    package var driverSettings: DriverSettings?
     /// RDMA in software that somebody set up on it: it dies of every move.
     package var softwareRDMA: SoftwareRDMA?
     package var addresses: [InterfaceAddress]

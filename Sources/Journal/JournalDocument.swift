@@ -24,6 +24,8 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     case softwareRDMA, queueing
     /// The claim's RDMA devices are looked at when it is released.
     case sharedRDMA
+    /// What drivers were told of n-tuple rules, RSS, hardware timestamping, error correction and Wake-on-LAN.
+    case driverSettings
 }
 
 /// The contents of a file of the journal.

@@ -44,6 +44,7 @@ extension Attachment {
             (.dhcp, self[.v4] != nil), (.dhcp6, self[.v6] != nil), (.vrf, vrf != nil), (.virtualFunction, virtualFunction != nil),
             (.rdmaDevice, rdmaDevice != nil), (.softwareRDMA, host?.softwareRDMA != nil), (.queueing, host?.queueing.isEmpty == false),
             (.rules, host?.rules.isEmpty == false), (.neighbours, host?.neighbours.isEmpty == false),
+            (.driverSettings, host?.hasDriverSettings == true),
         ]
         return Set(used.filter(\.1).map(\.0))
     }
@@ -81,6 +82,30 @@ extension HostRecord {
         checks.plain(softwareRDMA?.node, 63, "\(path).softwareRDMA.node")
         for table in neighbourSettings.map(\.table) { checks.plain(table, 16, "\(path).neighbourSettings") }
         checks.expect((recordedAt ?? 0) >= 0, .range, "\(path).recordedAt", "is negative")
+        for parameter in parameters ?? [] {
+            checks.expect(parameter.value.count <= 1024, .length, "\(path).parameters", "has a value of \(parameter.value.count) bytes")
+        }
+        driverSettings?.check(&checks, "\(path).driverSettings")
+    }
+
+    fileprivate var hasDriverSettings: Bool {
+        driverSettings != nil || parameters?.contains { $0.list >= Ethtool.firstNewerList } == true
+    }
+}
+
+extension DriverSettings {
+    fileprivate func check(_ checks: inout JournalChecks, _ path: String) {
+        checks.count(rules?.count, Limit.rules, "\(path).rules")
+        for rule in rules ?? [] {
+            let size = rule.specification.bytes.count
+            checks.expect(size == FlowRule.size, .length, "\(path).rules", "has a rule of \(size) bytes")
+        }
+        checks.count(contexts?.count, Int(Limit.contexts) + 1, "\(path).contexts")
+        for context in contexts ?? [] {
+            checks.expect(context.isWhole, .length, "\(path).contexts", "has a table or key of another size than it says")
+        }
+        checks.count(hashFields.count, 64, "\(path).hashFields")
+        checks.expect((timestamping?.bytes.count ?? 12) == 12, .length, "\(path).timestamping", "does not have 12 bytes")
     }
 }
 

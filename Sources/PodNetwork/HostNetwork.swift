@@ -12,6 +12,7 @@ package final class HostNetwork {
     package let namespace: NetworkNamespace
     let socket: NetlinkSocket
     let ethtool: Ethtool?
+    let drivers: DriverSocket
     /// Where everything inside pods happens.
     let inside: NamespaceThread
     /// Nil on a kernel without RDMA.
@@ -34,6 +35,9 @@ package final class HostNetwork {
             socket = try NetlinkSocket()
             ethtool = try Ethtool()
         } catch { throw PodNetworkError("*", "open a socket in the host's network namespace", error) }
+        do throws(SystemError) { drivers = try DriverSocket() } catch {
+            throw PodNetworkError("*", "open a socket in the host's network namespace", error)
+        }
         rdma = try? RDMANetlink()
         let mount = CLinux_mount_sysfs()
         ownSysfs = mount < 0 ? nil : Descriptor(owning: mount)
@@ -81,6 +85,11 @@ package final class HostNetwork {
         }
         if isTaken {
             try complete(&records)
+            for index in records.indices where records[index].parentDevice != nil {
+                do throws(SystemError) { records[index].driverSettings = try drivers.calls(to: records[index].name).settings() } catch {
+                    throw PodNetworkError(records[index].name, "read what its driver was told", error)
+                }
+            }
             try recordHooks(&records, probed)
         }
         return records

@@ -112,6 +112,10 @@ extension PodNetwork {
         steps = back.flatMap { item in item.changes.map { (item, $0, true) } }
         try run(steps)
         for item in back { restoreSettings(item, &problems) }
+        // Rules and tables can keep a driver from taking other numbers of queues back, and what is left of them has to wait for those.
+        for item in back {
+            if let settings = item.record.driverSettings { try? host.drivers.calls(to: item.link.name).prepare(settings) }
+        }
         try restoreFeatures(back, &problems)
         // What it has: the kernel lists IPv6 addresses the newest first.
         steps = []
@@ -145,6 +149,7 @@ extension PodNetwork {
             for discipline in item.record.queueing { steps.append((item, .set(discipline, of: item.link.index), true)) }
         }
         try run(steps)
+        for item in back { restoreDriverSettings(item, &problems) }
         let software = back.compactMap { item in item.record.softwareRDMA.map { (device: $0, item: item) } }
         for (device, item) in software.sorted(by: { $0.device.nodeNumber < $1.device.nodeNumber }) {
             do throws(PodNetworkError) { try host.remakeOnHost(device, over: item.record.name) } catch {
@@ -186,6 +191,20 @@ extension PodNetwork {
         }
     }
 
+    /// Last, when the interface is up or down as it was: a driver may take or tell some of it only then.
+    private func restoreDriverSettings(_ item: Back, _ problems: inout [(device: String, error: PodNetworkError)]) {
+        guard let settings = item.record.driverSettings else { return }
+        var refused: [String] = []
+        do throws(SystemError) { refused = try host.drivers.calls(to: item.link.name).restore(settings) } catch { refused = ["\(error)"] }
+        guard !refused.isEmpty else { return }
+        // Of several problems of a device the last is told, which so has that of its parameters too.
+        let others = problems.filter { $0.device == item.entry.device && $0.error.step == Self.driverStep }.map(\.error.reason)
+        let reason = (others + refused).joined(separator: "; ")
+        problems.append((item.entry.device, PodNetworkError(item.record.name, Self.driverStep, reason)))
+    }
+
+    private static let driverStep = "restore what its driver was told"
+
     private func restoreFeatures(
         _ back: [Back], _ problems: inout [(device: String, error: PodNetworkError)]
     ) throws(PodNetworkError) {
@@ -198,7 +217,7 @@ extension PodNetwork {
             for (entry, now) in zip(told, now) {
                 do throws(NetlinkError) { try ethtool.restore(entry.parameters, now: now, of: entry.item.link.index) } catch {
                     problems.append(
-                        (entry.item.entry.device, PodNetworkError(entry.item.record.name, "restore what its driver was told", error)))
+                        (entry.item.entry.device, PodNetworkError(entry.item.record.name, Self.driverStep, error)))
                 }
             }
         }
