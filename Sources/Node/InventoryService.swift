@@ -35,9 +35,8 @@ actor InventoryService: Service {
     private let log: Logger
     private let names = PCINames()
 
-    /// What was published last: tells of interfaces that are in pods now, and of devices that were lost. Kept
-    /// on disk too, so that a new instance of this program publishes the same.
-    private var known: Machine?
+    private var memory: MachineMemory
+    private var known: Machine? { memory.machine }
     private var remarks: Set<String> = []
     /// Devices that were in pods at the last snapshot.
     private var attached: Set<String> = []
@@ -67,13 +66,13 @@ actor InventoryService: Service {
         self.board = board
         self.events = events
         self.log = log
+        memory = MachineMemory(journal.machine, log: log)
         (alarms, alarm) = AsyncStream.makeStream()
         (occasions, occasion) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     func refresh() async throws {
         let policy = options.policy
-        if known == nil { known = readKnown() }
         // An interface is on the host or in a state, and at no moment in neither; but we look at one after the other. One that
         // comes back meanwhile is in the states of before, one that leaves in those of after.
         let before = journal.states().states
@@ -95,21 +94,21 @@ actor InventoryService: Service {
         let held = Set(plans.flatMap(\.devices).flatMap { [$0.device] + ($0.group.map { [$0] } ?? []) })
         var report = HealthReport(topology, policy, held: held, known: known)
         let published = machine.devices.filter { policy.publishes($0, of: topology) }
-        let lostInterfaces = machine.lostInterfaces(since: known)
+        let missingInterfaces = machine.missingInterfaces(since: memory)
         report.add(
             .noInterface,
             published.compactMap { device in
-                lostInterfaces[device.sliceName].map { (device.sliceName, "its interface \($0) is not on the host any more") }
+                missingInterfaces[device.sliceName].map { (device.sliceName, $0.condition) }
             })
         report.add(.notRestored, attachments.compactMap { attachment in attachment.problem.map { (attachment.device, $0) } })
         tellLost(Set(attachments.map(\.device)), machine, held: held)
         names.complete(&nameTable, for: machine)
         let slices = SliceDevices(topology, policy, health: report, names: nameTable)
         note(snapshot.remarks + topology.remarks + slices.remarks)
-        remember(topology.remembered(policy, known: known, held: held))
+        memory.keep(topology.remembered(policy, known: known, held: held), log: log)
         await preparer.update(
             devices: Dictionary(published.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
-            groups: slices.pairs?.members ?? [:], topology: topology, lostInterfaces: lostInterfaces,
+            groups: slices.pairs?.members ?? [:], topology: topology, missingInterfaces: missingInterfaces,
             attributes: Dictionary(slices.whole.devices.map { ($0.name, $0.attributes ?? [:]) }, uniquingKeysWith: { first, _ in first }))
         if knowsCluster { await publisher.publish(slices) }
         board.post(report.conditions(slices, held: held, pool: options.node))
@@ -143,21 +142,37 @@ actor InventoryService: Service {
     }
 
     /// Reads the Node, whose pods the host has to reach. Nothing can be published without the API server either.
+    ///
+    /// The controller manager gives a Node the networks of its pods some time after it was registered, and never changes them
+    /// (ValidateNodeUpdate): the Node is read until it has them, less and less often, as in some clusters it never has.
     private func learnCluster() async {
-        var attempt = 0
+        var failures = 0
+        var pause = Duration.seconds(2)
         while !Task.isCancelled {
             do throws(APIError) {
                 discovery.destinations.note(try await resources.node(options.node))
-                knowsCluster = true
-                occasion.yield()
-                return
+                failures = 0
+                let hasPodNetworks = !discovery.destinations.podNetworks.isEmpty
+                if hasPodNetworks || !knowsCluster {
+                    knowsCluster = true
+                    occasion.yield()
+                }
+                if hasPodNetworks { return }
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, Self.longestNodePause)
             } catch {
-                attempt += 1
-                log.warning("the Node cannot be read; nothing is published before", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: error.retryAfter.map(Backoff.pause(asked:)) ?? Backoff.pause(attempt: attempt))
+                failures += 1
+                if knowsCluster {
+                    log.debug("the Node cannot be read", metadata: ["error": "\(error)"])
+                } else {
+                    log.warning("the Node cannot be read; nothing is published before", metadata: ["error": "\(error)"])
+                }
+                try? await Task.sleep(for: error.retryAfter.map(Backoff.pause(asked:)) ?? Backoff.pause(attempt: failures))
             }
         }
     }
+
+    private static let longestNodePause = Duration.seconds(300)
 
     /// Looks again when nearside-nri has written or removed a state: the end of an attachment changes what is published, and the kernel
     /// announces nothing when an interface is lost for good.
@@ -223,25 +238,5 @@ actor InventoryService: Service {
     private func note(_ found: [String]) {
         for remark in found where !remarks.contains(remark) { log.warning("\(remark)") }
         remarks = Set(found)
-    }
-
-    private func readKnown() -> Machine? {
-        do throws(SystemError) {
-            let bytes = try Files.read(journal.machine, limit: 64 << 20)
-            do throws(MachineDescription.Malformed) { return try MachineDescription(json: bytes).machine } catch {
-                log.error("\(journal.machine) is damaged and passed over: \(error)")
-            }
-        } catch {
-            if !error.isNotFound { log.error("\(error)") }
-        }
-        return nil
-    }
-
-    private func remember(_ machine: Machine) {
-        guard machine != known else { return }
-        known = machine
-        do { try Files.replace(journal.machine, with: MachineDescription(machine: machine).json(), mode: 0o600) } catch {
-            log.error("what is published cannot be kept for the next start", metadata: ["error": "\(error)"])
-        }
     }
 }

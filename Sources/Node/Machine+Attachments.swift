@@ -4,6 +4,7 @@ import Addressing
 import Hardware
 import Journal
 import Netlink
+import Preparation
 import Publishing
 import Topology
 
@@ -65,10 +66,20 @@ extension Machine {
         let before = Dictionary(known.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })
         var lost: [String: String] = [:]
         for device in devices where device.kind == .nic && device.netdevs.isEmpty {
-            if device.subFunction == nil, device.function?.isPassedThrough == true { continue }
+            if device.isPassedThrough { continue }
             if let name = before[device.sliceName]?.netdevs.first?.name { lost[device.sliceName] = name }
         }
         return lost
+    }
+
+    /// NICs that have no interface and had one, or may have had one, by their names in slices.
+    func missingInterfaces(since memory: MachineMemory) -> [String: MissingInterface] {
+        var missing = lostInterfaces(since: memory.machine).mapValues { MissingInterface.lost($0) }
+        guard memory.isDamaged else { return missing }
+        for device in devices where device.kind == .nic && device.netdevs.isEmpty && !device.isPassedThrough {
+            if missing[device.sliceName] == nil { missing[device.sliceName] = .unknown(file: memory.file) }
+        }
+        return missing
     }
 
     /// The machine with the interfaces that its functions and their parts had in an earlier one and have no more.
@@ -96,6 +107,10 @@ extension Machine {
         }
         return machine
     }
+}
+
+extension Device {
+    fileprivate var isPassedThrough: Bool { subFunction == nil && function?.isPassedThrough == true }
 }
 
 extension PCIFunction {

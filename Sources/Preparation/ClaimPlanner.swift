@@ -41,8 +41,8 @@ package struct ClaimPlanner: Sendable {
     package var devices: [String: Device]
     /// Names of the members' devices, by that of a pair or set of pairs.
     package var groups: [String: [String]]
-    /// Interfaces that devices had and have no more, by the name of the device: somebody took them away.
-    package var lostInterfaces: [String: String] = [:]
+    /// NICs that are not given out without an interface, by the name of the device.
+    package var missingInterfaces: [String: MissingInterface] = [:]
     /// What drivers tell of interfaces, by the interface's name; what is not told is not checked.
     package var facts: [String: InterfaceFacts] = [:]
     /// Names that vendors' own tools gave to accelerators, by the name of the device.
@@ -157,13 +157,9 @@ package struct ClaimPlanner: Sendable {
             let kept = (existing?.devices ?? []).filter { $0.group == result.device && $0.pool == result.pool }.map(\.device)
             let names = kept.isEmpty ? groups[result.device] : kept
             for name in names ?? [result.device] {
-                if let lost = lostInterfaces[name], result.adminAccess != true {
-                    problems.append(
-                        "device \(name) had interface \(lost), which is not on the host now; put it back, or, if it is gone for good, remove machine.json from the journal's folder and restart nearside-node"
-                    )
-                }
+                if let missing = missingInterfaces[name], result.adminAccess != true { problems.append(missing.refusal(name)) }
                 guard let device = devices[name] else {
-                    if lostInterfaces[name] == nil {
+                    if missingInterfaces[name] == nil {
                         problems.append("device \(name) is not on this node any more; delete the pod to have it allocated anew")
                     }
                     continue

@@ -66,7 +66,7 @@ package actor ClaimPreparer {
     private var attributes: [String: [String: DeviceAttribute]] = [:]
     /// Features of plans that `nearside-nri` knows, as it last said; nil before it has.
     private var injectorFeatures: Set<String>?
-    private var lostInterfaces: [String: String] = [:]
+    private var missingInterfaces: [String: MissingInterface] = [:]
 
     package init(
         _ options: Options, resources: ResourceClient, journal: JournalFolder, log: Logger
@@ -80,16 +80,16 @@ package actor ClaimPreparer {
 
     /// The devices of this node by their name in slices, from the latest snapshot.
     ///
-    /// - Parameter lostInterfaces: names of interfaces that devices had and have no more, by the device.
+    /// - Parameter missingInterfaces: NICs that are not given out without an interface, by the name of the device.
     package func update(
-        devices: [String: Device], groups: [String: [String]], topology: MachineTopology, lostInterfaces: [String: String] = [:],
-        attributes: [String: [String: DeviceAttribute]]
+        devices: [String: Device], groups: [String: [String]], topology: MachineTopology,
+        missingInterfaces: [String: MissingInterface] = [:], attributes: [String: [String: DeviceAttribute]]
     ) {
         self.attributes = attributes
         self.devices = devices
         self.groups = groups
         self.topology = topology
-        self.lostInterfaces = lostInterfaces
+        self.missingInterfaces = missingInterfaces
     }
 
     // MARK: Prepare
@@ -150,7 +150,7 @@ package actor ClaimPreparer {
         let claim = if let known { known } else { try await fetch(identity, until: end) }
         if needsInjector(claim) {
             guard readiness.isThere else { return .awaitsInjector(claim) }
-            try await require(readiness, identity)
+            injectorFeatures = try await require(readiness, identity)
         }
         return try await plan(identity, claim, until: end)
     }
@@ -220,6 +220,8 @@ package actor ClaimPreparer {
         if outcome.plan != existing, let known = injectorFeatures {
             let missing = outcome.plan.features.map(\.rawValue).filter { !known.contains($0) }.sorted()
             guard missing.isEmpty else {
+                // A claim that does not wait for the status is tried without this next time: the daemon may have been updated.
+                injectorFeatures = nil
                 throw ClaimError(
                     "claim \(identity): nearside-nri of this node is of an older version and knows no \(missing.joined(separator: ", ")); the claim can be prepared when it has been updated"
                 )
@@ -268,7 +270,7 @@ package actor ClaimPreparer {
         planner.options.pool = options.pool
         planner.vendorNames = facts.vendorNames
         planner.topology = topology
-        planner.lostInterfaces = lostInterfaces
+        planner.missingInterfaces = missingInterfaces
         planner.movesRDMA = facts.movesRDMA
         planner.attributes = attributes
         planner.facts = facts.interfaces
@@ -305,10 +307,13 @@ package actor ClaimPreparer {
 
     /// Without `nearside-nri` and its connection to the runtime a pod would start without its
     /// interfaces, so it is not even begun.
-    func require(_ answer: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) {
+    ///
+    /// - Returns: the features of plans that it knows, for an answer to `status`. Releases that name none know none.
+    @discardableResult
+    func require(_ answer: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) -> Set<String> {
         switch await answer.value {
-        case .success(.ok): return
-        case .success(.supports(let features)): injectorFeatures = Set(features)
+        case .success(.ok): return []
+        case .success(.supports(let features)): return Set(features)
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error): throw ClaimError("claim \(identity): \(error)")
         }

@@ -301,7 +301,8 @@ package final class TestNode {
 }
 
 extension NodeObject {
-    package static func named(_ name: String) -> NodeObject {
-        NodeObject(metadata: Metadata(name: name, uid: "node-uid-\(name)"))
+    /// A node that has the networks of its pods already, unless told otherwise.
+    package static func named(_ name: String, podCIDRs: [String]? = ["10.244.0.0/24"]) -> NodeObject {
+        NodeObject(metadata: Metadata(name: name, uid: "node-uid-\(name)"), spec: .init(podCIDRs: podCIDRs))
     }
 }

@@ -27,8 +27,9 @@ struct JournalSample {
         }
     }
 
-    static func golden(_ name: String) throws -> String {
-        try Files.readText("\(Place.project)/Tests/ClaimTests/Golden/\(name)-1.json").replacing("\"BOOT\"", with: "\"\(Boot.current)\"")
+    static func golden(_ name: String, version: Int = 1) throws -> String {
+        let text = try Files.readText("\(Place.project)/Tests/ClaimTests/Golden/\(name)-\(version).json")
+        return text.replacing("\"BOOT\"", with: "\"\(Boot.current)\"")
     }
 
     var planFile: String { "\(node.plansFolder)/\(Self.claim).json" }
@@ -92,6 +93,21 @@ struct JournalFormatTests {
         var newer = plan
         (newer.containers, newer.devices[0].access) = (nil, nil)
         #expect(newer.features == plan.features.subtracting([.containers, .deviceNodes]))
+    }
+
+    @Test
+    func `files of this release are read, and are what it writes, to the byte`() throws {
+        let sample = try JournalSample()
+        let old = try (plan: sample.plan(), state: sample.state(), late: sample.injector.latePods().pods)
+        let files = [("plan", sample.planFile), ("state", sample.stateFile), ("late", sample.lateFile)]
+        for (name, file) in files { try Files.write(file, try JournalSample.golden(name, version: 2)) }
+        let plan = try #require(try sample.injector.plan(JournalSample.claim))
+        let state = try sample.state()
+        #expect(plan == old.plan && state == old.state && sample.injector.latePods().pods == old.late)
+        try sample.node.write(plan)
+        try sample.injector.write(state)
+        try sample.injector.write(try #require(old.late.first))
+        for (name, file) in files { #expect(try Files.readText(file) == JournalSample.golden(name, version: 2), "\(name)") }
     }
 
     @Test

@@ -86,6 +86,34 @@ struct HostUseDaemonTests {
     }
 
     @Test
+    func `a NIC by which the host reaches its pods is withdrawn when the Node gets the networks of its pods`() throws {
+        let node = try TestNode.hgxA100()
+        let nics = nics(node.options.machine)
+        let name = node.options.machine.functions[nics[0]].netdevs[0].name
+        let devices = nics.map { node.options.machine.functions[$0].sliceName }
+        try cable(name, node)
+        try ip("route add 10.244.5.0/24 dev \(name)", node)
+        func replaceNode(_ networks: [String]?) throws {
+            try node.api.remove("nodes", node.options.node)
+            try node.api.add("nodes", NodeObject.named(node.options.node, podCIDRs: networks))
+        }
+        try replaceNode(nil)
+        try node.startInjector()
+        try node.startNode()
+        #expect(try eventually { try published(node).isSuperset(of: devices) })
+        // The controller manager comes to it.
+        try replaceNode(["10.244.5.0/24"])
+        #expect(try eventually(seconds: 20) { try !published(node).contains(devices[0]) }, "\(node.log("node.log"))")
+        #expect(try published(node).isSuperset(of: devices.dropFirst()))
+        try node.addClaim("a", devices: [devices[0]])
+        #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
+        // They never change again, and the Node is read no more.
+        let reads = node.api.requests.count { $0 == "GET /api/v1/nodes/\(node.options.node)" }
+        usleep(2_500_000)
+        #expect(node.api.requests.count { $0 == "GET /api/v1/nodes/\(node.options.node)" } == reads)
+    }
+
+    @Test
     func `a policy publishes a storage NIC that it names, and no NIC with the default route`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let nics = nics(machine)

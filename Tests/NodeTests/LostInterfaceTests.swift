@@ -85,6 +85,46 @@ struct LostInterfaceTests {
         #expect(try eventually { try device().map { $0.taints == nil } == true })
     }
 
+    @Test(arguments: ["", "{", "[]", "half"])
+    func `without the memory of interfaces a NIC that has none is refused, until the operator removes the damaged file`(text: String) throws
+    {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let device = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic } }
+        guard try eventually({ try device()?.attributes?["ifName"] != nil }),
+            case .string(let interface)? = try device()?.attributes?["ifName"]
+        else {
+            Issue.record("the NIC is not published with an interface")
+            return
+        }
+        let elsewhere = try node.makePod("elsewhere", uid: "elsewhere")
+        let path = try #require(elsewhere.linux.namespaces.first?.path)
+        let memory = node.scratch("journal/machine.json")
+        try node.addClaim("a", interface: nil)
+        try node.addClaim("b", devices: ["pci-0000-12-00-0"], pod: "pod-2", interface: "net2")
+        node.kill(node: SIGKILL)
+        #expect(try ChildProcess.run("/sbin/ip", ["link", "set", interface, "netns", path], in: node.host).status == 0)
+        let whole = try Files.readText(memory, limit: 64 << 20)
+        let spoiled = text == "half" ? String(whole.prefix(whole.count / 2)) : text
+        try Files.write(memory, spoiled)
+        for _ in 0..<2 {
+            try node.startNode()
+            let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
+            #expect(error?.details.contains("\(memory), which says whether it had one, is damaged") == true, "\(error?.details ?? "")")
+            #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
+            // One that has its interface is given out as ever.
+            #expect(try node.prepare("b").count == 1)
+            try node.unprepare("b")
+            node.kill(node: SIGKILL)
+            #expect(try Files.readText(memory) == spoiled)
+        }
+        try Files.remove(memory)
+        try node.startNode()
+        #expect(try node.prepare("a").count == 1)
+        #expect(try eventually { try device().map { $0.taints == nil } == true })
+        #expect(Files.exists(memory))
+    }
+
     @Test(arguments: [false, true])
     func `a virtual interface that was destroyed with its pod releases the claim, and one made anew is published`(isEarly: Bool) throws {
         var options = TestNode.Options(

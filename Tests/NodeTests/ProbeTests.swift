@@ -131,29 +131,4 @@ struct ProbeTests {
         #expect(try health().hasSuffix("ok\n"))
         #expect(second.stop() == 0)
     }
-
-    @Test
-    func `any number of clients of the metrics get a bounded number of connections, and a long request none`() throws {
-        let node = try node()
-        let daemon = try instance(node, pod: "pod-a", ["--metrics", "127.0.0.1:9189"])
-        #expect(eventually { node.log("pod-a.log").contains("serving metrics") })
-        func descriptors() -> Int { Files.list("/proc/\(daemon.identifier)/fd").count }
-        usleep(300_000)
-        let before = descriptors()
-        let clients = try ChildProcess(
-            "/bin/bash",
-            ["-c", "for i in {1..150}; do exec {fd}<>/dev/tcp/127.0.0.1/9189; done; echo connected; sleep 60"], in: node.host,
-            output: node.scratch("clients.log"))
-        #expect(eventually { node.log("clients.log").contains("connected") })
-        #expect(eventually { descriptors() <= before + 20 }, "\(before) \(descriptors())")
-        clients.stop(SIGKILL)
-        let long = try ChildProcess.run(
-            "/bin/bash",
-            [
-                "-c",
-                "exec 3<>/dev/tcp/127.0.0.1/9189; (printf 'GET /healthz HTTP/1.1\\r\\nX: '; head -c 60000 /dev/zero | tr '\\0' x; printf '\\r\\n\\r\\n') >&3; cat <&3",
-            ], in: node.host)
-        #expect(!long.output.contains("200 OK"), "\(long.output)")
-        #expect(daemon.stop() == 0)
-    }
 }
