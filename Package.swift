@@ -193,7 +193,7 @@ let targets: [Target] = [
     .target(
         name: "Injector",
         dependencies: [
-            "CDI", "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "Netlink", "PodNetwork", logging,
+            "Addressing", "CDI", "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "Netlink", "PodNetwork", logging,
         ], swiftSettings: strict),
 
     // Documents and pictures for people and scripts.
@@ -248,7 +248,7 @@ let targets: [Target] = [
             argumentParser, logging,
         ], swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
-        name: "nearside-nri", dependencies: ["Injection", "Injector", "Linux", argumentParser, logging],
+        name: "nearside-nri", dependencies: ["Addressing", "Injection", "Injector", "Linux", argumentParser, logging],
         swiftSettings: strict, linkerSettings: selfContained),
     .executableTarget(
         name: "nearside-gate", dependencies: ["InjectorSocket", "Linux"],
@@ -291,8 +291,9 @@ let targets: [Target] = [
     .testTarget(
         name: "NodeTests",
         dependencies: [
-            "Addressing", "Hardware", "Injection", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin", "Linux", "NRIMessages",
-            "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed", grpcTransport, logging, protobuf,
+            "Addressing", "CLinux", "Hardware", "Injection", "Injector", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin",
+            "Linux", "NRI", "NRIMessages", "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed",
+            grpcTransport, logging, protobuf,
         ], swiftSettings: strict),
     .testTarget(
         name: "PublishingTests",

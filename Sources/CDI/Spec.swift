@@ -112,6 +112,13 @@ package struct SpecFolder: Sendable {
         try Files.remove("\(path)/\(name).json")
     }
 
+    /// The kind of the devices in a file; nil when the file is no specification.
+    package func kind(named name: String) -> String? {
+        struct Header: Decodable { var kind: String }
+        let bytes = try? Files.readPlain("\(name).json", in: path, limit: 4 << 20)
+        return bytes.flatMap { try? JSONDecoder().decode(Header.self, from: Data($0)) }?.kind
+    }
+
     /// Names of the files that are there.
     package func names() -> [String] {
         Files.list(path).filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map { String($0.dropLast(5)) }

@@ -57,7 +57,11 @@ package struct SpecPublisher: Sendable {
         }
         let known = unreadable.union(plans.map(\.claim.uid))
         let prefix = "\(planner.driver)-"
-        let files = folder.names().filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+        // The name of another driver can begin with this one's and a dash.
+        let kinds: [String?] = [nil, DeviceNames.kind(driver: planner.driver)]
+        let files = folder.names().filter { $0.hasPrefix(prefix) && kinds.contains(folder.kind(named: $0)) }.map {
+            String($0.dropFirst(prefix.count))
+        }
         let copies = Files.list(planner.workloads).map { String($0.prefix { $0 != "." && $0 != "_" }) }
         for uid in Set(files + copies).subtracting(known).sorted() {
             do throws(SystemError) { try withdraw(uid) } catch { failures.append("claim with UID \(uid): \(error)") }

@@ -29,7 +29,7 @@ package struct ConfigField: Hashable, Sendable {
     package var privilege: PrivilegedSetting? { PrivilegedSetting.all.first { $0.path == path } }
 
     /// True for what has a meaning in classes only.
-    package var isForClasses: Bool { path == "pinned" }
+    package var isForClasses: Bool { path == "pinned" || path == "pinned[]" }
 
     package static let all: [ConfigField] = top + interface + routing + device
 

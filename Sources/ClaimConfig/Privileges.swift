@@ -5,7 +5,7 @@
 package struct PrivilegedSetting: Hashable, Sendable {
     /// The field as ``ConfigField`` has it.
     package var path: String
-    /// Which values are meant, if not all.
+    /// The values that are meant, if not all: others are the claim's.
     package var values: String?
     /// The power that it would give a claim's author.
     package var reason: String
@@ -23,7 +23,7 @@ package struct PrivilegedSetting: Hashable, Sendable {
             "interface.subInterface.mode", values: "passthru", "gives all packets of the device to one pod and makes it promiscuous"),
         PrivilegedSetting("interface.subInterface.vlan", "enters any VLAN that the switch sends to the host"),
         PrivilegedSetting(
-            "interface.sysctls", values: "all but those marked harmless",
+            "interface.sysctls", values: "some settings",
             "changes whom the pod answers and forwards for, or costs the host memory"),
         PrivilegedSetting("ethtool.privateFlags", "changes firmware and driver of the NIC"),
         PrivilegedSetting("rdma.management", "opens the nodes with which one manages the whole RDMA fabric"),
@@ -34,10 +34,15 @@ package struct PrivilegedSetting: Hashable, Sendable {
         PrivilegedSetting("sriov.maxTxRate", "takes away a limit of bandwidth"),
     ]
 
-    /// Why a claim that has it is refused, and who can set it.
-    package var refusal: String {
-        "\(values.map { "(\($0)) " } ?? "")\(reason), so a claim may not set it; an administrator can in the DeviceClass, and the operator of "
-            + "nearside-node can allow it to claims with --allow-claims=\(path)"
+    /// The problems of a claim that has it: the reason, and who can set it.
+    fileprivate func refusals(_ config: NetworkConfig) -> [ConfigProblem] {
+        let way =
+            "so a claim may not set it; an administrator can set it in the DeviceClass, and the operator of nearside-node can allow it to "
+            + "claims with --allow-claims=\(path)"
+        if path == "interface.sysctls" {
+            return config.interface.classSysctls.map { ConfigProblem("\(path).\($0)", "\(reason), \(way)") }
+        }
+        return [ConfigProblem(path, "\(values.map { "\($0) " } ?? "")\(reason), \(way)")]
     }
 }
 
@@ -89,7 +94,7 @@ extension NetworkConfig {
             switch setting.path {
             case "interface.subInterface.mode": interface.child?.isPassthru == true
             case "interface.subInterface.vlan": interface.child?.vlan != nil
-            case "interface.sysctls": interface.sysctls?.keys.contains { Sysctls.settings[$0]?.isHarmless != true } == true
+            case "interface.sysctls": !interface.classSysctls.isEmpty
             default: paths.contains(setting.path)
             }
         }
@@ -99,7 +104,7 @@ extension NetworkConfig {
     ///
     /// - Parameter allowed: paths of privileged settings that claims may set here.
     package func claimProblems(allowed: Set<String>) -> [ConfigProblem] {
-        var problems = privileged.filter { !allowed.contains($0.path) }.map { ConfigProblem($0.path, $0.refusal) }
+        var problems = privileged.filter { !allowed.contains($0.path) }.flatMap { $0.refusals(self) }
         if pinned != nil { problems.append(ConfigProblem("pinned", "is for the configuration of a DeviceClass")) }
         return problems
     }
@@ -115,6 +120,11 @@ extension NetworkConfig {
             ConfigProblem($0, "is pinned by the DeviceClass of the request; take it out of the claim")
         }
     }
+}
+
+extension InterfaceConfig {
+    /// Settings of sysctl that are for classes, in order.
+    fileprivate var classSysctls: [String] { (sysctls ?? [:]).keys.filter { Sysctls.settings[$0]?.isHarmless != true }.sorted() }
 }
 
 extension ChildConfig {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Addressing
 import CDI
 package import Injection
 import InjectorSocket
@@ -32,6 +33,9 @@ package final class InjectorDaemon {
         package var cdi = "/var/run/cdi"
         /// The folder with the host's sys and proc, by which device nodes are checked.
         package var hostRoot = "/"
+        /// Addresses of the node and of the API server: the interfaces that lead to them are not taken.
+        package var nodeAddresses: [IPAddress] = []
+        package var apiServers: [IPAddress] = []
         /// nearside-gate, where the runtime finds it; nil when it is nowhere.
         package var gate: String?
         package var pluginName: String
@@ -85,8 +89,10 @@ package final class InjectorDaemon {
         journal = JournalFolder(options.journal, states: options.states, for: .injector)
         try journal.make()
         let node = journal.nodeSocket
+        let host = try HostNetwork(sysfs: options.sysfs)
+        (host.nodeAddresses, host.apiServers) = (options.nodeAddresses, options.apiServers)
         injector = PodInjector(
-            journal: journal, host: try HostNetwork(sysfs: options.sysfs), sysctls: options.sysctls, leases: options.leases,
+            journal: journal, host: host, sysctls: options.sysctls, leases: options.leases,
             log: log
         ) { sandbox in Self.lookUp(sandbox, node) }
         specs = SpecPublisher(

@@ -67,8 +67,16 @@ package struct JournalFolder: Sendable {
         let file = "\(path)/driver"
         var owner: String?
         do throws(SystemError) {
-            if Files.exists(file) { owner = try Files.readText(file, limit: 1024).split(separator: "\n").first.map(String.init) }
-            if owner == nil { try Files.replace(file, with: [UInt8]("\(driver)\n".utf8), mode: 0o600, isDurable: false) }
+            let descriptor = try FileLock.open(file)
+            // Two drivers may start at once: the second one reads what the first has written.
+            var attempts = 0
+            while try !descriptor.tryLock() {
+                attempts += 1
+                guard attempts < 500 else { throw SystemError("lock", file, code: EWOULDBLOCK) }
+                usleep(10_000)
+            }
+            owner = String(decoding: try descriptor.readToEnd(limit: 1024), as: UTF8.self).split(separator: "\n").first.map(String.init)
+            if owner == nil { try descriptor.write(all: [UInt8]("\(driver)\n".utf8)) }
         } catch { throw JournalError(file, "\(error)") }
         guard owner ?? driver == driver else {
             throw JournalError(
@@ -107,7 +115,13 @@ package struct JournalFolder: Sendable {
     func read<Value: JournalValue>(_ kind: Kind, _ uid: String) throws(JournalError) -> Value? {
         let file = try checkedFile(kind, uid)
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(file, limit: Value.sizeLimit) } catch {
+        do throws(SystemError) {
+            // A link in the place of a file of the other daemon would lead to any file of this one.
+            bytes =
+                kind.writer == daemon
+                ? try Files.read(file, limit: Value.sizeLimit)
+                : try Files.readPlain("\(uid).json", in: folder(kind), limit: Value.sizeLimit)
+        } catch {
             if error.isNotFound { return nil }
             throw JournalError(file, "\(error)")
         }

@@ -31,7 +31,7 @@ extension JournalFolder {
             if !names.isEmpty { try Files.makeFolder(new, mode: 0o700) }
             for name in names {
                 let bytes: [UInt8]
-                do throws(SystemError) { bytes = try Files.read("\(path)/\(old)/\(name)", limit: ClaimState.sizeLimit) } catch {
+                do throws(SystemError) { bytes = try Files.readPlain(name, in: "\(path)/\(old)", limit: ClaimState.sizeLimit) } catch {
                     errors.append(error)
                     continue
                 }

@@ -7,7 +7,7 @@ package import Addressing
 package struct LeasePolicy: Hashable, Sendable {
     /// Prefixes into which servers may give routes (`interface.dhcpRoutes`); a default route only where one of them has length 0.
     package var allowed: [IPPrefix]
-    /// The cluster's networks: what nearside-nri was told of, and what the pod's own network routes other than by default.
+    /// The cluster's networks: those of nearside-nri's options, and the addresses and networks of the pod's own network.
     package var reserved: [IPPrefix]
     /// Destinations of routes of the pod's other interfaces, which a second route would replace.
     package var taken: Set<IPPrefix>
@@ -18,8 +18,8 @@ package struct LeasePolicy: Hashable, Sendable {
         self.taken = taken
     }
 
-    /// A network on the link that is shorter has to lie in an allowed prefix.
-    package static let shortestLink = 8
+    /// A network on the link that is larger has to lie in an allowed prefix: by its mask a server could take what a cluster uses.
+    package static let shortestLink = 16
 
     /// The routes that may be set; for each of the others a text says why not.
     package struct Decision: Hashable, Sendable {

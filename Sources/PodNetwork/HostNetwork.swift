@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+package import Addressing
 import CLinux
 import Glibc
 package import Journal
@@ -19,6 +19,9 @@ package final class HostNetwork {
     let rdma: RDMANetlink?
     /// Where sysfs is mounted.
     let sysfs: String
+    /// Addresses of the node and of the API server: the host uses the interfaces that lead to them.
+    package var nodeAddresses: [IPAddress] = []
+    package var apiServers: [IPAddress] = []
     /// sysfs as this namespace sees it, which need not be what is mounted; nil where it cannot be had.
     private let ownSysfs: Descriptor?
     /// Made when it is first needed.

@@ -18,7 +18,13 @@ extension HostNetwork {
             }
         }
         let uses = try Self.step(first.record.name, "look what the host uses it for") { () throws(NetlinkError) in
-            try socket.hostRouting().uses()
+            var routing = try socket.hostRouting()
+            for address in apiServers {
+                // An address that no route leads to is nobody's.
+                guard let route = try? socket.route(to: address) else { continue }
+                routing.paths.append(.init(HostUse(.apiServer, address.description), route))
+            }
+            return routing.uses(nodeAddresses: nodeAddresses)
         }
         for (plan, record) in interfaces {
             if let use = uses[record.index], use.forbids(plan) {

@@ -68,23 +68,31 @@ struct NearsideNRI: ParsableCommand {
     @Option(help: "User and group, by number, that DHCP clients run as, without capabilities.")
     var dhcpUser: UInt32 = LeaseClientOptions().user
 
-    @Option(help: "A network of the cluster (pods, services, nodes), for which no DHCP server may give a route; may be repeated.")
+    @Option(
+        help: "A network of the cluster (pods, services, nodes): an answer of a DHCP server that overlaps it is not used; may be repeated.")
     var clusterNetwork: [String] = []
+
+    @Option(help: "Addresses of this node, with commas: interfaces that serve them are not taken.")
+    var nodeAddresses = ""
+
+    @Option(help: "Address of the API server: the interface by which the host reaches it is not taken. In a pod KUBERNETES_SERVICE_HOST.")
+    var apiServer: String?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
     func validate() throws {
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level does not know \"\(logLevel)\"")
+        }
         guard index.utf8.count == 2, index.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
             throw ValidationError("--index is two digits such as 10, not \"\(index)\"")
         }
         _ = try functionRules()
         if let check, !InjectorCheck.levels.contains(check) { throw ValidationError("--check is alive or ready, not \"\(check)\"") }
         _ = try clusterNetworks()
+        _ = try addresses()
         guard dhcpUser != 0 else { throw ValidationError("--dhcp-user is not root") }
-        guard Logger.Level(rawValue: logLevel) != nil else {
-            throw ValidationError("--log-level does not know \"\(logLevel)\"")
-        }
     }
 
     private func functionRules() throws -> [FunctionRule] {
@@ -95,16 +103,34 @@ struct NearsideNRI: ParsableCommand {
         }
     }
 
-    /// Those of the command line, and the part of the services' network in which addresses are chosen by hand: the API server has the first,
-    /// and all that are chosen, as that of DNS, are among the first 256 (KEP-3070).
+    /// The networks of the command line, and the part of the services' network in which addresses are chosen by hand: the API server has the
+    /// first, and all that are chosen, as that of DNS, are among the first 256 (KEP-3070).
     private func clusterNetworks() throws -> [IPPrefix] {
-        let server = getenv("KUBERNETES_SERVICE_HOST").flatMap { IPAddress(parsing: String(cString: $0)) }
+        let server = Self.apiServerOfPod
         return try clusterNetwork.map { text in
             guard let prefix = IPPrefix(parsing: text), prefix.isNetwork else {
                 throw ValidationError("--cluster-network is a network such as 10.96.0.0/12, not \"\(text)\"")
             }
             return prefix
         } + (server.map { [IPPrefix(address: $0, length: $0.bitCount - 8).network] } ?? [])
+    }
+
+    /// The address at which pods reach the API server; nil outside of a pod.
+    private static var apiServerOfPod: IPAddress? {
+        getenv("KUBERNETES_SERVICE_HOST").flatMap { IPAddress(parsing: String(cString: $0)) }
+    }
+
+    private func addresses() throws -> (node: [IPAddress], apiServer: [IPAddress]) {
+        func parse(_ texts: [Substring], _ option: String) throws -> [IPAddress] {
+            try texts.map { text in
+                guard let address = IPAddress(parsing: String(text)) else {
+                    throw ValidationError("\(option) is an IP address, not \"\(text)\"")
+                }
+                return address
+            }
+        }
+        let servers = try apiServer.map { try parse([$0[...]], "--api-server") } ?? Self.apiServerOfPod.map { [$0] } ?? []
+        return (try parse(nodeAddresses.split(separator: ","), "--node-addresses"), servers)
     }
 
     func run() throws {
@@ -118,11 +144,17 @@ struct NearsideNRI: ParsableCommand {
         options.sysctls = sysctls
         options.leases.user = dhcpUser
         options.leases.clusterNetworks = try clusterNetworks()
+        (options.nodeAddresses, options.apiServers) = try addresses()
         options.functionRules = try functionRules()
         options.sysfs = sysfs
         options.gate = gate.isEmpty ? nil : gate
         (options.driver, options.cdi, options.hostRoot) = (driver, cdi, hostRoot)
-        try InjectorDaemon(options, log: log).run()
+        let daemon = try InjectorDaemon(options, log: log)
+        // It has its sysfs by now, and needs no other mount.
+        do throws(SystemError) { try SystemCallFilter.host.install() } catch {
+            log.warning("system calls of this program are not filtered", metadata: ["error": "\(error)"])
+        }
+        try daemon.run()
     }
 
     private func answer(_ check: String) throws {

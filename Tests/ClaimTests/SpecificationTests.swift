@@ -201,10 +201,14 @@ struct SpecificationTests {
         for name in ["dra.nearside-gone.json", "dra.nearside-lost.json", "nvidia.json", "dra.nearside.other-u.yaml"] {
             try Files.write(scratch("cdi/\(name)"), "{}")
         }
+        try Files.write(scratch("cdi/dra.nearside-lab.example-u1.json"), #"{"kind": "dra.nearside-lab.example/claim"}"#)
         try Files.write(scratch("copies/gone_nic.json"), "{}")
         #expect(Self.publisher(scratch).restore([Self.plainPlan()], unreadable: ["lost"]).isEmpty)
         #expect(
-            Files.list(scratch("cdi")) == ["dra.nearside-lost.json", "dra.nearside-u1.json", "dra.nearside.other-u.yaml", "nvidia.json"])
+            Files.list(scratch("cdi")) == [
+                "dra.nearside-lab.example-u1.json", "dra.nearside-lost.json", "dra.nearside-u1.json", "dra.nearside.other-u.yaml",
+                "nvidia.json",
+            ])
         #expect(Files.list(scratch("copies")) == ["u1.xml"])
         // What says the same is not written again: runtimes read the folder after each change.
         let stamp = try Files.stamp(scratch("cdi/dra.nearside-u1.json"))

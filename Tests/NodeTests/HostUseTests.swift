@@ -173,7 +173,10 @@ struct HostUseDaemonTests {
 
     @Test
     func `a NIC that the host has come to use, or that is another one by now, is not taken whatever the plan says`() throws {
-        let node = try TestNode.hgxA100()
+        var options = TestNode.Options(
+            programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
+        options.injectorArguments = ["--node-addresses", "10.7.0.1", "--api-server", "10.96.0.1"]
+        let node = try TestNode(options)
         defer { node.removeAllPods() }
         let function = try #require(node.options.machine.functions.first { $0.sliceName == TestNode.nic })
         let name = try #require(function.netdevs.first?.name)
@@ -193,6 +196,9 @@ struct HostUseDaemonTests {
         for (add, remove, reason) in [
             ("route add default nhid 7", "route del default", "the host's default route goes by it"),
             ("link add link \(name) name store0 type macvlan", "link del store0", "interface store0 of the host is stacked on it"),
+            // A node without a default route, whose address is on no NIC.
+            ("route add 10.96.0.0/12 via 10.9.0.2", "route del 10.96.0.0/12", "the host reaches the API server 10.96.0.1 by it"),
+            ("addr add 10.7.0.1/24 dev \(name)", "addr del 10.7.0.1/24 dev \(name)", "it serves the node's address 10.7.0.1"),
         ] {
             try ip(add, node)
             try node.runtime?.run(pod)

@@ -74,6 +74,9 @@ struct LeaseConfinementTests {
             "\(node.log("nri.log")) \(server.log)")
         let processes = clients(node)
         #expect(processes.count == 2)
+        let daemon = try Files.readText("/proc/\(node.injectorDaemon?.identifier ?? 0)/status").split(separator: "\n")
+        let count = daemon.first { $0.hasPrefix("Seccomp_filters:") }?.split(separator: "\t").last
+        let filters = try #require(count.flatMap { Int($0) })
         for process in processes {
             let lines = try Files.readText("/proc/\(process)/status").split(separator: "\n").map {
                 $0.split(whereSeparator: \.isWhitespace)
@@ -83,6 +86,8 @@ struct LeaseConfinementTests {
             #expect(field("Groups").isEmpty)
             for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] { #expect(field(set) == ["0000000000000000"], "\(set)") }
             #expect(field("NoNewPrivs") == ["1"] && field("Threads") == ["1"])
+            // That of nearside-nri, and one of its own.
+            #expect(field("Seccomp") == ["2"] && field("Seccomp_filters").first.flatMap { Int($0) } == filters + 1)
             #expect(try NetworkNamespace(path: "/proc/\(process)/ns/net").identity == node.namespace(of: pod).identity)
             let limits = try Files.readText("/proc/\(process)/limits")
             for name in ["Max file size", "Max processes", "Max core file size"] {

@@ -304,6 +304,8 @@ struct LeaseProtocolTests {
         #expect(try !isSet("198.51.100.0/24", "203.0.113.1") && !isSet("198.51.100.0/24", "192.0.2.20"))
         #expect(policy.refusal(of: own) == nil)
         for bad in ["10.96.0.50/24", "10.5.0.1/8", "64.0.0.1/2"] { #expect(policy.refusal(of: try prefix(bad)) != nil, "\(bad)") }
+        let plain = LeasePolicy(allowed: [])
+        #expect(try plain.refusal(of: prefix("172.20.0.9/16")) == nil && plain.refusal(of: prefix("172.20.0.9/15")) != nil)
         let open = LeasePolicy(allowed: [try prefix("0.0.0.0/0")])
         #expect(
             open.judge([Lease.Route(destination: try prefix("0.0.0.0/0"), gateway: try address("192.0.2.1"))], of: own).routes.count == 1)

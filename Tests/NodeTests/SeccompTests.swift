@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
+import Hardware
+import KubeletAPI
 import Linux
+import NRI
 import NRIMessages
+import Publishing
 import Testbed
 import Testing
 
@@ -37,6 +42,70 @@ struct SeccompTests {
     }
 
     @Test
+    func `under its profile nearside-nri finds what a pod stacked on a NIC and hid, and keeps the NIC from the next pod`() throws {
+        let node = try TestNode.hgxA100()
+        defer { node.removeAllPods() }
+        let function = try #require(node.options.machine.functions.first { $0.sliceName == TestNode.nic })
+        let name = try #require(function.netdevs.first?.name)
+        func ip(_ line: String, in namespace: NetworkNamespace) throws {
+            let ended = try ChildProcess.run("/sbin/ip", line.split(separator: " ").map(String.init), in: namespace)
+            try #require(ended.status == 0, "\(line): \(ended.output)")
+        }
+        // The end of a cable: an interface on which others are stacked as on hardware.
+        try ip("link del \(name)", in: node.host)
+        try ip("link add \(name) type veth peer name w-\(name)", in: node.host)
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("a")
+        _ = try node.prepare("a")
+        let (pod, hidden) = (try node.makePod("p", uid: "pod-1"), try node.makePod("h", uid: "pod-h"))
+        try node.runtime?.run(pod)
+        try ip("link add link net1 name above0 type macvlan", in: try node.namespace(of: pod))
+        let place = (hidden.networkNamespace ?? "").split(separator: "/").last.map(String.init) ?? ""
+        try ip("link set above0 netns \(place)", in: try node.namespace(of: pod))
+        try node.runtime?.stop(pod)
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
+        #expect(
+            error?.details.contains("an interface of another network namespace is stacked on it") == true,
+            "\(error?.details ?? "") \(node.log("nri.log"))")
+        try ip("link del above0", in: try node.namespace(of: hidden))
+        try node.unprepare("a")
+    }
+
+    @Test
+    func `nearside-nri gives up mounts, other namespaces and BPF programs by itself, and its clients all but their sockets`() throws {
+        func refusals(_ filter: SystemCallFilter) throws -> [String: Int32] {
+            try KernelThread.run { () -> Result<[String: Int32], SystemError> in
+                do throws(SystemError) { try filter.install() } catch { return .failure(error) }
+                var codes: [String: Int32] = [:]
+                func attempt(_ name: String, _ call: () -> Int) { codes[name] = call() == -1 ? errno : 0 }
+                attempt("mount a file system") { Int(CLinux_mount_sysfs()) }
+                attempt("mount in the old way") { Int(mount("none", "/no folder", "tmpfs", 0, nil)) }
+                // BPF_LINK_TYPE of no link: the kernel is asked, and knows none.
+                attempt("list BPF links") { CLinux_next_link(.max - 1) == -1 && errno == ENOENT ? 0 : -1 }
+                attempt("open a socket") { Int(socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)) }
+                attempt("open a file") { Int(open("/dev/null", O_RDONLY)) }
+                return .success(codes)
+            }.get()
+        }
+        #expect(
+            try refusals(.host) == [
+                "mount a file system": EPERM, "mount in the old way": EPERM, "list BPF links": 0, "open a socket": 0,
+                "open a file": 0,
+            ])
+        #expect(
+            try refusals(.leaseClient) == [
+                "mount a file system": EPERM, "mount in the old way": EPERM, "list BPF links": EPERM, "open a socket": EPERM,
+                "open a file": EPERM,
+            ])
+        let node = try TestNode.hgxA100()
+        try node.startInjector()
+        let status = try Files.readText("/proc/\(try #require(node.injectorDaemon).identifier)/status").split(separator: "\n")
+        // The container's, and its own.
+        #expect(status.first { $0.hasPrefix("Seccomp_filters:") } == "Seccomp_filters:\t2")
+    }
+
+    @Test
     func `the gate is installed and tried under its profile`() throws {
         let scratch = try ScratchFolder()
         let confiner = try #require(Place.confiner)
@@ -48,7 +117,8 @@ struct SeccompTests {
     }
 
     @Test(arguments: [
-        ("nearside-nri", ["/bin/mount", "-t", "tmpfs", "none", "/mnt"]), ("nearside-node", ["/usr/bin/unshare", "-Ur", "true"]),
+        ("nearside-nri", ["/bin/mount", "-t", "tmpfs", "none", "/mnt"]), ("nearside-nri", ["/usr/bin/unshare", "-m", "true"]),
+        ("nearside-nri", ["/usr/bin/nsenter", "-u/proc/self/ns/uts", "true"]), ("nearside-node", ["/usr/bin/unshare", "-Ur", "true"]),
         ("nearside-node", ["/usr/bin/nsenter", "-n/proc/self/ns/net", "true"]), ("nearside-gate", ["/sbin/ip", "link"]),
     ])
     func `what no daemon needs is refused to root too`(profile: String, command: [String]) throws {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // seccomp PROFILE PROGRAM ARGUMENT...: runs a program under an OCI seccomp profile (JSON), as a container runtime does.
 //
-// Of a profile it takes what ours have: a default action SCMP_ACT_ERRNO, a first list of names with SCMP_ACT_ALLOW, clone without the
-// flags of namespaces, and clone3, which cannot be looked into, as if the kernel did not have it. libseccomp is opened at run time,
-// since its headers need not be there.
+// Of a profile it takes what ours have: a default action SCMP_ACT_ERRNO, and rules with names, at most one condition on an argument, and
+// the actions SCMP_ACT_ALLOW and SCMP_ACT_ERRNO. libseccomp is opened at run time, since its headers need not be there.
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
@@ -24,44 +23,80 @@ struct comparison {
     uint64_t first, second;
 };
 
+// The end of the object or list that begins here; no string of a profile has brackets.
+static char *end_of(char *start) {
+    int depth = 0;
+    for (char *at = start; *at; at++) {
+        if (*at == '{' || *at == '[') depth++;
+        if ((*at == '}' || *at == ']') && --depth == 0) return at;
+    }
+    return NULL;
+}
+
+// What is behind a key of an object, which ends with a zero; NULL when it has no such key.
+static char *value_of(char *object, const char *key) {
+    char *at = strstr(object, key);
+    return at ? at + strlen(key) + strspn(at + strlen(key), " :") : NULL;
+}
+
+static int read_condition(char *list, struct comparison *condition) {
+    char *index = value_of(list, "\"index\""), *first = value_of(list, "\"value\""), *second = value_of(list, "\"valueTwo\"");
+    // SCMP_CMP_EQ and SCMP_CMP_MASKED_EQ
+    int operation = strstr(list, "\"SCMP_CMP_EQ\"") ? 4 : strstr(list, "\"SCMP_CMP_MASKED_EQ\"") ? 7 : 0;
+    if (!index || !first || !second || !operation || strchr(list, '{') != strrchr(list, '{')) return 0;
+    *condition = (struct comparison){(unsigned)strtoul(index, NULL, 10), operation, strtoull(first, NULL, 10), strtoull(second, NULL, 10)};
+    return 1;
+}
+
 int main(int count, char **arguments) {
     if (count < 3) return fail("usage: seccomp PROFILE PROGRAM ARGUMENT...");
     void *library = dlopen("libseccomp.so.2", RTLD_NOW);
     if (!library) return fail("libseccomp.so.2 is missing");
     void *(*init)(uint32_t) = (void *(*)(uint32_t))dlsym(library, "seccomp_init");
     int (*resolve)(const char *) = (int (*)(const char *))dlsym(library, "seccomp_syscall_resolve_name");
-    int (*add)(void *, uint32_t, int, unsigned) = (int (*)(void *, uint32_t, int, unsigned))dlsym(library, "seccomp_rule_add");
-    int (*add_array)(void *, uint32_t, int, unsigned, const struct comparison *) =
+    int (*add)(void *, uint32_t, int, unsigned, const struct comparison *) =
         (int (*)(void *, uint32_t, int, unsigned, const struct comparison *))dlsym(library, "seccomp_rule_add_array");
     int (*load)(void *) = (int (*)(void *))dlsym(library, "seccomp_load");
-    if (!init || !resolve || !add || !add_array || !load) return fail("libseccomp.so.2 lacks a function");
+    if (!init || !resolve || !add || !load) return fail("libseccomp.so.2 lacks a function");
     FILE *file = fopen(arguments[1], "r");
     static char text[1 << 16];
     size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
     if (size == 0 || size == sizeof text - 1) return fail("the profile cannot be read, or is too long");
     if (!strstr(text, "\"defaultAction\": \"SCMP_ACT_ERRNO\"")) return fail("the profile does not refuse by default");
-    char *names = strstr(text, "\"names\"");
-    char *mask = strstr(text, "\"names\": [\"clone\"],");
-    if (mask) mask = strstr(mask, "\"SCMP_CMP_MASKED_EQ\", \"value\": ");
-    if (!names || !mask || !strstr(mask, "\"errnoRet\": 38,")) return fail("the profile has not the lists that this program knows");
-    // SCMP_CMP_MASKED_EQ
-    struct comparison flags = {0, 7, strtoull(mask + strlen("\"SCMP_CMP_MASKED_EQ\", \"value\": "), NULL, 10), 0};
+    char *rules = value_of(text, "\"syscalls\"");
+    char *last = rules ? end_of(rules) : NULL;
+    if (!last) return fail("the profile has no list of rules");
     // SCMP_ACT_ERRNO(EPERM), as runtimes answer without errnoRet.
     void *filter = init(0x00050000U | EPERM);
     int allowed = 0;
-    for (char *at = strchr(names, '['); at && *at != ']';) {
-        char *start = strpbrk(at + 1, "\"]");
-        if (!start || *start == ']') break;
-        char *end = strchr(start + 1, '"');
-        if (!end) return fail("the profile has an open string");
+    for (char *rule = strchr(rules, '{'); rule && rule < last;) {
+        char *end = end_of(rule);
+        if (!end) return fail("a rule has no end");
         *end = 0;
-        int number = resolve(start + 1);
-        // Another architecture's: runtimes pass over it too.
-        if (number >= 0 && add(filter, 0x7fff0000U, number, 0) == 0) allowed++;
-        at = end;
+        char *names = value_of(rule, "\"names\""), *conditions = value_of(rule, "\"args\""), *code = value_of(rule, "\"errnoRet\"");
+        int allows = strstr(rule, "\"SCMP_ACT_ALLOW\"") != NULL;
+        if (!names || !end_of(names) || (!allows && !strstr(rule, "\"SCMP_ACT_ERRNO\""))) return fail("a rule has not the form of ours");
+        uint32_t action = allows ? 0x7fff0000U : 0x00050000U | (code ? (uint32_t)strtoul(code, NULL, 10) : EPERM);
+        struct comparison condition;
+        if (conditions) {
+            char *close = end_of(conditions);
+            if (close) *close = 0;
+            if (!close || !read_condition(conditions, &condition)) return fail("a condition has not the form of ours");
+        }
+        char *close = end_of(names);
+        for (char *name = strchr(names, '"'); name && name < close;) {
+            char *quote = strchr(name + 1, '"');
+            if (!quote) return fail("the profile has an open string");
+            *quote = 0;
+            int number = resolve(name + 1);
+            // Another architecture's: runtimes pass over it too.
+            int status = number < 0 ? 0 : add(filter, action, number, conditions ? 1 : 0, &condition);
+            if (status != 0) return fail(name + 1);
+            if (allows && number >= 0) allowed++;
+            name = strchr(quote + 1, '"');
+        }
+        rule = strchr(end + 1, '{');
     }
-    if (flags.first == 0 || add_array(filter, 0x7fff0000U, resolve("clone"), 1, &flags) != 0) return fail("clone cannot be filtered");
-    if (add(filter, 0x00050000U | ENOSYS, resolve("clone3"), 0) != 0) return fail("clone3 cannot be filtered");
     if (allowed < 20) return fail("the profile allows hardly anything");
     // The program itself is started under the filter, as in a container.
     int status = load(filter);

@@ -57,6 +57,10 @@ package enum LeaseClientProcess {
         _ client: inout some LeaseExchange, _ interface: LeaseInterface, _ family: Lease.Family
     ) throws(SystemError) -> Int32 {
         let termination = try Termination.descriptor()
+        // A kernel without filters does without.
+        do throws(SystemError) { try SystemCallFilter.leaseClient.install() } catch {
+            if ![EINVAL, ENOSYS].contains(error.code) { throw error }
+        }
         var (second, datagrams) = (0, 0)
         while true {
             // Without a link-local address yet, or without a link, a datagram cannot be sent: the next one may be.

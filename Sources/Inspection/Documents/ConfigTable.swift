@@ -28,13 +28,14 @@ package enum ConfigTable {
         return """
             \(fields.text)
             \(settings.text)
-            claim: the author of a claim, and the class. class: the DeviceClass of the
-            request alone, unless nearside-node runs with --allow-claims=FIELD,...
-            A class can pin fields and sections with "pinned"; then no claim sets them.
-            One configuration has at most \(ConfigLimits.text.bytes) bytes and \(ConfigLimits.text.depth) levels, all devices of a claim
+            WHO is "claim" where a claim and the DeviceClass of its request may set the
+            field, and "class" where only the DeviceClass may. nearside-node with
+            --allow-claims=FIELD,... lets claims set such a field, too.
+            A DeviceClass can list fields and sections in "pinned"; claims may not set
+            those. One configuration has at most \(ConfigLimits.text.bytes) bytes and \(ConfigLimits.text.depth) levels, all devices of a claim
             together at most \(ConfigLimits.entriesPerClaim) addresses, routes, rules, neighbours, settings and flags.
 
-            Why a field is for classes:
+            Reasons why claims may not set a field:
             \(reasons.joined())
             """
     }
@@ -42,7 +43,7 @@ package enum ConfigTable {
     private static func who(_ field: ConfigField) -> String {
         if field.isForClasses { return "class" }
         guard let privilege = field.privilege else { return "claim" }
-        return privilege.values.map { "claim; class: \($0)" } ?? "class"
+        return privilege.values.map { "claim; \($0): class" } ?? "class"
     }
 }
 
