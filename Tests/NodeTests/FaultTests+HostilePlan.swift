@@ -33,4 +33,24 @@ extension FaultTests {
             }
         }
     }
+
+    @Test(.enabled(if: HostileCases.isWanted("hostile-plan"), "another form was asked for"))
+    func `whatever nearside-nri says, nearside-node and the gate go on, and believe it nothing that is no answer`() throws {
+        let scene = try HostileWordsScene()
+        let start = Poller.now()
+        let range = HostileCases.range(sample: 400)
+        for number in range {
+            do { try scene.run(number) } catch {
+                Issue.record("words of nearside-nri \(number): \(error)\n\(scene.node.log("node.log").suffix(2500))")
+                return
+            }
+        }
+        let kinds = scene.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        print("fault cases, words of nearside-nri: \(range.count) in \(Poller.now() - start) ms (\(kinds))")
+        if HostileCases.wanted == nil {
+            for kind in ["prepare taken", "prepare refused", "release taken", "release refused", "question refused", "gate closed"] {
+                #expect(scene.counts[kind] ?? 0 > 0, "no case of the kind \(kind): \(kinds)")
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@ import Glibc
 import Linux
 import Netlink
 import Simulation
+import Synchronization
 import Testbed
 
 /// Which cases of a hostile form are done. A case is made of its number alone, so it can be seen again.
@@ -68,5 +69,20 @@ enum HostileCases {
             if entry.st_mode & S_IFMT == S_IFDIR { lines.append(files(path)) }
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// A log that a day and a night write would fill the disk.
+    static func shorten(_ log: String) { truncate(log, 0) }
+}
+
+/// Counts from several threads.
+final class Counter: Sendable {
+    private let count = Mutex(0)
+
+    func next() -> Int {
+        count.withLock { count in
+            count += 1
+            return count
+        }
     }
 }

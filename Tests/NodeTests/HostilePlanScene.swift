@@ -97,6 +97,7 @@ final class HostilePlanScene {
     func run(_ number: Int) throws {
         var random = HostileCases.random(number, seed: 17)
         if number % 256 == 255 { try renewPod() }
+        if number % 4096 == 4095 { HostileCases.shorten(node.scratch("nri.log")) }
         let uid = "uid-h\(number)"
         let kind: String
         enemy.set { line in Array((line.contains(" pod-good") ? "ok\n" : "error no\n").utf8) }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import InjectorSocket
+import Simulation
+import Testbed
+import Testing
+
+/// Lines that nobody who knows the protocol would send.
+struct HostileLineTests {
+    private static let lines = HostileCases.asked ?? 20_000
+
+    @Test
+    func `a hostile line is no request, or one that reads back what it writes`() {
+        var mutator = LineMutator(SplitMix(seed: 11))
+        let requests = ["status", "publish c-1", "release c-1", "admit c-1"]
+        let questions = ["alive", "ready", "pod default a.b 0f1e2d3c-aaaa"]
+        var taken = 0
+        for number in 0..<Self.lines {
+            let line = String(decoding: mutator.mutate(requests[number % requests.count]).prefix { $0 != 0x0a }, as: UTF8.self)
+            if let request = InjectorRequest(line: line) {
+                taken += 1
+                #expect(request.line == line + "\n" && line.utf8.count <= InjectorRequest.lineLimit, "\(line.prefix(300))")
+            }
+            let other = String(decoding: mutator.mutate(questions[number % questions.count]).prefix { $0 != 0x0a }, as: UTF8.self)
+            if let request = NodeRequest(line: other) {
+                taken += 1
+                #expect(request.line == other + "\n" && other.utf8.count <= NodeRequest.lineLimit, "\(other.prefix(300))")
+            }
+        }
+        #expect(taken > 0 && taken < 2 * Self.lines)
+    }
+
+    @Test
+    func `a hostile answer is none, or one that reads back what it writes`() {
+        var mutator = LineMutator(SplitMix(seed: 13))
+        let answers = ["ok", "ok dhcp,subInterface", "error claim default/a: not yet"]
+        var taken = 0
+        for number in 0..<Self.lines {
+            let line = String(decoding: mutator.mutate(answers[number % answers.count]).prefix { $0 != 0x0a }, as: UTF8.self)
+            guard let reply = SocketReply(line: line) else { continue }
+            taken += 1
+            #expect(
+                reply.line.utf8.count <= SocketReply.lineLimit && SocketReply(line: reply.line.dropLast()) != nil, "\(line.prefix(300))")
+        }
+        #expect(taken > 0 && taken < Self.lines)
+    }
+}
