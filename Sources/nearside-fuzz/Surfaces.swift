@@ -70,7 +70,7 @@ extension Surface {
         try? Files.write("\(writer.plansFolder)/\(uid).json", bytes)
         try? Files.write("\(writer.statesFolder)/\(uid).json", bytes)
         if let plan = try? reader.plan(uid) {
-            try? writer.write(plan)
+            _ = try? writer.write(plan)
             precondition((try? reader.plan(uid)) == plan, "a plan that was accepted does not survive writing and reading")
         }
         if let state = try? writer.state(uid) {
