@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Journal
-import Linux
+package import Linux
 import Logging
 import PodNetwork
 
@@ -16,7 +16,7 @@ extension PodInjector {
     func detach(_ state: inout ClaimState, _ isMeant: (Attachment) -> Bool) throws(InjectionError) {
         guard state.attachments.contains(where: isMeant) else { return }
         let before = state
-        var failures: [String] = []
+        var failures: [PodNetworkError] = []
         var left: [Attachment] = state.attachments.filter { !isMeant($0) }
         // All of one namespace go together.
         var groups: [(namespace: FileIdentity, attachments: [Attachment])] = []
@@ -33,7 +33,7 @@ extension PodInjector {
             // takes, some tell the physical one.
             _ = restoreFunctions(group.attachments)
             let namespace = held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace)
-            let problems = network.restore(group.attachments.map(PodNetwork.Return.init), from: namespace)
+            let problems = network.restore(group.attachments.map(PodNetwork.Return.init), from: namespace, waits: false)
             let refusals = restoreFunctions(group.attachments)
             for var attachment in group.attachments {
                 if let problem = problems.first(where: { $0.device == attachment.device })?.error ?? refusals[attachment.device]
@@ -52,9 +52,9 @@ extension PodInjector {
                         continue
                     }
                     attachment.phase = .returning
-                    attachment.problem = "\(problem)"
+                    attachment.problem = problem.isPending ? nil : "\(problem)"
                     left.append(attachment)
-                    failures.append("\(problem)")
+                    failures.append(problem)
                 } else {
                     log.info("brought back", metadata: ["claim": "\(state.claim)", "device": "\(attachment.label)"])
                 }
@@ -77,7 +77,8 @@ extension PodInjector {
             returning.remove(state.claim.uid)
         } else {
             returning.insert(state.claim.uid)
-            throw InjectionError("claim \(state.claim): \(failures.joined(separator: "; "))")
+            let reasons = failures.map(\.description).joined(separator: "; ")
+            throw InjectionError("claim \(state.claim): \(reasons)", isPending: failures.allSatisfy(\.isPending))
         }
     }
 
@@ -108,6 +109,9 @@ extension PodInjector {
         }
         return refusals
     }
+
+    /// Each is readable when what a return waits for has ended: then it is time for ``retryReturns()``.
+    package var searchDescriptors: [Descriptor] { host.searchDescriptors }
 
     /// True while something has not come back that was to: hardware returns in the kernel's own time when a namespace goes.
     package var isWaitingForReturns: Bool { !returning.isEmpty }

@@ -134,7 +134,9 @@ package final class PodInjector {
         stopClients(isInside)
         for var state in states.all where state.attachments.contains(where: isInside) {
             do throws(InjectionError) { try detach(&state, isInside) } catch {
-                log.error("cannot bring back", metadata: ["pod": "\(sandbox.pod)", "claim": "\(state.claim)", "error": "\(error)"])
+                log.log(
+                    level: error.isPending ? .info : .error, "cannot bring back",
+                    metadata: ["pod": "\(sandbox.pod)", "claim": "\(state.claim)", "error": "\(error)"])
             }
         }
         if sandboxes[sandbox.podUID]?.id == sandbox.id {

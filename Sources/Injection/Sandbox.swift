@@ -24,6 +24,11 @@ package struct Sandbox: Hashable, Sendable {
 /// Why a container may not start, or a claim not go: a whole sentence.
 package struct InjectionError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String
+    /// True when nothing has failed, and what is waited for comes by itself.
+    package var isPending: Bool
 
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, isPending: Bool = false) {
+        self.description = description
+        self.isPending = isPending
+    }
 }

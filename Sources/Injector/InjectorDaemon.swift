@@ -140,9 +140,10 @@ package final class InjectorDaemon {
             functions?.keeper.keep(inUse: injector.devicesInUse, isNews: areDevicesNews)
             areDevicesNews = false
             let listening = clients.count < Self.maximalClients && Poller.now() >= nextAccept ? [listener] : []
+            let searches = injector.searchDescriptors
             let waiting =
                 [termination] + listening + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + injector.leaseDescriptors
-                + (returns.map { [$0.descriptor] } ?? []) + (arrivals.map { [$0.descriptor] } ?? [])
+                + searches + (returns.map { [$0.descriptor] } ?? []) + (arrivals.map { [$0.descriptor] } ?? [])
                 + (functions.map { [$0.events.descriptor] + ($0.keeper.descriptor.map { [$0] } ?? []) } ?? [])
             var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
             // RDMA devices come back without a word of rtnetlink.
@@ -162,7 +163,8 @@ package final class InjectorDaemon {
             if ready.contains(listener.raw) { accept(listener) }
             if let functions, ready.contains(functions.events.descriptor.raw) { areDevicesNews = functions.events.drain { _ in true } }
             if let arrivals, ready.contains(arrivals.descriptor.raw) { hear(arrivals) }
-            if let returns, returns.drain({ _ in true }) || ready.isEmpty { injector.retryReturns() }
+            let isNews = returns.map { $0.drain { _ in true } || ready.isEmpty } ?? false
+            if isNews || searches.contains(where: { ready.contains($0.raw) }) { injector.retryReturns() }
         }
         log.notice("stopping; running pods keep their devices")
     }
@@ -291,13 +293,9 @@ package final class InjectorDaemon {
             }
             client.answer(.refused("nearside-nri is not synchronised with the container runtime (\(path))"))
         case .success(.release(let claim)):
-            client.answer(
-                reply { () throws(InjectionError) in
-                    try injector.release(claim: claim)
-                    // It may have been prepared again, by the time that this request is served.
-                    if (try? injector.preparedPlan(claim)) != nil { return }
-                    do throws(SystemError) { try specs.withdraw(claim) } catch { throw InjectionError("\(error)") }
-                })
+            client.claim = claim
+            client.isRelease = true
+            release(client, claim)
         case .success(.publish(let claim)):
             client.answer(reply { () throws(InjectionError) in try publish(claim) })
         case .success(.admit(let claim)):
@@ -305,6 +303,24 @@ package final class InjectorDaemon {
             admit(client, claim)
         }
     }
+
+    private func release(_ client: RequestClient, _ claim: String) {
+        do throws(InjectionError) {
+            try injector.release(claim: claim)
+            // It may have been prepared again, by the time that this request is served.
+            if (try? injector.preparedPlan(claim)) == nil {
+                do throws(SystemError) { try specs.withdraw(claim) } catch { throw InjectionError("\(error)") }
+            }
+            client.answer(.ok)
+        } catch {
+            if error.isPending, client.wait(milliseconds: Self.releasePatience) { return }
+            log.error("request refused", metadata: ["error": "\(error)"])
+            client.answer(.refused("\(error)"))
+        }
+    }
+
+    /// How long a release is held for what takes its own time: less than nearside-node waits.
+    private static let releasePatience = 20_000
 
     private func publish(_ claim: String) throws(InjectionError) {
         let plan = try injector.preparedPlan(claim)
@@ -331,10 +347,11 @@ package final class InjectorDaemon {
     /// How long a gate is held for what takes its own time: less than its patience, so that it can say why.
     private static let gatePatience = 15_000
 
-    /// Gates that wait are asked about anew when something may have changed.
+    /// Gates and releases that wait are asked about anew when something may have changed.
     private func serveWaiting() {
         for client in clients where client.patience != nil && !client.isFinished {
-            if let claim = client.claim { admit(client, claim) }
+            guard let claim = client.claim else { continue }
+            if client.isRelease { release(client, claim) } else { admit(client, claim) }
         }
         clients.removeAll { $0.isFinished }
     }

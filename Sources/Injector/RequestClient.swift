@@ -16,6 +16,8 @@ final class RequestClient {
 
     /// The claim it asks about, once it has asked.
     var claim: String?
+    /// True when it asks for the claim to be released, and not whether a container may start.
+    var isRelease = false
     /// Until when it waits for its answer; nil when it does not.
     private(set) var patience: Int?
 

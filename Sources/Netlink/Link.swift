@@ -204,7 +204,7 @@ extension NetlinkRequest {
 
     /// `ip link add NAME type KIND`, in another namespace if one is given; the parent is in the socket's.
     package static func addLink(
-        _ name: String, kind: String, parent: Int32? = nil, address: HardwareAddress? = nil, namespace: Int32? = nil,
+        _ name: String, kind: String, parent: Int32? = nil, address: HardwareAddress? = nil, mtu: UInt32? = nil, namespace: Int32? = nil,
         data: (inout MessageBuilder) -> Void = { _ in }
     ) -> NetlinkRequest {
         var builder = MessageBuilder()
@@ -212,6 +212,7 @@ extension NetlinkRequest {
         builder.attribute(IFLA_IFNAME, text: name)
         if let parent { builder.attribute(IFLA_LINK, integer: parent) }
         if let address { builder.attribute(IFLA_ADDRESS, address.bytes) }
+        if let mtu { builder.attribute(IFLA_MTU, integer: mtu) }
         if let namespace { builder.attribute(IFLA_NET_NS_FD, integer: namespace) }
         builder.nested(IFLA_LINKINFO) { info in
             info.attribute(IFLA_INFO_KIND, text: kind)

@@ -26,6 +26,11 @@ package final class HostNetwork {
     private let ownSysfs: Descriptor?
     /// Made when it is first needed.
     lazy var upperProbe = UpperProbe()
+    /// Made when it is first needed.
+    lazy var vlanSearch = upperProbe.map(VLANSearch.init)
+
+    /// Each is readable when a search that a restore waits for has ended.
+    package var searchDescriptors: [Descriptor] { vlanSearch?.descriptors ?? [] }
 
     /// The namespace of the calling thread is the host's.
     package init(sysfs: String = "/sys") throws(PodNetworkError) {

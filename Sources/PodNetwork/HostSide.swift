@@ -12,7 +12,9 @@ extension PodNetwork {
     ///
     /// - Parameter moved: devices whose interface has come from the pod just now.
     /// - Returns: those that are not there, or could not be made what they were.
-    func restoreOnHost(_ returns: [Return], moved: Set<String> = []) throws(PodNetworkError) -> [String: PodNetworkError] {
+    func restoreOnHost(_ returns: [Return], moved: Set<String> = [], waits: Bool = true) throws(PodNetworkError) -> [String:
+        PodNetworkError]
+    {
         var problems: [String: PodNetworkError] = [:]
         if let rdma = host.rdma, returns.contains(where: { $0.rdmaDevice != nil }) {
             let devices = try HostNetwork.step("*", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
@@ -48,7 +50,9 @@ extension PodNetwork {
             }
             back.append(Back(entry: entry, record: record, link: link, settings: nil))
         }
-        for error in try makeAsTheyWere(&back) { problems[error.device] = error.error }
+        for error in try makeAsTheyWere(&back, waits: waits) where problems[error.device]?.isPending != false {
+            problems[error.device] = error.error
+        }
         return problems
     }
 
@@ -71,7 +75,7 @@ extension PodNetwork {
         var settings: LinkSettings?
     }
 
-    private func makeAsTheyWere(_ back: inout [Back]) throws(PodNetworkError) -> [(device: String, error: PodNetworkError)] {
+    private func makeAsTheyWere(_ back: inout [Back], waits: Bool) throws(PodNetworkError) -> [(device: String, error: PodNetworkError)] {
         var problems: [(device: String, error: PodNetworkError)] = []
         func run(_ steps: [(back: Back, request: NetlinkRequest, isNeeded: Bool)]) throws(PodNetworkError) {
             guard let first = steps.first else { return }
@@ -156,6 +160,7 @@ extension PodNetwork {
                 problems.append((item.entry.device, error))
             }
         }
+        try lookForVLANs(back, waits: waits, &problems)
         return problems
     }
 
@@ -170,6 +175,29 @@ extension PodNetwork {
             let reason =
                 "an interface of another network namespace is stacked on it and receives its packets; end the processes of the pod that hold that namespace"
             problems.append((item.entry.device, PodNetworkError(item.record.name, "look for interfaces on it", reason)))
+        }
+    }
+
+    /// VLANs in namespaces that this process does not know. Last: a pod can have set the MTU that the search goes by.
+    private func lookForVLANs(
+        _ back: [Back], waits: Bool, _ problems: inout [(device: String, error: PodNetworkError)]
+    ) throws(PodNetworkError) {
+        let asked = back.filter { VLANSearch.canAsk($0.link, mtu: $0.record.mtu) }
+        guard VLANSearch.isNeeded, !asked.isEmpty, let search = host.vlanSearch else { return }
+        let verdicts = try HostNetwork.step(asked[0].record.name, "look for VLANs on it") { () throws(NetlinkError) in
+            try search.verdicts(asked.map(\.link.index), host.socket, waits: waits)
+        }
+        for (item, verdict) in zip(asked, verdicts) {
+            var problem = PodNetworkError(item.record.name, "look for VLANs on it", "the search takes its time")
+            switch verdict {
+            case .none: continue
+            case .pending: problem.isPending = true
+            case .found(let tags):
+                let list = tags.prefix(8).map(\.description).joined(separator: ", ") + (tags.count > 8 ? " and \(tags.count - 8) more" : "")
+                problem.reason =
+                    "VLAN \(list) of another network namespace is stacked on it and sends and receives with it; end the processes of the pod that hold that namespace"
+            }
+            problems.append((item.entry.device, problem))
         }
     }
 

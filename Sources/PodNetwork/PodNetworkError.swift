@@ -5,6 +5,8 @@ package struct PodNetworkError: Error, Hashable, Sendable, CustomStringConvertib
     package var interface: String
     package var step: String
     package var reason: String
+    /// True when nothing has failed: what it waits for comes by itself.
+    package var isPending = false
 
     package init(_ interface: String, _ step: String, _ reason: some CustomStringConvertible) {
         self.interface = interface

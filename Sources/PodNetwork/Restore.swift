@@ -91,8 +91,11 @@ extension PodNetwork {
     ///
     /// - Parameter namespace: the pod's, nil when it is gone: then the kernel has returned what is hardware to the host, under
     ///   the name it had in the pod.
+    /// - Parameter waits: false to have errors that are pending (``PodNetworkError/isPending``) rather than to wait for long.
     /// - Returns: what did not come back, by device.
-    package func restore(_ returns: [Return], from namespace: NetworkNamespace?) -> [(device: String, error: PodNetworkError)] {
+    package func restore(_ returns: [Return], from namespace: NetworkNamespace?, waits: Bool = true) -> [(
+        device: String, error: PodNetworkError
+    )] {
         var returns = returns
         var refusals: [String: PodNetworkError] = [:]
         var moved: Set<String> = []
@@ -110,7 +113,9 @@ extension PodNetwork {
         }
         var problems: [(device: String, error: PodNetworkError)] = []
         do throws(PodNetworkError) {
-            for (device, error) in try restoreOnHost(returns, moved: moved) { problems.append((device, refusals[device] ?? error)) }
+            for (device, error) in try restoreOnHost(returns, moved: moved, waits: waits) {
+                problems.append((device, refusals[device] ?? error))
+            }
         } catch { problems = returns.map { ($0.device, error) } }
         for entry in returns where !problems.contains(where: { $0.device == entry.device }) {
             // Of one that moves the kernel cuts what is open.

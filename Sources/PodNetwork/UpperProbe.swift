@@ -12,7 +12,7 @@ import Netlink
 /// be. It never comes to be, and the error says what there is already (drivers/net/macvlan.c, macvlan_common_newlink): EINVAL for another
 /// macvlan, EBUSY for what receives in its place, EEXIST for nothing. The request goes without NLM_F_EXCL: with it kernels from 6.13 on look
 /// at the name before anything else (rtnl_newlink).
-struct UpperProbe {
+struct UpperProbe: Sendable {
     /// Nobody can foresee it, and so no interface of the socket's namespace has it.
     private let name = "probe-" + String(UInt32.random(in: 0 ... .max), radix: 16)
     /// MACVLAN_MODE_PASSTHRU (linux/if_link.h).
@@ -39,6 +39,18 @@ struct UpperProbe {
     /// False for what this cannot be asked about: a macvlan is asked for the interface below it.
     static func canAsk(_ link: Link) -> Bool {
         link.type == 1 && !link.isLoopback && !["macvlan", "macvtap", "ipvlan", "ipvtap"].contains(link.kind)
+    }
+
+    /// The request to make a VLAN that cannot be made: its MTU is larger than any, and its name is taken.
+    func vlanRequest(_ number: UInt16, _ wireProtocol: UInt16, on index: Int32) -> NetlinkRequest {
+        var request = NetlinkRequest.addLink(
+            name, kind: "vlan", parent: index, mtu: UInt32(UInt16.max), namespace: namespace.descriptor.raw
+        ) {
+            $0.attribute(IFLA_VLAN_ID, integer: number)
+            $0.attribute(IFLA_VLAN_PROTOCOL, integer: wireProtocol)
+        }
+        request.flags = NLM_F_CREATE
+        return request
     }
 
     /// - Parameter indices: numbers of interfaces in the namespace of the socket.

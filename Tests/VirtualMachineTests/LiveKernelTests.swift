@@ -248,7 +248,10 @@ struct LiveKernelTests {
             try Room.run(line.hasPrefix("modprobe") ? line : "ip \(line)")
         }
         defer {
-            for line in ["ip link set \(name) nomaster", "ip link del top", "ip addr flush dev \(name)", "ip link set \(name) down"] {
+            for line in [
+                "ip link set \(name) nomaster", "ip link del top", "ip addr flush dev \(name)", "ip link set \(name) down",
+                "modprobe -r 8021q",
+            ] {
                 _ = try? Room.run(line)
             }
         }

@@ -99,6 +99,7 @@ extension LiveKernelTests {
     func `VLANs, ipvlans and routing domains are made in the pod, and the host's interface stays as it was`() throws {
         let layout = try Room.layout.get()
         try Room.run("modprobe -a 8021q ipvlan vrf dummy")
+        defer { _ = try? Room.run("modprobe -r 8021q") }
         let name = try #require(try Room.snapshot()[layout.nics[0]]?.netdevs.first?.name)
         try Room.bringUp([name])
         defer { Room.bringDown([name]) }
