@@ -4,15 +4,19 @@
 // two and a link to its hook for what comes in, one to that for what goes out, and one for XDP. Says so, and holds the link until it is ended.
 // programs link INTERFACE: attaches a program for XDP by a link, which netlink cannot take off. Says so, and holds the link until it is ended.
 // programs count INTERFACE: how many there are on the two hooks.
+// programs timestamping INTERFACE [TX RX]: what the driver timestamps, by the numbers of linux/net_tstamp.h, after it was told so.
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <linux/net_tstamp.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -83,10 +87,27 @@ static uint32_t count(int interface, uint32_t hook) {
     return attributes[6];
 }
 
+static int timestamping(char **word, int sets) {
+    struct hwtstamp_config config = {0};
+    struct ifreq request = {.ifr_data = (char *)&config};
+    int descriptor = socket(AF_INET, SOCK_DGRAM, 0);
+    need(descriptor, "open a socket");
+    strncpy(request.ifr_name, word[2], sizeof request.ifr_name - 1);
+    if (sets) {
+        config.tx_type = atoi(word[3]);
+        config.rx_filter = atoi(word[4]);
+        need(ioctl(descriptor, SIOCSHWTSTAMP, &request), "set timestamping");
+    }
+    need(ioctl(descriptor, SIOCGHWTSTAMP, &request), "read timestamping");
+    printf("timestamping: flags %d, tx %d, rx %d\n", config.flags, config.tx_type, config.rx_filter);
+    return 0;
+}
+
 int main(int words, char **word) {
+    if ((words == 3 || words == 5) && strcmp(word[1], "timestamping") == 0) return timestamping(word, words == 5);
     int interface = words == 3 ? (int)if_nametoindex(word[2]) : 0;
     if (interface == 0) {
-        fprintf(stderr, "usage: programs attach|link|count INTERFACE\n");
+        fprintf(stderr, "usage: programs attach|link|count|timestamping INTERFACE\n");
         return 64;
     }
     if (strcmp(word[1], "attach") == 0) {

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hardware
+import InjectorSocket
+import Journal
+import Linux
+import NRIMessages
+import Netlink
+import PodNetwork
+import Testbed
+import Testing
+
+/// What only a driver keeps, through `nearside-nri` and a NIC whose driver takes all of it (hack/testbed/modules/shape_nic.c).
+extension LiveKernelTests {
+    @Test
+    func `what a pod told a driver is as before when the NIC is back`() throws {
+        let scene = try DriverScene()
+        defer { scene.end() }
+        try scene.withPod { pod, namespace in
+            try DriverScene.spoil(namespace)
+            let spoilt = try DriverScene.text("net0", in: namespace)
+            for part in [
+                "Combined:\t8", "Filter: 63", "Action: Drop", "RSS Context ID: 3", "xor: on", "01:02:03:04:05", "encodings: Off",
+                "Wake-on: u",
+                "tx 2, rx 12", "No such file or directory",
+            ] { #expect(spoilt.contains(part), "the attack itself has failed: \(part) is missing") }
+            try scene.stop(pod)
+            let left = try scene.attachment()
+            #expect(left == nil, "\(left?.problem ?? "")")
+        }
+        let difference = HostText.difference(scene.before, try scene.text())
+        #expect(difference.isEmpty, "\(difference)")
+    }
+
+    @Test(arguments: [
+        ("refuse", "1", "n-tuple rules: cannot delete rule"), ("refuse", "2", "RSS contexts: cannot"),
+        ("refuse", "4", "RSS hash fields: cannot"),
+        ("refuse", "8", "hardware timestamping: cannot"), ("refuse", "16", "forward error correction"), ("refuse", "32", "Wake-on-LAN"),
+        ("rules", "20000", "list 20000 n-tuple rules of"),
+    ])
+    func `a NIC whose driver refuses to be told what it was is kept, and it is said what`(parameter: String, value: String, text: String)
+        throws
+    {
+        let scene = try DriverScene()
+        defer { scene.end() }
+        try scene.withPod { pod, namespace in
+            try DriverScene.spoil(namespace)
+            try Room.write(value, to: "\(DriverScene.parameters)/\(parameter)")
+            defer { try? Room.write("0", to: "\(DriverScene.parameters)/\(parameter)") }
+            try scene.stop(pod)
+            let left = try #require(try scene.attachment())
+            #expect(left.phase == .returning)
+            #expect(left.problem?.contains("restore what its driver was told") == true && left.problem?.contains(text) == true, "\(left)")
+            let reply = try scene.release()
+            #expect("\(reply)".contains(text), "\(reply)")
+        }
+        // The driver has come round.
+        let difference = HostText.difference(scene.before, try scene.text())
+        #expect(difference.isEmpty, "\(difference)")
+    }
+
+    @Test
+    func `what a real driver tells is recorded, and what it does not have is not there`() throws {
+        let name = try #require(try Room.snapshot().functions.first { $0.driver == "e1000e" }?.netdevs.first?.name)
+        let record = try HostNetwork().records([name])
+        let settings = try #require(record.first?.driverSettings)
+        #expect(settings.rules == nil && settings.contexts == nil)
+        #expect(settings.hashFields.contains { $0.flow == 1 } && settings.timestamping?.bytes.count == 12)
+        let socket = try DriverSocket()
+        for name in [name, "lo"] {
+            let calls = socket.calls(to: name)
+            let time = try ContinuousClock().measure { for _ in 0..<100 { _ = try calls.settings() } }
+            print("driver settings of \(name), under emulation: \(time / 100)")
+        }
+    }
+}
+
+/// The NIC with settings of the host's, and `nearside-nri` with the Testbed's runtime on the machine's own network.
+private final class DriverScene {
+    static let parameters = "/sys/module/shape_nic/parameters"
+    private static let interface = "shape0"
+    private static let tool = "\(Place.project)/.build/programs"
+
+    let before: String
+    private let scratch: ScratchFolder
+    private let listener: Descriptor
+    private let journal: JournalFolder
+    private let daemon: ChildProcess
+    private var runtime: RuntimePeer
+    private let claim = "claim-driver"
+
+    init() throws {
+        let module = "\(Place.project)/.build-tools/vm/modules/shape_nic.ko"
+        // A NIC as the host has it. Each test has one of its own.
+        try Room.run("insmod \(module)")
+        for line in [
+            "-N shape0 flow-type tcp4 dst-port 80 action 2 loc 5", "-X shape0 equal 2 context new", "-X shape0 equal 3 context new",
+            "-N shape0 flow-type udp4 dst-port 4791 context 1 loc 6", "--set-fec shape0 encoding rs",
+            "-s shape0 wol gs sopass 00:11:22:33:44:55",
+        ] { try Room.run("ethtool \(line)") }
+        try Room.run("\(Self.tool) timestamping shape0 1 1")
+        try Room.bringUp([Self.interface])
+        scratch = try ScratchFolder("driver")
+        listener = try UnixSocket.listen(scratch("nri.sock"))
+        journal = JournalFolder(scratch("journal"), states: scratch("states"), for: .node)
+        try journal.make()
+        before = try HostText.atRest { try Self.text(Self.interface) }
+        let command = [
+            "\(Place.programs)/nearside-nri", "--journal", journal.path, "--states", journal.statesPath, "--nri-socket",
+            scratch("nri.sock"),
+            "--log-level", "debug",
+        ]
+        daemon = try ChildProcess("/usr/bin/env", command, output: scratch("nri.log"))
+        runtime = try RuntimePeer(listener: listener, pods: [], patience: 10_000, seconds: 30)
+    }
+
+    func end() {
+        daemon.stop()
+        _ = try? Room.run("rmmod shape_nic")
+    }
+
+    func text() throws -> String { try HostText.atRest { try Self.text(Self.interface) } }
+
+    /// All that `ethtool` and `ip` tell of the interface.
+    static func text(_ name: String, in namespace: NetworkNamespace? = nil) throws -> String {
+        var lines = ["ip -d address show dev \(name)", "ethtool \(name)", "\(tool) timestamping \(name)"]
+        lines += ["-n", "-x", "-l", "--show-fec", "-k"].map { "ethtool \($0) \(name)" }
+        lines += ["tcp4", "udp4", "tcp6", "udp6"].map { "ethtool -n \(name) rx-flow-hash \($0)" }
+        lines += (1...4).map { "ethtool -x \(name) context \($0)" }
+        return try lines.map { try run($0, in: namespace).output }.joined()
+    }
+
+    /// Everything, by a pod that has CAP_NET_ADMIN over its namespace.
+    static func spoil(_ namespace: NetworkNamespace) throws {
+        let key = (1...40).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+        for line in [
+            "ethtool -L net0 combined 8", "ethtool -N net0 delete 5", "ethtool -N net0 delete 6",
+            "ethtool -N net0 flow-type tcp4 dst-port 443 action -1 loc 5", "ethtool -N net0 flow-type ip4 src-ip 10.0.0.1 action 7 loc 63",
+            "ethtool -X net0 context 1 delete", "ethtool -X net0 equal 5 context new", "ethtool -X net0 equal 6 context new",
+            "ethtool -N net0 flow-type udp4 dst-port 53 context 3 loc 20", "ethtool -X net0 context 1 delete",
+            "ethtool -X net0 equal 7 context 2", "ethtool -X net0 weight 0 0 0 0 0 0 0 1", "ethtool -X net0 hkey \(key) hfunc xor",
+            "ethtool -N net0 rx-flow-hash udp4 sdfn", "ethtool -N net0 rx-flow-hash tcp4 sd", "ethtool --set-fec net0 encoding off",
+            "ethtool -s net0 wol u", "\(tool) timestamping net0 2 12",
+        ] {
+            let ended = try run(line, in: namespace)
+            #expect(ended.status == 0, "\(line): \(ended.output)")
+        }
+    }
+
+    private static func run(_ line: String, in namespace: NetworkNamespace?) throws -> (status: Int32, output: String) {
+        let ended = try ChildProcess.run("/usr/bin/env", line.split(separator: " ").map(String.init), in: namespace)
+        return (ended.status, ended.output)
+    }
+
+    /// Runs the closure with a pod that has the NIC as net0, and gives the claim up at its end.
+    func withPod(_ body: (NRIPodSandbox, NetworkNamespace) throws -> Void) throws {
+        let namespace = try NetworkNamespace.make()
+        let path = "/run/netns/\(claim)"
+        try Files.makeFolder("/run/netns")
+        try Files.write(path, "")
+        try Room.run("mount --bind /proc/\(getpid())/fd/\(namespace.descriptor.raw) \(path)")
+        defer {
+            _ = try? Room.run("umount -l \(path)")
+            try? Files.remove(path)
+        }
+        let pod = NRIPodSandbox.testbed(id: claim, uid: claim, name: claim, networkNamespace: path)
+        let device = DevicePlan(
+            pool: "node", device: "nic", request: "nic", cdiDeviceIDs: [], interface: InterfacePlan(hostName: Self.interface, name: "net0"))
+        try journal.write(ClaimPlan(claim: ClaimIdentity(namespace: "default", name: claim, uid: claim), pods: [claim], devices: [device]))
+        try runtime.run(pod)
+        try #require(try Self.run("ip link show net0", in: namespace).status == 0, "\((try? Files.readText(scratch("nri.log"))) ?? "")")
+        try body(pod, namespace)
+        var last = ""
+        let isReleased = try eventually(seconds: 20) {
+            last = "\(try release())"
+            return last == "ok"
+        }
+        #expect(isReleased, "\(last)")
+        try journal.removePlan(claim)
+    }
+
+    func stop(_ pod: NRIPodSandbox) throws { try runtime.stop(pod) }
+
+    func release() throws -> String {
+        let reply = try InjectorClient.ask(.release(claim: claim), socket: journal.socket, milliseconds: 30_000)
+        if case .ok = reply { return "ok" }
+        return "\(reply)"
+    }
+
+    func attachment() throws -> Journal.Attachment? { try journal.state(claim)?.attachments.first }
+}
