@@ -155,7 +155,9 @@ package struct DeviceNodeCheck: Sendable {
         case .function(let address): return ["sys/bus/pci/devices/\(address)/\(kind)/\(name)"]
         case .part(let address, let number):
             let parts = Files.list(pci(address)).filter { part in
-                part == number || lines("sys/bus/pci/devices/\(address)/\(part)/sfnum").first.map { String($0) } == number
+                // Links lead to other devices: physfn, virtfn0.
+                guard Files.linkTarget("\(pci(address))/\(part)") == nil else { return false }
+                return part == number || lines("sys/bus/pci/devices/\(address)/\(part)/sfnum").first.map { String($0) } == number
             }
             return parts.map { "sys/bus/pci/devices/\(address)/\($0)/\(kind)/\(name)" }
         case .virtual(let interface):

@@ -2,9 +2,12 @@
 
 import Addressing
 import CDI
+import Dispatch
+import Glibc
 import Journal
 import Linux
 import Netlink
+import Synchronization
 import Testbed
 import Testing
 
@@ -212,6 +215,53 @@ struct JournalTests {
         let error = #expect(throws: JournalError.self) { try journal.take(for: "other.example.com") }
         #expect(error?.text.hasPrefix("is the journal of the driver dra.nearside; give other.example.com one of its own") == true)
         withExtendedLifetime(scratch) {}
+    }
+
+    @Test
+    func `of drivers that start at once on one journal one gets it`() throws {
+        for round in 0..<20 {
+            let (journal, scratch) = try folder()
+            let winners = Mutex<[String]>([])
+            let finished = DispatchSemaphore(value: 0)
+            for number in 0..<4 {
+                try KernelThread.start {
+                    let driver = "driver\(number).example.com"
+                    do throws(JournalError) {
+                        try journal.take(for: driver)
+                        winners.withLock { $0.append(driver) }
+                    } catch {}
+                    finished.signal()
+                }
+            }
+            for _ in 0..<4 { finished.wait() }
+            let owner = winners.withLock { $0 }
+            #expect(owner.count == 1, "round \(round): \(owner)")
+            #expect(try Files.readText(scratch("journal/driver")) == "\(owner.first ?? "")\n")
+        }
+    }
+
+    @Test
+    func `a link or a pipe in the place of a plan is not followed by the daemon that does not write plans`() throws {
+        let (node, scratch) = try folder()
+        let injector = try other(scratch, .injector)
+        try node.write(Self.plan)
+        #expect(try injector.plan("u-1") == Self.plan)
+        let file = scratch("journal/plans/u-1.json")
+        try Files.replace(scratch("elsewhere"), with: try Files.read(file))
+        try Files.remove(file)
+        #expect(try injector.plan("u-1") == nil)
+        try Files.makeLink(file, to: scratch("elsewhere"))
+        #expect(throws: JournalError.self) { try injector.plan("u-1") }
+        try Files.remove(file)
+        #expect(mkfifo(file, 0o600) == 0)
+        #expect(throws: JournalError.self) { try injector.plan("u-1") }
+        // A link in the place of the folder.
+        try Files.remove(file)
+        #expect(rmdir(scratch("journal/plans")) == 0)
+        try Files.makeFolder(scratch("other"))
+        try Files.replace(scratch("other/u-1.json"), with: try Files.read(scratch("elsewhere")))
+        try Files.makeLink(scratch("journal/plans"), to: scratch("other"))
+        #expect(throws: JournalError.self) { try injector.plan("u-1") }
     }
 
     @Test

@@ -153,6 +153,22 @@ struct SpecificationTests {
         }
     }
 
+    @Test
+    func `a link of sysfs to another function is no part of a function`() throws {
+        let scratch = try ScratchFolder()
+        let node = NodePlan(path: "/dev/infiniband/uverbs0", major: 231, minor: 192)
+        let devices = scratch("sys/bus/pci/devices")
+        try Files.makeFolder("\(devices)/0000:01:00.0/infiniband_verbs/uverbs0")
+        try Files.write("\(devices)/0000:01:00.0/infiniband_verbs/uverbs0/dev", "231:192\n")
+        try Files.makeFolder("\(devices)/0000:01:00.2")
+        try Files.makeLink("\(devices)/0000:01:00.2/physfn", to: "../0000:01:00.0")
+        let check = DeviceNodeCheck(root: scratch.path)
+        try check.check(node, of: "0000:01:00.0")
+        for address in ["0000:01:00.2", "0000:01:00.2/sfphysfn"] {
+            #expect(throws: SpecRefusal.self, "\(address)") { try check.check(node, of: address) }
+        }
+    }
+
     // MARK: Files
 
     private static func publisher(_ scratch: ScratchFolder) -> SpecPublisher {

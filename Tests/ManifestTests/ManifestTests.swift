@@ -77,6 +77,8 @@ struct ManifestTests {
         // They meet in the journal, and each of its two folders has one writer.
         #expect(try written("node").contains("journal") && written("nri").contains("states"))
         #expect(Set(try written("node")).isDisjoint(with: try written("nri")))
+        #expect(try written("nri") == ["states", "cdi", "sysctls"])
+        #expect(try written("node") == ["journal", "registry", "plugin"])
     }
 
     @Test
@@ -175,6 +177,10 @@ struct ManifestTests {
         #expect(at(set, "spec.updateStrategy.rollingUpdate.maxUnavailable") as? Int == 0)
         let tolerations = (try pod()["tolerations"] as? [Object]) ?? []
         #expect(tolerations.compactMap { $0["effect"] as? String } == ["NoSchedule", "NoExecute"])
+        let quota = try #require(try objects("rbac.yaml").first { $0["kind"] as? String == "ResourceQuota" })
+        #expect(at(quota, "metadata.namespace") as? String == at(set, "metadata.namespace") as? String)
+        let classes = at(quota, "spec.scopeSelector.matchExpressions.0.values") as? [String]
+        #expect(classes == [try pod()["priorityClassName"] as? String ?? ""])
         let namespace = try #require(try objects("rbac.yaml").first { $0["kind"] as? String == "Namespace" })
         #expect((at(namespace, "metadata.labels") as? Object)?["pod-security.kubernetes.io/enforce"] as? String == "privileged")
     }
