@@ -2,6 +2,7 @@
 
 import Glibc
 import Hardware
+import Journal
 import KubeletAPI
 import Linux
 import NRIMessages
@@ -123,6 +124,38 @@ struct LostInterfaceTests {
         #expect(try node.prepare("a").count == 1)
         #expect(try eventually { try device().map { $0.taints == nil } == true })
         #expect(Files.exists(memory))
+    }
+
+    @Test
+    func `hardware that is not on its bus any more releases the claim, and hardware that is there is waited for`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        try node.addClaim("a")
+        try node.prepare("a")
+        let pod = try node.makePod("p", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        node.kill(injector: SIGKILL)
+        node.dropRuntime()
+        // The stand-in is taken for the interface of a PCI function, which the kernel does not show where its pod's network was.
+        let journal = JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .injector)
+        var state = try #require(try journal.state("uid-a"))
+        state.attachments[0].host?.parentDevice = "0000:0c:00.0"
+        try journal.write(state)
+        node.removePod(pod)
+        let function = node.scratch("sysfs/bus/pci/devices/0000:0c:00.0")
+        try Files.makeFolder(function)
+        node.options.injectorArguments = ["--sysfs", node.scratch("sysfs")]
+        try node.startInjector()
+        #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
+        #expect(Files.list(node.scratch("states/states")).contains("uid-a.json"))
+        #expect(!node.log("nri.log").contains("interface lost"))
+        // It is pulled out.
+        ScratchFolder.removeTree(function)
+        let isReleased = eventually { (try? node.unprepare("a")) != nil }
+        #expect(isReleased, "\(node.log("nri.log"))")
+        #expect(node.log("nri.log").contains("device 0000:0c:00.0 is not on the bus any more"))
+        #expect(Files.list(node.scratch("states/states")).isEmpty && Files.list(node.scratch("journal/plans")).isEmpty)
     }
 
     @Test(arguments: [false, true])

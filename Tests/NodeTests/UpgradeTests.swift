@@ -132,31 +132,45 @@ struct UpgradeTests {
         }
     }
 
-    @Test(arguments: ["plan", "state"])
-    func `a file that a newer release wrote is left as it is, and no container passes by it`(kind: String) throws {
+    /// The text of a file as a newer release writes it.
+    private func newer(_ path: String) throws -> String {
+        let text = try Files.readText(path)
+        let isEmpty = text.contains("\"requires\":[]")
+        return text.replacing("\"requires\":[", with: "\"requires\":[\"teleport\"\(isEmpty ? "" : ",")")
+    }
+
+    @Test
+    func `a plan that a newer release wrote is made anew from its claim, and no container passes by it before`() throws {
         try crashed { node, pod in
-            let path = node.scratch(kind == "plan" ? "journal/plans/uid-a.json" : "states/states/uid-a.json")
-            let text = try Files.readText(path)
-            let newer = text.replacing("\"requires\":[", with: "\"requires\":[\"teleport\"" + (text.contains("\"requires\":[]") ? "" : ","))
-            for path in kind == "plan" ? [path] : [path, path + ".copy"] { try Files.write(path, newer) }
+            let plan = node.scratch("journal/plans/uid-a.json")
+            try Files.write(plan, try newer(plan))
+            try node.startInjector()
+            #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: pod) }
+            try node.startNode()
+            #expect(try !Files.readText(plan).contains("teleport"))
+            try expectPodGoesOn(node, pod)
+        }
+    }
+
+    @Test
+    func `a state that a newer release wrote is left as it is, and nothing that it may tell of is given away`() throws {
+        try crashed { node, pod in
+            let state = node.scratch("states/states/uid-a.json")
+            let (text, newer) = (try Files.readText(state), try newer(state))
+            for path in [state, state + ".copy"] { try Files.write(path, newer) }
             try node.startInjector()
             try node.startNode()
-            let container = { _ = try node.runtime?.create(NRIContainer(), in: pod) }
-            if kind == "plan" { #expect(throws: (any Error).self) { try container() } }
-            // Nothing of it is taken for gone: neither is its device given to another, nor its interface back to the host.
+            #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: pod) }
             try node.addClaim("b", pod: "pod-2", interface: "net2")
-            let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
-            #expect(error != nil)
+            #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
+            #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
             #expect(try node.interfaces(pod).contains("net1"))
-            #expect(try Files.readText(path) == newer)
-            // The newer release is back.
+            for path in [state, state + ".copy"] { #expect(try Files.readText(path) == newer) }
+            // The newer release is back, and brings the interface back.
             node.kill(injector: SIGTERM)
-            node.kill(node: SIGTERM)
             node.dropRuntime()
-            for path in kind == "plan" ? [path] : [path, path + ".copy"] { try Files.write(path, text) }
+            for path in [state, state + ".copy"] { try Files.write(path, text) }
             try node.startInjector()
-            try node.startNode()
-            try container()
         }
     }
 }
