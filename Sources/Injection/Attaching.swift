@@ -84,7 +84,10 @@ extension PodInjector {
                 attachment.rdmaDevice = order.rdmaDevice
                 attachment.vrf = order.plan?.vrf?.name
                 for family in order.plan?.leaseFamilies ?? [] { attachment[family] = .awaited }
-                if let function = functions[order.device] { attachment.virtualFunction = try host.record(function) }
+                if let function = functions[order.device] {
+                    try host.check(function, isDeviceOf: order.record)
+                    attachment.virtualFunction = try host.record(function)
+                }
                 state.attachments.append(attachment)
             }
         } catch { throw InjectionError("claim \(plan.claim): \(error)") }

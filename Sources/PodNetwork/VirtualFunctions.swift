@@ -3,9 +3,23 @@
 import Addressing
 import Glibc
 package import Journal
+import Linux
 import Netlink
 
 extension HostNetwork {
+    /// Checks that a virtual function is the device of an interface: a plan sets up no function of another pod.
+    ///
+    /// - Parameter record: the interface as the kernel describes it; nil for a device without one.
+    package func check(_ plan: VirtualFunctionPlan, isDeviceOf record: HostRecord?) throws(PodNetworkError) {
+        let step = "set up virtual function \(plan.number)"
+        guard let record else { throw PodNetworkError(plan.parent, step, "the device has no interface by which it can be identified") }
+        // Kernels before 5.14 do not say which device an interface has.
+        guard let parent = try virtualFunctions(of: plan.parent).link.parentDevice, let own = record.parentDevice,
+            !plan.isFunction(own, of: parent, sysfs: sysfs)
+        else { return }
+        throw PodNetworkError(plan.parent, step, "it is not device \(own) of interface \(record.name)")
+    }
+
     /// A virtual function as its physical one has it now, before that is told anything of it.
     package func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
         let (_, functions) = try virtualFunctions(of: plan.parent)
@@ -17,7 +31,7 @@ extension HostNetwork {
 
     /// Tells the physical function what the plan says.
     package func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
-        let (index, _) = try virtualFunctions(of: plan.parent)
+        let index = try virtualFunctions(of: plan.parent).link.index
         let now = record.settings
         var rate: (low: UInt32, high: UInt32)?
         if plan.minimalRate != nil || plan.maximalRate != nil {
@@ -32,7 +46,7 @@ extension HostNetwork {
 
     /// Makes it what it was, in what differs.
     package func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
-        let (index, functions) = try virtualFunctions(of: record.parent)
+        let (link, functions) = try virtualFunctions(of: record.parent)
         guard let now = functions.first(where: { $0.number == record.number }) else {
             throw PodNetworkError(record.parent, "find virtual function \(record.number)", "it is gone")
         }
@@ -40,7 +54,7 @@ extension HostNetwork {
         let hasRate = (now.minimalRate, now.maximalRate) != (before.minimalRate, before.maximalRate)
         try execute(
             NetlinkRequest.set(
-                record.number, ofParent: index, named: record.parent,
+                record.number, ofParent: link.index, named: record.parent,
                 hardwareAddress: now.hardwareAddress == before.hardwareAddress ? nil : before.hardwareAddress,
                 vlan: now.vlan == before.vlan ? nil : before.vlan, isTrusted: now.isTrusted == before.isTrusted ? nil : before.isTrusted,
                 checksSpoofing: now.checksSpoofing == before.checksSpoofing ? nil : before.checksSpoofing,
@@ -52,7 +66,7 @@ extension HostNetwork {
         if let failure = failures.first { throw PodNetworkError(parent, step, failure.error) }
     }
 
-    private func virtualFunctions(of parent: String) throws(PodNetworkError) -> (index: Int32, [VirtualFunction]) {
+    private func virtualFunctions(of parent: String) throws(PodNetworkError) -> (link: Link, [VirtualFunction]) {
         let message =
             try Self.step(parent, "look at its virtual functions") { () throws(NetlinkError) in
                 try socket.get(all: [.virtualFunctions(of: parent)], absent: [ENODEV])
@@ -60,6 +74,13 @@ extension HostNetwork {
         guard let message, let link = Link(message) else {
             throw PodNetworkError(parent, "look at its virtual functions", "the physical function's interface is not on the host")
         }
-        return (link.index, VirtualFunction.list(message, addressLength: link.address?.bytes.count ?? 6))
+        return (link, VirtualFunction.list(message, addressLength: link.address?.bytes.count ?? 6))
+    }
+}
+
+extension VirtualFunctionPlan {
+    /// True when the physical function's link of this number (sysfs-bus-pci, virtfnN) leads to the device.
+    package func isFunction(_ device: String, of physical: String, sysfs: String) -> Bool {
+        Files.linkTarget("\(sysfs)/bus/pci/devices/\(physical)/virtfn\(number)")?.split(separator: "/").last.map(String.init) == device
     }
 }

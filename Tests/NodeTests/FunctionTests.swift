@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Injection
+import Journal
 import Linux
 import Logging
+import PodNetwork
 import Testbed
 import Testing
 
@@ -61,5 +63,17 @@ import Testing
     @Test(arguments: ["", "=", "ens1f0", "=4", "ens1f0=", "ens1f0=x", "ens1f0=-1", "ens1f0=5000"])
     func `a rule that is none is refused`(text: String) {
         #expect(throws: FunctionRule.Malformed.self) { try FunctionRule(parsing: text) }
+    }
+
+    @Test
+    func `a plan sets up the virtual function of its own device, and no other one`() throws {
+        let tree = try Tree()
+        try tree.add("0000:01:00.0", "eth1", total: 4, enabled: 2, virtual: ["0000:01:00.2", "0000:01:00.3"])
+        let sysfs = tree.scratch.path
+        func isFunction(_ number: UInt32, _ device: String) -> Bool {
+            VirtualFunctionPlan(parent: "eth1", number: number).isFunction(device, of: "0000:01:00.0", sysfs: sysfs)
+        }
+        #expect(isFunction(0, "0000:01:00.2") && isFunction(1, "0000:01:00.3"))
+        #expect(!isFunction(1, "0000:01:00.2") && !isFunction(2, "0000:01:00.2") && !isFunction(0, "0000:02:00.2"))
     }
 }
