@@ -20,12 +20,6 @@ extension NetworkConfig {
         try self.init(json)
     }
 
-    /// True when the driver of an interface has to be asked what it can do before a plan is made.
-    package static func asksDriver(_ parameters: [UInt8]) -> Bool {
-        guard let config = try? NetworkConfig(parameters: parameters) else { return false }
-        return config.features != nil || config.privateFlags != nil
-    }
-
     /// Decodes strictly: an unknown field is a problem, and all problems are collected.
     ///
     /// Both our own versioned kind and DRANET's unversioned form are taken; they differ only in

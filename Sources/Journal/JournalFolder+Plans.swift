@@ -17,9 +17,17 @@ extension JournalFolder {
     /// - Returns: the text of the file.
     @discardableResult
     package func write(_ plan: ClaimPlan) throws(JournalError) -> [UInt8] {
-        let text = try write(plan, .plans, plan.claim.uid, isDurable: true).bytes
-        try? Files.remove(file(.plans, plan.claim.uid) + Self.aside)
+        let text = try text(plan)
+        try write(text, ofPlan: plan.claim.uid)
         return text
+    }
+
+    /// The text of a plan's file. Pure.
+    package func text(_ plan: ClaimPlan) throws(JournalError) -> [UInt8] { try text(plan, .plans, plan.claim.uid) }
+
+    func write(_ text: [UInt8], ofPlan uid: String) throws(JournalError) {
+        try replace(.plans, uid, text, isDurable: true)
+        try? Files.remove(file(.plans, uid) + Self.aside)
     }
 
     /// True when the file of a plan has this text.

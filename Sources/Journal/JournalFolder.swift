@@ -148,16 +148,27 @@ package struct JournalFolder: Sendable {
     func write<Value: JournalValue>(
         _ value: Value, _ kind: Kind, _ uid: String, isDurable: Bool
     ) throws(JournalError) -> (path: String, bytes: [UInt8]) {
+        let bytes = try text(value, kind, uid)
+        return (try replace(kind, uid, bytes, isDurable: isDurable), bytes)
+    }
+
+    /// The text of a file that holds a value. Pure.
+    func text<Value: JournalValue>(_ value: Value, _ kind: Kind, _ uid: String) throws(JournalError) -> [UInt8] {
         let file = try checkedFile(kind, uid)
-        guard kind.writer == daemon else { throw JournalError(file, "is written by the other daemon alone") }
-        let bytes: [UInt8]
-        do throws(JournalTextError) { bytes = try JournalDocument<Value>.encode(value, uid: uid) } catch {
+        do throws(JournalTextError) { return try JournalDocument<Value>.encode(value, uid: uid) } catch {
             throw JournalError(file, "cannot be written: it \(error)")
         }
+    }
+
+    /// - Returns: the path of the file.
+    @discardableResult
+    func replace(_ kind: Kind, _ uid: String, _ bytes: [UInt8], isDurable: Bool) throws(JournalError) -> String {
+        let file = try checkedFile(kind, uid)
+        guard kind.writer == daemon else { throw JournalError(file, "is written by the other daemon alone") }
         do throws(SystemError) { try Files.replace(file, with: bytes, mode: 0o600, isDurable: isDurable) } catch {
             throw JournalError(file, "cannot be written: \(error)")
         }
-        return (file, bytes)
+        return file
     }
 
     func remove(_ kind: Kind, _ uid: String) throws(JournalError) {

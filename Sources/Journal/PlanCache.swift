@@ -50,10 +50,14 @@ package final class PlanCache {
     }
 
     /// Writes a plan, which is known from then on whatever becomes of its file: for nearside-node, which alone writes plans.
-    package func write(_ plan: ClaimPlan) throws(JournalError) {
-        let text = try journal.write(plan)
-        plans[plan.claim.uid] = plan
-        written[plan.claim.uid] = text
+    ///
+    /// - Parameter text: its text, where that is known.
+    package func write(_ plan: ClaimPlan, text: [UInt8]? = nil) throws(JournalError) {
+        let uid = plan.claim.uid
+        let text = if let text { text } else { try journal.text(plan) }
+        try journal.write(text, ofPlan: uid)
+        plans[uid] = plan
+        written[uid] = text
     }
 
     private func refresh() {

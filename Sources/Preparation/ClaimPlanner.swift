@@ -83,17 +83,23 @@ package struct ClaimPlanner: Sendable {
 
     /// - Parameter others: the plans of all claims on this node, that of this one too if there is one.
     package func plan(_ claim: ResourceClaim, others: [ClaimPlan]) throws(ClaimError) -> Outcome {
+        let proposal = try propose(claim, configs(of: claim), existing: others.first { $0.claim.uid == claim.metadata.uid })
+        return try outcome(of: proposal, others: others)
+    }
+
+    /// All of a plan that does not depend on what other claims have.
+    ///
+    /// - Parameters:
+    ///   - configs: those of the claim.
+    ///   - existing: the plan of the claim, if there is one.
+    func propose(_ claim: ResourceClaim, _ configs: Configs, existing: ClaimPlan?) throws(ClaimError) -> Proposal {
         let identity = ClaimIdentity(
             namespace: claim.metadata.namespace ?? "", name: claim.metadata.name ?? "", uid: claim.metadata.uid ?? "")
         guard let allocation = claim.status?.allocation else {
             throw ClaimError("claim \(identity) is not allocated")
         }
-        var problems: [String] = []
-        var omitted = 0
-        let configs = configs(allocation.devices.config ?? [], &problems, &omitted)
-        let existing = others.first { $0.claim.uid == identity.uid }
-        let members = members(allocation.devices.results ?? [], configs, existing, &problems)
-        for member in members { refuseHeld(member, identity, others, &problems) }
+        var problems = configs.problems
+        let members = members(allocation.devices.results ?? [], configs.decoded, existing, &problems)
         let entries = members.reduce(0) { $0 + $1.wish.entries }
         if entries > ConfigLimits.entriesPerClaim {
             problems.append(
@@ -118,12 +124,9 @@ package struct ClaimPlanner: Sendable {
         }
         refuseIdleConfig(members, &problems)
         let pods = (claim.status?.reservedFor ?? []).filter { $0.resource == "pods" }.map(\.uid)
-        refuseDoubleNames(planned, pods, identity, others, &problems)
-        if !problems.isEmpty {
-            // Several devices of one request have the same thing wrong with them.
-            var told: Set<String> = []
-            throw ClaimError(identity, problems.filter { told.insert($0).inserted }, omitted: omitted)
-        }
+        var proposal = Proposal(
+            claim: identity, pods: pods, members: members, devices: planned, problems: problems, omitted: configs.omitted)
+        guard problems.isEmpty else { return proposal }
         let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members, podClaimName: claim.podClaimName)
         for index in planned.indices {
             planned[index].access = edits.access(members[index])
@@ -136,7 +139,8 @@ package struct ClaimPlanner: Sendable {
             // Pods that were found to use it, and are not among those it was reserved for at first.
             plan.pods += (existing?.pods ?? []).filter { !pods.contains($0) }
         }
-        return Outcome(plan: plan, ncclTopology: edits.ncclTopology, metadata: edits.metadata(planned))
+        proposal.outcome = Outcome(plan: plan, ncclTopology: edits.ncclTopology, metadata: edits.metadata(planned))
+        return proposal
     }
 
     // MARK: Devices
@@ -182,55 +186,34 @@ package struct ClaimPlanner: Sendable {
         return members
     }
 
-    private func refuseHeld(_ member: Member, _ claim: ClaimIdentity, _ others: [ClaimPlan], _ problems: inout [String]) {
-        let result = member.result
-        guard result.adminAccess != true else { return }
-        let nodes = Set(member.device.charDevices.map(\.path))
-        for other in others where other.claim.uid != claim.uid {
-            for plan in other.devices where plan.pool == result.pool {
-                // A share is one of several allocations that the scheduler counts.
-                if plan.device == result.device, result.shareID == nil || plan.shareID == nil {
-                    problems.append("device \(result.device) is still held by claim \(other.claim)")
-                }
-                // One node can open several devices: /dev/vfio/GROUP does so with all functions of the group.
-                if plan.device != result.device, let node = plan.access?.nodes.first(where: { nodes.contains($0.path) }) {
-                    problems.append(
-                        "device \(result.device) is opened by \(node.path), as is \(plan.device), which claim \(other.claim) holds; claim them together"
-                    )
-                }
-                // A physical function takes its virtual ones along, or leaves them without anybody to set them up.
-                if let function = devices[plan.device]?.function?.physicalFunction, function == member.device.function?.address {
-                    problems.append("device \(result.device) has a virtual function, \(plan.device), which claim \(other.claim) holds")
-                }
-                if let function = member.device.function?.physicalFunction, function == devices[plan.device]?.function?.address,
-                    plan.interface?.child == nil
-                {
-                    problems.append("device \(result.device) is a virtual function of \(plan.device), which claim \(other.claim) holds")
-                }
-            }
-        }
-    }
-
     // MARK: Configuration
 
-    private func configs(
-        _ configs: [AllocationConfig], _ problems: inout [String], _ omitted: inout Int
-    ) -> [(AllocationConfig, NetworkConfig)] {
+    /// Configurations of this driver, and what is wrong with them.
+    struct Configs: Sendable {
         var decoded: [(AllocationConfig, NetworkConfig)] = []
-        for (index, config) in configs.enumerated() {
+        var problems: [String] = []
+        var omitted = 0
+
+        /// True when drivers of interfaces have to be asked what they can do before a plan is made.
+        var askDrivers: Bool { decoded.contains { $0.1.features != nil || $0.1.privateFlags != nil } }
+    }
+
+    func configs(of claim: ResourceClaim) -> Configs {
+        var configs = Configs()
+        for (index, config) in (claim.status?.allocation?.devices.config ?? []).enumerated() {
             guard let opaque = config.opaque, opaque.driver == driver else { continue }
             let found: [ConfigProblem]
             do throws(InvalidConfig) {
                 let network = try NetworkConfig(parameters: opaque.parameters)
                 found = config.source == .fromClass ? [] : network.claimProblems(allowed: options.allowedToClaims)
-                decoded.append((config, network))
+                configs.decoded.append((config, network))
             } catch {
                 found = error.problems
-                omitted += error.omitted
+                configs.omitted += error.omitted
             }
-            problems += found.map { "configuration \(index) (\(config.source.rawValue)): \($0)" }
+            configs.problems += found.map { "configuration \(index) (\(config.source.rawValue)): \($0)" }
         }
-        return decoded
+        return configs
     }
 
     /// What nobody is there to hear is a mistake: an interface's configuration for requests that have no interface.
@@ -238,37 +221,6 @@ package struct ClaimPlanner: Sendable {
         for member in members where member.wish.concernsInterface && !members.contains(where: { $0.wish == member.wish && $0.hasInterface })
         {
             problems.append("\(member.label): no device of it has an interface, so a configuration of interfaces cannot be for it")
-        }
-    }
-
-    /// Two interfaces of one pod cannot have one name, also when they come by different claims.
-    private func refuseDoubleNames(
-        _ planned: [DevicePlan], _ pods: [String], _ claim: ClaimIdentity, _ others: [ClaimPlan], _ problems: inout [String]
-    ) {
-        var holders: [String: String] = [:]
-        var domains: [String: VRFPlan] = [:]
-        for other in others where other.claim.uid != claim.uid && !Set(other.pods).isDisjoint(with: pods) {
-            for device in other.devices {
-                if let name = device.interface?.name { holders[name] = "claim \(other.claim)" }
-                if let vrf = device.interface?.vrf { domains[vrf.name] = vrf }
-            }
-        }
-        for device in planned {
-            guard let interface = device.interface else { continue }
-            if let holder = holders.updateValue("device \(device.device)", forKey: interface.name) {
-                problems.append("interface.name: \"\(interface.name)\" is taken in the pod by \(holder)")
-            }
-            if let vrf = interface.vrf { domains[vrf.name] = domains[vrf.name] ?? vrf }
-        }
-        for device in planned {
-            guard let vrf = device.interface?.vrf else { continue }
-            if let other = domains.values.filter({ $0 != vrf && ($0.name == vrf.name || $0.table == vrf.table) }).min(by: {
-                $0.name < $1.name
-            }) {
-                problems.append(
-                    "interface.vrf: \(vrf.name) with table \(vrf.table) and \(other.name) with table \(other.table) exclude each other")
-            }
-            if holders[vrf.name] != nil { problems.append("interface.vrf.name: \"\(vrf.name)\" is the name of an interface of the pod") }
         }
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ClaimConfig
 package import Hardware
 import InjectorSocket
 package import Journal
@@ -25,7 +24,7 @@ package struct PreparedDevice: Hashable, Sendable {
 /// ## Concurrency model
 /// An actor with two kinds of locks that the other instance of a rolling update takes too. The lock of a claim is held while the claim is
 /// read and while its files change. The lock of the plans is held between reading all plans and writing one, and nothing is awaited
-/// under it: which claim gets a device is decided there. Nobody holds either while `nearside-nri` is waited for: a plan in the phase
+/// under it: which claim gets a device is decided there. What a plan becomes is worked out before, outside of the actor. Nobody holds either while `nearside-nri` is waited for: a plan in the phase
 /// `released` keeps others out meanwhile.
 package actor ClaimPreparer {
     package struct Options: Sendable {
@@ -60,13 +59,13 @@ package actor ClaimPreparer {
     let log: Logger
     /// Claims that the kubelet was told are prepared, and whose plans are gone, by UID.
     var lost: [String: ClaimIdentity] = [:]
-    private var devices: [String: Device] = [:]
-    private var groups: [String: [String]] = [:]
-    private var topology: MachineTopology?
-    private var attributes: [String: [String: DeviceAttribute]] = [:]
+    var devices: [String: Device] = [:]
+    var groups: [String: [String]] = [:]
+    var topology: MachineTopology?
+    var attributes: [String: [String: DeviceAttribute]] = [:]
     /// Features of plans that `nearside-nri` knows, as it last said; nil before it has.
-    private var injectorFeatures: Set<String>?
-    private var missingInterfaces: [String: MissingInterface] = [:]
+    var injectorFeatures: Set<String>?
+    var missingInterfaces: [String: MissingInterface] = [:]
 
     package init(
         _ options: Options, resources: ResourceClient, journal: JournalFolder, log: Logger
@@ -133,7 +132,7 @@ package actor ClaimPreparer {
     }
 
     /// How far Prepare came under the claim's lock.
-    private enum Attempt {
+    enum Attempt: Sendable {
         case prepared(ClaimPlan)
         /// Goes on when `nearside-nri` has answered.
         case awaitsInjector(ResourceClaim)
@@ -183,26 +182,6 @@ package actor ClaimPreparer {
     /// It may be in the middle of a pod with many interfaces, each of which takes the kernel some 30 ms.
     private static let statusPatience = 5000
 
-    /// Prepares a claim that is given; for one whose lock is held.
-    private func plan(
-        _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
-    ) async throws(ClaimError) -> Attempt {
-        let facts = await facts(for: claim)
-        return try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
-            let existing = plans.plan(identity.uid)
-            if let existing, existing.phase == .released {
-                throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
-            }
-            let outcome: ClaimPlanner.Outcome
-            do throws(ClaimError) { outcome = try plan(claim, facts) } catch {
-                guard let holder = holder(of: claim) else { throw error }
-                return Attempt.held(holder, error)
-            }
-            try write(outcome, existing)
-            return .prepared(outcome.plan)
-        }
-    }
-
     /// Makes the plan of a claim anew, without asking `nearside-nri`: the kubelet was told that the claim is prepared.
     func remake(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
         let lock = try await lockClaim(identity, until: end)
@@ -213,28 +192,6 @@ package actor ClaimPreparer {
     /// The same, for a claim whose lock is held.
     func remakeLocked(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
         if case .held(_, let error) = try await plan(identity, claim, until: end) { throw error }
-    }
-
-    private func write(_ outcome: ClaimPlanner.Outcome, _ existing: ClaimPlan?) throws(ClaimError) {
-        let identity = outcome.plan.claim
-        if outcome.plan != existing, let known = injectorFeatures {
-            let missing = outcome.plan.features.map(\.rawValue).filter { !known.contains($0) }.sorted()
-            guard missing.isEmpty else {
-                // A claim that does not wait for the status is tried without this next time: the daemon may have been updated.
-                injectorFeatures = nil
-                throw ClaimError(
-                    "claim \(identity): nearside-nri of this node is of an older version and knows no \(missing.joined(separator: ", ")); the claim can be prepared when it has been updated"
-                )
-            }
-        }
-        do {
-            // The plan first: from then on the devices are taken, whatever happens. One that was damaged is remembered, and made anew.
-            if outcome.plan != existing || plans.isDamaged(identity.uid) { try plans.write(outcome.plan) }
-            if let text = outcome.ncclTopology { try journal.writeWorkload(text, identity.uid) }
-            for (request, metadata) in outcome.metadata {
-                try journal.writeWorkload(try metadata.text(), identity.uid, request: request)
-            }
-        } catch { throw ClaimError("claim \(identity): \(error)") }
     }
 
     /// True when something of the claim may have to be moved into the pod.
@@ -262,47 +219,6 @@ package actor ClaimPreparer {
             }
         }
         return answers
-    }
-
-    /// The desired state of the claim as things are now.
-    private func plan(_ claim: ResourceClaim, _ facts: PlanningFacts) throws(ClaimError) -> ClaimPlanner.Outcome {
-        var planner = ClaimPlanner(options.planning, devices: devices, groups: groups)
-        planner.options.pool = options.pool
-        planner.vendorNames = facts.vendorNames
-        planner.topology = topology
-        planner.missingInterfaces = missingInterfaces
-        planner.movesRDMA = facts.movesRDMA
-        planner.attributes = attributes
-        planner.facts = facts.interfaces
-        return try planner.plan(claim, others: Array(plans.all()))
-    }
-
-    /// Names of the devices that were allocated, those of a pair or a set by its members'.
-    private func deviceNames(_ claim: ResourceClaim) -> Set<String> {
-        let results = (claim.status?.allocation?.devices.results ?? []).filter { $0.driver == options.driver }
-        return Set(results.flatMap { groups[$0.device] ?? [$0.device] })
-    }
-
-    /// The facts of the host that this claim needs.
-    private func facts(for claim: ResourceClaim) async -> PlanningFacts {
-        let names = deviceNames(claim).union(claim.metadata.uid.flatMap(plans.plan)?.devices.map(\.device) ?? [])
-        let configs = claim.status?.allocation?.devices.config ?? []
-        let readsFeatures = configs.contains {
-            $0.opaque?.driver == options.driver && NetworkConfig.asksDriver($0.opaque?.parameters ?? [])
-        }
-        let claimed = devices.filter { names.contains($0.key) }
-        // Without files to read and drivers to ask, a change of threads would take longer.
-        if !readsFeatures, claimed.values.allSatisfy({ $0.kind == .nic }) { return PlanningFacts(movesRDMA: PlanningFacts.movesRDMA) }
-        return await PlanningFacts.read(
-            claimed, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: readsFeatures, log: log)
-    }
-
-    /// The plan of another claim that has a device of this one.
-    private func holder(of claim: ResourceClaim) -> ClaimPlan? {
-        let names = deviceNames(claim)
-        return plans.all().first { plan in
-            plan.claim.uid != claim.metadata.uid && plan.devices.contains { $0.shareID == nil && names.contains($0.device) }
-        }
     }
 
     /// Without `nearside-nri` and its connection to the runtime a pod would start without its

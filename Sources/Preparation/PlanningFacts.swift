@@ -16,10 +16,9 @@ struct PlanningFacts: Sendable {
     /// - Parameters:
     ///   - claimed: devices of the claim, by their name in slices.
     ///   - readsFeatures: whether the claim changes what drivers tell of interfaces.
-    @concurrent
     static func read(
         _ claimed: [String: Device], vendorSpecFolders: [String], readsFeatures: Bool, log: Logger
-    ) async -> PlanningFacts {
+    ) -> PlanningFacts {
         PlanningFacts(
             vendorNames: VendorSpecs(folders: vendorSpecFolders).names(for: claimed),
             interfaces: readsFeatures ? facts(of: claimed.values.flatMap(\.netdevs), log) : [:], movesRDMA: movesRDMA)
