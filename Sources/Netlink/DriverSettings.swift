@@ -29,8 +29,9 @@ package struct DriverSettings: Hashable, Sendable, Codable {
     /// Numbers that a driver tells are believed up to these. A table of the largest NICs has 8192 rules and 4096 entries.
     package enum Limit {
         package static let rules = 16_384
-        /// Contexts are looked for by their numbers, of which drivers give the lowest first.
-        package static let contexts: UInt32 = 255
+        /// Contexts are looked for by their numbers up to this, as older kernels have no list of them. Drivers give the lowest number first, and
+        /// the most that one has is 32.
+        package static let contexts: UInt32 = 63
         package static let tableEntries = 65_536
         package static let keyBytes = 4096
     }
