@@ -225,10 +225,13 @@ extension PodNetwork {
         var refused: [String] = []
         do throws(SystemError) { refused = try host.drivers.calls(to: item.link.name).restore(settings) } catch { refused = ["\(error)"] }
         guard !refused.isEmpty else { return }
-        // Of several problems of a device the last is told, which so has that of its parameters too.
-        let others = problems.filter { $0.device == item.entry.device && $0.error.step == Self.driverStep }.map(\.error.reason)
-        let reason = (others + refused).joined(separator: "; ")
-        problems.append((item.entry.device, PodNetworkError(item.record.name, Self.driverStep, reason)))
+        let reason = refused.joined(separator: "; ")
+        // Of several problems of a device the first is told; so one of its other parameters has this with it.
+        if let place = problems.firstIndex(where: { $0.device == item.entry.device && $0.error.step == Self.driverStep }) {
+            problems[place].error.reason += "; " + reason
+        } else {
+            problems.append((item.entry.device, PodNetworkError(item.record.name, Self.driverStep, reason)))
+        }
     }
 
     private static let driverStep = "restore what its driver was told"
