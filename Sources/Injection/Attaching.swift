@@ -131,13 +131,9 @@ extension PodInjector {
         let taken = plan.devices.compactMap { $0.interface.flatMap { $0.child == nil ? $0.hostName : nil } }
         let parents = plan.devices.compactMap { $0.interface.flatMap { $0.child != nil ? $0.hostName : nil } }
         let records = try host.records(taken) + host.records(parents, isTaken: false)
-        try host.checkUse(
-            plan.devices.compactMap { device in
-                device.interface.flatMap { interface in
-                    records.first { $0.name == interface.hostName }.map { (plan: interface, record: $0) }
-                }
-            })
         let byName = Dictionary(records.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        try host.checkUse(
+            plan.devices.map { device in (plan: device, record: device.interface.flatMap { byName[$0.hostName] }) }, movesRDMA: movesRDMA)
         return plan.devices.compactMap { device in
             let rdma = movesRDMA ? device.rdmaDevice : nil
             guard device.interface != nil || rdma != nil else { return nil }

@@ -73,6 +73,14 @@ package struct Fabric: Sendable {
         var reasons: [String: RoleReason] = [:]
         var candidates: [Device] = []
         let parents = Set(machine.functions.compactMap(\.physicalFunction))
+        // Who has a physical function can switch off its virtual ones and its sub-functions.
+        var usedParts: [PCIAddress: (part: Device, use: HostUse)] = [:]
+        for nic in nics {
+            guard let use = nic.hostUse, !use.yieldsToPolicy,
+                let parent = nic.subFunction == nil ? nic.function?.physicalFunction : nic.function?.address
+            else { continue }
+            usedParts[parent] = usedParts[parent] ?? (nic, use)
+        }
         let isNamed = policy.roles[.fabric]?.isEmpty == false
         let hasRDMA = nics.contains { $0.function != nil && $0.isRDMACapable && !$0.isUplink }
         var named: Set<String> = []
@@ -81,6 +89,8 @@ package struct Fabric: Sendable {
             let role = policy.role(of: nic)
             if let use = nic.hostUse, !use.yieldsToPolicy || role == nil && !nic.isRDMACapable {
                 set(.uplink, use.description)
+            } else if nic.subFunction == nil, let used = nic.function.flatMap({ usedParts[$0.address] }) {
+                set(.uplink, "of its part \(used.part.address), \(used.use)")
             } else if let (role, selector) = role {
                 named.insert(nic.address)
                 if role == .fabric, nic.function != nil { candidates.append(nic) }

@@ -89,6 +89,24 @@ struct RoleTests {
         #expect(parent.map { topology.role(of: $0).reason } == "its virtual functions are given out in its place")
     }
 
+    @Test(arguments: [false, true])
+    func `a physical function is the host's when the host uses one of its virtual functions, whatever a policy says`(isNamed: Bool) throws {
+        var machine = RandomMachine.flat(accelerators: 2, nics: 2)
+        let parents = machine.functions.filter { $0.vendor == "15b3" }.map(\.address)
+        var part = RandomMachine.nic(parents[0].bus, ["pci0000:00"], nil)
+        part.address.function = 1
+        part.physicalFunction = parents[0]
+        part.netdevs = [Netdev(name: "vf0", isUplink: true)]
+        machine.functions.append(part)
+        machine.functions.sort { $0.address < $1.address }
+        let policy = TopologyPolicy(roles: isNamed ? [.fabric: try parents.map { try Selector("address=\($0)") }] : [:])
+        let topology = MachineTopology(machine, policy: policy)
+        let device = try #require(machine.devices.first { $0.function?.address == parents[0] })
+        #expect(topology.withheld(device) == "of its part \(part.address), the host's default route goes by it")
+        let other = try #require(machine.devices.first { $0.function?.address == parents[1] })
+        #expect(topology.withheld(other) == nil)
+    }
+
     @Test
     func `many virtual functions of one card do not outweigh many cards`() {
         var machine = RandomMachine.flat(accelerators: 4, nics: 5)
