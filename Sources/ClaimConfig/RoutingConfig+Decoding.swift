@@ -67,6 +67,9 @@ extension RuleConfig {
             let destination = reader.network(members["destination"], at: "\(path).destination")
             let priority = reader.integer(members["priority"], at: "\(path).priority", in: ConfigLimits.priority).map { UInt32($0) }
             let table = reader.table(members["table"], at: "\(path).table")
+            if let table, (253...254).contains(table) {
+                reader.problem("\(path).table", "\(table) is looked up by all packets anyway; take a table of your own")
+            }
             if let source, let destination, source.address.isV6 != destination.address.isV6 {
                 reader.problem("\(path).destination", "\(destination) is of another family than source \(source)")
             }

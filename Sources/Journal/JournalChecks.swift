@@ -81,10 +81,11 @@ enum Names {
             && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && ![UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "%")].contains($0) }
     }
 
-    /// A name in a pod: characters of a DNS label, at most 15, that every pod has free, and that no folder of sysctl(8) has.
+    /// A name in a pod: characters of a DNS label, at most 15, that every pod has free, and that no folder of sysctl(8) has. As in claims, a dash
+    /// can be at its end.
     static func isPodInterface(_ name: String) -> Bool {
-        guard (1...15).contains(name.utf8.count), let first = name.utf8.first, let last = name.utf8.last else { return false }
-        return isLowerAlphanumeric(first) && isLowerAlphanumeric(last)
+        guard (1...15).contains(name.utf8.count), let first = name.utf8.first else { return false }
+        return isLowerAlphanumeric(first)
             && name.utf8.allSatisfy { isLowerAlphanumeric($0) || $0 == UInt8(ascii: "-") } && !reserved.contains(name)
     }
 

@@ -2,6 +2,7 @@
 
 import Addressing
 import CDI
+import ClaimConfig
 import FoundationEssentials
 import Hardware
 import Journal
@@ -181,6 +182,22 @@ struct ClaimPlannerTests {
         #expect(throws: ClaimError.self) {
             try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, name)]), others: [])
         }
+    }
+
+    @Test(arguments: [
+        (#"{"interface":{"name":"net-"}}"#, true), (#"{"interface":{"name":"net1","vrf":{"name":"red-","table":1}}}"#, true),
+        (#"{"rules":[{"source":"10.0.0.0/8","table":252}]}"#, true), (#"{"rules":[{"source":"10.0.0.0/8","table":253}]}"#, false),
+        (#"{"rules":[{"source":"10.0.0.0/8","table":254}]}"#, false), (#"{"rules":[{"source":"10.0.0.0/8","table":255}]}"#, false),
+        (#"{"routes":[{"destination":"0.0.0.0/0","scope":253,"table":254}],"interface":{"mtu":68}}"#, true),
+        (#"{"neighbors":[{"destination":"10.0.0.1","hardwareAddr":"02:00:00:00:00:01"}]}"#, true),
+        (#"{"interface":{"subInterface":{"type":"macvlan","mode":"passthru"},"sysctls":{"ipv6.ra_defrtr_metric":"2147483647"}}}"#, true),
+    ])
+    func `a configuration is taken just when nearside-nri takes its plan`(parameters: String, isTaken: Bool) throws {
+        #expect(((try? NetworkConfig(parameters: Array(parameters.utf8))) != nil) == isTaken)
+        let config = AllocationConfig(source: .fromClass, opaque: OpaqueConfig(driver: Self.driver, parameters: Array(parameters.utf8)))
+        let planner = try Self.planner()
+        let outcome = try? planner.plan(Self.claim([("nic", Self.nic)], config: [config]), others: [])
+        #expect((outcome?.plan.problems.isEmpty == true) == isTaken, "\(outcome?.plan.problems ?? [])")
     }
 
     @Test
