@@ -25,6 +25,9 @@ package struct PrivilegedSetting: Hashable, Sendable {
         PrivilegedSetting(
             "interface.sysctls", values: "some settings",
             "changes whom the pod answers and forwards for, or costs the host memory"),
+        PrivilegedSetting(
+            "ethtool.features", values: reservedFeatures.sorted().joined(separator: ", "),
+            "lets frames in that the NIC keeps from the pod, or changes how the whole device switches"),
         PrivilegedSetting("ethtool.privateFlags", "changes firmware and driver of the NIC"),
         PrivilegedSetting("rdma.management", "opens the nodes with which one manages the whole RDMA fabric"),
         PrivilegedSetting("sriov.vlan", "leaves the VLAN that the virtual function was put into"),
@@ -34,15 +37,28 @@ package struct PrivilegedSetting: Hashable, Sendable {
         PrivilegedSetting("sriov.maxTxRate", "takes away a limit of bandwidth"),
     ]
 
+    /// Offloads by which a NIC lets in what it would drop (other VLANs, damaged frames), turns its port back on itself, or switches between its
+    /// functions (include/linux/netdev_features.h, net/ethtool/common.c).
+    fileprivate static let reservedFeatures: Set = [
+        "hw-tc-offload", "l2-fwd-offload", "loopback", "rx-all", "rx-fcs", "rx-vlan-filter", "rx-vlan-stag-filter",
+    ]
+
     /// The problems of a claim that has it: the reason, and who can set it.
     fileprivate func refusals(_ config: NetworkConfig) -> [ConfigProblem] {
         let way =
             "so a claim may not set it; an administrator can set it in the DeviceClass, and the operator of nearside-node can allow it to "
             + "claims with --allow-claims=\(path)"
-        if path == "interface.sysctls" {
-            return config.interface.classSysctls.map { ConfigProblem("\(path).\($0)", "\(reason), \(way)") }
-        }
+        if let names = names(config) { return names.map { ConfigProblem("\(path).\($0)", "\(reason), \(way)") } }
         return [ConfigProblem(path, "\(values.map { "\($0) " } ?? "")\(reason), \(way)")]
+    }
+
+    /// Entries of a map that are for classes, in order; nil for a setting that is no map with such.
+    fileprivate func names(_ config: NetworkConfig) -> [String]? {
+        switch path {
+        case "interface.sysctls": (config.interface.sysctls ?? [:]).keys.filter { Sysctls.settings[$0]?.isHarmless != true }.sorted()
+        case "ethtool.features": (config.features ?? [:]).keys.filter(Self.reservedFeatures.contains).sorted()
+        default: nil
+        }
     }
 }
 
@@ -94,8 +110,7 @@ extension NetworkConfig {
             switch setting.path {
             case "interface.subInterface.mode": interface.child?.isPassthru == true
             case "interface.subInterface.vlan": interface.child?.vlan != nil
-            case "interface.sysctls": !interface.classSysctls.isEmpty
-            default: paths.contains(setting.path)
+            default: setting.names(self).map { !$0.isEmpty } ?? paths.contains(setting.path)
             }
         }
     }
@@ -120,11 +135,6 @@ extension NetworkConfig {
             ConfigProblem($0, "is pinned by the DeviceClass of the request; take it out of the claim")
         }
     }
-}
-
-extension InterfaceConfig {
-    /// Settings of sysctl that are for classes, in order.
-    fileprivate var classSysctls: [String] { (sysctls ?? [:]).keys.filter { Sysctls.settings[$0]?.isHarmless != true }.sorted() }
 }
 
 extension ChildConfig {
