@@ -33,9 +33,14 @@ package enum ProblemText {
         for scalar in text.unicodeScalars {
             count += UTF8.width(scalar)
             guard count <= bytes else { return result + "..." }
-            result.unicodeScalars.append(scalar.properties.generalCategory == .control ? " " : scalar)
+            result.unicodeScalars.append(Self.isPrintable(scalar) ? scalar : " ")
         }
         return result
+    }
+
+    /// False for what ends a line, or changes how the text around it is shown.
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        ![.control, .format, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory)
     }
 
     /// A text of somebody else's in quotes, short enough for a sentence.

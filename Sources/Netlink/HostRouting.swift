@@ -135,9 +135,9 @@ extension Link {
 }
 
 extension Route {
-    /// True for a default route, and for a part of one: two halves of all addresses, or all that are routed on the Internet
-    /// (2000::/3), stand for it.
-    fileprivate var isDefaultInEffect: Bool { isDefault || (destination.map { $0.length <= (isV6 ? 3 : 1) } ?? true) }
+    /// True for a default route, and for a part of one: a half, a quarter or an eighth of all addresses, or all that are routed on the
+    /// Internet (2000::/3), stand for it.
+    fileprivate var isDefaultInEffect: Bool { isDefault || (destination.map { $0.length <= 3 } ?? true) }
 }
 
 extension NetlinkSocket {
@@ -149,12 +149,16 @@ extension NetlinkSocket {
         if let links { known = links } else { known = try self.links() }
         // A table can have a million routes. Of those that differ in their destinations only, the first says all about interfaces.
         var seen: Set<Route> = []
-        let routes = try self.routes(where: { route in
+        var others: [Route] = []
+        let defaults = try self.routes(where: { route in
+            if route.isDefaultInEffect { return true }
             var likewise = route
             (likewise.destination, likewise.priority) = (nil, nil)
-            return route.isDefaultInEffect || seen.insert(likewise).inserted
+            // Kept apart: a dump that is begun anew shows them a second time.
+            if seen.insert(likewise).inserted { others.append(route) }
+            return false
         })
-        var routing = HostRouting(links: known, addresses: try addresses(), routes: routes)
+        var routing = HostRouting(links: known, addresses: try addresses(), routes: defaults + others)
         // A kernel without them (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
         do throws(NetlinkError) { routing.rules = try rules() } catch { if error.code != EOPNOTSUPP { throw error } }
         if routing.routes.contains(where: { $0.nextHopID != nil }) { routing.nextHops = try nextHops() }

@@ -149,6 +149,11 @@ struct ConfigLimitTests {
     // MARK: Errors
 
     @Test
+    func `a text of somebody else's is on one line and reads from left to right`() {
+        #expect(ProblemText.quoted("a\nb\u{202e}c\u{2028}d\u{85}e\u{200b}f\u{1b}[2J") == "\"a b c d e f [2J\"")
+    }
+
+    @Test
     func `errors have 20 problems in 2 KiB, and say how many more there are`() throws {
         let fields = (0..<1100).map { #""f\#($0)":0"# }.joined(separator: ",")
         let error = #expect(throws: InvalidConfig.self) { try NetworkConfig(parameters: Array("{\(fields)}".utf8)) }

@@ -177,7 +177,8 @@ struct HostUseTests {
         let host = try host(["fab0": "10.0.0.1/31", "fab1": "10.0.1.1/31", "fab2": "fd00::1/127"])
         func kinds() throws -> [String: HostUse.Kind] { try uses(host).mapValues(\.kind) }
         for (add, interfaces) in [
-            ("route add 0.0.0.0/1 via 10.0.0.0", ["fab0"]), ("-6 route add 2000::/3 via fd00:: dev fab2", ["fab2"]),
+            ("route add 0.0.0.0/1 via 10.0.0.0", ["fab0"]), ("route add 64.0.0.0/2 via 10.0.1.0", ["fab1"]),
+            ("-6 route add 2000::/3 via fd00:: dev fab2", ["fab2"]),
             ("route add default nexthop via 10.0.0.0 dev fab0 nexthop via 10.0.1.0 dev fab1", ["fab0", "fab1"]),
             ("route add default via inet6 fd00:: dev fab2", ["fab2"]), ("route add default via 10.0.1.0 table 77", ["fab1"]),
         ] {
