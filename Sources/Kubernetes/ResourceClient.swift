@@ -9,7 +9,19 @@ package final class ResourceClient: Sendable {
     private let api: APIClient
     private let version = Mutex(ResourceAPIVersion.v1)
 
-    package init(_ api: APIClient) { self.api = api }
+    private let decode: ClaimDecoder
+
+    package typealias ClaimDecoder = @Sendable (_ text: [UInt8]) async -> Result<ResourceClaim, JSONError>
+
+    /// - Parameter decode: how claims are decoded, which can take long.
+    package init(_ api: APIClient, decode: @escaping ClaimDecoder = { text in ResourceClient.claim(text) }) {
+        self.api = api
+        self.decode = decode
+    }
+
+    package static func claim(_ text: [UInt8]) -> Result<ResourceClaim, JSONError> {
+        do throws(JSONError) { return .success(try ResourceClaim(json: text)) } catch { return .failure(error) }
+    }
 
     /// The version in use.
     package var served: ResourceAPIVersion { version.withLock { $0 } }
@@ -23,7 +35,8 @@ package final class ResourceClient: Sendable {
         try await inServedVersion { version throws(APIError) in
             let path = "\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)"
             let text = try await self.api.text(path, patience: patience, limit: APIClient.objectBytes)
-            do throws(JSONError) { return try ResourceClaim(json: text) } catch {
+            let claim = await self.decode(text)
+            do throws(JSONError) { return try claim.get() } catch {
                 throw APIError("decode", path, status: 0, reason: "Undecodable", message: error.description)
             }
         }

@@ -77,7 +77,8 @@ package struct NodeDaemon: Sendable {
         let requests = RequestCounts()
         let times = CallTimes()
         let orphans = OrphanService.Count()
-        let resources = ResourceClient(APIClient(endpoint: options.endpoint, http: http, observe: requests.note))
+        let resources = ResourceClient(
+            APIClient(endpoint: options.endpoint, http: http, observe: requests.note), decode: ClaimPreparer.decode)
         let driver = options.policy.driver
         let events = EventService(resources: resources, driver: driver, node: options.node, log: log)
         let status = ClaimStatusService(resources: resources, journal: journal, driver: driver, events: events, log: log)

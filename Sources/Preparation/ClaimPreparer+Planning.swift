@@ -2,7 +2,9 @@
 
 import Hardware
 import Journal
-import ResourceAPI
+import Kubernetes
+import Linux
+package import ResourceAPI
 
 /// From a claim to its plan in the journal, in three steps: what is known here is taken at once, the plan is made of it on the thread of
 /// the claim, and only the comparison with the plans of other claims and the write keep others out.
@@ -14,29 +16,53 @@ extension ClaimPreparer {
         var existing: ClaimPlan?
     }
 
+    /// Decodes a claim, a large one after other large ones.
+    package static func decode(_ text: [UInt8]) async -> Result<ResourceClaim, JSONError> {
+        if text.count <= ResourceClaim.largeBytes { return ResourceClient.claim(text) }
+        return await LongWork.shared.run { ResourceClient.claim(text) }
+    }
+
     /// Prepares a claim that is given; for one whose lock is held.
     @concurrent
     nonisolated func plan(
         _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
         while true {
-            var ground = try await ground(identity)
-            let configs = ground.planner.configs(of: claim)
-            let claimed = claimed(claim, ground)
-            let facts = PlanningFacts.read(
-                claimed, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: configs.askDrivers, log: log)
-            ground.planner.vendorNames = facts.vendorNames
-            ground.planner.movesRDMA = facts.movesRDMA
-            ground.planner.facts = facts.interfaces
-            let proposal = try ground.planner.propose(claim, configs, existing: ground.existing)
-            var text: [UInt8]?
-            if let plan = proposal.outcome?.plan, plan != ground.existing {
-                do throws(JournalError) { text = try journal.text(plan) } catch { throw ClaimError("claim \(identity): \(error)") }
-            }
-            guard let attempt = try await commit(proposal, text, ground, Set(claimed.keys), until: end) else { continue }
-            if let outcome = proposal.outcome, case .prepared = attempt { try writeWorkloads(outcome) }
+            let ground = try await ground(identity)
+            let draft =
+                claim.isLarge
+                ? try await LongWork.shared.run { self.draft(claim, ground) }.get() : try draft(claim, ground).get()
+            guard let attempt = try await commit(draft, ground, until: end) else { continue }
+            if let outcome = draft.proposal.outcome, case .prepared = attempt { try writeWorkloads(outcome) }
             return attempt
         }
+    }
+
+    private struct Draft: Sendable {
+        var proposal: ClaimPlanner.Proposal
+        /// The text of the plan, where it is not the one that the claim has.
+        var text: [UInt8]?
+        /// Devices by their names in slices.
+        var names: Set<String>
+    }
+
+    private nonisolated func draft(_ claim: ResourceClaim, _ ground: Ground) -> Result<Draft, ClaimError> {
+        var planner = ground.planner
+        let configs = planner.configs(of: claim)
+        let claimed = claimed(claim, ground)
+        let facts = PlanningFacts.read(
+            claimed, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: configs.askDrivers, log: log)
+        planner.vendorNames = facts.vendorNames
+        planner.movesRDMA = facts.movesRDMA
+        planner.facts = facts.interfaces
+        do throws(ClaimError) {
+            let proposal = try planner.propose(claim, configs, existing: ground.existing)
+            var text: [UInt8]?
+            if let plan = proposal.outcome?.plan, plan != ground.existing {
+                do throws(JournalError) { text = try journal.text(plan) } catch { throw ClaimError("claim \(plan.claim): \(error)") }
+            }
+            return .success(Draft(proposal: proposal, text: text, names: Set(claimed.keys)))
+        } catch { return .failure(error) }
     }
 
     private func ground(_ identity: ClaimIdentity) throws(ClaimError) -> Ground {
@@ -65,11 +91,9 @@ extension ClaimPreparer {
 
     /// Takes the devices for the claim, when no other claim has them.
     ///
-    /// - Parameter text: of the plan, where it is not the one that the claim has.
     /// - Returns: nil when the claim's plan was changed meanwhile, and a new one has to be made.
-    private func commit(
-        _ proposal: ClaimPlanner.Proposal, _ text: [UInt8]?, _ ground: Ground, _ names: Set<String>, until end: ContinuousClock.Instant
-    ) async throws(ClaimError) -> Attempt? {
+    private func commit(_ draft: Draft, _ ground: Ground, until end: ContinuousClock.Instant) async throws(ClaimError) -> Attempt? {
+        let (proposal, text, names) = (draft.proposal, draft.text, draft.names)
         let identity = proposal.claim
         return try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
             guard plans.plan(identity.uid) == ground.existing else { return nil }

@@ -138,3 +138,13 @@ extension OpaqueConfig: Encodable {
         try values.encode(try JSONValue(parsing: parameters), forKey: .parameters)
     }
 }
+
+extension ResourceClaim {
+    /// Bytes of a claim from which on it is decoded and planned by itself, so that no other claim waits for it.
+    package static let largeBytes = 32 << 10
+
+    /// True when the parameters of its configurations are that large.
+    package var isLarge: Bool {
+        (status?.allocation?.devices.config ?? []).reduce(0) { $0 + ($1.opaque?.parameters.count ?? 0) } > Self.largeBytes
+    }
+}
