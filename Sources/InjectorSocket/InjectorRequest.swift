@@ -113,11 +113,18 @@ package enum SocketReply: Hashable, Sendable {
         case .ok: return "ok\n"
         case .supports(let features): return "ok \(features.joined(separator: ","))\n"
         case .refused(let why):
-            var text = [UInt8](why.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 })
             // A character that is cut in two becomes three bytes.
-            if text.count > Self.lineLimit - 16 { text = text.prefix(Self.lineLimit - 16) + Array("...".utf8) }
-            return "error \(String(decoding: text, as: UTF8.self))\n"
+            return "error \(Self.plain(why, Self.lineLimit - 16))\n"
         }
+    }
+
+    /// Bytes of a reason that are believed of the other side: with what is put around it an error has less than 2 KiB.
+    private static let reasonLimit = 1536
+
+    private static func plain(_ why: some StringProtocol, _ limit: Int) -> String {
+        var text = [UInt8](why.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 })
+        if text.count > limit { text = text.prefix(limit) + Array("...".utf8) }
+        return String(decoding: text, as: UTF8.self)
     }
 
     package init?(line: some StringProtocol) {
@@ -135,7 +142,7 @@ package enum SocketReply: Hashable, Sendable {
             guard isPlain else { return nil }
             self = .supports(words.map { String($0) })
         } else if line.hasPrefix("error ") {
-            self = .refused(String(line.dropFirst(6)))
+            self = .refused(Self.plain(line.dropFirst(6), Self.reasonLimit))
         } else {
             return nil
         }

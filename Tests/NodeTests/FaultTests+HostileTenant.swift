@@ -8,8 +8,8 @@ import Testing
 
 /// The form `hostile-tenant`: a pod that does its worst to the interfaces it was given, while a daemon is killed at some step.
 extension FaultTests {
-    /// About so many actions has a pod: `NEARSIDE_FUZZ` counts actions.
-    private static let actions = 40
+    /// Actions of a pod, about: `NEARSIDE_FUZZ` counts actions.
+    private static let actions = 200
 
     @Test(.enabled(if: HostileCases.isWanted("hostile-tenant"), "another form was asked for"))
     func `whatever a pod does to its interfaces, the host and the next pod have them as before`() throws {

@@ -44,4 +44,10 @@ struct HostileLineTests {
         }
         #expect(taken > 0 && taken < Self.lines)
     }
+
+    @Test
+    func `of a hostile reason little is believed, and no control character`() throws {
+        let reason = try #require(SocketReply(line: "error a\u{0}b\u{1b}[2J" + String(repeating: "x", count: 4000))?.refusal)
+        #expect(reason.hasPrefix("a b [2Jx") && reason.utf8.count < 1600)
+    }
 }

@@ -286,6 +286,8 @@ final class HostilePlanScene {
         node.kill(injector: restarts % 2 == 0 ? SIGKILL : SIGTERM)
         node.dropRuntime()
         try node.startInjector()
+        // The runtime tells of all pods, and nearside-nri has given the honest one its interface by then.
+        isGoodAttached = true
     }
 
     /// Whatever the enemy's plans left in the pod goes with it.
