@@ -27,7 +27,8 @@ struct SocketTests {
         }
 
         private static func limit(_ process: pid_t, to number: Int) throws {
-            #expect(try ChildProcess.run("/usr/bin/prlimit", ["--pid", "\(process)", "--nofile=\(number):"]).status == 0)
+            let result = try ChildProcess.run("/usr/bin/prlimit", ["--pid", "\(process)", "--nofile=\(number):"])
+            guard result.status == 0 else { throw SystemError("limit descriptors: \(result.output)", "\(process)", code: EPERM) }
         }
 
         private static func refusals(_ log: String) throws -> Int {
@@ -76,7 +77,7 @@ struct SocketTests {
     }
 
     @Test
-    func `nearside-node without a free descriptor waits between its tries on all its sockets, and goes on when it has some`() throws {
+    func `nearside-node without a free descriptor waits between its tries on its own socket, and goes on when it has some`() throws {
         let node = try TestNode.hgxA100()
         try node.startInjector()
         try node.startNode()
@@ -84,8 +85,7 @@ struct SocketTests {
         #expect(try eventually { try node.api.hasWholePool() })
         let daemon = try Exhausted(node.nodeDaemon, log: node.scratch("node.log"))
         defer { try? daemon.recover() }
-        let sockets = ["journal/node.sock", "plugins_registry/dra.nearside-reg.sock", "plugins/dra.nearside/dra.sock"]
-        let clients = try sockets.flatMap { name in try (0..<10).map { _ in try UnixSocket.connect(node.scratch(name)) } }
+        let clients = try (0..<10).map { _ in try UnixSocket.connect(node.scratch("journal/node.sock")) }
         #expect(try eventually { try daemon.refusals() > 0 }, "\(node.log("node.log"))")
         let (ticks, refusals) = (try daemon.ticks(), try daemon.refusals())
         usleep(3_000_000)
@@ -139,7 +139,9 @@ struct SocketTests {
             // It sees all folders, and may not write: as connecting to a socket is.
             #expect(try probe(node, daemon, "dac_read_search").contains("Permission denied"))
             #expect(!node.log(log).contains("not root"))
-            #expect(try probe(node, daemon, "dac_override").hasPrefix("not alive: \(daemon) closed"))
+            let refusal = try probe(node, daemon, "dac_override")
+            // Closed before it asked, or before it was answered.
+            #expect(refusal.hasPrefix("not alive: \(daemon) "), "\(refusal)")
             #expect(node.log(log).contains("a request of somebody who is not root is not taken"))
         }
         for folder in ["states/states", "journal/plans"] {

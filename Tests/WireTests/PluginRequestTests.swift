@@ -171,7 +171,8 @@ struct PluginRequestTests {
                 refused += 1
                 continue
             }
-            if case .refused(3, let why) = heard, why.contains("has the wire type 3") { continue }
+            // Groups, and the ends of entries of maps, which protoc's code does not look at.
+            if case .refused(3, let why) = heard, why.contains("has the wire type") { continue }
             #expect(heard == expected, "\(payload)")
             equal += 1
         }

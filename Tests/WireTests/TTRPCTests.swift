@@ -61,7 +61,7 @@ struct TTRPCTests {
                 #expect(status(events) == 3)
             }
         }
-        #expect(calls > 500)
+        #expect(calls > 300)
     }
 
     @Test
