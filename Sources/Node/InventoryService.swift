@@ -178,6 +178,8 @@ actor InventoryService: Service {
     /// announces nothing when an interface is lost for good.
     private func watchStates() async {
         guard let watch = await FolderWatch.waiting(for: journal.statesFolder) else { return }
+        // States can have come before the watch, as those that are taken over from an older release.
+        occasion.yield()
         for await _ in watch.changes {
             // Several files change together, and the announcements of interfaces have a pause of their own.
             guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { return }
