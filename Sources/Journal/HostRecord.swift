@@ -41,6 +41,8 @@ package struct HostRecord: Hashable, Sendable, Codable {
     package var parameters: [DriverParameter]?
     /// N-tuple rules, RSS and hardware timestamping; nil for interfaces that are on no bus.
     package var driverSettings: DriverSettings?
+    /// Its virtual functions, as it was told of them.
+    package var functions: [VirtualFunction]?
     /// RDMA in software that somebody set up on it: it dies of every move.
     package var softwareRDMA: SoftwareRDMA?
     package var addresses: [InterfaceAddress]

@@ -22,6 +22,8 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     case containers, deviceNodes
     /// Parts of the record of an interface of the host.
     case softwareRDMA, queueing
+    /// An interface's virtual functions are restored with it.
+    case ownFunctions
     /// The claim's RDMA devices are looked at when it is released.
     case sharedRDMA
     /// What drivers were told of n-tuple rules, RSS, hardware timestamping, error correction and Wake-on-LAN.

@@ -42,7 +42,8 @@ extension Attachment {
     fileprivate var features: Set<JournalFeature> {
         let used: [(JournalFeature, Bool)] = [
             (.dhcp, self[.v4] != nil), (.dhcp6, self[.v6] != nil), (.vrf, vrf != nil), (.virtualFunction, virtualFunction != nil),
-            (.rdmaDevice, rdmaDevice != nil), (.softwareRDMA, host?.softwareRDMA != nil), (.queueing, host?.queueing.isEmpty == false),
+            (.rdmaDevice, rdmaDevice != nil), (.softwareRDMA, host?.softwareRDMA != nil), (.ownFunctions, host?.functions != nil),
+            (.queueing, host?.queueing.isEmpty == false),
             (.rules, host?.rules.isEmpty == false), (.neighbours, host?.neighbours.isEmpty == false),
             (.driverSettings, host?.hasDriverSettings == true),
         ]

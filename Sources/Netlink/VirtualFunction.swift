@@ -13,6 +13,10 @@ package struct VirtualFunction: Hashable, Sendable, Codable {
     /// Mb/s; 0 is no limit.
     package var minimalRate: UInt32
     package var maximalRate: UInt32
+    /// Priority in the VLAN's tags, and whether it has a link (linux/if_link.h, IFLA_VF_LINK_STATE_*). Only of functions whose physical one
+    /// goes into a pod.
+    package var vlanPriority: UInt32?
+    package var linkState: UInt32?
 
     package init(number: UInt32) {
         self.number = number
@@ -46,6 +50,11 @@ package struct VirtualFunction: Hashable, Sendable, Codable {
         // All ones is what drivers say that cannot do it.
         func flag(_ type: Int) -> Bool? { value(type).flatMap { $0 == .max ? nil : $0 != 0 } }
         vlan = value(IFLA_VF_VLAN) ?? 0
+        linkState = value(IFLA_VF_LINK_STATE)
+        if let tag = parts[type: IFLA_VF_VLAN] {
+            var reader = ByteReader(tag.value)
+            if reader.skip(8) { vlanPriority = reader.integer(UInt32.self) }
+        }
         isTrusted = flag(IFLA_VF_TRUST)
         checksSpoofing = flag(IFLA_VF_SPOOFCHK)
         if let rate = parts[type: IFLA_VF_RATE] {
@@ -70,7 +79,8 @@ extension NetlinkRequest {
     /// `ip link set dev PARENT vf NUMBER ...`, one request for each setting: a driver that lacks one refuses only that.
     package static func set(
         _ number: UInt32, ofParent index: Int32, named parent: String, hardwareAddress: HardwareAddress? = nil, vlan: UInt32? = nil,
-        isTrusted: Bool? = nil, checksSpoofing: Bool? = nil, rate: (low: UInt32, high: UInt32)? = nil
+        vlanPriority: UInt32 = 0, isTrusted: Bool? = nil, checksSpoofing: Bool? = nil, rate: (low: UInt32, high: UInt32)? = nil,
+        linkState: UInt32? = nil
     ) -> [NetlinkRequest] {
         var requests: [NetlinkRequest] = []
         func set(_ what: String, _ type: Int, _ value: (inout MessageBuilder) -> Void) {
@@ -92,7 +102,7 @@ extension NetlinkRequest {
         if let vlan {
             set("the VLAN", IFLA_VF_VLAN) {
                 $0.integer(vlan)
-                $0.integer(UInt32(0))
+                $0.integer(vlanPriority)
             }
         }
         if let isTrusted { set("trust", IFLA_VF_TRUST) { $0.integer(UInt32(isTrusted ? 1 : 0)) } }
@@ -103,6 +113,7 @@ extension NetlinkRequest {
                 $0.integer(rate.high)
             }
         }
+        if let linkState { set("the link", IFLA_VF_LINK_STATE) { $0.integer(linkState) } }
         return requests
     }
 }

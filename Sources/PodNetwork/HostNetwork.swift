@@ -145,6 +145,7 @@ package final class HostNetwork {
         for index in all.indices {
             all[index].recordedAt = now
             all[index].softwareRDMA = software[all[index].name]
+            all[index].functions = try functions(of: all[index])
         }
         records = all
     }

@@ -96,6 +96,12 @@ extension PodNetwork {
             // Names of interfaces that are up are refused by older kernels.
             if item.link.isUp { steps.append((item, .change(item.link.index, LinkChange(isUp: false), "bring it down"), true)) }
             if item.link.name != item.record.name {
+                // It can have the name of another interface that is to come back, which has its own: neither may wait for the other.
+                // Hardware is known by more than its name.
+                if item.link.kind == nil, item.record.permanentAddress != nil {
+                    let other = LinkChange(name: "back-" + String(UInt32.random(in: 0 ... .max), radix: 16))
+                    steps.append((item, .change(item.link.index, other, "call it something else first"), true))
+                }
                 steps.append((item, .change(item.link.index, name, "call it \(item.record.name)"), true))
             }
         }
@@ -159,6 +165,9 @@ extension PodNetwork {
             do throws(PodNetworkError) { try host.remakeOnHost(device, over: item.record.name) } catch {
                 problems.append((item.entry.device, error))
             }
+        }
+        for item in back {
+            do throws(PodNetworkError) { try host.restoreFunctions(of: item.record) } catch { problems.append((item.entry.device, error)) }
         }
         try lookForVLANs(back, waits: waits, &problems)
         return problems

@@ -23,9 +23,11 @@ extension HostNetwork {
     /// A virtual function as its physical one has it now, before that is told anything of it.
     package func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
         let (_, functions) = try virtualFunctions(of: plan.parent)
-        guard let settings = functions.first(where: { $0.number == plan.number }) else {
+        guard var settings = functions.first(where: { $0.number == plan.number }) else {
             throw PodNetworkError(plan.parent, "find virtual function \(plan.number)", "the driver does not tell of it")
         }
+        // Nobody changes these but who has the physical function.
+        (settings.vlanPriority, settings.linkState) = (nil, nil)
         return VirtualFunctionRecord(parent: plan.parent, number: plan.number, settings: settings)
     }
 
@@ -50,15 +52,29 @@ extension HostNetwork {
         guard let now = functions.first(where: { $0.number == record.number }) else {
             throw PodNetworkError(record.parent, "find virtual function \(record.number)", "it is gone")
         }
-        let before = record.settings
-        let hasRate = (now.minimalRate, now.maximalRate) != (before.minimalRate, before.maximalRate)
         try execute(
-            NetlinkRequest.set(
-                record.number, ofParent: link.index, named: record.parent,
-                hardwareAddress: now.hardwareAddress == before.hardwareAddress ? nil : before.hardwareAddress,
-                vlan: now.vlan == before.vlan ? nil : before.vlan, isTrusted: now.isTrusted == before.isTrusted ? nil : before.isTrusted,
-                checksSpoofing: now.checksSpoofing == before.checksSpoofing ? nil : before.checksSpoofing,
-                rate: hasRate ? (before.minimalRate, before.maximalRate) : nil), record.parent, "restore virtual function \(record.number)")
+            now.changes(to: record.settings, ofParent: link.index, named: record.parent), record.parent,
+            "restore virtual function \(record.number)")
+    }
+
+    /// The virtual functions of an interface that is to go into a pod, which has power over them as long; nil when it has none.
+    func functions(of record: HostRecord) throws(PodNetworkError) -> [VirtualFunction]? {
+        guard let device = record.parentDevice, record.kind == nil, !device.contains("/"), device != "..",
+            let count = try? Files.readText("\(sysfs)/bus/pci/devices/\(device)/sriov_numvfs"), count.first?.isNumber == true,
+            !count.hasPrefix("0")
+        else { return nil }
+        let functions = try virtualFunctions(of: record.name).1
+        return functions.isEmpty ? nil : functions
+    }
+
+    /// Makes the virtual functions of an interface that is back what they were, in what differs.
+    func restoreFunctions(of record: HostRecord) throws(PodNetworkError) {
+        guard let before = record.functions else { return }
+        let (link, functions) = try virtualFunctions(of: record.name)
+        try execute(
+            before.flatMap { settings in
+                functions.first { $0.number == settings.number }?.changes(to: settings, ofParent: link.index, named: record.name) ?? []
+            }, record.name, "restore its virtual functions")
     }
 
     private func execute(_ requests: [NetlinkRequest], _ parent: String, _ step: String) throws(PodNetworkError) {
@@ -82,5 +98,20 @@ extension VirtualFunctionPlan {
     /// True when the physical function's link of this number (sysfs-bus-pci, virtfnN) leads to the device.
     package func isFunction(_ device: String, of physical: String, sysfs: String) -> Bool {
         Files.linkTarget("\(sysfs)/bus/pci/devices/\(physical)/virtfn\(number)")?.split(separator: "/").last.map(String.init) == device
+    }
+}
+
+extension VirtualFunction {
+    /// The requests that make it what it was.
+    fileprivate func changes(to before: VirtualFunction, ofParent index: Int32, named parent: String) -> [NetlinkRequest] {
+        let hasRate = (minimalRate, maximalRate) != (before.minimalRate, before.maximalRate)
+        let hasTag = vlan != before.vlan || (before.vlanPriority.map { $0 != vlanPriority } ?? false)
+        return NetlinkRequest.set(
+            number, ofParent: index, named: parent,
+            hardwareAddress: hardwareAddress == before.hardwareAddress ? nil : before.hardwareAddress, vlan: hasTag ? before.vlan : nil,
+            vlanPriority: before.vlanPriority ?? 0, isTrusted: isTrusted == before.isTrusted ? nil : before.isTrusted,
+            checksSpoofing: checksSpoofing == before.checksSpoofing ? nil : before.checksSpoofing,
+            rate: hasRate ? (before.minimalRate, before.maximalRate) : nil,
+            linkState: before.linkState == nil || linkState == before.linkState ? nil : before.linkState)
     }
 }

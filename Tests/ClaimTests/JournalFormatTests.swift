@@ -86,6 +86,7 @@ struct JournalFormatTests {
         #expect(required == plan.features.map(\.rawValue).sorted())
         // All that a plan or a state can ask for is in one of them.
         var newest = state
+        newest.attachments[0].host?.functions = [VirtualFunction(number: 1)]
         newest.sharedRDMADevices = [SharedRDMADevice(device: "pci-0000-0c-00-3", name: "mlx5_0", contexts: [1])]
         #expect(plan.features.union(newest.features) == Set(JournalFeature.allCases))
         try sample.injector.write(newest)

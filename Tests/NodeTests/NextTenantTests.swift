@@ -12,7 +12,7 @@ import Testing
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct NextTenantTests {
     /// A host with two NICs, one end of a veth and a macvlan, which can have different things done to them.
-    private struct Scene {
+    struct Scene {
         let host: NetworkNamespace
         let wire: NetworkNamespace
 
@@ -163,19 +163,24 @@ struct NextTenantTests {
         try Scene.ip(pod, "link", "set", "worst1", "protodown", "on", "protodown_reason", "3", "on")
         try Scene.ip(pod, "link", "add", "link", "worst0", "name", "above0", "type", "macvlan", "mode", "bridge")
         try Scene.ip(pod, "link", "property", "add", "dev", "worst0", "altname", "uplink0")
-        try addNames(400, to: "worst0", in: pod)
+        for name in ["worst0", "worst1"] {
+            let size = try addNames(to: name, in: pod)
+            #expect(size > 64 << 10, "one message about \(name) has \(size) bytes")
+        }
     }
 
-    /// Names of 124 bytes each, by which one message about the interface grows to tens of kilobytes.
-    private static func addNames(_ count: Int, to name: String, in pod: NetworkNamespace) throws {
+    /// Gives an interface names of 127 bytes each, as many as the kernel takes: 496.
+    ///
+    /// - Returns: bytes of one message about it then.
+    private static func addNames(to name: String, in pod: NetworkNamespace) throws -> Int {
         try pod.run { () throws(NetlinkError) in
             let socket = try NetlinkSocket()
             guard let link = try socket.link(named: name) else { throw NetlinkError("find \(name)", code: ENODEV) }
-            for start in stride(from: 0, to: count, by: 40) {
-                let names = (start..<min(start + 40, count)).map { "x\($0)".padding(to: 124) }
-                let failures = try socket.execute(all: [.addAlternativeNames(names, to: link.index)])
-                if let failure = failures.first { throw failure.error }
+            for number in 0..<600 {
+                let names = ["\(name)-\(number)".padding(to: 127)]
+                if try !socket.execute(all: [.addAlternativeNames(names, to: link.index)]).isEmpty { break }
             }
+            return try socket.get(all: [.link(named: name)], absent: [])[0]?.payload.count ?? 0
         } entering: {
             NetlinkError("enter the namespace", $0)
         }
@@ -245,7 +250,7 @@ struct NextTenantTests {
         #expect(text.hasSuffix("1 more, 1 contexts of processes that nearside-nri cannot see; it returns when they have closed it"))
     }
 
-    private func move(_ name: String, from namespace: NetworkNamespace, to other: NetworkNamespace, index: Int32? = nil) throws {
+    func move(_ name: String, from namespace: NetworkNamespace, to other: NetworkNamespace, index: Int32? = nil) throws {
         try namespace.run { () throws(NetlinkError) in
             let socket = try NetlinkSocket()
             guard let link = try socket.link(named: name) else { throw NetlinkError("find \(name)", code: ENODEV) }

@@ -79,4 +79,44 @@ extension LiveKernelTests {
         #expect(try eventually(seconds: 30) { try virtual().isEmpty })
         try Room.run("ip link set \(name) down")
     }
+
+    @Test
+    func `what a pod tells its physical function of virtual ones is taken back with it`() throws {
+        try Room.run("modprobe -a igb igbvf")
+        let physical = try #require(PhysicalFunction.all(sysfs: "/sys").first { $0.total == 7 }, "the machine has an igb")
+        let name = try #require(Files.list("/sys/bus/pci/devices/\(physical.address)/net").first)
+        try Room.run("ip link set \(name) up")
+        let folder = "/sys/bus/pci/devices/\(physical.address)"
+        try Room.write("2", to: "\(folder)/sriov_numvfs")
+        defer {
+            _ = try? Room.run("ip link set \(name) down")
+            try? Room.write("0", to: "\(folder)/sriov_numvfs")
+        }
+        #expect(eventually(seconds: 30) { !Files.list("\(folder)/virtfn1/net").isEmpty })
+        #expect(try eventually(seconds: 30) { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
+        func functions() throws -> [Substring] {
+            try Room.run("ip link show \(name)").split(separator: "\n").filter { $0.contains("vf ") }
+        }
+        let host = try HostNetwork()
+        let before = try functions()
+        let order = PodNetwork.Order(
+            device: "pf", plan: InterfacePlan(hostName: name, name: "net0"), record: try host.records([name])[0])
+        #expect(order.record?.functions?.count == 2)
+        let network = PodNetwork(host: host)
+        let pod = try NetworkNamespace.make()
+        let results = try network.attach([order], to: pod)
+        for words in ["mac 02:bd:bd:bd:bd:bd", "vlan 9 qos 3", "spoofchk off", "trust on", "state disable"] {
+            _ = try ChildProcess.run("/usr/bin/env", "ip link set net0 vf 1 \(words)".split(separator: " ").map(String.init), in: pod)
+        }
+        let spoilt = try ChildProcess.run("/usr/bin/env", ["ip", "link", "show", "net0"], in: pod).output
+        #expect(spoilt.contains("02:bd:bd:bd:bd:bd") && spoilt.contains("vlan 9") && spoilt.contains("spoof checking off"), "\(spoilt)")
+        var attachment = Attachment(
+            phase: .attached, device: "pf", podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
+            podName: "net0", host: order.record)
+        attachment.podIndex = results[0].index
+        let problems = network.restore([PodNetwork.Return(attachment)], from: pod)
+        #expect(problems.isEmpty, "\(problems)")
+        let after = try functions()
+        #expect(after == before, "before: \(before) after: \(after)")
+    }
 }
