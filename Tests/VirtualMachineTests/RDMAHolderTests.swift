@@ -30,7 +30,9 @@ extension LiveKernelTests {
         // Of the host, and open before.
         let monitor = try open(device)
         defer { monitor.stop(SIGKILL) }
-        let child: JSONValue = .object(["interface": .object(["subInterface": .object(["type": .string("macvlan")])])])
+        let child: JSONValue = .object([
+            "interface": .object(["name": .string("net0"), "subInterface": .object(["type": .string("macvlan")])])
+        ])
         try scene.prepare("claim-1", address, parameters: kind == "subInterface" ? child : nil)
         let (pod, _) = try scene.start("claim-1")
         let holder = try open(device)
@@ -61,7 +63,9 @@ extension LiveKernelTests {
         try Room.setSharing("shared")
         let scene = try InjectorScene()
         defer { scene.end() }
-        let child: JSONValue = .object(["interface": .object(["subInterface": .object(["type": .string("macvlan")])])])
+        let child: JSONValue = .object([
+            "interface": .object(["name": .string("net0"), "subInterface": .object(["type": .string("macvlan")])])
+        ])
         try scene.prepare("claim-3", layout.nics[1], parameters: child, share: "1")
         let first = try scene.start("claim-3")
         let left = try open("mlx5_1")
