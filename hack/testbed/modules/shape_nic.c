@@ -291,7 +291,21 @@ static netdev_tx_t start_xmit(struct sk_buff *skb, struct net_device *dev)
 	return NETDEV_TX_OK;
 }
 
+static int open(struct net_device *dev)
+{
+	netif_carrier_on(dev);
+	return 0;
+}
+
+static int stop(struct net_device *dev)
+{
+	netif_carrier_off(dev);
+	return 0;
+}
+
 static const struct net_device_ops operations = {
+	.ndo_open = open,
+	.ndo_stop = stop,
 	.ndo_start_xmit = start_xmit,
 	.ndo_eth_ioctl = eth_ioctl,
 	.ndo_set_mac_address = eth_mac_addr,
@@ -345,6 +359,7 @@ static int __init shape_init(void)
 	nic->ethtool_ops = &ethtool_operations;
 	strscpy(nic->name, "shape0", sizeof(nic->name));
 	eth_hw_addr_set(nic, address);
+	netif_carrier_off(nic);
 	netif_set_real_num_tx_queues(nic, shape->queues);
 	netif_set_real_num_rx_queues(nic, shape->queues);
 	result = register_netdev(nic);
