@@ -136,11 +136,11 @@ struct PreparationDelayTests {
             }
         }
         defer { isOver.store(true, ordering: .relaxed) }
-        // Other programs of the machine may take it away for a while: one round of three keeps to the bound.
+        // Other programs of the machine may take it away for a while: one round of five keeps to the bound.
         var rounds: [(median: Duration, longest: Duration)] = []
-        repeat { rounds.append(try measure()) } while rounds.count < 3 && rounds[rounds.count - 1].longest - idle.median >= Self.bound
+        repeat { rounds.append(try measure()) } while rounds.count < 5 && rounds[rounds.count - 1].longest - idle.longest >= Self.bound
         let best = try #require(rounds.min { $0.longest < $1.longest })
-        #expect(best.median - idle.median < Self.bound && best.longest - idle.median < Self.bound, "idle \(idle), rounds \(rounds)")
+        #expect(best.median - idle.median < Self.bound && best.longest - idle.longest < Self.bound, "idle \(idle), rounds \(rounds)")
         if getenv("NEARSIDE_FIGURES") != nil { print("➜ idle \(idle), beside the worst claims \(rounds)") }
         isOver.store(true, ordering: .relaxed)
         for tenant in tenants { try tenant.finish() }
@@ -172,9 +172,9 @@ struct PreparationDelayTests {
         var rounds: [(median: Duration, longest: Duration)] = []
         repeat {
             rounds.append(try times(refuse) {})
-        } while rounds.count < 3 && rounds[rounds.count - 1].longest - idle.median >= Self.bound
+        } while rounds.count < 5 && rounds[rounds.count - 1].longest - idle.longest >= Self.bound
         let best = try #require(rounds.min { $0.longest < $1.longest })
-        #expect(best.longest - idle.median < Self.bound, "idle \(idle), rounds \(rounds)")
+        #expect(best.longest - idle.longest < Self.bound, "idle \(idle), rounds \(rounds)")
         let planned = try Background { _ = try Self.call(channel, "NodePrepareResources", ["planned"]) }
         #expect(eventually(seconds: 2) { Files.exists("\(plans)/uid-planned.json") })
         node.injectorDaemon?.signal(SIGCONT)
