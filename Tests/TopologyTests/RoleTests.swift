@@ -97,6 +97,9 @@ struct RoleTests {
         part.address.function = 1
         part.physicalFunction = parents[0]
         part.netdevs = [Netdev(name: "vf0", isUplink: true)]
+        for index in machine.functions.indices where machine.functions[index].vendor == "15b3" {
+            machine.functions[index].netdevs = [Netdev(name: "nic\(index)")]
+        }
         machine.functions.append(part)
         machine.functions.sort { $0.address < $1.address }
         let policy = TopologyPolicy(roles: isNamed ? [.fabric: try parents.map { try Selector("address=\($0)") }] : [:])
