@@ -95,217 +95,208 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
-// MARK: - Targets, lowest first: a target imports only what stands above it (hack/check-layers)
+// MARK: - Targets: a target's folder says what it may do, and hack/check-layers reads that from the manifest
+
+/// Pure: values in, values out. No I/O, no clock, no log.
+func model(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Model/\(name)", swiftSettings: strict)
+}
+
+/// Thin: one interface of the kernel, or one wire protocol.
+func system(
+    _ name: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = strict, links library: String? = nil
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/System/\(name)", swiftSettings: settings,
+        linkerSettings: library.map { [.linkedLibrary($0)] } ?? [])
+}
+
+/// Decides with models, and acts with systems.
+func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Services/\(name)", swiftSettings: strict)
+}
+
+/// Arguments and wiring, and nothing else.
+func program(_ name: String, _ dependencies: [Target.Dependency], _ linking: [LinkerSetting] = selfContained) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict, linkerSettings: linking)
+}
+
+/// Never linked into what is shipped.
+func testing(
+    _ name: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = strict, _ linking: [LinkerSetting] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/Testing/\(name)", swiftSettings: settings, linkerSettings: linking)
+}
+
+/// A program for developers, with the Testbed inside.
+func tool(
+    _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict, _ linking: [LinkerSetting] = selfContained
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Sources/Testing/\(name)", swiftSettings: settings, linkerSettings: linking)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
 
 let targets: [Target] = [
-    // MARK: The kernel and the machine, seen from Swift
-
-    // IP and hardware addresses: parse and print.
-    .target(name: "Addressing", swiftSettings: strict),
-    // What Swift cannot see of the C library and the kernel.
-    .target(name: "CLinux"),
-    .target(name: "CPCI", linkerSettings: [.linkedLibrary("pci")]),
-    // libibverbs is opened at run time: a node without RDMA user space still starts.
-    .target(name: "CVerbs"),
-    .target(name: "CNUMA", linkerSettings: [.linkedLibrary("numa")]),
-    // Descriptors, files, sockets, and threads that live in another namespace.
-    .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
-    // Message codec and sockets of rtnetlink.
-    .target(name: "Netlink", dependencies: ["Addressing", "CLinux", "Linux"], swiftSettings: strict),
-
-    // MARK: Wire protocols, without I/O
-
-    .target(name: "KubeletAPI", dependencies: [grpc, grpcProtobuf, protobuf], swiftSettings: generated),
-    // Frames and calls of ttrpc, and the wire format of protocol buffers.
-    .target(name: "TTRPC", swiftSettings: strict),
-    // NRI: two ttrpc connections over one socket, and the plugin's side of it.
-    .target(name: "NRI", dependencies: ["TTRPC"], swiftSettings: strict),
-
-    // MARK: Pure: values in, values out
-
+    // Model
+    // IP and hardware addresses; links, routes, rules and neighbours as values.
+    model("NetworkModel"),
     // A machine as a value, and the catalog of known devices.
-    .target(name: "Hardware", dependencies: ["Addressing"], swiftSettings: strict),
-    // Paths, roles, the exact pairing of accelerators and NICs, sets of pairs, and what bandwidth to expect.
-    .target(name: "Topology", dependencies: ["Addressing", "Hardware"], swiftSettings: strict),
-    // Fleets of one machine type, filled with claims.
-    .target(name: "Simulation", dependencies: ["Hardware", "Topology"], swiftSettings: strict),
+    model("Hardware", ["NetworkModel"]),
+    // Paths, roles, the exact pairing of accelerators and NICs, sets of pairs, and the expected bandwidth.
+    model("Topology", ["Hardware", "NetworkModel"]),
     // Types and limits of resource.k8s.io.
-    .target(name: "ResourceAPI", swiftSettings: strict),
-    // What users ask of a network device: decoding, merging, problems.
-    .target(name: "ClaimConfig", dependencies: ["Addressing", "ResourceAPI"], swiftSettings: strict),
+    model("ResourceAPI"),
+    // The configuration of a network device in a claim: decoding, merging, problems.
+    model("ClaimConfig", ["NetworkModel", "ResourceAPI"]),
+    // A machine and its pairing -> attributes, devices, conditions, and the slices to write.
+    model("SliceModel", ["Hardware", "ResourceAPI", "Topology", crypto]),
+    // Plans and states of claims: formats, versions, strict decoding.
+    model("JournalModel", ["NetworkModel"]),
+    // A plan -> a specification of the Container Device Interface.
+    model("CDI", ["JournalModel"]),
+    // A claim -> a plan.
+    model("ClaimPlanning", ["CDI", "ClaimConfig", "Hardware", "JournalModel", "NetworkModel", "ResourceAPI", "Topology"]),
+    // Documents, pictures and advice for people and scripts; simulated fleets.
+    model("Inspection", ["ClaimConfig", "Hardware", "ResourceAPI", "SliceModel", "Topology"]),
 
-    // MARK: Edges
+    // System
+    // The parts of the C library and the kernel that Swift cannot see.
+    system("CLinux"),
+    system("CPCI", links: "pci"),
+    // Opens libibverbs at run time: a node without RDMA user space still starts.
+    system("CVerbs"),
+    system("CNUMA", links: "numa"),
+    // Descriptors, files, sockets, and threads that live in another namespace.
+    system("Linux", ["CLinux", "NetworkModel"]),
+    // Codecs and sockets of rtnetlink, ethtool, RDMA and device events.
+    system("Netlink", ["CLinux", "Linux", "NetworkModel"]),
+    // The Node Resource Interface: ttrpc, two connections over one socket, the plugin's session.
+    system("NRI", [protobuf]),
+    system("KubeletAPI", [grpc, grpcProtobuf, protobuf], generated),
+    // A client of the API server.
+    system("Kubernetes", ["ResourceAPI", httpClient, nioCore, nioHTTP, nioSSL]),
+    // Plans and states of claims as crash-safe files: the place where the two daemons meet.
+    system("Journal", ["JournalModel", "Linux", "NetworkModel"]),
+    // The requests between the daemons and the gate, and how to send them.
+    system("ControlProtocol", ["Linux"]),
 
-    // A host or a captured tree, read into a machine.
-    .target(
-        name: "Discovery",
-        dependencies: ["Addressing", "CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "Topology", logging],
-        swiftSettings: strict),
-    // Plans and states of claims, as files: where the two daemons meet.
-    .target(name: "Journal", dependencies: ["Addressing", "Linux", "Netlink"], swiftSettings: strict),
-    // What nearside-nri is asked over its socket, and how to ask it.
-    .target(name: "InjectorSocket", dependencies: ["Linux"], swiftSettings: strict),
+    // Services
+    // A host or a captured tree -> a machine.
+    service("Discovery", ["CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "NetworkModel", "Topology", logging]),
     // Moves interfaces between the host and a pod.
-    .target(
-        name: "PodNetwork", dependencies: ["Addressing", "CLinux", "Journal", "Linux", "Netlink"],
-        swiftSettings: strict),
-    // Container Device Interface: specification files.
-    .target(name: "CDI", dependencies: ["InjectorSocket", "Journal", "Linux"], swiftSettings: strict),
-
-    // Client of the API server.
-    .target(
-        name: "Kubernetes", dependencies: ["ResourceAPI", httpClient, nioCore, nioHTTP, nioSSL], swiftSettings: strict),
-
-    // MARK: What the daemons do
-
-    // A machine and its pairing -> slices, and keeping them so at the API server.
-    .target(
-        name: "Publishing", dependencies: ["Hardware", "Kubernetes", "ResourceAPI", "Topology", crypto, logging],
-        swiftSettings: strict),
-    // A claim -> plan, CDI specification and journal; and back.
-    .target(
-        name: "Preparation",
-        dependencies: [
-            "Addressing", "CDI", "ClaimConfig", "Hardware", "InjectorSocket", "Journal", "Kubernetes", "Linux", "Netlink", "ResourceAPI",
-            "Topology", logging,
-        ], swiftSettings: strict),
-    // Events of the runtime and questions of the gate -> attach, detach, hold back.
-    .target(
-        name: "Injection", dependencies: ["Addressing", "CLinux", "Journal", "Linux", "PodNetwork", logging], swiftSettings: strict),
-
-    // The kubelet's side: registration and DRA v1 and v1beta1.
-    .target(
-        name: "KubeletPlugin",
-        dependencies: [
-            "Journal", "KubeletAPI", "Linux", "Preparation", crypto, grpc, grpcTransport, lifecycle, logging, nioCore, nioPosix,
-            protobuf,
-        ], swiftSettings: strict),
-
-    // MARK: Daemons
-
-    .target(
-        name: "Node",
-        dependencies: [
-            "Addressing", "Discovery", "Hardware", "InjectorSocket", "Journal", "KubeletPlugin", "Kubernetes", "Linux", "Netlink",
-            "Preparation", "Publishing", "ResourceAPI", "Topology", httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix,
-            unixSignals,
-        ], swiftSettings: strict),
-    .target(
-        name: "Injector",
-        dependencies: [
-            "Addressing", "CDI", "Injection", "InjectorSocket", "Journal", "Linux", "NRI", "Netlink", "PodNetwork", logging,
-        ], swiftSettings: strict),
-
-    // Documents and pictures for people and scripts.
-    .target(
-        name: "Inspection",
-        dependencies: [
-            "Addressing", "ClaimConfig", "Discovery", "Hardware", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology",
-        ],
-        swiftSettings: strict),
-
-    // The kubelet's side of gRPC through libgrpc, which is not our implementation.
-    .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
-    // Messages of NRI and ttrpc as protoc has them: for a runtime that is not of our making.
-    .target(name: "NRIMessages", dependencies: [protobuf], swiftSettings: generated),
-    .target(name: "CRIMessages", dependencies: [protobuf], swiftSettings: generated),
-    // An API server, a kubelet, a runtime and machines: for tests and the demo.
-    .target(
-        name: "Testbed",
-        dependencies: [
-            "Addressing", "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "Netlink", "NRI", "NRIMessages", "ResourceAPI",
-            "TTRPC", nioCore,
-            nioHTTP, nioPosix, nioSSL, protobuf,
-        ], swiftSettings: strict),
-
-    // MARK: Programs
-
-    .executableTarget(
-        name: "nearside",
-        dependencies: [
-            "ClaimConfig", "Discovery", "Hardware", "Inspection", "Linux", "Publishing", "ResourceAPI", "Simulation", "Topology",
-            argumentParser,
-        ],
-        swiftSettings: strict, linkerSettings: selfContained),
-    .executableTarget(
-        name: "nearside-demo",
-        dependencies: [
-            "Hardware", "Inspection", "KubeletAPI", "Linux", "NRIMessages", "ResourceAPI", "Testbed", "Topology", argumentParser,
-        ],
-        swiftSettings: strict, linkerSettings: selfContained),
-    .executableTarget(
-        name: "nearside-bench",
-        dependencies: [
-            "Addressing", "Discovery", "Hardware", "Kubernetes", "Linux", "NRIMessages", "Netlink", "Publishing", "ResourceAPI",
-            "Simulation", "Testbed", "Topology", httpClient, logging,
-        ],
-        swiftSettings: strict, linkerSettings: selfContained),
-    .executableTarget(
-        name: "nearside-node",
-        dependencies: [
-            "Addressing", "ClaimConfig", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "Node", "Publishing", "ResourceAPI",
-            "Topology",
-            argumentParser, logging,
-        ], swiftSettings: strict, linkerSettings: selfContained),
-    .executableTarget(
-        name: "nearside-nri", dependencies: ["Addressing", "Injection", "Injector", "Linux", argumentParser, logging],
-        swiftSettings: strict, linkerSettings: selfContained),
-    .executableTarget(
-        name: "nearside-gate", dependencies: ["InjectorSocket", "Linux"],
-        swiftSettings: strict, linkerSettings: standalone),
-
-    // MARK: Tests
-
-    .testTarget(
-        name: "MachineTests",
-        dependencies: [
-            "Addressing", "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "ResourceAPI", "Simulation", "Testbed", "Topology",
+    service("PodNetwork", ["CLinux", "Journal", "JournalModel", "Linux", "Netlink", "NetworkModel"]),
+    // Events of the runtime and requests of the gate -> attach, detach, hold back: the daemon nearside-nri.
+    service(
+        "Attachment",
+        [
+            "CDI", "CLinux", "ControlProtocol", "Journal", "JournalModel", "Linux", "NRI", "Netlink", "NetworkModel", "PodNetwork",
             logging,
-        ],
-        exclude: ["Machines"], swiftSettings: strict),
-    .testTarget(
-        name: "TopologyTests",
-        dependencies: [
-            "Addressing", "Discovery", "Hardware", "Inspection", "Linux", "ResourceAPI", "Simulation", "Testbed", "Topology",
-        ],
-        exclude: ["Golden"], swiftSettings: strict),
+        ]),
+    // A claim -> plan and journal, and back.
+    service(
+        "ClaimPreparation",
+        [
+            "CDI", "ClaimConfig", "ClaimPlanning", "ControlProtocol", "Hardware", "Journal", "JournalModel", "Kubernetes", "Linux",
+            "Netlink", "NetworkModel", "ResourceAPI", "Topology", logging,
+        ]),
+    // Writes slices, and keeps them so at the API server.
+    service("SlicePublisher", ["Kubernetes", "ResourceAPI", "SliceModel", logging]),
+    // The kubelet's side: registration, DRA v1 and v1beta1.
+    service(
+        "KubeletPlugin",
+        [
+            "ClaimPlanning", "ClaimPreparation", "Journal", "JournalModel", "KubeletAPI", "Linux", crypto, grpc, grpcTransport,
+            lifecycle, logging, nioCore, nioPosix, protobuf,
+        ]),
+    // The daemon nearside-node.
+    service(
+        "Node",
+        [
+            "ClaimPlanning", "ClaimPreparation", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel",
+            "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "SlicePublisher",
+            "Topology", httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix, unixSignals,
+        ]),
+
+    // Programs
+    program(
+        "nearside",
+        [
+            "ClaimConfig", "Discovery", "Hardware", "Inspection", "Linux", "ResourceAPI", "SliceModel", "Topology", argumentParser,
+        ]),
+    program(
+        "nearside-node",
+        [
+            "ClaimConfig", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "NetworkModel", "Node", "ResourceAPI", "SliceModel",
+            "Topology", argumentParser, logging,
+        ]),
+    program("nearside-nri", ["Attachment", "Linux", "NetworkModel", argumentParser, logging]),
+    program("nearside-gate", ["ControlProtocol", "Linux"], standalone),
+
+    // Testing
+    // A client of gRPC through libgrpc, which is not our implementation: the kubelet in the tests.
+    testing("CGRPC", [], strict, [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
+    testing("NRIMessages", [protobuf], generated),
+    testing("CRIMessages", [protobuf], generated),
+    // An API server, a kubelet, a runtime and machines: for tests and the demo.
+    testing(
+        "Testbed",
+        [
+            "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", "ResourceAPI",
+            nioCore, nioHTTP, nioPosix, nioSSL, protobuf,
+        ]),
+    tool("nearside-demo", ["Hardware", "Inspection", "KubeletAPI", "Linux", "NRI", "ResourceAPI", "Testbed", "Topology", argumentParser]),
+    tool(
+        "nearside-bench",
+        [
+            "Discovery", "Hardware", "Inspection", "Kubernetes", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel",
+            "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
+        ]),
+
+    // Tests
+    tests(
+        "MachineTests",
+        [
+            "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "Testbed", "Topology", logging,
+        ], exclude: ["Machines"]),
+    tests(
+        "TopologyTests", ["Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed", "Topology"],
+        exclude: ["Golden"]),
     // In the virtual machine of hack/testbed/vm only.
-    .testTarget(
-        name: "VirtualMachineTests",
-        dependencies: [
-            "Addressing", "CDI", "Discovery", "Hardware", "Injection", "InjectorSocket", "Journal", "Linux", "NRIMessages", "Netlink",
-            "PodNetwork", "Preparation", "Publishing", "ResourceAPI", "Testbed", "Topology", logging,
-        ],
-        swiftSettings: strict),
-    .testTarget(
-        name: "WireTests",
-        dependencies: [
-            "Addressing", "InjectorSocket", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "TTRPC", protobuf,
-        ], swiftSettings: strict),
-    .testTarget(
-        name: "ClaimTests",
-        dependencies: [
-            "Addressing", "CDI", "ClaimConfig", "Hardware", "Inspection", "Journal", "Linux", "Netlink", "Preparation", "Publishing",
-            "ResourceAPI", "Simulation", "Testbed", "Topology",
-        ], exclude: ["Golden"], swiftSettings: strict),
-    .testTarget(
-        name: "NodeTests",
-        dependencies: [
-            "Addressing", "CLinux", "Hardware", "Injection", "Injector", "InjectorSocket", "Journal", "KubeletAPI", "KubeletPlugin",
-            "Linux", "NRI", "NRIMessages", "Netlink", "PodNetwork", "Publishing", "ResourceAPI", "Simulation", "TTRPC", "Testbed",
-            grpcTransport, logging, protobuf,
-        ], swiftSettings: strict),
-    .testTarget(
-        name: "PublishingTests",
-        dependencies: [
-            "Hardware", "Inspection", "Kubernetes", "Linux", "Publishing", "ResourceAPI", "Testbed", "Topology", httpClient, logging,
-            nioPosix,
-        ], swiftSettings: strict),
-    .testTarget(
-        name: "ManifestTests", dependencies: ["ClaimConfig", "ResourceAPI", "Testbed", yams], swiftSettings: strict),
-    .testTarget(
-        name: "RuntimeTests", dependencies: ["Hardware", "KubeletAPI", "Linux", "ResourceAPI", "Simulation", "Testbed"],
-        swiftSettings: strict),
+    tests(
+        "VirtualMachineTests",
+        [
+            "Attachment", "CDI", "ClaimPlanning", "ClaimPreparation", "ControlProtocol", "Discovery", "Hardware", "Journal",
+            "JournalModel", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel",
+            "Testbed", "Topology", logging,
+        ]),
+    tests("WireTests", ["ControlProtocol", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", protobuf]),
+    tests(
+        "ClaimTests",
+        [
+            "Attachment", "CDI", "ClaimConfig", "ClaimPlanning", "ClaimPreparation", "Hardware", "Inspection", "Journal",
+            "JournalModel", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "Testbed", "Topology",
+        ], exclude: ["Golden"]),
+    tests(
+        "NodeTests",
+        [
+            "Attachment", "CLinux", "ControlProtocol", "Hardware", "Inspection", "Journal", "JournalModel", "KubeletAPI",
+            "KubeletPlugin", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel",
+            "Testbed", logging, protobuf,
+        ]),
+    tests(
+        "PublishingTests",
+        [
+            "Hardware", "Inspection", "Kubernetes", "Linux", "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology",
+            httpClient, logging,
+        ]),
+    tests("ManifestTests", ["ClaimConfig", "ResourceAPI", "Testbed", yams]),
+    tests("RuntimeTests", ["Hardware", "Inspection", "KubeletAPI", "Linux", "ResourceAPI", "Testbed"]),
 ]
 
 // MARK: Fuzzing (hack/fuzz): never part of a usual build
@@ -314,9 +305,9 @@ let fuzzer: [Target] =
     Context.environment["NEARSIDE_FUZZER"] == nil
     ? []
     : [
-        .executableTarget(
-            name: "nearside-fuzz", dependencies: ["ClaimConfig", "Journal", "Linux", "NRI", "Netlink", "ResourceAPI", "Topology"],
-            swiftSettings: [.swiftLanguageMode(.v6)], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
+        tool(
+            "nearside-fuzz", ["ClaimConfig", "Journal", "Linux", "NRI", "Netlink", "ResourceAPI", "Topology"], [.swiftLanguageMode(.v6)],
+            [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
     ]
 
 let package = Package(name: "nearside", dependencies: dependencies, targets: targets + fuzzer)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import JournalModel
+import ClaimPlanning
+import NetworkModel
 import CDI
 import ClaimConfig
 import FoundationEssentials
 import Hardware
 import Journal
-import Preparation
-import Publishing
+import ClaimPreparation
+import SliceModel
 import ResourceAPI
 import Testing
 import Topology

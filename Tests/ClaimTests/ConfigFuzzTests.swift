@@ -4,7 +4,6 @@ import ClaimConfig
 import FoundationEssentials
 import Inspection
 import ResourceAPI
-import Simulation
 import Testing
 
 /// Mutated configurations and claims: decoding never traps, and what it says is bounded.

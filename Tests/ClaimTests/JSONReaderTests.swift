@@ -3,7 +3,7 @@
 import ClaimConfig
 import FoundationEssentials
 import ResourceAPI
-import Simulation
+import Inspection
 import Testing
 
 /// Texts of 10 KiB that are costly, or impossible, to turn into values.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import Attachment
+import JournalModel
+import NetworkModel
 import CDI
 import Dispatch
 import Glibc

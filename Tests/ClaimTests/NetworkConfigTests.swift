@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NetworkModel
 import ClaimConfig
 import FoundationEssentials
 import Inspection
 import Linux
 import ResourceAPI
-import Simulation
 import Testbed
 import Testing
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClaimPlanning
 import ClaimConfig
 import FoundationEssentials
 import Hardware
 import Inspection
 import Journal
-import Preparation
-import Publishing
+import ClaimPreparation
+import SliceModel
 import ResourceAPI
 import Testing
 

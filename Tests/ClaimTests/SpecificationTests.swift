@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Attachment
+import JournalModel
 import CDI
 import Glibc
 import Hardware

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NetworkModel
 import FoundationEssentials
 import Hardware
 import Linux

@@ -4,7 +4,7 @@ import Discovery
 import Glibc
 import Hardware
 import Linux
-import Simulation
+import Inspection
 import Testbed
 import Testing
 

@@ -3,7 +3,7 @@
 import KubeletAPI
 import NRIMessages
 import ResourceAPI
-import TTRPC
+import NRI
 import Testbed
 import Testing
 

@@ -5,7 +5,7 @@ import KubeletAPI
 import Linux
 import NRIMessages
 import ResourceAPI
-import TTRPC
+import NRI
 import Testbed
 import Testing
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NRIMessages
 import Glibc
-import InjectorSocket
+import ControlProtocol
+import Hardware
+import Journal
 import KubeletAPI
 import Linux
-import NRIMessages
+import NRI
 import ResourceAPI
-import TTRPC
 import Testbed
 import Testing
 

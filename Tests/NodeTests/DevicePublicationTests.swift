@@ -5,7 +5,7 @@ import Hardware
 import KubeletAPI
 import NRIMessages
 import ResourceAPI
-import TTRPC
+import NRI
 import Testbed
 import Testing
 

@@ -3,9 +3,9 @@
 import Glibc
 import Hardware
 import Linux
-import NRIMessages
+import NRI
 import ResourceAPI
-import Simulation
+import Inspection
 import Testbed
 import Testing
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import InjectorSocket
+import JournalModel
+import ControlProtocol
 import Journal
 import KubeletAPI
 import Linux

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import JournalModel
+import NetworkModel
 import Glibc
 import Journal
 import Netlink

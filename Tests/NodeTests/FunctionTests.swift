@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Injection
+import JournalModel
+import Attachment
 import Journal
 import Linux
 import Logging

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import JournalModel
+import NetworkModel
 import Glibc
 import Hardware
 import Journal
@@ -8,9 +9,9 @@ import KubeletAPI
 import Linux
 import NRIMessages
 import Netlink
-import Publishing
+import SliceModel
+import NRI
 import ResourceAPI
-import TTRPC
 import Testbed
 import Testing
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
 import Glibc
 import Linux
 import Netlink
-import Simulation
+import Inspection
 import Synchronization
 import Testbed
 

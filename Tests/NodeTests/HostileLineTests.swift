@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import InjectorSocket
-import Simulation
+import ControlProtocol
+import Inspection
 import Testbed
 import Testing
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import JournalModel
 import Glibc
-import InjectorSocket
+import ControlProtocol
 import Journal
 import Linux
 import NRIMessages
-import Simulation
-import TTRPC
+import Inspection
+import NRI
 import Testbed
 import Testing
 

@@ -3,7 +3,7 @@
 import Glibc
 import Linux
 import Netlink
-import Simulation
+import Inspection
 import Testbed
 
 /// A pod with every capability over its network namespace, which does as it likes with the interfaces it was given, but for destroying

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import InjectorSocket
+import ControlProtocol
 import KubeletAPI
 import Linux
-import Simulation
+import Inspection
 import Testbed
 import Testing
 

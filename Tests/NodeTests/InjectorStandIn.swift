@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import InjectorSocket
+import ControlProtocol
 import Linux
 import Synchronization
 

@@ -4,7 +4,7 @@ import Glibc
 import Hardware
 import KubeletAPI
 import Linux
-import Publishing
+import SliceModel
 import ResourceAPI
 import SwiftProtobuf
 import Testbed

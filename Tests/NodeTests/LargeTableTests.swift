@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NRIMessages
+import JournalModel
+import NetworkModel
 import Glibc
 import Hardware
 import Journal
 import Linux
 import Netlink
-import NRIMessages
+import NRI
 import PodNetwork
 import Testbed
 import Testing

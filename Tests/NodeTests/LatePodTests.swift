@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NRIMessages
 import Glibc
 import Hardware
 import Journal
 import Linux
 import Netlink
-import NRIMessages
+import NRI
 import ResourceAPI
 import Testbed
 import Testing

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NetworkModel
 import Glibc
 import Hardware
 import Linux
 import NRIMessages
 import Netlink
+import NRI
 import ResourceAPI
 import Testbed
 import Testing

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
-import Injection
+import JournalModel
+import NetworkModel
+import Attachment
 import Journal
-import Simulation
+import Inspection
 import Testing
 
 /// DHCP clients as values: what they send, what they take, and when.

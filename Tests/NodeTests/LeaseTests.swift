@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NRIMessages
+import JournalModel
+import NetworkModel
 import Glibc
 import Hardware
 import Journal
 import KubeletAPI
 import Linux
-import NRIMessages
+import NRI
 import ResourceAPI
 import Testbed
 import Testing

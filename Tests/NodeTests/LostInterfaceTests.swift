@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import JournalModel
+import NRIMessages
 import Glibc
 import Hardware
 import Journal
 import KubeletAPI
 import Linux
-import NRIMessages
+import NRI
 import ResourceAPI
 import Testbed
 import Testing

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NetworkModel
 import Glibc
 import Linux
 import Netlink

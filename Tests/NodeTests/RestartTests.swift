@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NRIMessages
 import Glibc
 import KubeletAPI
 import Linux
-import NRIMessages
+import NRI
 import ResourceAPI
-import TTRPC
 import Testbed
 import Testing
 

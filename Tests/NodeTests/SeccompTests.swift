@@ -7,7 +7,7 @@ import KubeletAPI
 import Linux
 import NRI
 import NRIMessages
-import Publishing
+import SliceModel
 import Testbed
 import Testing
 

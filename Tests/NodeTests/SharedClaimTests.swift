@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NRIMessages
 import Glibc
 import Hardware
 import KubeletAPI
 import Linux
-import NRIMessages
+import NRI
 import ResourceAPI
 import Testbed
 import Testing

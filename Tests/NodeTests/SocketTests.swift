@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import InjectorSocket
+import ControlProtocol
 import KubeletAPI
 import Linux
 import NRIMessages

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import JournalModel
 import Glibc
 import Hardware
-import InjectorSocket
+import ControlProtocol
 import Journal
 import Linux
 import Testbed

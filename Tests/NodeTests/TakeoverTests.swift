@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NRIMessages
 import Glibc
 import KubeletAPI
 import Linux
-import NRIMessages
+import NRI
 import ResourceAPI
 import Testbed
 import Testing

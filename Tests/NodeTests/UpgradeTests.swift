@@ -2,7 +2,7 @@
 
 import Foundation
 import Glibc
-import InjectorSocket
+import ControlProtocol
 import Journal
 import KubeletAPI
 import Linux

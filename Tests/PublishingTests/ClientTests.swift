@@ -4,7 +4,7 @@ import AsyncHTTPClient
 import FoundationEssentials
 import Kubernetes
 import Linux
-import Publishing
+import SliceModel
 import ResourceAPI
 import Testbed
 import Testing

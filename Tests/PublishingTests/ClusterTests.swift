@@ -4,7 +4,7 @@ import FoundationEssentials
 import Hardware
 import Inspection
 import Linux
-import Publishing
+import SliceModel
 import ResourceAPI
 import Testbed
 import Testing

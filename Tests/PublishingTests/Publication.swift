@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SlicePublisher
 import AsyncHTTPClient
 import Hardware
 import Kubernetes
 import Logging
-import Publishing
+import SliceModel
 import ResourceAPI
 import Synchronization
 import Testbed

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SlicePublisher
 import Kubernetes
-import Publishing
+import SliceModel
 import ResourceAPI
 import Synchronization
 import Testbed

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
-import Publishing
+import SliceModel
 import ResourceAPI
 import Testing
 import Topology

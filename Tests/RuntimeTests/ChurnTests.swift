@@ -5,7 +5,7 @@ import Hardware
 import KubeletAPI
 import Linux
 import ResourceAPI
-import Simulation
+import Inspection
 import Testbed
 import Testing
 

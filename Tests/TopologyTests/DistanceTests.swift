@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
-import Simulation
+import Inspection
 import Testing
 import Topology
 

@@ -2,7 +2,6 @@
 
 import Hardware
 import Inspection
-import Simulation
 import Testing
 import Topology
 

@@ -5,7 +5,7 @@ import Foundation
 import Hardware
 import Linux
 import ResourceAPI
-import Simulation
+import Inspection
 import Testbed
 import Testing
 import Topology

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NetworkModel
 import Hardware
 import Inspection
-import Simulation
 import Testing
 import Topology
 

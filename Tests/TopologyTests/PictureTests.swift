@@ -5,7 +5,6 @@ import Glibc
 import Hardware
 import Inspection
 import Linux
-import Simulation
 import Testbed
 import Testing
 import Topology

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
+import JournalModel
 import Glibc
 import Hardware
-import InjectorSocket
+import ControlProtocol
 import Journal
 import Linux
 import NRIMessages
@@ -188,5 +190,5 @@ private final class DriverScene {
         return "\(reply)"
     }
 
-    func attachment() throws -> Journal.Attachment? { try journal.state(claim)?.attachments.first }
+    func attachment() throws -> JournalModel.Attachment? { try journal.state(claim)?.attachments.first }
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import JournalModel
+import ClaimPlanning
 import Glibc
 import Hardware
-import InjectorSocket
+import ControlProtocol
 import Journal
 import Linux
 import NRIMessages
-import Preparation
-import Publishing
+import ClaimPreparation
+import SliceModel
 import ResourceAPI
 import Testbed
 import Testing

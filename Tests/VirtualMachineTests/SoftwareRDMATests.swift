@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import ClaimPlanning
+import JournalModel
+import NetworkModel
 import CDI
 import Glibc
 import Hardware
@@ -8,8 +10,8 @@ import Journal
 import Linux
 import Netlink
 import PodNetwork
-import Preparation
-import Publishing
+import ClaimPreparation
+import SliceModel
 import ResourceAPI
 import Testbed
 import Testing

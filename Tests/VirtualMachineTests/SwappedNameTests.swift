@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
+import JournalModel
 import Glibc
 import Hardware
 import Journal

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import NRIMessages
+import JournalModel
+import NetworkModel
 import Glibc
-import Injection
-import InjectorSocket
+import Attachment
+import ControlProtocol
 import Journal
 import Linux
 import Logging
-import NRIMessages
+import NRI
 import Netlink
 import Testbed
 import Testing

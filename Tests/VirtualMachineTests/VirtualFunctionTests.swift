@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+import JournalModel
+import NetworkModel
 import Glibc
 import Hardware
-import Injection
+import Attachment
 import Journal
 import Linux
 import Logging

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NRI
 import NRIMessages
+import NRI
 import SwiftProtobuf
-import TTRPC
 import Testing
 
 struct NRITests {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import InjectorSocket
-import NRI
 import NRIMessages
+import ControlProtocol
+import NRI
 import SwiftProtobuf
-import TTRPC
 import Testing
 
 /// A generator whose numbers are the same in every run: a failure can be seen again.

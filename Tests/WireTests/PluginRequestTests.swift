@@ -3,7 +3,6 @@
 import NRI
 import NRIMessages
 import SwiftProtobuf
-import TTRPC
 import Testing
 
 extension Connection {

@@ -2,8 +2,8 @@
 
 import FoundationEssentials
 import NRIMessages
+import NRI
 import SwiftProtobuf
-import TTRPC
 import Testing
 
 struct TTRPCTests {

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import FoundationEssentials
+import Hardware
+import JournalModel
+package import ResourceAPI
+
+extension ContainerEditsPlanner {
+    /// Files of KEP-5304, by request: what its devices are, and what they are called in the pod. All of it is known before the
+    /// pod starts, so the file never changes.
+    func metadata(_ planned: [DevicePlan]) -> [String: DeviceMetadata] {
+        guard planner.options.tellsDevices else { return [:] }
+        var requests: [String: DeviceMetadata.Request] = [:]
+        for (plan, member) in zip(planned, members) {
+            let base = member.result.baseRequest
+            requests[base, default: .init(name: plan.request, devices: [])].devices.append(
+                DeviceMetadata.Device(
+                    driver: planner.driver, pool: plan.pool, name: plan.device, attributes: planner.attributes[plan.device],
+                    networkData: plan.interface.map { networkData($0, member.device) }))
+        }
+        return requests.mapValues { request in
+            DeviceMetadata(
+                name: claim.name, namespace: claim.namespace, uid: claim.uid, podClaimName: podClaimName, requests: [request])
+        }
+    }
+
+    private func networkData(_ plan: InterfacePlan, _ device: Device) -> NetworkDeviceData {
+        let netdev = device.netdevs.first
+        let addresses = plan.addresses?.map(\.description) ?? (plan.child == nil ? netdev?.addresses ?? [] : [])
+        // The address of an interface that is made for the pod is the kernel's choice, unless somebody chose.
+        return NetworkDeviceData(
+            interfaceName: plan.name, ips: addresses.isEmpty ? nil : addresses,
+            hardwareAddress: plan.hardwareAddress?.description ?? (plan.child == nil ? netdev?.mac : nil))
+    }
+}
+
+extension DeviceMetadata {
+    /// The file: objects of one version or more, each on a line.
+    package func text() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What of a host, besides its devices, decides whether they reach their best.
+package struct HostFacts: Sendable {
+    /// Names of loaded kernel modules; nil when that is not known.
+    package var modules: Set<String>?
+    /// Whether NVIDIA's driver is the open one, which exports GPU memory as dma-buf; nil without the driver.
+    package var hasOpenNVIDIADriver: Bool?
+    /// Types of IOMMU groups by number: `DMA`, `DMA-FQ`, `identity`.
+    package var translation: [Int: String] = [:]
+    /// Bytes that a process that this one starts may lock; nil when there is no limit.
+    package var lockedMemory: UInt64?
+    package var hasNRISocket = false
+
+    package init() {}
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+package import Topology
+
+/// `nearside doctor`: what keeps a machine from its best, and what to do. Pure.
+package struct Doctor: Hashable, Sendable, Codable {
+    package enum Severity: String, Sendable, Codable, Comparable {
+        /// Costs bandwidth, or devices, now.
+        case problem
+        /// Costs something under some circumstances.
+        case advice
+
+        package static func < (left: Self, right: Self) -> Bool { left == .problem && right == .advice }
+    }
+
+    package struct Finding: Hashable, Sendable, Codable {
+        package var severity: Severity
+        /// A device's address, or what else it is about.
+        package var object: String
+        package var finding: String
+        package var advice: String
+    }
+
+    package private(set) var findings: [Finding] = []
+
+    /// - Parameter host: nil for a machine that is only a description.
+    package init(_ topology: MachineTopology, host: HostFacts?) {
+        let machine = topology.machine
+        checkLinks(topology)
+        checkPorts(topology)
+        checkPairs(topology)
+        checkDrivers(topology, host)
+        if machine.numaNodes.count > 1 {
+            let unknown = (topology.pairing.pairs.flatMap(\.members) + topology.pairing.unpairedNICs).filter { device in
+                device.numaNode == nil
+                    && !topology.pairing.pairs.contains { $0.basis == .hint && $0.members.contains { $0.address == device.address } }
+            }
+            if !unknown.isEmpty {
+                add(
+                    .advice, Self.list(unknown), "NUMA node unknown, though the machine has \(machine.numaNodes.count)",
+                    "the firmware or hypervisor does not tell; claims with matchAttribute numaNode never get these. dra.nearside/pair works"
+                )
+            }
+        }
+        if let host { checkHost(topology, host) }
+        findings.sort { ($0.severity, $0.object) < ($1.severity, $1.object) }
+    }
+
+    private mutating func add(_ severity: Severity, _ object: String, _ finding: String, _ advice: String) {
+        findings.append(Finding(severity: severity, object: object, finding: finding, advice: advice))
+    }
+
+    /// Up to three addresses, and how many more.
+    private static func list(_ devices: [Device]) -> String { list(devices.map(\.address)) }
+
+    private static func list(_ names: [String]) -> String {
+        names.count <= 3 ? names.joined(separator: " ") : "\(names.prefix(2).joined(separator: " ")) and \(names.count - 2) more"
+    }
+
+    // MARK: PCI
+
+    private mutating func checkLinks(_ topology: MachineTopology) {
+        let machine = topology.machine
+        let members = topology.pairing.pairs.flatMap(\.members)
+        var seen: Set<PCIAddress> = []
+        for function in members.compactMap(\.function) {
+            for address in function.bridges + [function.address] where seen.insert(address).inserted {
+                guard let one = machine[address], one.isLinkDegraded, let link = one.link, let maximal = one.maximalLink else { continue }
+                // GPUs slow their links down when they are idle; lanes do not come back by themselves.
+                let isIdle = Catalog.acceleratorFamily(one) != nil && link.lanes == maximal.lanes
+                add(
+                    isIdle ? .advice : .problem, address.description, "its PCIe link runs at \(link.text), and could at \(maximal.text)",
+                    isIdle
+                        ? "an idle GPU does that to save power; look again under load"
+                        : "reseat the card or its cable, and look for PCIe errors in the kernel's log")
+            }
+        }
+        var ports: Set<String> = []
+        for link in topology.pairing.pairs.flatMap(\.links) {
+            if link.path.isRedirected, let bridge = link.path.shared, ports.insert(bridge).inserted {
+                add(
+                    .problem, bridge, "ACS redirects what devices behind it send each other up to the host bridge",
+                    "switch redirection off at its ports: setpci -s PORT ECAP_ACS+0x6.w=0000, or pci=config_acs= or disable_acs_redir= on the kernel's command line; not on hosts that give devices to virtual machines"
+                )
+            }
+            if let port = link.path.portGbps, let pcie = link.path.pcieGbps, pcie * Bandwidth.efficiency < port * 0.99 {
+                add(
+                    .problem, link.nic,
+                    "its port has \(Int(port)) Gb/s, but the PCIe way to \(link.accelerator) carries \(Int(pcie * Bandwidth.efficiency))",
+                    "move one of the two to a slot with a wider link, if there is one")
+            }
+        }
+    }
+
+    // MARK: Network
+
+    private mutating func checkPorts(_ topology: MachineTopology) {
+        for nic in topology.fabric.down {
+            add(
+                .problem, nic.address, "this fabric NIC has no link; its accelerators share other NICs",
+                "check cable, transceiver and switch port of \(nic.rdmaDevices.first?.name ?? "it")")
+        }
+        let nics = topology.fabric.nics
+        let fastest = nics.compactMap(\.portGbps).max() ?? 0
+        for nic in nics {
+            if let rate = nic.portGbps, rate < fastest {
+                add(
+                    .problem, nic.address, "its port runs at \(Int(rate)) Gb/s, others of its kind at \(Int(fastest))",
+                    "check cable, transceiver and switch port")
+            }
+            if nic.rdmaDevices.flatMap(\.ports).contains(where: { $0.linkLayer == "InfiniBand" && ["INIT", "ARMED"].contains($0.state) }) {
+                add(
+                    .problem, nic.address, "its InfiniBand port has a link, but is not active",
+                    "no subnet manager has configured it: check that one runs")
+            }
+            if nic.netdevs.contains(where: { $0.hasCarrier == false && $0.state != "down" }) {
+                add(.problem, nic.address, "no carrier on \(nic.netdevs.first?.name ?? "")", "check cable, transceiver and switch port")
+            }
+        }
+        let uplinks = topology.devices.filter { $0.isUplink && $0.isRDMACapable && $0.function != nil }
+        for nic in uplinks where nics.contains(where: { $0.function?.device == nic.function?.device }) {
+            add(
+                .advice, nic.address, "of the fabric's kind, but the node's own traffic goes over it: it is never given out",
+                "move the node's addresses and routes to another NIC")
+        }
+    }
+
+    // MARK: Pairs
+
+    private mutating func checkPairs(_ topology: MachineTopology) {
+        let pairs = topology.pairing.pairs
+        for remark in topology.remarks { add(.problem, "hint", remark, "give the file of this machine type, or none") }
+        let ordinal = pairs.filter { $0.basis == .ordinal && $0.links.allSatisfy { $0.path.pathClass != .sys } }
+        if !ordinal.isEmpty, pairs.count > 1 || ordinal.flatMap(\.nics).count > 1 {
+            add(
+                .advice, Self.list(ordinal.map(\.name)), "nothing tells which accelerator is near which NIC: they are paired in order",
+                "give the vendor's NCCL topology file with --hint, or groups in a topology policy")
+        }
+        let guessed = pairs.filter { $0.basis == .numa }
+        if !guessed.isEmpty, guessed.contains(where: { !Self.isCoherent($0) }) {
+            add(
+                .advice, Self.list(guessed.map(\.name)),
+                "only the NUMA node tells which NICs are near; inside a node they are paired in order",
+                "if the machine has PCIe switches that the hypervisor hides, give the vendor's NCCL topology file with --hint")
+        }
+        let far = pairs.flatMap(\.accelerators).filter { accelerator in
+            topology.pair(of: accelerator)?.links.contains { $0.accelerator == accelerator.address && $0.path.pathClass == .sys } == true
+        }
+        if !far.isEmpty {
+            add(
+                .problem, Self.list(far), "reach their NICs across NUMA nodes only",
+                "there are not enough fabric NICs on their node; check that all are there, and have a driver and a link")
+        }
+        let shares = Set(pairs.map { "\($0.accelerators.count)+\($0.nics.count)" })
+        if shares.count > 1 {
+            add(
+                .problem, Self.list(pairs.map(\.name)), "the pairs are unequal: \(shares.sorted().joined(separator: ", "))",
+                "a device is missing, or without a link or driver: compare with another machine of this type")
+        }
+        if !topology.pairing.unpairedAccelerators.isEmpty {
+            add(
+                .advice, Self.list(topology.pairing.unpairedAccelerators), "there is no fabric NIC for these accelerators",
+                "if NICs should be: check their drivers, or name them with --fabric")
+        }
+    }
+
+    private static func isCoherent(_ pair: Pair) -> Bool {
+        pair.accelerators.compactMap(\.function).allSatisfy(Catalog.isCoherentlyAttached)
+    }
+
+    // MARK: Drivers and the host
+
+    private static let modules = [
+        "mlx5_core": "mlx5_ib", "bnxt_en": "bnxt_re", "ice": "irdma", "mana": "mana_ib", "cxgb4": "iw_cxgb4", "qede": "qedr",
+    ]
+
+    private mutating func checkDrivers(_ topology: MachineTopology, _ host: HostFacts?) {
+        for device in topology.devices where device.function?.physicalFunction == nil {
+            guard let function = device.function, device.subFunction == nil else { continue }
+            if function.driver == nil, host != nil {
+                let wanted =
+                    Catalog.isEFA(function)
+                    ? "efa"
+                    : device.family.map { $0 == .nvidia ? "nvidia" : $0 == .neuron ? "neuron" : $0 == .amd ? "amdgpu" : "its driver" }
+                        ?? "its driver"
+                if device.kind == .accelerator || Catalog.isRDMACapable(function) {
+                    add(.problem, device.address, "this \(device.word) has no driver", "load \(wanted): modprobe \(wanted), or install it")
+                }
+            }
+            // A NIC whose driver can do RDMA, with the other half of it missing.
+            if device.kind == .nic, device.rdmaDevices.isEmpty, let driver = function.driver, let missing = Self.modules[driver],
+                host?.modules.map({ !$0.contains(missing) }) == true
+            {
+                add(.advice, device.address, "no RDMA: \(missing) is not loaded", "modprobe \(missing)")
+            }
+        }
+    }
+
+    private mutating func checkHost(_ topology: MachineTopology, _ host: HostFacts) {
+        let members = topology.pairing.pairs.flatMap(\.members)
+        let families = Set(members.compactMap(\.family))
+        if let modules = host.modules, !topology.fabric.nics.isEmpty {
+            for module in ["ib_uverbs", "rdma_ucm"] where !modules.contains(module) {
+                let isEFA = topology.fabric.nics.allSatisfy { $0.function.map(Catalog.isEFA) == true }
+                if module == "ib_uverbs" || !isEFA {
+                    add(.problem, module, "this kernel module is not loaded: containers cannot use RDMA", "modprobe \(module)")
+                }
+            }
+        }
+        if families.contains(.nvidia), let modules = host.modules, !modules.contains("nvidia_peermem"), host.hasOpenNVIDIADriver != true {
+            add(
+                .problem, "GPUDirect",
+                "neither nvidia_peermem is loaded, nor is the driver one that exports dma-buf: NICs cannot reach GPU memory",
+                "modprobe nvidia_peermem, or install NVIDIA's open kernel modules")
+        }
+        let translated = members.compactMap(\.function).filter { function in
+            function.iommuGroup.flatMap { host.translation[$0] }.map { $0.hasPrefix("DMA") } == true
+        }
+        if !translated.isEmpty {
+            add(
+                .advice, "IOMMU",
+                "\(translated.count) of the paired devices are translated by the IOMMU, which slows what they send each other",
+                "iommu=pt on the kernel's command line")
+        }
+        if let limit = host.lockedMemory, limit < 1 << 30, !topology.fabric.nics.isEmpty {
+            add(
+                .advice, "limits", "a process may lock \(limit >> 10) KiB of memory; RDMA locks what it registers",
+                "LimitMEMLOCK=infinity for the container runtime's service")
+        }
+        if !host.hasNRISocket {
+            add(
+                .advice, "NRI", "there is no /var/run/nri/nri.sock: without NRI, interfaces are moved by the gate alone",
+                "containerd 2 has NRI on; before that, enable it in its configuration")
+        }
+    }
+
+    // MARK: For people
+
+    package var hasProblems: Bool { findings.contains { $0.severity == .problem } }
+
+    package func text(_ terminal: Terminal) -> String {
+        guard !findings.isEmpty else { return "nothing found that keeps this machine from its best\n" }
+        var text = ""
+        for finding in findings {
+            let mark = finding.severity == .problem ? terminal.alarm("problem") : "advice "
+            text += "\(mark)  \(finding.object): \(finding.finding)\n         -> \(finding.advice)\n"
+        }
+        let problems = findings.count { $0.severity == .problem }
+        func count(_ number: Int, _ one: String, _ more: String) -> String { "\(number) \(number == 1 ? one : more)" }
+        return text + "\(count(problems, "problem", "problems")), \(count(findings.count - problems, "piece", "pieces")) of advice\n"
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Hardware
+import SliceModel
+import ResourceAPI
+package import Topology
+
+/// `nearside explain`: an allocation against the best that the machine could have given.
+package struct Explanation: Hashable, Sendable, Codable {
+    package struct Entry: Hashable, Sendable, Codable {
+        package var accelerator: String
+        package var nics: [String]
+        package var path: String
+        package var gbps: Double?
+        /// The NICs of its pair, and the path to them.
+        package var ownNICs: [String]
+        package var ownPath: String?
+        package var isAligned: Bool
+    }
+
+    package var entries: [Entry]
+    /// NICs that no accelerator of the allocation needs.
+    package var spareNICs: [String]
+    package var gbps: Double?
+    package var bestGbps: Double?
+    /// 1 is the best possible.
+    package var share: Double
+    package var bestAccelerators: [String]
+    package var bestNICs: [String]
+    /// What a reader has to know: devices that are not this machine's.
+    package var remarks: [String]
+
+    /// Input that is no allocation: what is wrong, and what would be right.
+    package struct Unusable: Error, CustomStringConvertible {
+        package var description: String
+
+        package init(description: String) { self.description = description }
+    }
+
+    /// - Parameter names: devices by PCI address, interface name, or the name a slice has for them.
+    package init(devices names: [String], of topology: MachineTopology, remarks: [String] = []) throws(Unusable) {
+        var accelerators: [Device] = []
+        var nics: [Device] = []
+        for name in names {
+            guard let device = Self.device(name, topology.machine) else {
+                throw Unusable(
+                    description:
+                        "there is no accelerator and no NIC \"\(name)\" in \(topology.machine.name ?? "this machine"); nearside devices lists them"
+                )
+            }
+            if device.kind == .accelerator {
+                accelerators.append(device)
+            } else if device.function != nil {
+                nics.append(device)
+            }
+        }
+        guard !accelerators.isEmpty else {
+            throw Unusable(description: "the allocation has no accelerator: there is nothing that a NIC could be near to")
+        }
+        guard !nics.isEmpty else {
+            throw Unusable(description: "the allocation has no NIC: there is nothing that could be near to its accelerators")
+        }
+        let allocation = Allocation(accelerators: accelerators, nics: nics, of: topology)
+        let best = Allocation.best(accelerators: accelerators.count, nics: nics.count, of: topology)
+        entries = accelerators.map { accelerator in
+            let pair = allocation.pairing.pairs.first { $0.accelerators.contains { $0.address == accelerator.address } }
+            let links = pair?.links.filter { $0.accelerator == accelerator.address } ?? []
+            let own = topology.pair(of: accelerator)
+            let ownWorst = own?.links.filter { $0.accelerator == accelerator.address }.map(\.path.pathClass).max()
+            let worst = links.map(\.path.pathClass).max()
+            return Entry(
+                accelerator: accelerator.address, nics: links.map(\.nic), path: worst?.name ?? "none",
+                gbps: links.isEmpty || links.contains { $0.gbps == nil } ? nil : links.compactMap(\.gbps).reduce(0, +),
+                ownNICs: own?.nics.map(\.address) ?? [], ownPath: ownWorst?.name,
+                isAligned: worst.map { given in ownWorst.map { given <= $0 } ?? false } ?? false)
+        }
+        spareNICs = allocation.pairing.unpairedNICs.map(\.address)
+        gbps = allocation.gbps
+        bestGbps = best.gbps
+        share = best.worth > 0 ? min(1, allocation.worth / best.worth) : 0
+        bestAccelerators = best.pairing.pairs.flatMap(\.accelerators).map(\.address)
+        bestNICs = best.pairing.pairs.flatMap(\.nics).map(\.address)
+        self.remarks = remarks + topology.remarks
+    }
+
+    /// A ResourceClaim, or its status, as JSON.
+    package init(claim bytes: [UInt8], of topology: MachineTopology) throws(Unusable) {
+        var claim: ResourceClaim
+        do throws(JSONError) {
+            claim = try ResourceClaim(json: bytes)
+            if claim.status == nil { claim.status = try ResourceClaimStatus(json: bytes) }
+        } catch { throw Unusable(description: "this is neither a ResourceClaim nor the status of one: \(error)") }
+        guard let results = claim.status?.allocation?.devices.results, !results.isEmpty else {
+            throw Unusable(
+                description: "\(claim.metadata.name.map { "the claim \($0)" } ?? "the claim") is not allocated: its status has no devices")
+        }
+        var names: [String] = []
+        var remarks: [String] = []
+        for result in results {
+            if let device = Self.device(result.device, topology.machine) {
+                names.append(device.address)
+            } else {
+                remarks.append("\(result.driver)'s device \(result.device) is not found in \(topology.machine.name ?? "this machine")")
+            }
+        }
+        if names.isEmpty {
+            throw Unusable(
+                description:
+                    "none of the claim's devices is this machine's: \(remarks.joined(separator: "; ")). Use --machine for that of its node")
+        }
+        try self.init(devices: names, of: topology, remarks: remarks)
+    }
+
+    /// A device by any of its names: the vendors' drivers call theirs `gpu-0` and `neuron-device-0`, by index.
+    private static func device(_ name: String, _ machine: Machine) -> Device? {
+        machine.devices.first { device in
+            if device.address == name || device.sliceName == name || device.netdevs.contains(where: { $0.name == name }) { return true }
+            guard let index = device.function?.accelerator?.index else { return false }
+            return name == "gpu-\(index)" || name == "neuron-device-\(index)"
+        }
+    }
+
+    package var text: String {
+        var text = remarks.map { "note: \($0)\n" }.joined()
+        var table = TextTable(["ACCELERATOR", "NICS", "PATH", "Gb/s", "BEST", ""])
+        for entry in entries {
+            table.add([
+                entry.accelerator, entry.nics.isEmpty ? "none" : entry.nics.joined(separator: " "), entry.path,
+                entry.gbps.map { String(Int($0)) } ?? "?", entry.ownPath ?? "none",
+                entry.isAligned ? "as near as possible" : "its own are \(entry.ownNICs.joined(separator: " "))",
+            ])
+        }
+        text += table.text
+        if !spareNICs.isEmpty { text += "of no use to any of them: \(spareNICs.joined(separator: " "))\n" }
+        let aligned = entries.count(where: \.isAligned)
+        text += "\(aligned) of \(entries.count) accelerators are as near to their NICs as this machine can have them\n"
+        let rates = gbps.flatMap { given in bestGbps.map { ": \(Int(given)) of \(Int($0)) Gb/s" } } ?? ""
+        text += "predicted \(Int((share * 100).rounded()))% of the best allocation of as many devices\(rates)\n"
+        if !isBest { text += "best would be \(bestAccelerators.joined(separator: " ")) with \(bestNICs.joined(separator: " "))\n" }
+        return text
+    }
+
+    package var isBest: Bool { entries.allSatisfy(\.isAligned) && share > 0.995 }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+
+/// What is to happen for one claim on this node. `nearside-node` writes it and alone changes it.
+package struct ClaimPlan: Hashable, Sendable, Codable {
+    package enum Phase: String, Hashable, Sendable, Codable {
+        /// The devices belong to the claim.
+        case prepared
+        /// They are on their way back; nothing may be attached any more.
+        case released
+    }
+
+    package var claim: ClaimIdentity
+    package var phase: Phase
+    /// UIDs of the pods that may use the claim.
+    package var pods: [String]
+    package var devices: [DevicePlan]
+    /// Pods that are not among ``pods`` may use the claim too: it was made for no pod in particular. The kubelet prepares it
+    /// once, and says nothing when another pod comes.
+    package var isOpen: Bool?
+    /// Nil in plans of versions that wrote CDI specifications themselves.
+    package var containers: ContainerPlan?
+
+    package init(claim: ClaimIdentity, pods: [String], devices: [DevicePlan], phase: Phase = .prepared) {
+        self.claim = claim
+        self.pods = pods
+        self.devices = devices
+        self.phase = phase
+    }
+
+    /// True when something has to be moved into the pod.
+    package var hasInterfaces: Bool { devices.contains { $0.isMoved } }
+
+    /// True when containers get nodes of RDMA devices, which somebody can keep open beyond the pod.
+    package var hasRDMANodes: Bool { devices.contains { !$0.verbsNodes.isEmpty } }
+}
+
+package struct ClaimIdentity: Hashable, Sendable, Codable, CustomStringConvertible {
+    package var namespace: String
+    package var name: String
+    package var uid: String
+
+    package init(namespace: String, name: String, uid: String) {
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+    }
+
+    package var description: String { "\(namespace)/\(name)" }
+}
+
+/// What is to happen with one device of a claim.
+package struct DevicePlan: Hashable, Sendable, Codable {
+    package var pool: String
+    /// Name of the device in the pool.
+    package var device: String
+    /// The request it was allocated for, with a sub-request if there is one.
+    package var request: String
+    /// The pair or set that was allocated, if the device is a member of one.
+    package var group: String?
+    /// Which allocation of a device that several claims have.
+    package var shareID: String?
+    package var cdiDeviceIDs: [String]
+    /// Nil for a device without a netdev.
+    package var interface: InterfacePlan?
+    /// The RDMA device that goes along where namespaces do not share them.
+    package var rdmaDevice: String?
+    package var virtualFunction: VirtualFunctionPlan?
+    /// Nil in plans of versions that wrote CDI specifications themselves.
+    package var access: DeviceAccess?
+
+    package init(
+        pool: String, device: String, request: String, group: String? = nil, shareID: String? = nil, cdiDeviceIDs: [String],
+        interface: InterfacePlan?
+    ) {
+        self.pool = pool
+        self.device = device
+        self.request = request
+        self.group = group
+        self.shareID = shareID
+        self.cdiDeviceIDs = cdiDeviceIDs
+        self.interface = interface
+    }
+
+    /// True when something of it has to be moved into the pod.
+    package var isMoved: Bool { interface != nil || rdmaDevice != nil }
+
+    /// Names of the nodes by which containers open its RDMA devices: `uverbs0`.
+    package var verbsNodes: [String] {
+        let folder = "/dev/infiniband/"
+        return (access?.nodes ?? []).filter { $0.path.hasPrefix("\(folder)uverbs") }.map { String($0.path.dropFirst(folder.count)) }
+    }
+}
+
+/// What the physical function is told of a virtual one before it goes into a pod. What is nil stays as it is.
+package struct VirtualFunctionPlan: Hashable, Sendable, Codable {
+    /// The physical function's interface.
+    package var parent: String
+    /// Number of the virtual function, from 0.
+    package var number: UInt32
+    package var hardwareAddress: HardwareAddress?
+    package var vlan: UInt16?
+    package var isTrusted: Bool?
+    package var checksSpoofing: Bool?
+    /// Mb/s; 0 is no limit.
+    package var minimalRate: UInt32?
+    package var maximalRate: UInt32?
+
+    package init(parent: String, number: UInt32) {
+        self.parent = parent
+        self.number = number
+    }
+}

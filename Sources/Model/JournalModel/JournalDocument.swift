@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+
+/// What a plan, a state or a report asks of the program that reads it beyond the base of version 2. A program that does not know one of
+/// a file's features refuses the file: it would leave something out.
+///
+/// Every field that is added after version 2 belongs to a feature, and is written only where it is used.
+package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
+    /// The pod gets an interface that is stacked on the host's.
+    case subInterface
+    case dhcp, dhcp6
+    /// Pods that the plan does not name may use the claim.
+    case openClaim
+    case virtualFunction, rdmaDevice, vrf, rules, neighbours, segmentSizes, sysctls
+    /// Offloads and flags of drivers (ethtool).
+    case deviceFeatures, privateFlags
+    case detachesPrograms
+    /// The identity of the host's interface: its device and its permanent address.
+    case identity
+    /// The CDI specification is made of the plan, with nodes of devices.
+    case containers, deviceNodes
+    /// Parts of the record of an interface of the host.
+    case softwareRDMA, queueing
+    /// An interface's virtual functions are restored with it.
+    case ownFunctions
+    /// The claim's RDMA devices are looked at when it is released.
+    case sharedRDMA
+    /// What drivers were told of n-tuple rules, RSS, hardware timestamping, error correction and Wake-on-LAN.
+    case driverSettings
+}
+
+/// The contents of a file of the journal.
+package protocol JournalValue: Codable {
+    /// Bytes that a file of these has at most, when it is written and when it is read.
+    static var sizeLimit: Int { get }
+    /// The UID that its file is named after.
+    var fileUID: String { get }
+    var features: Set<JournalFeature> { get }
+    /// The violations of its limits.
+    var problems: [JournalProblem] { get }
+}
+
+/// The text of a file: a value with the version of its format and the features that its reader has to know.
+///
+/// Version 1 has no features, and leaves out lists that older releases did not know. From version 2 on the text is strict: no key that the
+/// reader does not know, none that is missing or there twice.
+package struct JournalDocument<Value: JournalValue>: Codable {
+    static var currentVersion: Int { 2 }
+
+    var version: Int
+    var requires: [String]?
+    var value: Value
+
+    private enum Key: String, CodingKey { case version, requires }
+
+    init(_ value: Value) {
+        version = Self.currentVersion
+        requires = value.features.map(\.rawValue).sorted()
+        self.value = value
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        version = try container.decode(Int.self, forKey: .version)
+        guard (1...Self.currentVersion).contains(version) else {
+            throw JournalTextError("has version \(version); this program knows versions 1 to \(Self.currentVersion)", isNewer: true)
+        }
+        requires = try container.decodeIfPresent([String].self, forKey: .requires)
+        let unknown = (requires ?? []).filter { JournalFeature(rawValue: $0) == nil }.sorted()
+        guard unknown.isEmpty else {
+            throw JournalTextError(
+                "needs a nearside of a newer version, which knows \(unknown.prefix(8).map { $0.prefix(64) }.joined(separator: ", "))",
+                isNewer: true)
+        }
+        value = try Value(from: decoder)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(version, forKey: .version)
+        try container.encodeIfPresent(requires, forKey: .requires)
+        try value.encode(to: encoder)
+    }
+
+    func text() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return [UInt8](try encoder.encode(self))
+    }
+
+    // MARK: Reading
+
+    /// Decodes a file's text, which is taken for hostile.
+    ///
+    /// - Throws: what is wrong with it; ``JournalTextError/isNewer`` when a newer program may be able to read it.
+    package static func decode(_ bytes: [UInt8], uid: String) throws(JournalTextError) -> Value {
+        guard bytes.count <= Value.sizeLimit else { throw JournalTextError("has \(bytes.count) bytes, more than \(Value.sizeLimit)") }
+        try JSONTokens.check(bytes)
+        let document = try step { try JSONDecoder().decode(Self.self, from: Data(bytes)) }
+        if document.version > 1 {
+            // What is unknown, left out or there twice is not the same when it is written again.
+            guard try JSONTokens.areAlike(bytes, step { try document.text() }) else {
+                throw JournalTextError("is not what this version of the program would write: a field is unknown, missing or there twice")
+            }
+            guard document.requires == JournalDocument(document.value).requires else {
+                throw JournalTextError("does not require the features that it uses")
+            }
+        }
+        try check(document.value, uid)
+        return document.value
+    }
+
+    /// The text of a value that can be read again.
+    package static func encode(_ value: Value, uid: String) throws(JournalTextError) -> [UInt8] {
+        try check(value, uid)
+        let bytes = try step { try JournalDocument(value).text() }
+        guard bytes.count <= Value.sizeLimit else {
+            throw JournalTextError("would have \(bytes.count) bytes, more than \(Value.sizeLimit)")
+        }
+        return bytes
+    }
+
+    private static func check(_ value: Value, _ uid: String) throws(JournalTextError) {
+        guard value.fileUID == uid else { throw JournalTextError("is about another UID than its name says") }
+        let problems = value.problems
+        guard problems.isEmpty else { throw JournalTextError(JournalProblem.text(problems)) }
+    }
+
+    private static func step<Result>(_ body: () throws -> Result) throws(JournalTextError) -> Result {
+        do { return try body() } catch let error as JournalTextError { throw error } catch { throw JournalTextError("\(error)") }
+    }
+}
+
+/// Why a text is no file of the journal.
+package struct JournalTextError: Error, Hashable, Sendable, CustomStringConvertible {
+    package var description: String
+    /// A newer program may be able to read it.
+    package var isNewer: Bool
+
+    /// The text is cut at ``limit`` bytes: parts of it can be the file's.
+    init(_ text: String, isNewer: Bool = false) {
+        description = text.utf8.count > Self.limit ? String(decoding: text.utf8.prefix(Self.limit), as: UTF8.self) + "..." : text
+        self.isNewer = isNewer
+    }
+
+    static let limit = 1500
+}
+
+/// Something in a plan, a state or a report that is outside of what it may be.
+package struct JournalProblem: Hashable, Sendable, CustomStringConvertible {
+    package enum Code: Hashable, Sendable { case name, range, count, duplicate, length, forbidden }
+
+    package var code: Code
+    /// Where it is: `devices[0].interface.mtu`.
+    package var path: String
+    package var text: String
+
+    package var description: String { "\(path) \(text)" }
+
+    /// At most 8 of them, and how many more there are.
+    static func text(_ problems: [JournalProblem]) -> String {
+        let more = problems.count > 8 ? ", and \(problems.count - 8) more" : ""
+        return "is outside of its bounds: " + problems.prefix(8).map(\.description).joined(separator: "; ") + more
+    }
+}

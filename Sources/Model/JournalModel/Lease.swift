@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+
+/// What a DHCP server gave (RFC 2131, RFC 3442; for IPv6 RFC 8415). A client reports it, and the journal keeps it, as lines of `NAME=VALUE`:
+///
+///     ip=192.0.2.20
+///     mask=24
+///     lease=3600
+///     preferred=1800
+///     server=c0000201020000000009
+///     staticroutes=198.51.100.0/24 192.0.2.1
+///     at=81234567
+package struct Lease: Hashable, Sendable {
+    package enum Family: String, Hashable, Sendable, CaseIterable {
+        case v4, v6
+
+        package init(_ address: IPAddress) { self = address.isV6 ? .v6 : .v4 }
+
+        /// The protocol, as people call it.
+        package var protocolName: String { self == .v4 ? "DHCP" : "DHCPv6" }
+    }
+
+    package struct Route: Hashable, Sendable {
+        package var destination: IPPrefix
+        /// Nil for one that ends on the link.
+        package var gateway: IPAddress?
+
+        package init(destination: IPPrefix, gateway: IPAddress?) {
+            self.destination = destination
+            self.gateway = gateway
+        }
+    }
+
+    /// More routes are not taken from a server.
+    package static let mostRoutes = 64
+    /// The longest text of a lease, in bytes: no route takes more than 40.
+    package static let longestText = 4096
+
+    /// Nil when the server has taken it back.
+    package var address: IPPrefix?
+    /// Seconds it is good for, from when it was given; nil is for ever.
+    package var seconds: UInt32?
+    /// How many of them it may be used for new connections; nil is for all. Only IPv6 has this.
+    package var preferredSeconds: UInt32?
+    /// When that was, in milliseconds of the clock that never jumps.
+    package var time: Int
+    /// What it takes to give the address back: for IPv6 the server's identifier, for IPv4 its address and then the link-layer address it
+    /// answers from.
+    package var server: [UInt8]?
+    /// Routes that the server gave, whether or not they may be set (``LeasePolicy``).
+    package var routes: [Route]
+
+    package init(
+        address: IPPrefix?, seconds: UInt32?, preferredSeconds: UInt32? = nil, time: Int = 0, server: [UInt8]? = nil,
+        routes: [Route] = []
+    ) {
+        (self.address, self.seconds, self.preferredSeconds, self.time) = (address, seconds, preferredSeconds, time)
+        (self.server, self.routes) = (server, routes)
+    }
+
+    /// Nil for what is no lease of this family. The text can be a client's, which strangers talk to: all of it is checked.
+    package init?(text: String, family: Family = .v4) {
+        guard text.utf8.count <= Self.longestText else { return nil }
+        var values: [Substring: Substring] = [:]
+        for line in text.split(separator: "\n") {
+            guard let end = line.firstIndex(of: "=") else { return nil }
+            values[line[..<end]] = line[line.index(after: end)...]
+        }
+        time = values["at"].flatMap { Int($0) } ?? 0
+        // Within it, nothing that follows from it is too large.
+        guard (0...(1 << 53)).contains(time) else { return nil }
+        func lifetime(_ name: Substring) -> UInt32? { values[name].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 } }
+        seconds = lifetime("lease")
+        preferredSeconds = lifetime("preferred")
+        routes = []
+        guard let ip = values["ip"] else { return }
+        guard let own = IPAddress(parsing: String(ip)), Family(own) == family, let length = values["mask"].flatMap({ Int($0) }),
+            (1...own.bitCount).contains(length)
+        else { return nil }
+        address = IPPrefix(address: own, length: length)
+        if let hexadecimal = values["server"] {
+            guard let bytes = Self.bytes(hexadecimal) else { return nil }
+            server = bytes
+        }
+        let words = (values["staticroutes"] ?? "").split(separator: " ")
+        for index in stride(from: 0, to: words.count - 1, by: 2) {
+            guard let destination = IPPrefix(parsing: String(words[index])), !destination.address.isV6, destination.isNetwork,
+                let gateway = IPAddress(parsing: String(words[index + 1])), !gateway.isV6, routes.count < Self.mostRoutes
+            else { continue }
+            routes.append(Route(destination: destination, gateway: gateway == .anyV4 ? nil : gateway))
+        }
+    }
+
+    /// The longest identifier of a server: 130 bytes of DHCPv6 (RFC 8415 section 11.1).
+    private static let longestServer = 130
+
+    package static func hexadecimal(_ bytes: [UInt8]) -> String {
+        bytes.reduce(into: "") { $0 += ($1 < 16 ? "0" : "") + String($1, radix: 16) }
+    }
+
+    /// Nil for what is no list of bytes, two digits each, or is longer than any identifier.
+    package static func bytes(_ hexadecimal: some StringProtocol) -> [UInt8]? {
+        let digits = hexadecimal.utf8.map { byte in Character(UnicodeScalar(byte)).hexDigitValue }
+        guard digits.count % 2 == 0, (1...longestServer).contains(digits.count / 2) else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).reduce(into: [UInt8]?.some([])) { bytes, index in
+            guard let high = digits[index], let low = digits[index + 1] else { return bytes = nil }
+            bytes?.append(UInt8(high << 4 | low))
+        }
+    }
+
+    /// The text that ``init(text:family:)`` reads.
+    package var text: String {
+        var lines: [String] = []
+        if let address { lines += ["ip=\(address.address)", "mask=\(address.length)"] }
+        if let seconds { lines.append("lease=\(seconds)") }
+        if let preferredSeconds { lines.append("preferred=\(preferredSeconds)") }
+        if let server { lines.append("server=\(Self.hexadecimal(server))") }
+        if !routes.isEmpty {
+            lines.append("staticroutes=" + routes.map { "\($0.destination) \($0.gateway ?? .anyV4)" }.joined(separator: " "))
+        }
+        return (lines + ["at=\(time)"]).joined(separator: "\n") + "\n"
+    }
+
+    /// When it runs out, on the clock of ``time``; nil is never.
+    package var end: Int? { seconds.map { time + Int($0) * 1000 } }
+
+    package func hasEnded(at now: Int) -> Bool { end.map { $0 <= now } ?? false }
+
+    /// Seconds that are left of it; nil is for ever.
+    package func left(at now: Int) -> UInt32? { Self.left(of: seconds, since: time, at: now) }
+    package func preferredLeft(at now: Int) -> UInt32? { Self.left(of: preferredSeconds ?? seconds, since: time, at: now) }
+
+    private static func left(of seconds: UInt32?, since time: Int, at now: Int) -> UInt32? {
+        seconds.map { UInt32(clamping: max(0, time + Int($0) * 1000 - now + 999) / 1000) }
+    }
+}

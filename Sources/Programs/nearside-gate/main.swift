@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// nearside-gate --claim UID --socket PATH: an OCI createRuntime hook. The runtime writes the state of
+// the container to standard input and waits; a status other than 0 keeps the container from starting.
+// nearside-gate --self-test: ends with status 0 where it can be executed.
+
+import Glibc
+import ControlProtocol
+import Linux
+
+/// How long the interfaces of the claim may take, in milliseconds. The runtime's limit for the hook,
+/// set in the CDI specification, is longer.
+let patience = 20_000
+
+func refuse(_ why: String) -> Never {
+    try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside-gate: \(why)\n".utf8))
+    exit(1)
+}
+
+/// The number behind `"pid":` in the OCI state, which has this one field of that name.
+func processID(in state: [UInt8]) -> Int32? {
+    let text = String(decoding: state, as: UTF8.self)
+    let key = Array("\"pid\"".utf8)
+    let bytes = Array(text.utf8)
+    guard bytes.count > key.count else { return nil }
+    for start in 0...(bytes.count - key.count) where Array(bytes[start..<start + key.count]) == key {
+        var rest = bytes[(start + key.count)...].drop { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
+        guard rest.first == UInt8(ascii: ":") else { continue }
+        rest = rest.dropFirst().drop { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
+        return Int32(String(decoding: rest.prefix { (0x30...0x39).contains($0) }, as: UTF8.self))
+    }
+    return nil
+}
+
+var claim: String?
+var socket = "/run/nearside-nri/nri.sock"
+var arguments = CommandLine.arguments.dropFirst()
+if Array(arguments) == ["--self-test"] { exit(0) }
+while let name = arguments.popFirst() {
+    guard let value = arguments.popFirst() else { refuse("\(name) has no value; usage: nearside-gate --claim UID [--socket PATH]") }
+    switch name {
+    case "--claim": claim = value
+    case "--socket": socket = value
+    default: refuse("unknown option \(name); usage: nearside-gate --claim UID [--socket PATH]")
+    }
+}
+guard let claim else { refuse("--claim is missing; usage: nearside-gate --claim UID [--socket PATH]") }
+
+signal(SIGPIPE, SIG_IGN)
+do {
+    // The runtime may start us before it writes: its pipe is waited for.
+    let state = try Descriptor(owning: dup(0)).readToEnd(limit: 1 << 20)
+    guard let process = processID(in: state), process > 0 else {
+        refuse("standard input is no OCI state with a pid; a runtime starts this program, not a person")
+    }
+    let namespace = try Descriptor.open("/proc/\(process)/ns/net", flags: O_RDONLY)
+    let end = Poller.now() + patience
+    while true {
+        let left = end - Poller.now()
+        do throws(InjectorUnreachable) {
+            let reply = try InjectorClient.ask(
+                .admit(claim: claim), descriptor: namespace, socket: socket, milliseconds: max(left, 1))
+            switch reply {
+            case .ok, .supports: exit(0)
+            case .refused(let why): refuse(why)
+            }
+        } catch {
+            // nearside-nri may be starting again.
+            if left <= 0 { refuse("claim \(claim): \(error)") }
+            usleep(100_000)
+        }
+    }
+} catch {
+    refuse("claim \(claim): \(error)")
+}

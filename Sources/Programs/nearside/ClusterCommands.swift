@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Inspection
+import Linux
+import SliceModel
+import ResourceAPI
+
+/// Asks a cluster through kubectl, which knows every way to log in; a client of our own would not.
+enum Kubectl {
+    private static let limit = 1 << 30
+
+    static func get(_ arguments: [String]) throws -> [UInt8] {
+        let words = ["kubectl"] + arguments
+        let ended: (status: Int32, output: [UInt8])
+        do throws(SystemError) { ended = try Command.run(words, limit: limit) } catch {
+            throw Console.failure("the cluster is asked through kubectl: \(error)")
+        }
+        guard ended.status == 0 else {
+            throw Console.failure("\(words.joined(separator: " ")) ended with \(ended.status), as it says above")
+        }
+        return ended.output
+    }
+
+    static func state(withClaims: Bool = true) throws -> ClusterState {
+        let slices = try get(["get", "resourceslices.resource.k8s.io", "-o", "json"])
+        let claims = withClaims ? try get(["get", "resourceclaims.resource.k8s.io", "-A", "-o", "json"]) : Array(#"{"items": []}"#.utf8)
+        do throws(ClaimWish.Malformed) { return try ClusterState(slices: slices, claims: claims) } catch {
+            throw Console.failure("kubectl: \(error)")
+        }
+    }
+
+    /// A file of manifests as JSON: kubectl reads YAML, and asks a cluster for what the kinds in it are.
+    static func json(ofFile file: String) throws -> [UInt8] {
+        try get(["create", "--dry-run=client", "--validate=false", "-o", "json", "-f", file])
+    }
+
+    static func version() throws -> ResourceAPIVersion? {
+        let served = Set(String(decoding: try get(["api-versions"]), as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init))
+        return ResourceAPIVersion.allCases.first { served.contains($0.groupVersion) }
+    }
+}
+
+struct ClusterCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cluster",
+        abstract: "The pairs of every node: free, taken and by whom, and how well what runs is aligned.",
+        discussion: """
+            Asks kubectl for ResourceSlices and ResourceClaims, and nothing else.
+            ALIGNED counts accelerators with a NIC of their own pair; of another
+            driver's, those with a NIC below the same host bridge.
+            Examples:
+              nearside cluster
+              nearside cluster -o json
+            Exit status: 0 well; 2 something that runs is not aligned; 1 the
+            cluster cannot be asked.
+            """)
+
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "Name of the driver.")
+    var driver = "dra.nearside"
+
+    func run() throws {
+        let document = ClusterDocument(try Kubectl.state(), driver: driver)
+        try output.show(text: document.text, document: document)
+        let isAligned = document.nodes.flatMap(\.claims).allSatisfy { ($0.aligned ?? $0.accelerators) == $0.accelerators }
+        if !isAligned { throw ExitCode(2) }
+    }
+}
+
+struct ClaimCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "claim",
+        abstract: "A ResourceClaimTemplate for accelerators, each with its NICs.",
+        discussion: """
+            Printed as YAML for kubectl apply -f -. How a pair can be asked for
+            depends on the cluster: --ask-cluster finds it out through kubectl;
+            --form says it. --machine tells how large the pairs are.
+            Examples:
+              nearside claim 4
+              nearside claim 4 --rails 0-3 --together required
+              nearside claim 2 --form vendor --machine aws-p4d
+              nearside claim 8 --ask-cluster | kubectl apply -f -
+            """)
+
+    enum Form: String, ExpressibleByArgument, CaseIterable {
+        case pairs, constraints, vendor
+    }
+
+    enum Output: String, ExpressibleByArgument, CaseIterable {
+        case yaml, json
+    }
+
+    @Argument(help: "How many accelerators.")
+    var accelerators = 1
+
+    @Option(help: "On one NUMA node: required, preferred or any.")
+    var together = ClaimWish.Together.preferred
+
+    @Option(help: "Rails of the pairs, such as 0-3.")
+    var rails: String?
+
+    @Option(help: "Name of the template.")
+    var name = "accelerators"
+
+    @Option(help: "pairs (Kubernetes 1.36), constraints (accelerators that this driver owns) or vendor (those of another).")
+    var form: Form?
+
+    @Option(help: "The accelerators' class for --form vendor: gpu.nvidia.com, gpu.amd.com, neuron.aws.com.")
+    var vendorClass: String?
+
+    @Option(help: "v1, v1beta2 or v1beta1.")
+    var apiVersion: ResourceAPIVersion?
+
+    @Flag(help: "Ask kubectl what the cluster has.")
+    var askCluster = false
+
+    @Option(help: "Name of the driver.")
+    var driver = "dra.nearside"
+
+    @Option(name: .shortAndLong, help: "yaml or json.")
+    var output = Output.yaml
+
+    @OptionGroup var source: SourceOptions
+
+    func run() throws {
+        guard name == Limits.label(name) else { throw ValidationError("--name is a DNS label such as training, not \"\(name)\"") }
+        var wish = ClaimWish()
+        (wish.name, wish.driver, wish.accelerators, wish.together) = (name, driver, accelerators, together)
+        let template: ClaimTemplate
+        do throws(ClaimWish.Malformed) {
+            if let rails { wish.rails = try ClaimWish.rails(rails) }
+        } catch { throw ValidationError("--rails: \(error)") }
+        let ground = try ground()
+        do throws(ClaimWish.Malformed) { template = try ClaimTemplate(wish, ground) } catch { throw Console.failure("\(error)") }
+        switch output {
+        case .yaml: Console.print(template.remarks.map { "# \($0)\n" }.joined() + (try YAMLOutput.text(template)))
+        case .json: Console.print(try JSONOutput.text(template))
+        }
+    }
+
+    private func ground() throws -> ClaimGround {
+        var ground = ClaimGround()
+        if askCluster {
+            ground = try Kubectl.state(withClaims: false).ground(driver: driver)
+            guard let version = try Kubectl.version() else {
+                throw Console.failure("this cluster has no resource.k8s.io in a version that is known here: it needs Kubernetes 1.34")
+            }
+            ground.version = version
+        }
+        if let apiVersion { ground.version = apiVersion }
+        switch form {
+        case nil: break
+        case .pairs: ground.form = .pairs
+        case .constraints: ground.form = .constraints
+        case .vendor: ground.form = .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot")
+        }
+        if let vendorClass {
+            guard case .vendor(_, let attribute) = ground.form else { throw ValidationError("--vendor-class is for --form vendor") }
+            ground.form = .vendor(deviceClass: vendorClass, attribute: attribute)
+        }
+        if source.machine != nil || source.hostRoot != nil { ground.look(at: try source.readTopology()) }
+        return ground
+    }
+}
+
+extension ClaimWish.Together: ExpressibleByArgument {}
+extension ResourceAPIVersion: ExpressibleByArgument {}

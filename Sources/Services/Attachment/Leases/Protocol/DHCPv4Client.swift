@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+package import NetworkModel
+import Journal
+
+/// A client of DHCP (RFC 2131 section 4.4) for one interface.
+package struct DHCPv4Client: LeaseExchange {
+    package enum State: Hashable, Sendable { case rebooting, selecting, requesting, bound, renewing, rebinding }
+
+    package private(set) var state: State
+    package private(set) var deadline: Int
+    private let interface: LeaseInterface
+    private let random: @Sendable () -> UInt32
+    private var transaction: UInt32 = 0
+    /// When this attempt began, and when the last request was sent.
+    private var start: Int
+    private var lastSent: Int
+    private var retransmission = Retransmission()
+    /// The address that is asked for, or that the interface has.
+    private var address: IPAddress
+    private var server: IPAddress?
+    /// The link-layer address that the server's answer came from: the server's own, or that of a router on the way to it.
+    private var serverLink: HardwareAddress?
+    private var times = Times()
+
+    private struct Times: Hashable, Sendable {
+        var renewal = Int.max
+        var rebinding = Int.max
+        var end = Int.max
+    }
+
+    /// A lease that is shorter is not taken: it would be renewed without a pause.
+    package static let shortestLease: UInt32 = 10
+    /// An address that the interface had before is asked for so many times before another one is.
+    private static let rebootAttempts = 3
+    private static let requestAttempts = 4
+    private static let pauseAfterRefusal = 1000
+    /// While a lease is renewed, messages are at least so far apart.
+    private static let shortestRenewalPause = 2000
+
+    /// - Parameters:
+    ///   - former: the address that the interface has or had: the server is asked whether it may keep it.
+    ///   - giver: the server that gave it, as ``Lease/server`` has it.
+    ///   - random: gives any number.
+    package init(
+        _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: Int, random: @escaping @Sendable () -> UInt32
+    ) {
+        self.interface = interface
+        self.random = random
+        state = former == nil ? .selecting : .rebooting
+        address = former ?? .anyV4
+        deadline = now
+        start = now
+        lastSent = now
+        transaction = random()
+        if former != nil, let giver, giver.count > 4 {
+            (server, serverLink) = (IPAddress(bytes: giver.prefix(4)), HardwareAddress(bytes: giver.dropFirst(4)))
+        }
+    }
+
+    // MARK: Time
+
+    package mutating func wake(at now: Int) -> [LeaseAction] {
+        guard now >= deadline else { return [] }
+        switch state {
+        case .rebooting:
+            guard retransmission.count < Self.rebootAttempts else { return select(at: now) }
+            return request(at: now)
+        case .selecting: return discover(at: now)
+        case .requesting:
+            guard retransmission.count < Self.requestAttempts else { return select(at: now) }
+            return request(at: now)
+        case .bound, .renewing, .rebinding:
+            if now >= times.end { return lose(at: now) }
+            let next: State = now >= times.rebinding ? .rebinding : .renewing
+            if state != next {
+                if state == .bound { (transaction, start) = (random(), now) }
+                state = next
+            }
+            let limit = state == .renewing ? times.rebinding : times.end
+            // RFC 2131 section 4.4.5: half of what is left.
+            deadline = min(limit, now + max((limit - now) / 2, Self.shortestRenewalPause))
+            lastSent = now
+            return [send(message(.request), at: now, toServer: state == .renewing)]
+        }
+    }
+
+    private mutating func select(at now: Int) -> [LeaseAction] {
+        state = .selecting
+        retransmission = Retransmission()
+        (transaction, start, server, serverLink) = (random(), now, nil, nil)
+        address = .anyV4
+        return discover(at: now)
+    }
+
+    /// The address is no longer the interface's.
+    private mutating func lose(at now: Int, pause: Int = 0) -> [LeaseAction] {
+        let gone = LeaseAction.report(Lease(address: nil, seconds: 0))
+        guard pause > 0 else { return [gone] + select(at: now) }
+        state = .selecting
+        retransmission = Retransmission()
+        (transaction, start, server, serverLink, address, deadline) = (random(), now, nil, nil, .anyV4, now + pause)
+        return [gone]
+    }
+
+    private mutating func discover(at now: Int) -> [LeaseAction] {
+        deadline = now + retransmission.next(random())
+        return [send(message(.discover), at: now)]
+    }
+
+    private mutating func request(at now: Int) -> [LeaseAction] {
+        deadline = now + retransmission.next(random())
+        lastSent = now
+        var message = message(.request)
+        message.options[DHCPv4Message.Option.requestedAddress] = address.bytes
+        if state == .requesting, let server { message.options[DHCPv4Message.Option.server] = server.bytes }
+        return [send(message, at: now)]
+    }
+
+    private func message(_ kind: DHCPv4Message.Kind) -> DHCPv4Message {
+        typealias Option = DHCPv4Message.Option
+        var message = DHCPv4Message(kind, transaction: transaction)
+        message.options[Option.identifier] =
+            interface.type == 1
+            ? [1] + interface.address.bytes
+            // RFC 4361 section 6.1; RFC 4390 asks for it over InfiniBand.
+            : [255] + interface.association + interface.identifier
+        guard kind != .release else { return message }
+        message.options[Option.wanted] = [
+            Option.mask, Option.routers, Option.leaseTime, Option.renewal, Option.rebinding, Option.routes,
+        ]
+        message.options[Option.largestMessage] = UInt16(1400).networkBytes
+        if [.bound, .renewing, .rebinding].contains(state) { message.clientAddress = address }
+        return message
+    }
+
+    private func send(_ message: DHCPv4Message, at now: Int, toServer: Bool = false) -> LeaseAction {
+        let target = toServer ? server : nil
+        return .send(
+            message.packet(
+                interface, from: message.clientAddress, to: target ?? .broadcastV4, seconds: UInt16(clamping: (now - start) / 1000)),
+            to: target == nil ? nil : serverLink)
+    }
+
+    // MARK: Answers
+
+    package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: Int) -> [LeaseAction] {
+        guard let message = DHCPv4Message(packet: bytes), message.transaction == transaction,
+            interface.type == 32 || message.hardwareAddress == interface.address.bytes
+        else { return [] }
+        let from = message.address(DHCPv4Message.Option.server)
+        switch (state, message.kind) {
+        case (.selecting, .offer):
+            guard let from, from.isHost, retransmission.count > 0, offered(message) != nil else { return [] }
+            (server, address, state, retransmission) = (from, message.yourAddress, .requesting, Retransmission())
+            return request(at: now)
+        case (.rebooting, .acknowledgement), (.requesting, .acknowledgement), (.renewing, .acknowledgement), (.rebinding, .acknowledgement):
+            guard let from, from.isHost, state != .requesting || from == server, message.yourAddress == address,
+                let lease = offered(message)
+            else { return [] }
+            (server, serverLink) = (from, sender)
+            return bind(lease, message)
+        case (.rebooting, .refusal), (.renewing, .refusal), (.rebinding, .refusal):
+            guard state != .renewing || from == server else { return [] }
+            return lose(at: now, pause: Self.pauseAfterRefusal)
+        case (.requesting, .refusal):
+            guard from == server else { return [] }
+            return lose(at: now, pause: Self.pauseAfterRefusal)
+        default: return []
+        }
+    }
+
+    /// The lease that a server offers or has given; nil when it cannot be used.
+    private func offered(_ message: DHCPv4Message) -> Lease? {
+        guard message.yourAddress.isHost, let seconds = message.seconds(DHCPv4Message.Option.leaseTime), seconds >= Self.shortestLease,
+            let length = message.prefixLength
+        else { return nil }
+        return Lease(
+            address: IPPrefix(address: message.yourAddress, length: length), seconds: seconds == .max ? nil : seconds,
+            routes: message.routes ?? [])
+    }
+
+    /// The time runs from when the request was sent (RFC 2131 section 4.4.1).
+    private mutating func bind(_ lease: Lease, _ message: DHCPv4Message) -> [LeaseAction] {
+        state = .bound
+        retransmission = Retransmission()
+        times = Times()
+        if let seconds = lease.seconds {
+            let all = Int(seconds) * 1000
+            func time(_ option: UInt8, _ usual: Int, _ range: Range<Int>) -> Int {
+                let told = message.seconds(option).map { Int($0) * 1000 }
+                return told.flatMap { range.contains($0) ? $0 : nil } ?? usual
+            }
+            let rebinding = time(DHCPv4Message.Option.rebinding, all / 8 * 7, 2000..<all)
+            let renewal = time(DHCPv4Message.Option.renewal, all / 2 < rebinding ? all / 2 : rebinding / 2, 1000..<rebinding)
+            times = Times(renewal: lastSent + renewal, rebinding: lastSent + rebinding, end: lastSent + all)
+        }
+        deadline = times.renewal
+        var lease = lease
+        if let server, let serverLink { lease.server = server.bytes + serverLink.bytes }
+        return [.report(lease)]
+    }
+
+    package mutating func release(at now: Int) -> [LeaseAction] {
+        // One that is asked for again counts: the server gave it before.
+        guard [.rebooting, .bound, .renewing, .rebinding].contains(state), let server else { return [] }
+        var message = message(.release)
+        transaction = random()
+        message.transaction = transaction
+        message.clientAddress = address
+        message.options[DHCPv4Message.Option.server] = server.bytes
+        (state, deadline) = (.selecting, .max)
+        return [send(message, at: now, toServer: true)]
+    }
+}

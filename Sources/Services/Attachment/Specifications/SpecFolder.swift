@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CDI
+import FoundationEssentials
+package import Linux
+
+/// The folder in which runtimes look for specifications.
+package struct SpecFolder: Sendable {
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    /// The runtimes' caches act on a rename within the folder, which is how files are replaced here. Not flushed to a disk: after
+    /// a restart of the machine plans and specifications are made anew.
+    package func write(_ spec: Spec, named name: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        let bytes = [UInt8](try encoder.encode(spec))
+        let file = "\(path)/\(name).json"
+        // A file that says the same is left alone: runtimes read the folder again after each change.
+        if (try? Files.read(file)) == bytes { return }
+        try Files.makeFolder(path)
+        try Files.replace(file, with: bytes, isDurable: false)
+    }
+
+    package func remove(named name: String) throws(SystemError) {
+        try Files.remove("\(path)/\(name).json")
+    }
+
+    /// The kind of the devices in a file; nil when the file is no specification.
+    package func kind(named name: String) -> String? {
+        struct Header: Decodable { var kind: String }
+        let bytes = try? Files.readPlain("\(name).json", in: path, limit: 4 << 20)
+        return bytes.flatMap { try? JSONDecoder().decode(Header.self, from: Data($0)) }?.kind
+    }
+
+    /// Names of the files that are there.
+    package func names() -> [String] {
+        Files.list(path).filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map { String($0.dropLast(5)) }
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+package import CDI
+import Journal
+package import Linux
+
+/// Writes the CDI specifications of claims from their plans, and removes them: the one writer of this driver's specifications.
+///
+/// ## Concurrency model
+/// Used by one thread.
+package struct SpecPublisher: Sendable {
+    private let planner: SpecPlanner
+    private let check: DeviceNodeCheck
+    private let folder: SpecFolder
+    /// The folder with workload files that `nearside-node` writes.
+    private let source: String
+
+    package init(_ planner: SpecPlanner, check: DeviceNodeCheck, folder: SpecFolder, source: String) {
+        self.planner = planner
+        self.check = check
+        self.folder = folder
+        self.source = source
+    }
+
+    /// Checks the plan and has its specification in its place when this returns. What is there already is not written again.
+    ///
+    /// - Throws: ``SpecRefusal``; then there is no specification that says what the plan says.
+    package func publish(_ plan: ClaimPlan) throws(SpecRefusal) {
+        guard let spec = try planner.spec(plan) else { return }
+        for device in plan.devices {
+            guard let access = device.access else { continue }
+            for node in access.nodes { try check.check(node, of: access.address) }
+        }
+        for name in planner.files(plan) { try copy(name) }
+        do { try folder.write(spec, named: name(plan.claim.uid)) } catch {
+            throw SpecRefusal(.unwritable, "\(folder.path)/\(name(plan.claim.uid)).json", "\(error)")
+        }
+    }
+
+    /// Removes what was published for a claim; fine when there is nothing.
+    package func withdraw(_ uid: String) throws(SystemError) {
+        guard PlanText.isUID(uid) else { return }
+        try folder.remove(named: name(uid))
+        for file in Files.list(planner.workloads) where file == WorkloadFile.name(uid) || file.hasPrefix("\(uid)_") {
+            try Files.remove("\(planner.workloads)/\(file)")
+        }
+    }
+
+    /// Publishes all prepared plans anew, and withdraws what is there for claims that have none: after a start, when the folder may have
+    /// been emptied (kubernetes/kubernetes#141433) or plans removed meanwhile.
+    ///
+    /// - Parameter unreadable: claims whose plans cannot be read now; what they have stays.
+    /// - Returns: what could not be done, in words.
+    package func restore(_ plans: [ClaimPlan], unreadable: Set<String>) -> [String] {
+        var failures: [String] = []
+        for plan in plans where plan.phase == .prepared {
+            do throws(SpecRefusal) { try publish(plan) } catch { failures.append("claim \(plan.claim): \(error)") }
+        }
+        let known = unreadable.union(plans.map(\.claim.uid))
+        let prefix = "\(planner.driver)-"
+        // The name of another driver can begin with this one's and a dash.
+        let kinds: [String?] = [nil, DeviceNames.kind(driver: planner.driver)]
+        let files = folder.names().filter { $0.hasPrefix(prefix) && kinds.contains(folder.kind(named: $0)) }.map {
+            String($0.dropFirst(prefix.count))
+        }
+        let copies = Files.list(planner.workloads).map { String($0.prefix { $0 != "." && $0 != "_" }) }
+        for uid in Set(files + copies).subtracting(known).sorted() {
+            do throws(SystemError) { try withdraw(uid) } catch { failures.append("claim with UID \(uid): \(error)") }
+        }
+        return failures
+    }
+
+    private func name(_ uid: String) -> String { "\(planner.driver)-\(uid)" }
+
+    /// Containers get copies that only this program can change: a link in the place of a file would show them any file of the host.
+    private func copy(_ name: String) throws(SpecRefusal) {
+        do throws(SystemError) {
+            let bytes = try Files.readPlain(name, in: source)
+            try Files.makeFolder(planner.workloads)
+            let copy = "\(planner.workloads)/\(name)"
+            if (try? Files.read(copy)) != bytes { try Files.replace(copy, with: bytes, isDurable: false) }
+        } catch { throw SpecRefusal(.unusableFile, "\(source)/\(name)", "\(error)") }
+    }
+}

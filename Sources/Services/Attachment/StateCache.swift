@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+import Journal
+
+/// The states of the journal in memory. Nobody else writes them, so they are read once; what is changed is on the disk before
+/// it is so here.
+final class StateCache {
+    private let journal: JournalFolder
+    private let damage: (JournalError) -> Void
+    private var loaded: [String: ClaimState]?
+
+    init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
+        self.journal = journal
+        self.damage = damage
+    }
+
+    /// All states that can be read: at first use, since another instance of this program may have written them till then.
+    var all: [ClaimState] { states().values.sorted { $0.claim.uid < $1.claim.uid } }
+
+    private func states() -> [String: ClaimState] {
+        if let loaded { return loaded }
+        journal.removeStatesOfEarlierBoots()
+        let (found, damaged) = journal.states()
+        for error in damaged { damage(error) }
+        journal.mend(found)
+        let states = Dictionary(found.map { ($0.claim.uid, $0) }, uniquingKeysWith: { first, _ in first })
+        loaded = states
+        return states
+    }
+
+    /// - Throws: when there is one that cannot be read, such as that of a newer program: it may not be written over.
+    func state(_ uid: String) throws(JournalError) -> ClaimState? {
+        if let state = states()[uid] { return state }
+        return try journal.state(uid)
+    }
+
+    func write(_ state: ClaimState) throws(JournalError) {
+        try journal.write(state)
+        _ = states()
+        loaded?[state.claim.uid] = state
+    }
+
+    func remove(_ uid: String) throws(JournalError) {
+        guard states()[uid] != nil else { return }
+        try journal.removeState(uid)
+        loaded?[uid] = nil
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+import ClaimPlanning
+import Hardware
+import Journal
+import Kubernetes
+import Linux
+package import ResourceAPI
+
+/// From a claim to its plan in the journal, in three steps: what is known here is taken at once, the plan is made of it on the thread of
+/// the claim, and only the comparison with the plans of other claims and the write keep others out.
+extension ClaimPreparer {
+    /// What a plan is made of, besides the claim.
+    private struct Ground: Sendable {
+        var planner: ClaimPlanner
+        /// The plan that the claim has.
+        var existing: ClaimPlan?
+    }
+
+    /// Decodes a claim, a large one after other large ones.
+    package static func decode(_ text: [UInt8]) async -> Result<ResourceClaim, JSONError> {
+        if text.count <= ResourceClaim.largeBytes { return ResourceClient.claim(text) }
+        return await LongWork.shared.run { ResourceClient.claim(text) }
+    }
+
+    /// Prepares a claim that is given; for one whose lock is held.
+    @concurrent
+    nonisolated func plan(
+        _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
+    ) async throws(ClaimError) -> Attempt {
+        while true {
+            let ground = try await ground(identity)
+            let draft =
+                claim.isLarge
+                ? try await LongWork.shared.run { self.draft(claim, ground) }.get() : try draft(claim, ground).get()
+            guard let attempt = try await commit(draft, ground, until: end) else { continue }
+            if let outcome = draft.proposal.outcome, case .prepared = attempt { try writeWorkloads(outcome) }
+            return attempt
+        }
+    }
+
+    private struct Draft: Sendable {
+        var proposal: ClaimPlanner.Proposal
+        /// The text of the plan, where it is not the one that the claim has.
+        var text: [UInt8]?
+        /// Devices by their names in slices.
+        var names: Set<String>
+    }
+
+    private nonisolated func draft(_ claim: ResourceClaim, _ ground: Ground) -> Result<Draft, ClaimError> {
+        var planner = ground.planner
+        let configs = planner.configs(of: claim)
+        let claimed = claimed(claim, ground)
+        let facts = PlanningFacts.read(
+            claimed, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: configs.askDrivers, log: log)
+        planner.vendorNames = facts.vendorNames
+        planner.movesRDMA = facts.movesRDMA
+        planner.facts = facts.interfaces
+        do throws(ClaimError) {
+            let proposal = try planner.propose(claim, configs, existing: ground.existing)
+            var text: [UInt8]?
+            if let plan = proposal.outcome?.plan, plan != ground.existing {
+                do throws(JournalError) { text = try journal.text(plan) } catch { throw ClaimError("claim \(plan.claim): \(error)") }
+            }
+            return .success(Draft(proposal: proposal, text: text, names: Set(claimed.keys)))
+        } catch { return .failure(error) }
+    }
+
+    private func ground(_ identity: ClaimIdentity) throws(ClaimError) -> Ground {
+        var planner = ClaimPlanner(options.planning, devices: devices, groups: groups)
+        planner.options.pool = options.pool
+        planner.topology = topology
+        planner.missingInterfaces = missingInterfaces
+        planner.attributes = attributes
+        let existing = plans.plan(identity.uid)
+        if let existing, existing.phase == .released {
+            throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
+        }
+        return Ground(planner: planner, existing: existing)
+    }
+
+    /// Devices of the claim by their names in slices, those of a pair or a set by its members'.
+    private nonisolated func claimed(_ claim: ResourceClaim, _ ground: Ground) -> [String: Device] {
+        let names = deviceNames(claim, ground.planner.groups).union(ground.existing?.devices.map(\.device) ?? [])
+        return ground.planner.devices.filter { names.contains($0.key) }
+    }
+
+    private nonisolated func deviceNames(_ claim: ResourceClaim, _ groups: [String: [String]]) -> Set<String> {
+        let results = (claim.status?.allocation?.devices.results ?? []).filter { $0.driver == options.driver }
+        return Set(results.flatMap { groups[$0.device] ?? [$0.device] })
+    }
+
+    /// Takes the devices for the claim, when no other claim has them.
+    ///
+    /// - Returns: nil when the claim's plan was changed meanwhile, and a new one has to be made.
+    private func commit(_ draft: Draft, _ ground: Ground, until end: ContinuousClock.Instant) async throws(ClaimError) -> Attempt? {
+        let (proposal, text, names) = (draft.proposal, draft.text, draft.names)
+        let identity = proposal.claim
+        return try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
+            guard plans.plan(identity.uid) == ground.existing else { return nil }
+            let outcome: ClaimPlanner.Outcome
+            do throws(ClaimError) { outcome = try ground.planner.outcome(of: proposal, others: Array(plans.all())) } catch {
+                guard let holder = holder(of: names, besides: identity) else { throw error }
+                return .held(holder, error)
+            }
+            if text != nil { try checkFeatures(outcome.plan) }
+            do throws(JournalError) {
+                // From then on the devices are taken, whatever happens. One that was damaged is remembered, and made anew.
+                if text != nil || plans.isDamaged(identity.uid) { try plans.write(outcome.plan, text: text) }
+            } catch { throw ClaimError("claim \(identity): \(error)") }
+            return .prepared(outcome.plan)
+        }
+    }
+
+    /// The plan of another claim that has one of the devices.
+    private func holder(of names: Set<String>, besides claim: ClaimIdentity) -> ClaimPlan? {
+        plans.all().first { plan in
+            plan.claim.uid != claim.uid && plan.devices.contains { $0.shareID == nil && names.contains($0.device) }
+        }
+    }
+
+    private func checkFeatures(_ plan: ClaimPlan) throws(ClaimError) {
+        guard let known = injectorFeatures else { return }
+        let missing = plan.features.map(\.rawValue).filter { !known.contains($0) }.sorted()
+        guard missing.isEmpty else {
+            // A claim that does not wait for the status is tried without this next time: the daemon may have been updated.
+            injectorFeatures = nil
+            throw ClaimError(
+                "claim \(plan.claim): nearside-nri of this node is of an older version and knows no \(missing.joined(separator: ", ")); the claim can be prepared when it has been updated"
+            )
+        }
+    }
+
+    /// After the plan: what is written for a claim without one, nobody would remove.
+    private nonisolated func writeWorkloads(_ outcome: ClaimPlanner.Outcome) throws(ClaimError) {
+        let identity = outcome.plan.claim
+        do {
+            if let text = outcome.ncclTopology { try journal.writeWorkload(text, identity.uid) }
+            for (request, metadata) in outcome.metadata {
+                try journal.writeWorkload(try metadata.text(), identity.uid, request: request)
+            }
+        } catch { throw ClaimError("claim \(identity): \(error)") }
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClaimPlanning
+import JournalModel
+import Journal
+import Kubernetes
+import Linux
+import Logging
+import ResourceAPI
+
+/// After a restart of the machine: plans and CDI specifications are gone, and the kubelet does not ask for claims again that its
+/// checkpoint has as prepared.
+extension ClaimPreparer {
+    /// Marks the plans of claims that were prepared and have none now as lost: `nearside-nri` lets no container start that may use one
+    /// of them before there is a plan again. And remembers claims that an older release prepared.
+    ///
+    /// - Returns: how many are lost.
+    package func findLostPlans() -> Int {
+        guard let prepared = options.prepared else { return 0 }
+        let known = Set(plans.all().map(\.claim.uid))
+        for plan in plans.all() where plan.phase == .prepared { remember(plan.claim) }
+        lost = Dictionary(prepared.list().filter { !known.contains($0.uid) }.map { ($0.uid, $0) }, uniquingKeysWith: { first, _ in first })
+        for claim in lost.values.sorted(by: { $0.uid < $1.uid }) {
+            log.notice("the plan of a prepared claim is gone and is made anew", metadata: ["claim": "\(claim)"])
+            do throws(JournalError) { try journal.markLost(claim.uid) } catch {
+                log.error("a lost plan cannot be marked", metadata: ["claim": "\(claim)", "error": "\(error)"])
+            }
+        }
+        return lost.count
+    }
+
+    /// Makes lost plans anew, side by side.
+    ///
+    /// - Returns: how many are still lost: the API server is away, or a device is not there.
+    package func restoreLostPlans(until end: ContinuousClock.Instant) async -> Int {
+        await withDiscardingTaskGroup { group in
+            for claim in lost.values { group.addTask { await self.restore(claim, until: end) } }
+        }
+        return lost.count
+    }
+
+    package var hasLostPlans: Bool { !lost.isEmpty }
+
+    private func restore(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async {
+        do throws(ClaimError) {
+            try await restorePlan(identity, until: end)
+            if plans.plan(identity.uid)?.phase == .prepared { try await publish(identity) }
+            lost[identity.uid] = nil
+        } catch {
+            options.report?(identity, error)
+            log.warning("the plan of a prepared claim cannot be made anew yet", metadata: ["claim": "\(identity)", "error": "\(error)"])
+        }
+    }
+
+    private func restorePlan(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) {
+        let lock = try await lockClaim(identity, until: end)
+        defer { withExtendedLifetime(lock) {} }
+        // The kubelet may have released or prepared it meanwhile, here or at the other instance of a rolling update.
+        guard plans.plan(identity.uid) == nil, lost[identity.uid] != nil, options.prepared?.contains(identity.uid) == true else { return }
+        if let claim = try await usedClaim(identity, until: end) {
+            try await remakeLocked(identity, claim, until: end)
+        } else {
+            try await forget(identity, until: end)
+            log.notice("a prepared claim is not used on this node any more", metadata: ["claim": "\(identity)"])
+        }
+    }
+
+    /// The claim, when it is still allocated here and reserved for somebody.
+    private func usedClaim(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> ResourceClaim? {
+        let claim: ResourceClaim
+        do throws(APIError) {
+            claim = try await resources.claim(identity.name, namespace: identity.namespace, patience: end - ContinuousClock.now)
+        } catch {
+            if error.isNotFound, !error.isUnknownPath { return nil }
+            throw ClaimError("claim \(identity) cannot be read: \(error)")
+        }
+        let isAllocated = (claim.status?.allocation?.devices.results ?? []).contains { result in
+            result.driver == options.driver && (options.pool.map { $0 == result.pool } ?? true)
+        }
+        return claim.metadata.uid == identity.uid && isAllocated && claim.status?.reservedFor?.isEmpty == false ? claim : nil
+    }
+
+    private func forget(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) {
+        try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
+            guard plans.plan(identity.uid) == nil else { return }
+            do {
+                try options.prepared?.remove(identity.uid)
+                try journal.removePlan(identity.uid)
+            } catch { throw ClaimError("claim \(identity): \(error)") }
+        }
+    }
+
+    /// Remembers that the kubelet is told that the claim is prepared. A disk that is full costs a restart of the machine its claims, and
+    /// no pod its start.
+    func remember(_ claim: ClaimIdentity) {
+        do throws(SystemError) { try options.prepared?.add(claim) } catch {
+            log.error(
+                "a prepared claim cannot be remembered for a restart of the machine", metadata: ["claim": "\(claim)", "error": "\(error)"])
+        }
+    }
+}

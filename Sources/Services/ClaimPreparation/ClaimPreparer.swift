@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+package import ClaimPlanning
+import ClaimConfig
+package import Hardware
+import ControlProtocol
+package import Journal
+package import Kubernetes
+import Linux
+package import Logging
+package import ResourceAPI
+package import Topology
+
+/// A device of a prepared claim, as the kubelet wants to hear of it.
+package struct PreparedDevice: Hashable, Sendable {
+    package var requests: [String]
+    package var pool: String
+    package var device: String
+    package var cdiDeviceIDs: [String]
+    package var shareID: String?
+}
+
+/// Prepares claims and gives them up again: both can be asked for twice, and both survive a kill
+/// between any two steps.
+///
+/// ## Concurrency model
+/// An actor with two kinds of locks that the other instance of a rolling update takes too. The lock of a claim is held while the claim is
+/// read and while its files change. The lock of the plans is held between reading all plans and writing one, and nothing is awaited
+/// under it: which claim gets a device is decided there. What a plan becomes is worked out before, outside of the actor. Nobody holds either while `nearside-nri` is waited for: a plan in the phase
+/// `released` keeps others out meanwhile.
+package actor ClaimPreparer {
+    package struct Options: Sendable {
+        package var driver: String
+        /// How long `nearside-nri` may take to bring a claim's interfaces back, in milliseconds.
+        package var releasePatience = 30_000
+        /// Where vendors' tools write their CDI specifications.
+        package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
+        /// Told of every claim that cannot be prepared, and of every one that was given up.
+        package var report: (@Sendable (ClaimIdentity, ClaimError?) -> Void)?
+        /// What of it concerns plans.
+        package var planning: PlannerOptions
+        /// The folder with the locks that another instance of this driver takes too: during a rolling update there are two.
+        package var lockFolder: String?
+
+        /// The pool of this node; nil when any will do.
+        package var pool: String?
+        /// Where claims are remembered over a restart of the machine; nil for nowhere.
+        package var prepared: PreparedClaims?
+
+        package init(driver: String, lockFolder: String? = nil) {
+            self.driver = driver
+            planning = PlannerOptions(driver: driver)
+            self.lockFolder = lockFolder
+        }
+    }
+
+    let options: Options
+    let resources: ResourceClient
+    let journal: JournalFolder
+    let plans: PlanCache
+    let log: Logger
+    /// Claims that the kubelet was told are prepared, and whose plans are gone, by UID.
+    var lost: [String: ClaimIdentity] = [:]
+    var devices: [String: Device] = [:]
+    var groups: [String: [String]] = [:]
+    var topology: MachineTopology?
+    var attributes: [String: [String: DeviceAttribute]] = [:]
+    /// Features of plans that `nearside-nri` knows, as it last said; nil before it has.
+    var injectorFeatures: Set<String>?
+    var missingInterfaces: [String: MissingInterface] = [:]
+
+    package init(
+        _ options: Options, resources: ResourceClient, journal: JournalFolder, log: Logger
+    ) {
+        self.options = options
+        self.resources = resources
+        self.journal = journal
+        self.log = log
+        plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
+    }
+
+    /// The devices of this node by their name in slices, from the latest snapshot.
+    ///
+    /// - Parameter missingInterfaces: NICs that are not given out without an interface, by the name of the device.
+    package func update(
+        devices: [String: Device], groups: [String: [String]], topology: MachineTopology,
+        missingInterfaces: [String: MissingInterface] = [:], attributes: [String: [String: DeviceAttribute]]
+    ) {
+        self.attributes = attributes
+        self.devices = devices
+        self.groups = groups
+        self.topology = topology
+        self.missingInterfaces = missingInterfaces
+    }
+
+    // MARK: Prepare
+
+    package func prepare(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
+        do throws(ClaimError) { return try await prepareNow(identity) } catch {
+            options.report?(identity, error)
+            throw error
+        }
+    }
+
+    private func prepareNow(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
+        let end = ContinuousClock.now + Self.prepareTimeout
+        let releaseEnd = ContinuousClock.now + Self.heldTimeout
+        // Both take their time: the answer is waited for when the claim is known to need it.
+        let readiness = ask(.status, milliseconds: Self.statusPatience)
+        var recent: (claim: ResourceClaim, end: ContinuousClock.Instant)?
+        while true {
+            let known = recent.flatMap { ContinuousClock.now < $0.end ? $0.claim : nil }
+            recent = nil
+            switch try await attempt(identity, known, readiness, until: end) {
+            case .prepared(let plan):
+                // The kubelet hears of names that the runtime can resolve by then.
+                try await publish(identity)
+                log.info("prepared", metadata: ["claim": "\(identity)", "devices": "\(plan.devices.count)"])
+                return Self.prepared(plan)
+            case .awaitsInjector(let claim):
+                recent = (claim, ContinuousClock.now + Self.recentTime)
+                _ = await readiness.value
+            case .held(let holder, let error): try await awaitRelease(of: holder, error, until: releaseEnd)
+            }
+        }
+    }
+
+    /// Has `nearside-nri` write the CDI specification of a claim that has a plan.
+    func publish(_ identity: ClaimIdentity) async throws(ClaimError) {
+        let answer = ask(.publish(claim: identity.uid), milliseconds: Self.statusPatience)
+        // While it is at work. Not when the claim has been released meanwhile.
+        if plans.plan(identity.uid)?.phase == .prepared { remember(identity) }
+        try await require(answer, identity)
+    }
+
+    /// How far Prepare came under the claim's lock.
+    enum Attempt: Sendable {
+        case prepared(ClaimPlan)
+        /// Goes on when `nearside-nri` has answered.
+        case awaitsInjector(ResourceClaim)
+        /// Another claim still has a device.
+        case held(ClaimPlan, ClaimError)
+    }
+
+    /// - Parameter known: the claim, when it was read just now.
+    private func attempt(
+        _ identity: ClaimIdentity, _ known: ResourceClaim?, _ readiness: InjectorAnswer, until end: ContinuousClock.Instant
+    ) async throws(ClaimError) -> Attempt {
+        let lock = try await lockClaim(identity, until: end)
+        defer { withExtendedLifetime(lock) {} }
+        let claim = if let known { known } else { try await fetch(identity, until: end) }
+        if needsInjector(claim) {
+            guard readiness.isThere else { return .awaitsInjector(claim) }
+            injectorFeatures = try await require(readiness, identity)
+        }
+        return try await plan(identity, claim, until: end)
+    }
+
+    /// The claim as the cluster has it now.
+    func fetch(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> ResourceClaim {
+        let claim: ResourceClaim
+        do throws(APIError) {
+            claim = try await resources.claim(
+                identity.name, namespace: identity.namespace, patience: min(Self.readPatience, end - ContinuousClock.now))
+        } catch {
+            throw ClaimError("claim \(identity) cannot be read: \(error)")
+        }
+        guard claim.metadata.uid == identity.uid else {
+            throw ClaimError(
+                "claim \(identity) was replaced: the kubelet asks for UID \(identity.uid), the cluster has \(claim.metadata.uid ?? "none")")
+        }
+        return claim
+    }
+
+    /// The kubelet waits 45 seconds for all claims of a pod.
+    private static let prepareTimeout = Duration.seconds(40)
+
+    /// For how long a claim that cannot be read is asked for again; the last attempt may take ten seconds.
+    private static let readPatience = Duration.seconds(20)
+
+    /// A claim that was read within this time is not read again: no other call can have prepared and released it meanwhile.
+    private static let recentTime = Duration.milliseconds(200)
+
+    /// It may be in the middle of a pod with many interfaces, each of which takes the kernel some 30 ms.
+    private static let statusPatience = 5000
+
+    /// Makes the plan of a claim anew, without asking `nearside-nri`: the kubelet was told that the claim is prepared.
+    func remake(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
+        let lock = try await lockClaim(identity, until: end)
+        defer { withExtendedLifetime(lock) {} }
+        try await remakeLocked(identity, claim, until: end)
+    }
+
+    /// The same, for a claim whose lock is held.
+    func remakeLocked(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
+        if case .held(_, let error) = try await plan(identity, claim, until: end) { throw error }
+    }
+
+    /// True when something of the claim may have to be moved into the pod.
+    private func needsInjector(_ claim: ResourceClaim) -> Bool {
+        (claim.status?.allocation?.devices.results ?? []).filter { $0.driver == options.driver }
+            .flatMap { groups[$0.device] ?? [$0.device] }.compactMap { devices[$0] }
+            .contains { $0.kind == .nic && (!$0.netdevs.isEmpty || PlanningFacts.isRDMAExclusive) }
+    }
+
+    /// One answer for each device that was allocated; a pair's has what all its members need.
+    private static func prepared(_ plan: ClaimPlan) -> [PreparedDevice] {
+        var answers: [PreparedDevice] = []
+        for device in plan.devices {
+            let request = String(device.request.prefix { $0 != "/" })
+            let name = device.group ?? device.device
+            let isMember = { (answer: PreparedDevice) in
+                answer.device == name && answer.pool == device.pool && answer.requests == [request] && answer.shareID == device.shareID
+            }
+            if let index = answers.firstIndex(where: isMember) {
+                answers[index].cdiDeviceIDs += device.cdiDeviceIDs
+            } else {
+                answers.append(
+                    PreparedDevice(
+                        requests: [request], pool: device.pool, device: name, cdiDeviceIDs: device.cdiDeviceIDs, shareID: device.shareID))
+            }
+        }
+        return answers
+    }
+
+    /// Without `nearside-nri` and its connection to the runtime a pod would start without its
+    /// interfaces, so it is not even begun.
+    ///
+    /// - Returns: the features of plans that it knows, for an answer to `status`. Releases that name none know none.
+    @discardableResult
+    func require(_ answer: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) -> Set<String> {
+        switch await answer.value {
+        case .success(.ok): return []
+        case .success(.supports(let features)): return Set(features)
+        case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
+        case .failure(let error): throw ClaimError("claim \(identity): \(error)")
+        }
+    }
+
+    func ask(_ request: InjectorRequest, milliseconds: Int) -> InjectorAnswer {
+        InjectorAnswer(to: request, socket: journal.socket, milliseconds: milliseconds)
+    }
+}

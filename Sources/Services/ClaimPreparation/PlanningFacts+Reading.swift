@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import ClaimPlanning
+import Hardware
+import Logging
+import Netlink
+
+extension PlanningFacts {
+    /// - Parameters:
+    ///   - claimed: devices of the claim, by their name in slices.
+    ///   - readsFeatures: whether the claim changes what drivers tell of interfaces.
+    static func read(
+        _ claimed: [String: Device], vendorSpecFolders: [String], readsFeatures: Bool, log: Logger
+    ) -> PlanningFacts {
+        PlanningFacts(
+            vendorNames: VendorSpecs(folders: vendorSpecFolders).names(for: claimed),
+            interfaces: readsFeatures ? facts(of: claimed.values.flatMap(\.netdevs), log) : [:], movesRDMA: isRDMAExclusive)
+    }
+
+    /// Asked each time: it costs two system calls, and RDMA can be loaded while we run. It cannot change while a pod runs.
+    static var isRDMAExclusive: Bool { (try? RDMANetlink().sharing()) == .exclusive }
+
+    /// What can be read of interfaces that are on the host; of the others nothing is known now, and they were checked before.
+    private static func facts(of netdevs: [Netdev], _ log: Logger) -> [String: InterfaceFacts] {
+        do throws(NetlinkError) {
+            guard let ethtool = try Ethtool() else { return [:] }
+            let socket = try NetlinkSocket()
+            var facts: [String: InterfaceFacts] = [:]
+            for netdev in netdevs {
+                guard let link = try socket.link(named: netdev.name) else { continue }
+                facts[netdev.name] = InterfaceFacts(
+                    features: try ethtool.names(.features, of: link.index).map { Set($0.keys) },
+                    privateFlags: Set((try ethtool.names(.privateFlags, of: link.index) ?? [:]).keys))
+            }
+            return facts
+        } catch {
+            log.warning("features of interfaces cannot be read", metadata: ["error": "\(error)"])
+            return [:]
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+import FoundationEssentials
+import Journal
+package import Linux
+
+/// The claims that the kubelet was told are prepared, one file each, in a folder that outlives a restart of the machine.
+///
+/// The kubelet keeps in its own checkpoint which claims are prepared and does not ask for them again after a restart of the machine,
+/// when plans and CDI specifications are gone (kubernetes#141433): with these files they are made anew. They say which claims, and no
+/// more: what is to be done is worked out from the cluster and the host as they are then.
+package struct PreparedClaims: Sendable {
+    package let folder: String
+
+    /// - Parameter folder: made when there is something to write.
+    package init(folder: String) { self.folder = folder }
+
+    private static let fileBytes = 4096
+    private static let version = 1
+
+    private struct Content: Codable {
+        var version: Int
+        var claim: ClaimIdentity
+    }
+
+    /// All of them; what is no such file is passed over.
+    package func list() -> [ClaimIdentity] {
+        Files.list(folder).compactMap { name in
+            guard let uid = JournalFolder.uid(ofFile: name), let file = file(uid), let bytes = try? Files.read(file, limit: Self.fileBytes),
+                let content = try? JSONDecoder().decode(Content.self, from: Data(bytes)), content.version == Self.version,
+                content.claim.uid == uid
+            else { return nil }
+            return content.claim
+        }
+    }
+
+    package func contains(_ uid: String) -> Bool { file(uid).map(Files.exists) ?? false }
+
+    /// Remembers a claim. The kubelet gets its answer before the file is on the disk, where a thread of its own brings it: the kubelet's
+    /// own checkpoint is written after it.
+    package func add(_ claim: ClaimIdentity) throws(SystemError) {
+        guard let file = file(claim.uid), !Files.exists(file) else { return }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(Content(version: Self.version, claim: claim)) else { return }
+        try Files.makeFolder(folder, mode: 0o700)
+        try Files.replace(file, with: [UInt8](data), mode: 0o600, isDurable: false)
+        try CachedThreadPool.shared.run { [folder] in
+            for path in [file, folder] { try? Files.flush(path) }
+        }
+    }
+
+    /// Forgets a claim; fine when it is not known.
+    package func remove(_ uid: String) throws(SystemError) {
+        if let file = file(uid) { try Files.remove(file) }
+    }
+
+    /// Nil for a UID that is no name of a file.
+    private func file(_ uid: String) -> String? {
+        let isPlain = uid.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || byte == 0x2d
+        }
+        return isPlain && (1...128).contains(uid.utf8.count) ? "\(folder)/\(uid).json" : nil
+    }
+}

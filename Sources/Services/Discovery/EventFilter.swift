@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import Netlink
+
+/// Tells announcements that can change what is known of devices from those that cannot. Pure.
+///
+/// A node makes and removes interfaces of pods all day long, with addresses, routes and queues; none of
+/// them is a device. Whatever is not known to be of no account is relevant.
+package struct EventFilter: Sendable {
+    private let virtualPrefixes: [String]
+    /// Indices of interfaces of pods.
+    private var ignored: Set<Int32> = []
+
+    /// - Parameter virtualPrefixes: names of virtual interfaces that are devices all the same.
+    package init(virtualPrefixes: [String]) { self.virtualPrefixes = virtualPrefixes }
+
+    /// One datagram of rtnetlink's groups; one that cannot be read is relevant.
+    package mutating func isRelevant(routing datagram: ArraySlice<UInt8>) -> Bool {
+        guard let messages = Message.list(datagram) else { return true }
+        var isRelevant = false
+        for message in messages where self.isRelevant(message) { isRelevant = true }
+        return isRelevant
+    }
+
+    private mutating func isRelevant(_ message: Message) -> Bool {
+        switch AnnouncedObject(message) {
+        case .link(let link, let isGone):
+            let isOfPod =
+                (link.kind == "veth" || link.kind == "netkit") && !virtualPrefixes.contains { link.name.hasPrefix($0) }
+            if isGone { return ignored.remove(link.index) == nil && !isOfPod }
+            if isOfPod { ignored.insert(link.index) } else { ignored.remove(link.index) }
+            return !isOfPod
+        case .address(let address): return !ignored.contains(address.index)
+        case .route(let route):
+            // By a route the host may reach what it has to reach. One to a single address on a link is a pod's.
+            if let destination = route.destination, destination.length == destination.address.bitCount {
+                return route.gateway != nil || route.nextHops != nil || route.nextHopID != nil || route.hasForeignGateway
+            }
+            return !route.interfaces.contains { ignored.contains($0) }
+        case .other: return true
+        }
+    }
+
+    /// Kinds of devices whose coming and going is told by rtnetlink, or tells nothing.
+    private static let idleSubsystems: Set<String> = [
+        "net", "queues", "block", "bdi", "cpu", "memory", "input", "tty", "cgroup", "cachefiles", "power_supply",
+        "thermal", "rtc", "sound", "usb", "scsi", "scsi_device", "scsi_host", "loop",
+    ]
+
+    /// One message of the kernel's device events.
+    package func isRelevant(uevent datagram: ArraySlice<UInt8>) -> Bool {
+        !Self.idleSubsystems.contains(Uevent.subsystem(of: datagram))
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+import Netlink
+
+/// Addresses that the host has to reach whatever becomes of its NICs. The kernel is asked for its route to each: the interfaces of those
+/// routes are the host's own.
+package struct HostDestinations: Hashable, Sendable {
+    /// Addresses under which the node is known to the cluster.
+    package var nodeAddresses: [IPAddress]
+    /// Addresses of the API server: the one it is called by, and those that connections to it have.
+    package var apiServers: [IPAddress] = []
+    /// The networks of the node's pods (`spec.podCIDRs` of the Node).
+    package var podNetworks: [IPPrefix] = []
+
+    package init(nodeAddresses: [IPAddress] = []) { self.nodeAddresses = nodeAddresses }
+
+    /// Destinations with the use that is made of the interface to each; one of every network is enough.
+    ///
+    /// - Parameter addresses: those of the host. The neighbours of the node's own are destinations too.
+    func all(_ addresses: [InterfaceAddress]) -> [(address: IPAddress, use: HostUse)] {
+        let neighbours = addresses.filter { nodeAddresses.contains($0.prefix.address) }.compactMap { $0.peer ?? $0.prefix.neighbour }
+        return apiServers.map { ($0, HostUse(.apiServer, $0.description)) }
+            + neighbours.map { ($0, HostUse(.peer, $0.description)) }
+            + podNetworks.compactMap { network in network.neighbour.map { ($0, HostUse(.podNetwork, network.description)) } }
+    }
+}
+
+extension IPPrefix {
+    /// Another address of the same network: the other end of a link between two (RFC 3021, RFC 6164), else the first, or the second when
+    /// that is this one. Nil when the network has one address only.
+    var neighbour: IPAddress? {
+        guard length < address.bitCount else { return nil }
+        var bytes = address.bytes
+        if length == address.bitCount - 1 {
+            bytes[bytes.count - 1] ^= 1
+            return IPAddress(bytes: bytes)
+        }
+        for index in bytes.indices {
+            let kept = min(8, max(0, length - index * 8))
+            bytes[index] &= ~UInt8(truncatingIfNeeded: 0xff >> kept)
+        }
+        bytes[bytes.count - 1] += 1
+        if bytes == address.bytes { bytes[bytes.count - 1] += 1 }
+        return IPAddress(bytes: bytes)
+    }
+}

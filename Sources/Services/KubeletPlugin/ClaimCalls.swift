@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClaimPlanning
+import JournalModel
+import Journal
+import ClaimPreparation
+
+/// The claims of one call of the kubelet.
+///
+/// Every claim gets its own entry in the answer, with an error if it has one: the call as a whole does not fail, and a claim that takes
+/// its time does not stop the others.
+struct ClaimCalls: Sendable {
+    let handler: any ClaimHandler
+    let executors: ClaimExecutors
+
+    /// The claims of one call that are worked on at a time.
+    static let concurrentClaims = 16
+    /// Longest text of an error, in bytes: the kubelet takes answers of at most 4 MiB and puts the text into events.
+    static let errorBytes = 2048
+    /// The kubelet waits 45 seconds for the answer to a call: a claim whose turn has not come by then is asked for again.
+    static let startTimeout = Duration.seconds(40)
+
+    struct Entry: Sendable {
+        var uid: String
+        var devices: [PreparedDevice] = []
+        var error = ""
+    }
+
+    func prepare(_ claims: [ClaimIdentity]) async -> [Entry] {
+        await each(claims) { claim in
+            do throws(ClaimError) { return Entry(uid: claim.uid, devices: try await handler.prepare(claim)) } catch {
+                return Entry(uid: claim.uid, error: Self.bounded(error.description))
+            }
+        }
+    }
+
+    func unprepare(_ claims: [ClaimIdentity]) async -> [Entry] {
+        await each(claims) { claim in
+            do throws(ClaimError) {
+                try await handler.unprepare(claim)
+                return Entry(uid: claim.uid)
+            } catch { return Entry(uid: claim.uid, error: Self.bounded(error.description)) }
+        }
+    }
+
+    private func each(_ claims: [ClaimIdentity], _ body: @escaping @Sendable (ClaimIdentity) async -> Entry) async -> [Entry] {
+        if claims.isEmpty { return [] }
+        let end = ContinuousClock.now + Self.startTimeout
+        if claims.count == 1 { return [await executors.run { await body(claims[0]) }] }
+        return await withTaskGroup(of: Entry.self) { group in
+            var entries: [Entry] = []
+            for (index, claim) in claims.enumerated() {
+                if index >= Self.concurrentClaims, let entry = await group.next() { entries.append(entry) }
+                if ContinuousClock.now < end {
+                    group.addTask { [executors] in await executors.run { await body(claim) } }
+                } else {
+                    entries.append(Entry(uid: claim.uid, error: "claim \(claim): other claims of the call took all the time; retry"))
+                }
+            }
+            for await entry in group { entries.append(entry) }
+            return entries
+        }
+    }
+
+    /// The text, cut at a character when it is too long, with the number of bytes that are left out.
+    static func bounded(_ text: String) -> String {
+        guard text.utf8.count > errorBytes else { return text }
+        var kept = Substring(String(decoding: text.utf8.prefix(errorBytes - 40), as: UTF8.self))
+        // A character that was cut in the middle is decoded as a replacement.
+        while kept.last == "\u{fffd}" { kept.removeLast() }
+        return "\(kept)... and \(text.utf8.count - kept.utf8.count) bytes more"
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+package import ClaimPlanning
+import Journal
+package import ClaimPreparation
+
+/// What the kubelet's calls come down to.
+package protocol ClaimHandler: Sendable {
+    func prepare(_ claim: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice]
+    func unprepare(_ claim: ClaimIdentity) async throws(ClaimError)
+}
+
+extension ClaimPreparer: ClaimHandler {}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+import NetworkModel
+import Journal
+import ResourceAPI
+
+/// What a claim's status is to say of the devices of this driver (KEP-4817). Pure.
+struct ClaimStatus: Hashable, Sendable {
+    var claim: ClaimIdentity
+    var devices: [AllocatedDeviceStatus]
+
+    /// The longest message that the API takes is far longer; nobody reads more than this.
+    private static let messageLimit = 1000
+    /// As the API has it (resource.k8s.io, NetworkDeviceData).
+    private static let addressLimit = 16
+
+    /// - Parameter time: of now, RFC 3339; conditions that are as they were keep the time they had.
+    init(_ plan: ClaimPlan, _ state: ClaimState?, driver: String, time: String, before: ClaimStatus?) {
+        claim = plan.claim
+        devices = []
+        // A pair or set is one device for the cluster; what its members have is put together.
+        var names: [(pool: String, device: String, shareID: String?)] = []
+        for device in plan.devices {
+            let name = (device.pool, device.group ?? device.device, device.shareID)
+            if !names.contains(where: { $0 == name }) { names.append(name) }
+        }
+        for name in names {
+            let members = plan.devices.filter { ($0.pool, $0.group ?? $0.device, $0.shareID) == name }
+            let attachments = (state?.attachments ?? []).filter { attachment in members.contains { $0.device == attachment.device } }
+            var entry = AllocatedDeviceStatus(driver: driver, pool: name.pool, device: name.device, shareID: name.shareID)
+            let old = before?.devices.first { ($0.pool, $0.device, $0.shareID) == name }
+            entry.conditions = [
+                Self.condition(members, attachments, time: time, before: old?.conditions?.first { $0.type == "Ready" })
+            ]
+            // The API has room for one interface a device: the first.
+            if let first = attachments.first(where: { $0.phase == .attached && $0.podName != nil }) {
+                let addresses = first.addresses.map(\.description)
+                entry.networkData = NetworkDeviceData(
+                    interfaceName: first.podName, ips: addresses.isEmpty ? nil : Array(addresses.prefix(Self.addressLimit)),
+                    hardwareAddress: first.hardwareAddress?.description)
+            }
+            devices.append(entry)
+        }
+    }
+
+    /// Of a claim that cannot be prepared.
+    init(
+        refused claim: ClaimIdentity, _ allocated: [AllocatedDevice], _ message: String, driver: String, time: String, before: ClaimStatus?
+    ) {
+        self.claim = claim
+        devices = allocated.filter { $0.driver == driver }.map { device in
+            var entry = AllocatedDeviceStatus(driver: driver, pool: device.pool, device: device.device, shareID: device.shareID)
+            let old = before?.devices.first { $0.device == device.device && $0.pool == device.pool }?.conditions?.first
+            entry.conditions = [Self.condition("False", "PrepareFailed", message, time: time, before: old)]
+            return entry
+        }
+    }
+
+    /// Of a claim that was given up.
+    init(released claim: ClaimIdentity) {
+        self.claim = claim
+        devices = []
+    }
+
+    private static func condition(
+        _ members: [DevicePlan], _ attachments: [Attachment], time: String, before: Condition?
+    ) -> Condition {
+        let problems = attachments.compactMap(\.problem)
+        let attached = Set(attachments.filter { $0.phase == .attached }.map(\.device))
+        let missing = members.filter { $0.interface != nil && !attached.contains($0.device) }
+        if !problems.isEmpty { return condition("False", "NotRestored", problems.joined(separator: "; "), time: time, before: before) }
+        if missing.isEmpty, let message = attachments.awaitedLeases {
+            return condition("False", "AwaitsLease", message, time: time, before: before)
+        }
+        if missing.isEmpty {
+            let names = attachments.compactMap(\.podName)
+            return condition(
+                "True", "Ready",
+                names.isEmpty ? "its device nodes are there for the pod" : "the pod has it as \(names.joined(separator: ", "))",
+                time: time, before: before)
+        }
+        return condition("False", "Prepared", "it waits for the pod's network namespace", time: time, before: before)
+    }
+
+    private static func condition(_ status: String, _ reason: String, _ message: String, time: String, before: Condition?) -> Condition {
+        let since = before.flatMap { $0.status == status ? $0.lastTransitionTime : nil } ?? time
+        return Condition(
+            type: "Ready", status: status, reason: reason, message: String(message.prefix(messageLimit)), lastTransitionTime: since)
+    }
+}

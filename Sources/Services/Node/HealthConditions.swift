@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KubeletPlugin
+import SliceModel
+import ResourceAPI
+
+extension HealthReport {
+    /// The health of everything that is published, and of what claims have and is published no more.
+    ///
+    /// - Parameter held: devices that claims have, by name; of a pair also its members.
+    func conditions(_ slices: SliceDevices, held: Set<String>, pool: String) -> [DeviceCondition] {
+        var conditions: [DeviceCondition] = []
+        var named: Set<String> = []
+        func add(_ name: String, _ texts: [String]) {
+            guard named.insert(name).inserted else { return }
+            conditions.append(DeviceCondition(pool: pool, device: name, isHealthy: texts.isEmpty, message: texts.joined(separator: "; ")))
+        }
+        for device in slices.whole.devices {
+            let members = slices.pairs?.members[device.name] ?? []
+            let own = (findings[device.name] ?? []).filter { $0.trouble != .narrowLink }.map(\.message)
+            let others = members.flatMap { member in
+                (findings[member] ?? []).filter { $0.trouble != .narrowLink }.map { "\(member): \($0.message)" }
+            }
+            add(device.name, own + others)
+        }
+        for name in held.sorted() { add(name, ["this device, or a part of it, is not there any more"]) }
+        return conditions
+    }
+}

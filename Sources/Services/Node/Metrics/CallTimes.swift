@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+import ClaimPlanning
+import Journal
+import KubeletPlugin
+import ClaimPreparation
+import Synchronization
+
+/// How long the kubelet waits for us, one claim at a time.
+final class CallTimes: Sendable {
+    enum Call: String, CaseIterable {
+        case prepare, unprepare
+    }
+
+    struct Key: Hashable {
+        var call: Call
+        var succeeded: Bool
+    }
+
+    struct Histogram: Hashable {
+        /// Upper ends, in milliseconds; what takes longer is counted in the total alone. The kubelet gives up after 45 seconds.
+        static let bounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 45_000]
+
+        /// How many took at most as long as the bound at the same place.
+        private(set) var counts = [Int](repeating: 0, count: bounds.count)
+        private(set) var total = 0
+        private(set) var sum = Duration.zero
+
+        mutating func add(_ time: Duration) {
+            for (index, bound) in Self.bounds.enumerated() where time <= .milliseconds(bound) { counts[index] += 1 }
+            total += 1
+            sum += time
+        }
+    }
+
+    private let histograms = Mutex<[Key: Histogram]>([:])
+
+    var current: [Key: Histogram] { histograms.withLock { $0 } }
+
+    func measure<Value>(_ call: Call, _ body: () async throws(ClaimError) -> Value) async throws(ClaimError) -> Value {
+        let start = ContinuousClock.now
+        let outcome: Result<Value, ClaimError>
+        do throws(ClaimError) { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+        let key = Key(call: call, succeeded: (try? outcome.get()) != nil)
+        histograms.withLock { $0[key, default: Histogram()].add(ContinuousClock.now - start) }
+        return try outcome.get()
+    }
+}
+
+/// Prepares as another does, and measures it.
+struct MeasuredHandler: ClaimHandler {
+    let handler: any ClaimHandler
+    let times: CallTimes
+
+    func prepare(_ claim: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
+        try await times.measure(.prepare) { () async throws(ClaimError) in try await handler.prepare(claim) }
+    }
+
+    func unprepare(_ claim: ClaimIdentity) async throws(ClaimError) {
+        try await times.measure(.unprepare) { () async throws(ClaimError) in try await handler.unprepare(claim) }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+import Journal
+import Linux
+package import Netlink
+
+/// Who still has an RDMA device open: with its contexts a process goes on sending and receiving with the addresses of the next pod, also
+/// when the interface has left.
+extension HostNetwork {
+    /// The reason why a device of this namespace cannot be given on; nil when nobody has it open, or it is not here.
+    ///
+    /// - Parameter known: numbers of contexts that the host had open before the device was given away.
+    func holders(ofRDMADevice name: String, besides known: [UInt32]) throws(PodNetworkError) -> PodNetworkError? {
+        let contexts = try contexts(ofRDMADevice: name).filter { !known.contains($0.number) }
+        guard !contexts.isEmpty else { return nil }
+        return PodNetworkError(name, "look who has it open", Self.describe(contexts) { Self.command(of: $0) })
+    }
+
+    /// The RDMA devices whose nodes a plan gives to containers, with the contexts that are open on them. None where devices move into
+    /// pods: with a move the kernel ends all contexts.
+    package func sharedRDMADevices(of plan: ClaimPlan) throws(PodNetworkError) -> [SharedRDMADevice] {
+        guard rdma != nil, try !movesRDMA() else { return [] }
+        var shared: [SharedRDMADevice] = []
+        for device in plan.devices {
+            for node in device.verbsNodes where !node.contains("/") {
+                let file = "\(sysfs)/class/infiniband_verbs/\(node)/ibdev"
+                guard let name = (try? Files.readText(file))?.split(separator: "\n").first.map(String.init) else { continue }
+                let contexts = try contexts(ofRDMADevice: name).map(\.number)
+                shared.append(SharedRDMADevice(device: device.device, name: name, contexts: contexts))
+            }
+        }
+        return shared
+    }
+
+    /// Contexts of processes on a device of this namespace; none where the kernel does not tell.
+    private func contexts(ofRDMADevice name: String) throws(PodNetworkError) -> [RDMAContext] {
+        guard let rdma else { return [] }
+        return try Self.step(name, "list who has it open") { () throws(NetlinkError) -> [RDMAContext] in
+            guard let index = try rdma.devices()[name] else { return [] }
+            return try rdma.contexts(index, named: name) ?? []
+        }
+    }
+
+    package static func describe(_ contexts: [RDMAContext], command: (UInt32) -> String?) -> String {
+        let known = Set(contexts.compactMap(\.process)).sorted()
+        var holders = known.prefix(8).map { "process \($0)" + (command($0).map { " (\($0))" } ?? "") }
+        if known.count > 8 { holders.append("\(known.count - 8) more") }
+        let others = contexts.count { $0.process == nil }
+        if others > 0 { holders.append("\(others) contexts of processes that nearside-nri cannot see") }
+        return "\(holders.joined(separator: ", ")); it returns when they have closed it"
+    }
+
+    private static func command(of process: UInt32) -> String? {
+        (try? Files.readText("/proc/\(process)/comm"))?.split(separator: "\n").first.map(String.init)
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+import NetworkModel
+import Glibc
+import Journal
+import Linux
+import Netlink
+
+extension HostNetwork {
+    /// Checks that a virtual function is the device of an interface: a plan sets up no function of another pod.
+    ///
+    /// - Parameter record: the interface as the kernel describes it; nil for a device without one.
+    package func check(_ plan: VirtualFunctionPlan, isDeviceOf record: HostRecord?) throws(PodNetworkError) {
+        let step = "set up virtual function \(plan.number)"
+        guard let record else { throw PodNetworkError(plan.parent, step, "the device has no interface by which it can be identified") }
+        // Kernels before 5.14 do not say which device an interface has.
+        guard let parent = try virtualFunctions(of: plan.parent).link.parentDevice, let own = record.parentDevice,
+            !plan.isFunction(own, of: parent, sysfs: sysfs)
+        else { return }
+        throw PodNetworkError(plan.parent, step, "it is not device \(own) of interface \(record.name)")
+    }
+
+    /// A virtual function as its physical one has it now, before that is told anything of it.
+    package func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
+        let (_, functions) = try virtualFunctions(of: plan.parent)
+        guard var settings = functions.first(where: { $0.number == plan.number }) else {
+            throw PodNetworkError(plan.parent, "find virtual function \(plan.number)", "the driver does not tell of it")
+        }
+        // Nobody changes these but who has the physical function.
+        (settings.vlanPriority, settings.linkState) = (nil, nil)
+        return VirtualFunctionRecord(parent: plan.parent, number: plan.number, settings: settings)
+    }
+
+    /// Tells the physical function what the plan says.
+    package func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
+        let index = try virtualFunctions(of: plan.parent).link.index
+        let now = record.settings
+        var rate: (low: UInt32, high: UInt32)?
+        if plan.minimalRate != nil || plan.maximalRate != nil {
+            rate = (plan.minimalRate ?? now.minimalRate, plan.maximalRate ?? now.maximalRate)
+        }
+        try execute(
+            NetlinkRequest.set(
+                plan.number, ofParent: index, named: plan.parent, hardwareAddress: plan.hardwareAddress, vlan: plan.vlan.map { UInt32($0) },
+                isTrusted: plan.isTrusted, checksSpoofing: plan.checksSpoofing, rate: rate), plan.parent,
+            "set up virtual function \(plan.number)")
+    }
+
+    /// Makes it what it was, in what differs.
+    package func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
+        let (link, functions) = try virtualFunctions(of: record.parent)
+        guard let now = functions.first(where: { $0.number == record.number }) else {
+            throw PodNetworkError(record.parent, "find virtual function \(record.number)", "it is gone")
+        }
+        try execute(
+            now.changes(to: record.settings, ofParent: link.index, named: record.parent), record.parent,
+            "restore virtual function \(record.number)")
+    }
+
+    /// The virtual functions of an interface that is to go into a pod, which has power over them as long; nil when it has none.
+    func functions(of record: HostRecord) throws(PodNetworkError) -> [VirtualFunction]? {
+        guard let device = record.parentDevice, record.kind == nil, !device.contains("/"), device != "..",
+            let count = try? Files.readText("\(sysfs)/bus/pci/devices/\(device)/sriov_numvfs"), count.first?.isNumber == true,
+            !count.hasPrefix("0")
+        else { return nil }
+        let functions = try virtualFunctions(of: record.name).1
+        return functions.isEmpty ? nil : functions
+    }
+
+    /// Makes the virtual functions of an interface that is back what they were, in what differs.
+    func restoreFunctions(of record: HostRecord) throws(PodNetworkError) {
+        guard let before = record.functions else { return }
+        let (link, functions) = try virtualFunctions(of: record.name)
+        try execute(
+            before.flatMap { settings in
+                functions.first { $0.number == settings.number }?.changes(to: settings, ofParent: link.index, named: record.name) ?? []
+            }, record.name, "restore its virtual functions")
+    }
+
+    private func execute(_ requests: [NetlinkRequest], _ parent: String, _ step: String) throws(PodNetworkError) {
+        let failures = try Self.step(parent, step) { () throws(NetlinkError) in try socket.execute(all: requests) }
+        if let failure = failures.first { throw PodNetworkError(parent, step, failure.error) }
+    }
+
+    private func virtualFunctions(of parent: String) throws(PodNetworkError) -> (link: Link, [VirtualFunction]) {
+        let message =
+            try Self.step(parent, "look at its virtual functions") { () throws(NetlinkError) in
+                try socket.get(all: [.virtualFunctions(of: parent)], absent: [ENODEV])
+            }.first ?? nil
+        guard let message, let link = Link(message) else {
+            throw PodNetworkError(parent, "look at its virtual functions", "the physical function's interface is not on the host")
+        }
+        return (link, VirtualFunction.list(message, addressLength: link.address?.bytes.count ?? 6))
+    }
+}
+
+extension VirtualFunctionPlan {
+    /// True when the physical function's link of this number (sysfs-bus-pci, virtfnN) leads to the device.
+    package func isFunction(_ device: String, of physical: String, sysfs: String) -> Bool {
+        Files.linkTarget("\(sysfs)/bus/pci/devices/\(physical)/virtfn\(number)")?.split(separator: "/").last.map(String.init) == device
+    }
+}
+
+extension VirtualFunction {
+    /// The requests that make it what it was.
+    fileprivate func changes(to before: VirtualFunction, ofParent index: Int32, named parent: String) -> [NetlinkRequest] {
+        let hasRate = (minimalRate, maximalRate) != (before.minimalRate, before.maximalRate)
+        let hasTag = vlan != before.vlan || (before.vlanPriority.map { $0 != vlanPriority } ?? false)
+        return NetlinkRequest.set(
+            number, ofParent: index, named: parent,
+            hardwareAddress: hardwareAddress == before.hardwareAddress ? nil : before.hardwareAddress, vlan: hasTag ? before.vlan : nil,
+            vlanPriority: before.vlanPriority ?? 0, isTrusted: isTrusted == before.isTrusted ? nil : before.isTrusted,
+            checksSpoofing: checksSpoofing == before.checksSpoofing ? nil : before.checksSpoofing,
+            rate: hasRate ? (before.minimalRate, before.maximalRate) : nil,
+            linkState: before.linkState == nil || linkState == before.linkState ? nil : before.linkState)
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+import Linux
+
+/// Plans: written by nearside-node.
+extension JournalFolder {
+    package func plan(_ uid: String) throws(JournalError) -> ClaimPlan? {
+        try read(.plans, uid)
+    }
+
+    package func plans() -> (plans: [ClaimPlan], damaged: [JournalError]) {
+        readAll(.plans)
+    }
+
+    /// In place of what was set aside of it.
+    ///
+    /// - Returns: the text of the file.
+    @discardableResult
+    package func write(_ plan: ClaimPlan) throws(JournalError) -> [UInt8] {
+        let text = try text(plan)
+        try write(text, ofPlan: plan.claim.uid)
+        return text
+    }
+
+    /// The text of a plan's file. Pure.
+    package func text(_ plan: ClaimPlan) throws(JournalError) -> [UInt8] { try text(plan, .plans, plan.claim.uid) }
+
+    func write(_ text: [UInt8], ofPlan uid: String) throws(JournalError) {
+        try replace(.plans, uid, text, isDurable: true)
+        try? Files.remove(file(.plans, uid) + Self.aside)
+    }
+
+    /// True when the file of a plan has this text.
+    func isText(_ text: [UInt8], ofPlan uid: String) -> Bool {
+        (try? Files.read(file(.plans, uid), limit: ClaimPlan.sizeLimit)) == text
+    }
+
+    /// And what was set aside of it.
+    package func removePlan(_ uid: String) throws(JournalError) {
+        try remove(.plans, uid)
+        try? Files.remove(file(.plans, uid) + Self.aside)
+    }
+
+    /// True for a plan that was set aside as damaged, and that nobody has written anew or given up since.
+    package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
+
+    /// Says that the plan of a claim is lost, as if it had been set aside as damaged: until one is written or removed.
+    package func markLost(_ uid: String) throws(JournalError) {
+        let file = try checkedFile(.plans, uid) + Self.aside
+        do throws(SystemError) { try Files.replace(file, with: [], mode: 0o600, isDurable: false) } catch {
+            throw JournalError(file, "cannot be written: \(error)")
+        }
+    }
+
+    /// The claims of all files of plans, also of those that were set aside.
+    package func planUIDs() -> Set<String> { Set(Files.list(plansFolder).compactMap(Self.uid(ofChanged:))) }
+
+    /// The claim of a file of a plan, also of one that was set aside.
+    static func uid(ofChanged name: String) -> String? {
+        uid(ofFile: name.hasSuffix(aside) ? String(name.dropLast(aside.count)) : name)
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+import Linux
+
+/// States, each with a copy: written by nearside-nri.
+extension JournalFolder {
+    package func state(_ uid: String) throws(JournalError) -> ClaimState? {
+        let state: ClaimState?
+        do throws(JournalError) { state = try read(.states, uid) ?? copy(uid) } catch {
+            guard let copy = copy(uid) else { throw error }
+            state = copy
+        }
+        return state.flatMap { $0.boot == Boot.current ? $0 : nil }
+    }
+
+    /// True when something of the claim may have left the host, even if what is written of it cannot be read.
+    package func hasState(_ uid: String) -> Bool {
+        (try? checkedFile(.states, uid)).map { Files.exists($0) || Files.exists($0 + Self.copySuffix) } ?? false
+    }
+
+    /// Those of this run of the kernel: of an earlier one there is neither a namespace nor a changed interface left. A file that is
+    /// damaged, or that somebody took away, is made up for by its copy.
+    package func states() -> (states: [ClaimState], damaged: [JournalError]) {
+        let (states, damaged) = statesOfAllBoots()
+        return (states.filter { $0.boot == Boot.current }, damaged)
+    }
+
+    private func statesOfAllBoots() -> (states: [ClaimState], damaged: [JournalError]) {
+        var (states, damaged): ([ClaimState], [JournalError]) = readAll(.states)
+        let known = Set(states.map(\.claim.uid))
+        for name in Files.list(statesFolder) where name.hasSuffix(Self.copySuffix) {
+            guard let uid = Self.uid(ofFile: String(name.dropLast(Self.copySuffix.count))), !known.contains(uid) else { continue }
+            if let state = copy(uid) { states.append(state) }
+        }
+        return (states, damaged)
+    }
+
+    /// What they tell of ended with that run of the kernel.
+    package func removeStatesOfEarlierBoots() {
+        for state in statesOfAllBoots().states where state.boot != Boot.current { try? removeState(state.claim.uid) }
+    }
+
+    /// Not flushed to a disk: what it tells of does not outlive the kernel's run either. Written twice, since nothing else tells what the
+    /// host was like; where there is no room for the copy, there is none.
+    package func write(_ state: ClaimState) throws(JournalError) {
+        let file = try write(state, .states, state.claim.uid, isDurable: false)
+        try? Files.replace(file.path + Self.copySuffix, with: file.bytes, mode: 0o600, isDurable: false)
+    }
+
+    /// Writes anew those that only a copy tells of. For the program that writes states.
+    package func mend(_ states: [ClaimState]) {
+        for state in states { if let file = try? checkedFile(.states, state.claim.uid), !Files.exists(file) { try? write(state) } }
+    }
+
+    /// The copy first: alone it would tell of what is over.
+    package func removeState(_ uid: String) throws(JournalError) {
+        let copy = try checkedFile(.states, uid) + Self.copySuffix
+        do throws(SystemError) { try Files.remove(copy) } catch { throw JournalError(copy, "\(error)") }
+        try remove(.states, uid)
+    }
+
+    /// Nil when there is none that can be used.
+    private func copy(_ uid: String) -> ClaimState? {
+        guard let file = try? checkedFile(.states, uid), let bytes = try? Files.read(file + Self.copySuffix, limit: ClaimState.sizeLimit)
+        else { return nil }
+        return try? JournalDocument<ClaimState>.decode(bytes, uid: uid)
+    }
+
+    private static let copySuffix = ".copy"
+}

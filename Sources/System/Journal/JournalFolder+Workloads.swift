@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+import Linux
+
+/// Files that containers of a claim get to read: written by nearside-node.
+extension JournalFolder {
+    /// Files that containers of a claim get to read.
+    package var workloads: String { "\(path)/workloads" }
+
+    /// Copies of nearside-nri's, which nobody else can change: containers get these.
+    package var workloadCopies: String { "\(statesPath)/workloads" }
+
+    package func writeWorkload(_ text: String, _ uid: String, request: String? = nil) throws(JournalError) {
+        for part in [uid] + (request.map { [$0] } ?? []) { _ = try checkedFile(.plans, part) }
+        let file = "\(workloads)/\(WorkloadFile.name(uid, request: request))"
+        do throws(SystemError) {
+            try Files.makeFolder(workloads)
+            try Files.replace(file, with: [UInt8](text.utf8), isDurable: false)
+        } catch { throw JournalError(file, "cannot be written: \(error)") }
+    }
+
+    package func removeWorkloads(_ uid: String) throws(JournalError) {
+        for name in Files.list(workloads) where name == WorkloadFile.name(uid) || name.hasPrefix("\(uid)_") {
+            do throws(SystemError) { try Files.remove("\(workloads)/\(name)") } catch {
+                throw JournalError("\(workloads)/\(name)", "\(error)")
+            }
+        }
+    }
+}

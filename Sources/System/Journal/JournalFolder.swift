@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+import Glibc
+package import Linux
+
+/// The journal on disk: where the two daemons meet, in two folders. Each daemon writes one and only reads the other.
+///
+///     nearside-node's folder, /run/nearside:
+///         plans/CLAIM-UID.json
+///         workloads/CLAIM-UID...  for the claim's containers to read
+///         node.sock               served by nearside-node
+///         node-POD-UID.sock       likewise, by the instance in that pod, for its probes
+///         machine.json            for nearside-node alone: the devices as last published
+///         cluster.json            likewise: what the cluster was found to lack
+///     nearside-nri's folder, /run/nearside-nri:
+///         states/CLAIM-UID.json   each with a copy beside it (.json.copy)
+///         leases/CLAIM-UID_DEVICE_NETNS[_v6]
+///                                 what DHCP servers gave
+///         workloads/CLAIM-UID...  copies of nearside-node's, which containers get
+///         late/POD-UID.json
+///         nri.sock                served by nearside-nri
+///         nri.lock                held by the instance that serves
+///
+/// Each file has one writer and is replaced as a whole, so neither daemon ever waits for the other,
+/// and a reader sees all of a change or nothing of it.
+package struct JournalFolder: Sendable {
+    /// The daemon that opens the journal. It changes nothing in the folder of the other one.
+    package enum Daemon: Hashable, Sendable { case node, injector }
+
+    /// The folder of nearside-node.
+    package let path: String
+    /// The folder of nearside-nri.
+    package let statesPath: String
+    let daemon: Daemon
+
+    package init(_ path: String, states: String, for daemon: Daemon) {
+        self.path = path
+        statesPath = states
+        self.daemon = daemon
+    }
+
+    package static let defaultPath = "/run/nearside"
+    package static let defaultStatesPath = "/run/nearside-nri"
+
+    package var socket: String { "\(statesPath)/nri.sock" }
+    package var lock: String { "\(statesPath)/nri.lock" }
+    package var nodeSocket: String { "\(path)/node.sock" }
+    /// The socket of one of two instances; nil for the one that serves ``nodeSocket``.
+    package func nodeSocket(of pod: String?) -> String { pod.map { "\(path)/node-\($0).sock" } ?? nodeSocket }
+    package var machine: String { "\(path)/machine.json" }
+    package var cluster: String { "\(path)/cluster.json" }
+
+    /// Makes the folders of this daemon. They hold what the host looked like: for root alone.
+    package func make() throws(SystemError) {
+        for kind in Kind.allCases where kind.writer == daemon {
+            try Files.makeFolder(folder(kind), mode: 0o700)
+            Files.removeLeftovers(in: folder(kind))
+        }
+        Files.removeLeftovers(in: daemon == .node ? path : statesPath)
+    }
+
+    /// Marks the journal as one of this driver, for nearside-node: two drivers would overwrite each other's plans of a claim that has
+    /// devices of both.
+    ///
+    /// - Throws: when it is another driver's.
+    package func take(for driver: String) throws(JournalError) {
+        let file = "\(path)/driver"
+        var owner: String?
+        do throws(SystemError) {
+            let descriptor = try FileLock.open(file)
+            // Two drivers may start at once: the second one reads what the first has written.
+            var attempts = 0
+            while try !descriptor.tryLock() {
+                attempts += 1
+                guard attempts < 500 else { throw SystemError("lock", file, code: EWOULDBLOCK) }
+                usleep(10_000)
+            }
+            owner = String(decoding: try descriptor.readToEnd(limit: 1024), as: UTF8.self).split(separator: "\n").first.map(String.init)
+            if owner == nil { try descriptor.write(all: [UInt8]("\(driver)\n".utf8)) }
+        } catch { throw JournalError(file, "\(error)") }
+        guard owner ?? driver == driver else {
+            throw JournalError(
+                path,
+                "is the journal of the driver \(owner ?? ""); give \(driver) one of its own with --journal, and with --states to both daemons"
+            )
+        }
+    }
+
+    enum Kind: String, CaseIterable {
+        case plans, states, late
+
+        var writer: Daemon { self == .plans ? .node : .injector }
+    }
+
+    func folder(_ kind: Kind) -> String { "\(kind.writer == .node ? path : statesPath)/\(kind.rawValue)" }
+
+    func file(_ kind: Kind, _ uid: String) -> String { "\(folder(kind))/\(uid).json" }
+
+    /// Where plans, states and reports of late pods are, for those who wait for new ones.
+    package var plansFolder: String { folder(.plans) }
+    package var statesFolder: String { folder(.states) }
+    package var latePodsFolder: String { folder(.late) }
+
+    /// The claim of a file of plans or states; nil for what is none, such as a file that is being written.
+    package static func uid(ofFile name: String) -> String? {
+        name.hasSuffix(".json") && !name.hasPrefix(".") ? String(name.dropLast(5)) : nil
+    }
+
+    // MARK: Files
+
+    static let aside = ".damaged"
+
+    /// Nil when there is no such file. The daemon that writes such files sets a damaged one aside under another name, so that it is
+    /// reported once, is kept for a person, and never stops anything twice.
+    func read<Value: JournalValue>(_ kind: Kind, _ uid: String) throws(JournalError) -> Value? {
+        let file = try checkedFile(kind, uid)
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            // A link in the place of a file of the other daemon would lead to any file of this one.
+            bytes =
+                kind.writer == daemon
+                ? try Files.read(file, limit: Value.sizeLimit)
+                : try Files.readPlain("\(uid).json", in: folder(kind), limit: Value.sizeLimit)
+        } catch {
+            if error.isNotFound { return nil }
+            throw JournalError(file, "\(error)")
+        }
+        do throws(JournalTextError) { return try JournalDocument<Value>.decode(bytes, uid: uid) } catch {
+            // A newer program wrote it and may come back: it stays where it is.
+            if error.isNewer { throw JournalError(file, "\(error)") }
+            guard kind.writer == daemon, rename(file, file + Self.aside) == 0 else { throw JournalError(file, "is damaged: it \(error)") }
+            throw JournalError(file, "is damaged and was set aside as \(file + Self.aside): it \(error)")
+        }
+    }
+
+    func readAll<Value: JournalValue>(_ kind: Kind) -> ([Value], [JournalError]) {
+        var values: [Value] = []
+        var damaged: [JournalError] = []
+        for uid in Files.list(folder(kind)).compactMap(Self.uid(ofFile:)) {
+            do throws(JournalError) {
+                if let value: Value = try read(kind, uid) { values.append(value) }
+            } catch { damaged.append(error) }
+        }
+        return (values, damaged)
+    }
+
+    @discardableResult
+    func write<Value: JournalValue>(
+        _ value: Value, _ kind: Kind, _ uid: String, isDurable: Bool
+    ) throws(JournalError) -> (path: String, bytes: [UInt8]) {
+        let bytes = try text(value, kind, uid)
+        return (try replace(kind, uid, bytes, isDurable: isDurable), bytes)
+    }
+
+    /// The text of a file that holds a value. Pure.
+    func text<Value: JournalValue>(_ value: Value, _ kind: Kind, _ uid: String) throws(JournalError) -> [UInt8] {
+        let file = try checkedFile(kind, uid)
+        do throws(JournalTextError) { return try JournalDocument<Value>.encode(value, uid: uid) } catch {
+            throw JournalError(file, "cannot be written: it \(error)")
+        }
+    }
+
+    /// - Returns: the path of the file.
+    @discardableResult
+    func replace(_ kind: Kind, _ uid: String, _ bytes: [UInt8], isDurable: Bool) throws(JournalError) -> String {
+        let file = try checkedFile(kind, uid)
+        guard kind.writer == daemon else { throw JournalError(file, "is written by the other daemon alone") }
+        do throws(SystemError) { try Files.replace(file, with: bytes, mode: 0o600, isDurable: isDurable) } catch {
+            throw JournalError(file, "cannot be written: \(error)")
+        }
+        return file
+    }
+
+    func remove(_ kind: Kind, _ uid: String) throws(JournalError) {
+        let file = try checkedFile(kind, uid)
+        do throws(SystemError) { try Files.remove(file) } catch { throw JournalError(file, "\(error)") }
+    }
+
+    /// UIDs come from outside and become file names.
+    func checkedFile(_ kind: Kind, _ uid: String) throws(JournalError) -> String {
+        guard JournalNames.isUID(uid) else {
+            throw JournalError(folder(kind), "takes no claim with the UID \"\(uid.prefix(128))\"")
+        }
+        return file(kind, uid)
+    }
+}
+
+/// A file of the journal that cannot be used: which, and why.
+package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible {
+    package var file: String
+    package var text: String
+
+    package init(_ file: String, _ text: String) {
+        self.file = file
+        self.text = text
+    }
+
+    package var description: String { "\(file) \(text)" }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+import Linux
+
+/// The plans of the journal in memory: a file is read again only when it has changed.
+///
+/// nearside-node has a plan in its place before the kubelet is told that the claim is prepared, and the kernel tells of it at
+/// once; so whoever asks later never sees less. With it, what a claim costs does not grow with the claims of the node.
+///
+/// ## Concurrency model
+/// Used by one thread, or within one actor.
+package final class PlanCache {
+    private let journal: JournalFolder
+    private let damage: (JournalError) -> Void
+    private var changes: FolderChanges?
+    private var plans: [String: ClaimPlan] = [:]
+    private var lost: Set<String> = []
+    /// Claims whose plans could not be read when it was last tried: told of once.
+    private var unreadable: Set<String> = []
+    /// Texts of plans that were written here and not announced by the kernel yet.
+    private var written: [String: [UInt8]] = [:]
+
+    package init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
+        self.journal = journal
+        self.damage = damage
+    }
+
+    /// All plans that can be read, and those that could be before they could not any more.
+    package func all() -> some Collection<ClaimPlan> {
+        refresh()
+        return plans.values
+    }
+
+    /// The plan of a claim, as in ``all()``.
+    package func plan(_ uid: String) -> ClaimPlan? {
+        refresh()
+        return plans[uid]
+    }
+
+    /// Claims of which nothing is known but that their plans cannot be read, and could not be before.
+    package func lostClaims() -> Set<String> {
+        refresh()
+        return lost
+    }
+
+    /// True for a plan whose file cannot be read, or was set aside, and that nobody has written anew or given up since.
+    package func isDamaged(_ uid: String) -> Bool {
+        refresh()
+        return unreadable.contains(uid) || journal.isDamaged(uid)
+    }
+
+    /// Writes a plan, which is known from then on whatever becomes of its file: for nearside-node, which alone writes plans.
+    ///
+    /// - Parameter text: its text, where that is known.
+    package func write(_ plan: ClaimPlan, text: [UInt8]? = nil) throws(JournalError) {
+        let uid = plan.claim.uid
+        let text = if let text { text } else { try journal.text(plan) }
+        try journal.write(text, ofPlan: uid)
+        plans[uid] = plan
+        written[uid] = text
+    }
+
+    private func refresh() {
+        var found = FolderChanges.Changes.everything
+        do throws(SystemError) {
+            if let changes {
+                found = try changes.next()
+            } else {
+                changes = try FolderChanges(journal.plansFolder)
+            }
+        } catch {
+            // Without a watch everything is read each time.
+            changes = nil
+        }
+        switch found {
+        case .entries(let names): for uid in Set(names.compactMap(JournalFolder.uid(ofChanged:))) { read(uid) }
+        case .everything:
+            let found = journal.planUIDs()
+            plans = plans.filter { found.contains($0.key) }
+            lost.formIntersection(found)
+            unreadable.formIntersection(found)
+            for uid in found.sorted() { read(uid) }
+        }
+    }
+
+    /// A plan that cannot be read any more, for whatever reason, stays as it was last read: a pod is not to start without its devices
+    /// because of it. One that nobody here had read is lost.
+    private func read(_ uid: String) {
+        // What was written here is known; it is not decoded again.
+        if let text = written.removeValue(forKey: uid), plans[uid] != nil, journal.isText(text, ofPlan: uid) {
+            unreadable.remove(uid)
+            lost.remove(uid)
+            return
+        }
+        var isReadable = true
+        do throws(JournalError) {
+            let plan = try journal.plan(uid)
+            isReadable = plan != nil || !journal.isDamaged(uid)
+            if isReadable { plans[uid] = plan }
+            unreadable.remove(uid)
+        } catch {
+            isReadable = false
+            if unreadable.insert(uid).inserted { damage(error) }
+        }
+        if plans[uid] == nil, !isReadable { lost.insert(uid) } else { lost.remove(uid) }
+    }
+}

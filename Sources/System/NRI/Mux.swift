@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// NRI carries two ttrpc connections over one socket.
+///
+///      0               4               8
+///     +---------------+---------------+------ - -
+///     | connection BE | length (BE)   | bytes of that connection
+///     +---------------+---------------+------ - -
+///
+/// Source: containerd/nri, pkg/net/multiplex. There is no opening or closing of a connection.
+package enum Mux {
+    /// The plugin serves; the runtime calls.
+    package static let plugin: UInt32 = 1
+    /// The runtime serves; the plugin calls.
+    package static let runtime: UInt32 = 2
+
+    static let headerLength = 8
+    /// Nothing valid is longer: a ttrpc frame with its header.
+    package static let payloadLimit = Frame.dataLimit + Frame.headerLength
+
+    /// The runtime's reader takes a whole mux frame into the buffer of the read that asks for it, and that
+    /// buffer has 4096 bytes when a message begins. So the first frame of a message is at most that long.
+    static let firstFrame = 4096
+
+    /// A message of a connection as mux frames.
+    package static func frames(_ connection: UInt32, _ bytes: [UInt8]) -> [UInt8] {
+        func frame(_ part: ArraySlice<UInt8>) -> [UInt8] {
+            bigEndian(connection) + bigEndian(UInt32(truncatingIfNeeded: part.count)) + part
+        }
+        let first = bytes.prefix(firstFrame)
+        let rest = bytes.dropFirst(firstFrame)
+        return rest.isEmpty ? frame(first) : frame(first) + frame(rest)
+    }
+}
+
+/// Takes mux frames apart, however the bytes arrive.
+package struct MuxDecoder: Sendable {
+    /// The stream cannot be followed any further.
+    package struct Broken: Error, Hashable, Sendable, CustomStringConvertible {
+        package var description: String
+    }
+
+    private var header: [UInt8] = []
+    private var connection: UInt32 = 0
+    private var remaining = 0
+
+    package init() {}
+
+    /// The bytes for each connection, in order of arrival. Those of unknown connections are dropped, as
+    /// the protocol asks.
+    package mutating func receive(
+        _ bytes: some Collection<UInt8>
+    ) throws(Broken) -> [(connection: UInt32, bytes: [UInt8])] {
+        var parts: [(UInt32, [UInt8])] = []
+        var rest = Array(bytes)[...]
+        while !rest.isEmpty {
+            if remaining == 0 {
+                let wanted = Mux.headerLength - header.count
+                header += rest.prefix(wanted)
+                rest = rest.dropFirst(wanted)
+                guard header.count == Mux.headerLength else { break }
+                connection = header[..<4].reduce(0) { $0 << 8 | UInt32($1) }
+                let length = Int(header[4...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+                header = []
+                guard length <= Mux.payloadLimit else {
+                    throw Broken(description: "a frame of \(length) bytes for connection \(connection) cannot be")
+                }
+                remaining = length
+                continue
+            }
+            let part = rest.prefix(remaining)
+            rest = rest.dropFirst(part.count)
+            remaining -= part.count
+            if connection == Mux.plugin || connection == Mux.runtime { parts.append((connection, Array(part))) }
+        }
+        return parts
+    }
+}

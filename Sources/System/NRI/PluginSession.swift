@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import SwiftProtobuf
+
+/// What the runtime tells a plugin, in our words.
+package enum PluginEvent: Sendable {
+    /// The runtime has taken us in and says how long a call may take, in milliseconds (0: not told).
+    case configure(runtime: String, version: String, requestTimeout: Int)
+    /// All pods there are, and the sandboxes with a container that runs or is paused.
+    case synchronize(pods: [PodSandbox], running: Set<String>)
+    case runPodSandbox(PodSandbox)
+    case stopPodSandbox(PodSandbox)
+    case removePodSandbox(PodSandbox)
+    case createContainer(PodSandbox, container: String)
+}
+
+/// How an event is answered.
+package enum PluginAnswer: Hashable, Sendable {
+    case success
+    /// The runtime passes the text on.
+    case failure(String)
+    /// The container may be created; these run before it starts, and keep it from starting when they fail.
+    case hooks([CreateRuntimeHook])
+}
+
+/// An OCI hook that is run when the container's namespaces are there and its program is not (runtime-spec, createRuntime).
+package struct CreateRuntimeHook: Hashable, Sendable {
+    package var path: String
+    /// With the name of the program first.
+    package var arguments: [String]
+    /// After so long it has failed.
+    package var seconds: Int
+
+    package init(path: String, arguments: [String], seconds: Int) {
+        self.path = path
+        self.arguments = arguments
+        self.seconds = seconds
+    }
+}
+
+/// The plugin's side of NRI, without its I/O: bytes from the runtime go in, events come out, and each
+/// is answered.
+///
+/// Both forms of pod events are understood: calls of their own (NRI 0.12) and StateChange (before).
+package struct PluginSession: Sendable {
+    package enum Output: Sendable {
+        case send([UInt8])
+        /// Has to be answered by ``answer(_:failure:)``.
+        case event(PluginEvent, Token)
+        /// The runtime has accepted or refused our registration.
+        case registered(RPCFailure?)
+    }
+
+    /// Ties an answer to its call.
+    package struct Token: Sendable {
+        fileprivate var stream: UInt32
+        fileprivate var method: String
+    }
+
+    private static let pluginService = "nri.pkg.api.v1alpha1.Plugin"
+    private static let runtimeService = "nri.pkg.api.v1alpha1.Runtime"
+    /// RUN, STOP and REMOVE of pod sandboxes and CREATE of containers: known to every NRI.
+    private static let events: Int64 = 0x000f
+
+    private var mux = MuxDecoder()
+    private var plugin = Connection()
+    private var runtime = Connection()
+    private var registration: UInt32?
+    /// The parts of a list that is not complete yet.
+    private var synchronization = SynchronizeRequest()
+
+    /// Names, paths and UIDs of more pods than a node can have.
+    private static let synchronizationLimit = 1 << 20
+
+    package init() {}
+
+    /// The first message: our name and our place in the order of plugins (two digits).
+    package mutating func register(name: String, index: String) -> [UInt8] {
+        var request = ProtobufWriter()
+        request.text(1, name)
+        request.text(2, index)
+        let call = runtime.call(service: Self.runtimeService, method: "RegisterPlugin", payload: request.bytes)
+        registration = call.stream
+        return Mux.frames(Mux.runtime, call.bytes)
+    }
+
+    package mutating func receive(_ bytes: some Collection<UInt8>) throws(MuxDecoder.Broken) -> [Output] {
+        var outputs: [Output] = []
+        for part in try mux.receive(bytes) {
+            if part.connection == Mux.plugin {
+                for event in plugin.receive(part.bytes) { if let output = handle(event) { outputs.append(output) } }
+            } else {
+                for event in runtime.receive(part.bytes) {
+                    guard case .reply(let stream, let result) = event, stream == registration else { continue }
+                    if case .failure(let failure) = result {
+                        outputs.append(.registered(failure))
+                    } else {
+                        outputs.append(.registered(nil))
+                    }
+                }
+            }
+        }
+        return outputs
+    }
+
+    /// Answers an event.
+    package func answer(_ token: Token, _ answer: PluginAnswer = .success) -> [UInt8] {
+        let result: Connection.Result =
+            switch answer {
+            case .failure(let why): .failure(RPCFailure(code: RPCFailure.unknown, message: why))
+            case .success: .success(token.method == "Configure" ? Self.subscription : [])
+            case .hooks(let hooks): .success(Self.adjustment(hooks))
+            }
+        return Mux.frames(Mux.plugin, plugin.answer(token.stream, result))
+    }
+
+    /// CreateContainerResponse: adjust 1, hooks 5, create_runtime 2.
+    private static func adjustment(_ hooks: [CreateRuntimeHook]) -> [UInt8] {
+        var list = ProtobufWriter()
+        for hook in hooks {
+            var message = ProtobufWriter()
+            message.text(1, hook.path)
+            for argument in hook.arguments { message.element(2, Array(argument.utf8)) }
+            var seconds = ProtobufWriter()
+            seconds.integer(1, Int64(hook.seconds))
+            message.element(4, seconds.bytes)
+            list.element(2, message.bytes)
+        }
+        var adjustment = ProtobufWriter()
+        adjustment.element(5, list.bytes)
+        var response = ProtobufWriter()
+        response.element(1, adjustment.bytes)
+        return response.bytes
+    }
+
+    /// ConfigureResponse. All other answers without adjustment are empty.
+    private static let subscription: [UInt8] = {
+        var response = ProtobufWriter()
+        response.integer(2, events)
+        return response.bytes
+    }()
+
+    /// SynchronizeResponse: the rest of the list is awaited.
+    private static let more: [UInt8] = {
+        var response = ProtobufWriter()
+        response.integer(2, 1)
+        return response.bytes
+    }()
+
+    private mutating func handle(_ event: Connection.Event) -> Output? {
+        switch event {
+        case .send(let bytes): return .send(Mux.frames(Mux.plugin, bytes))
+        case .reply: return nil
+        case .call(let call):
+            do throws(ProtobufReader.Malformed) { return try decode(call) } catch {
+                return refuse(call, RPCFailure.invalidArgument, "the request of \(call.method) is malformed: \(error)")
+            }
+        }
+    }
+
+    private mutating func decode(_ call: Call) throws(ProtobufReader.Malformed) -> Output {
+        guard call.service == Self.pluginService else { return refuse(call, RPCFailure.unimplemented, "no service \(call.service)") }
+        let token = Token(stream: call.stream, method: call.method)
+        switch call.method {
+        case "Configure":
+            let request = try ConfigureRequest(call.payload)
+            let timeout = Int(clamping: request.requestTimeout)
+            return .event(.configure(runtime: request.runtimeName, version: request.runtimeVersion, requestTimeout: timeout), token)
+        case "Synchronize":
+            let part = try SynchronizeRequest(call.payload)
+            synchronization.pods += part.pods
+            synchronization.running.formUnion(part.running)
+            let (whole, isTooLong) = (synchronization, synchronization.size > Self.synchronizationLimit)
+            if part.more, !isTooLong { return .send(Mux.frames(Mux.plugin, plugin.answer(call.stream, .success(Self.more)))) }
+            synchronization = SynchronizeRequest()
+            if isTooLong { return refuse(call, RPCFailure.resourceExhausted, "names and paths of the pods are longer than 1 MiB") }
+            return .event(.synchronize(pods: whole.pods, running: whole.running), token)
+        case "RunPodSandbox": return .event(.runPodSandbox(try PodSandboxRequest(call.payload).pod), token)
+        case "StopPodSandbox": return .event(.stopPodSandbox(try PodSandboxRequest(call.payload).pod), token)
+        case "RemovePodSandbox": return .event(.removePodSandbox(try PodSandboxRequest(call.payload).pod), token)
+        case "CreateContainer":
+            let request = try PodSandboxRequest(call.payload)
+            return .event(.createContainer(request.pod, container: request.container.name), token)
+        case "StateChange":
+            let request = try StateChangeEvent(call.payload)
+            switch request.event {
+            case 1: return .event(.runPodSandbox(request.pod), token)
+            case 2: return .event(.stopPodSandbox(request.pod), token)
+            case 3: return .event(.removePodSandbox(request.pod), token)
+            default: return .send(answer(token))
+            }
+        case "Shutdown": return .send(answer(token))
+        default: return refuse(call, RPCFailure.unimplemented, "no method \(call.method)")
+        }
+    }
+
+    private func refuse(_ call: Call, _ code: Int32, _ message: String) -> Output {
+        .send(Mux.frames(Mux.plugin, plugin.answer(call.stream, .failure(RPCFailure(code: code, message: message)))))
+    }
+}

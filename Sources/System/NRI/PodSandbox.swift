@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A pod's sandbox as the runtime describes it, without what is not used: labels and all but one of the annotations, which can be
+/// 256 KiB for each pod.
+///
+/// Field numbers: api/nri/nri.proto.
+package struct PodSandbox: Hashable, Sendable {
+    package var id = ""
+    package var name = ""
+    /// UID of the pod in the cluster.
+    package var uid = ""
+    package var namespace = ""
+    /// Path of the network namespace; nil for a pod in the host's network.
+    package var networkNamespace: String?
+    /// Where the kubelet has the pod from, "api" among others (kubelet/types, ConfigSourceAnnotationKey); nil when it is not told.
+    package var configSource: String?
+
+    package init() {}
+
+    /// Bytes of the texts that are kept.
+    var size: Int {
+        [id, name, uid, namespace, networkNamespace ?? "", configSource ?? ""].reduce(0) { $0 + $1.utf8.count }
+    }
+
+    /// Reads more of the message: one that comes in several parts is their sum.
+    mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+        var reader = ProtobufReader(bytes)
+        while let field = try reader.next() {
+            switch field {
+            case (1, .bytes(let bytes)): id = try ProtobufReader.text(bytes)
+            case (2, .bytes(let bytes)): name = try ProtobufReader.text(bytes)
+            case (3, .bytes(let bytes)): uid = try ProtobufReader.text(bytes)
+            case (4, .bytes(let bytes)): namespace = try ProtobufReader.text(bytes)
+            case (6, .bytes(let bytes)):
+                let (key, value) = try Self.pair(bytes)
+                if key.elementsEqual("kubernetes.io/config.source".utf8) { configSource = try ProtobufReader.text(value) }
+            case (8, .bytes(let bytes)): try mergeLinux(bytes)
+            default: continue
+            }
+        }
+    }
+
+    private mutating func mergeLinux(_ bytes: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+        var reader = ProtobufReader(bytes)
+        while let field = try reader.next() {
+            guard case (5, .bytes(let bytes)) = field else { continue }
+            let (type, path) = try Self.pair(bytes)
+            if networkNamespace == nil, !path.isEmpty, type.elementsEqual("network".utf8) {
+                networkNamespace = try ProtobufReader.text(path)
+            }
+        }
+    }
+
+    /// Fields 1 and 2: an entry of a map, and a namespace with its type and path.
+    private static func pair(
+        _ bytes: ArraySlice<UInt8>
+    ) throws(ProtobufReader.Malformed) -> (first: ArraySlice<UInt8>, second: ArraySlice<UInt8>) {
+        var pair: (ArraySlice<UInt8>, ArraySlice<UInt8>) = ([], [])
+        var reader = ProtobufReader(bytes)
+        while let field = try reader.next() {
+            switch field {
+            case (1, .bytes(let bytes)): pair.0 = bytes
+            case (2, .bytes(let bytes)): pair.1 = bytes
+            default: continue
+            }
+        }
+        return pair
+    }
+}

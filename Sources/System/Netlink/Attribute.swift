@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import CLinux
+
+/// A netlink attribute: a type and a value.
+///
+///      0       2       4
+///     +-------+-------+---------------- - -+---------+
+///     | len   | type  | value (len - 4)    | to 4    |
+///     +-------+-------+---------------- - -+---------+
+///
+/// Source: linux/netlink.h, struct nlattr. The top bits of the type are flags (nested, byte order).
+package struct Attribute: Hashable, Sendable {
+    package var type: UInt16
+    package var value: ArraySlice<UInt8>
+
+    /// Walks a block of attributes. A length that is too short or too long ends the walk with `nil`
+    /// for the whole block: half a message is no message.
+    package static func list(_ bytes: ArraySlice<UInt8>) -> [Attribute]? {
+        var attributes: [Attribute] = []
+        return each(bytes) { attributes.append($0) } ? attributes : nil
+    }
+
+    /// Walks a block without collecting it; false when a length does not fit.
+    package static func each(_ bytes: ArraySlice<UInt8>, _ body: (Attribute) -> Void) -> Bool {
+        var reader = ByteReader(bytes)
+        while reader.remaining >= 4 {
+            guard let length = reader.integer(UInt16.self), let type = reader.integer(UInt16.self),
+                length >= 4, let value = reader.take(Int(length) - 4)
+            else { return false }
+            body(Attribute(type: type & 0x3fff, value: value))
+            // The last attribute of a block may lack its padding.
+            _ = reader.skip(min(reader.remaining, (4 - Int(length) % 4) % 4))
+        }
+        return true
+    }
+
+    package func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
+        var reader = ByteReader(value)
+        return reader.integer(type)
+    }
+
+    /// Text without its final zero.
+    package var text: String {
+        String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    package var nested: [Attribute]? { Attribute.list(value) }
+
+    /// As it was on the wire, with its padding.
+    var bytes: [UInt8] {
+        var builder = MessageBuilder()
+        builder.attribute(Int(type), value)
+        return builder.body
+    }
+}
+
+extension [Attribute] {
+    package subscript(type type: Int) -> Attribute? {
+        first { Int($0.type) == type }
+    }
+}
+
+/// Builds a netlink message from its family header and attributes; lengths are filled in at the end.
+package struct MessageBuilder: Sendable {
+    package private(set) var body: [UInt8]
+
+    package init(_ body: [UInt8] = []) {
+        self.body = body
+    }
+
+    package mutating func integer(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value) { body += $0 }
+    }
+
+    package mutating func attribute(_ type: Int, _ value: some Sequence<UInt8>) {
+        let start = body.count
+        body += [0, 0]
+        integer(UInt16(truncatingIfNeeded: type))
+        body += value
+        close(start)
+    }
+
+    package mutating func attribute(_ type: Int, integer value: some FixedWidthInteger) {
+        attribute(type, withUnsafeBytes(of: value) { [UInt8]($0) })
+    }
+
+    package mutating func attribute(_ type: Int, text: String) {
+        attribute(type, Array(text.utf8) + [0])
+    }
+
+    package mutating func nested(_ type: Int, _ build: (inout MessageBuilder) -> Void) {
+        let start = body.count
+        body += [0, 0]
+        integer(UInt16(truncatingIfNeeded: type) | UInt16(NLA_F_NESTED))
+        build(&self)
+        close(start)
+    }
+
+    /// Attributes that are laid out already.
+    mutating func raw(_ bytes: [UInt8]) { body += bytes }
+
+    private mutating func close(_ start: Int) {
+        let length = UInt16(truncatingIfNeeded: body.count - start)
+        withUnsafeBytes(of: length) { body.replaceSubrange(start..<start + 2, with: $0) }
+        body += [UInt8](repeating: 0, count: (4 - body.count % 4) % 4)
+    }
+}

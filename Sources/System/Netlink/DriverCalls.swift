@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+import CLinux
+import Glibc
+package import Linux
+
+/// Reads and restores ``DriverSettings`` of one interface.
+///
+/// A driver without a part costs one call for it. Everything that a driver tells is bounded by ``DriverSettings/Limit``.
+package struct DriverCalls {
+    let interface: String
+    /// Makes a call of ioctl(2) with these bytes, which it can change: 0, or an errno.
+    let call: (_ request: UInt, _ bytes: inout [UInt8]) -> Int32
+
+    package init(interface: String, call: @escaping (_ request: UInt, _ bytes: inout [UInt8]) -> Int32) {
+        self.interface = interface
+        self.call = call
+    }
+
+    /// Requests of linux/sockios.h.
+    package enum Request {
+        package static let ethtool: UInt = 0x8946
+        package static let setTimestamping: UInt = 0x89b0
+        package static let getTimestamping: UInt = 0x89b1
+    }
+
+    /// Refusals that say that a driver does not have a part, or does not tell it while the interface is down or busy.
+    private static let absent: Set<Int32> = [EOPNOTSUPP, EINVAL, ENOTTY, ENODEV, ENETDOWN, EBUSY, EPERM]
+
+    private func checked(_ operation: String, _ bytes: inout [UInt8], _ request: UInt = Request.ethtool) throws(SystemError) {
+        let code = call(request, &bytes)
+        if code != 0 { throw SystemError(operation, interface, code: code) }
+    }
+
+    /// True when the driver has answered, false when it does not have what is asked for.
+    private func asked(_ operation: String, _ bytes: inout [UInt8], _ request: UInt = Request.ethtool) throws(SystemError) -> Bool {
+        let code = call(request, &bytes)
+        if Self.absent.contains(code) { return false }
+        if code != 0 { throw SystemError(operation, interface, code: code) }
+        return true
+    }
+
+    // MARK: Reading
+
+    /// - Throws: when the driver fails, or tells of more than ``DriverSettings/Limit``.
+    package func settings() throws(SystemError) -> DriverSettings {
+        var settings = DriverSettings()
+        if let (rules, choosesLocations) = try rules() { (settings.rules, settings.choosesLocations) = (rules, choosesLocations) }
+        settings.hashFields = try hashFields()
+        settings.contexts = try contexts()
+        var timestamping = [UInt8](repeating: 0, count: 12)
+        if try asked("read hardware timestamping of", &timestamping, Request.getTimestamping) {
+            settings.timestamping = HexBytes(timestamping)
+        }
+        return settings
+    }
+
+    private func rules() throws(SystemError) -> (rules: [FlowRule], choosesLocations: Bool)? {
+        var count = FlowCall(ETHTOOL_GRXCLSRLCNT)
+        guard try asked("count n-tuple rules of", &count.bytes) else { return nil }
+        let total = Int(count.count)
+        guard total <= DriverSettings.Limit.rules else { throw SystemError("list \(total) n-tuple rules of", interface, code: E2BIG) }
+        guard total > 0 else { return ([], count.choosesLocations) }
+        var list = FlowCall(ETHTOOL_GRXCLSRLALL, locations: total)
+        list.count = UInt32(total)
+        try checked("list n-tuple rules of", &list.bytes)
+        var rules: [FlowRule] = []
+        for location in list.locations(atMost: total).sorted() {
+            var read = FlowCall(ETHTOOL_GRXCLSRULE)
+            read.location = location
+            try checked("read n-tuple rule \(location) of", &read.bytes)
+            if var rule = read.rule {
+                rule.location = location
+                rules.append(rule)
+            }
+        }
+        return (rules, count.choosesLocations)
+    }
+
+    private func hashFields() throws(SystemError) -> [HashFields] {
+        var all: [HashFields] = []
+        for flow in HashFields.flows {
+            var read = FlowCall(ETHTOOL_GRXFH)
+            read.flow = flow
+            let hasFields = try asked("read RSS hash fields of", &read.bytes)
+            if hasFields { all.append(HashFields(flow: flow, fields: read.data)) }
+            // A driver that has none for TCP has none at all.
+            if !hasFields, flow == HashFields.flows[0] { break }
+        }
+        return all
+    }
+
+    private func contexts() throws(SystemError) -> [RSSContext]? {
+        guard let own = try context(0) else { return nil }
+        var all = [own]
+        for number in 1...DriverSettings.Limit.contexts {
+            var probe = SpreadingCall(ETHTOOL_GRSSH, number)
+            let code = call(Request.ethtool, &probe.bytes)
+            if code == EOPNOTSUPP { break }
+            if code == 0, let found = try context(number, probe) { all.append(found) }
+        }
+        return all
+    }
+
+    private func context(_ number: UInt32) throws(SystemError) -> RSSContext? {
+        var probe = SpreadingCall(ETHTOOL_GRSSH, number)
+        return try asked("read RSS of", &probe.bytes) ? try context(number, probe) : nil
+    }
+
+    /// - Parameter probe: the answer that tells sizes.
+    private func context(_ number: UInt32, _ probe: SpreadingCall) throws(SystemError) -> RSSContext? {
+        let (entries, keyBytes) = (Int(probe.tableSize), Int(probe.keySize))
+        guard entries <= DriverSettings.Limit.tableEntries, keyBytes <= DriverSettings.Limit.keyBytes else {
+            throw SystemError("read a table of \(entries) entries and a key of \(keyBytes) bytes for RSS of", interface, code: E2BIG)
+        }
+        var read = SpreadingCall(ETHTOOL_GRSSH, number, entries: entries, keyBytes: keyBytes)
+        try checked("read RSS context \(number) of", &read.bytes)
+        return read.context(entries: entries, keyBytes: keyBytes)
+    }
+
+    // MARK: Restoring
+
+    /// Sets what is not as recorded, as far as the driver takes it: for a driver that is to be told other things first.
+    package func prepare(_ record: DriverSettings) throws(SystemError) {
+        let now = try settings()
+        let parts = now.differences(from: record)
+        _ = apply(record, parts, now, isFinal: false)
+    }
+
+    /// Sets what is not as recorded, and reads it again.
+    ///
+    /// - Returns: the parts that the driver has not taken back, each with the first refusal.
+    package func restore(_ record: DriverSettings) throws(SystemError) -> [String] {
+        var refusals: [DriverSettings.Part: String] = [:]
+        var parts: [DriverSettings.Part] = []
+        // What one part is refused for can be in another one.
+        for attempt in 0...2 {
+            let now = try settings()
+            parts = now.differences(from: record)
+            if parts.isEmpty || attempt == 2 { break }
+            refusals = apply(record, parts, now, isFinal: true)
+        }
+        return parts.map { part in "\(part): \(refusals[part] ?? "the driver has not taken them back")" }
+    }
+
+    private func apply(
+        _ record: DriverSettings, _ parts: [DriverSettings.Part], _ now: DriverSettings, isFinal: Bool
+    ) -> [DriverSettings.Part: String] {
+        var refusals: [DriverSettings.Part: String] = [:]
+        func attempt(_ part: DriverSettings.Part, _ operation: String, _ bytes: [UInt8], _ request: UInt = Request.ethtool) -> [UInt8]? {
+            var bytes = bytes
+            let code = call(request, &bytes)
+            if code == 0 { return bytes }
+            if refusals[part] == nil { refusals[part] = "cannot \(operation): \(SystemError.text(of: code))" }
+            return nil
+        }
+        // Rules go before the contexts that they lead to, and come after them.
+        for rule in parts.contains(.rules) ? record.foreign(in: now.rules ?? []) : [] {
+            var delete = FlowCall(ETHTOOL_SRXCLSRLDEL)
+            delete.location = rule.location
+            _ = attempt(.rules, "delete rule \(rule.location)", delete.bytes)
+        }
+        if parts.contains(.contexts), let before = record.contexts {
+            restore(before, now.contexts ?? [], isFinal) { attempt(.contexts, $0, $1) }
+        }
+        for entry in parts.contains(.hashFields) ? record.hashFieldsMissing(from: now.hashFields) : [] {
+            var set = FlowCall(ETHTOOL_SRXFH)
+            (set.flow, set.data) = (entry.flow, entry.fields)
+            _ = attempt(.hashFields, "set the fields of flow type \(entry.flow)", set.bytes)
+        }
+        for var rule in parts.contains(.rules) ? record.missing(from: now.rules ?? []) : [] {
+            var insert = FlowCall(ETHTOOL_SRXCLSRLINS)
+            let location = rule.location
+            if record.choosesLocations { rule.location = UInt32.max }  // RX_CLS_LOC_ANY
+            insert.rule = rule
+            _ = attempt(.rules, "insert rule \(location)", insert.bytes)
+        }
+        if parts.contains(.timestamping), let timestamping = record.timestamping {
+            _ = attempt(.timestamping, "set it", timestamping.bytes, Request.setTimestamping)
+        }
+        return refusals
+    }
+
+    private func restore(
+        _ record: [RSSContext], _ now: [RSSContext], _ isFinal: Bool, _ attempt: (_ operation: String, _ bytes: [UInt8]) -> [UInt8]?
+    ) {
+        for context in now where !record.contains(where: { $0.number == context.number }) {
+            _ = attempt("delete RSS context \(context.number)", SpreadingCall(ETHTOOL_SRSSH, context.number).bytes)
+        }
+        for context in record {
+            let current = now.first { $0.number == context.number }
+            if current == context { continue }
+            if current == nil {
+                // The driver gives the number that it likes.
+                let new = SpreadingCall(setting: context, unlike: nil, number: UInt32.max)  // ETH_RXFH_CONTEXT_ALLOC
+                let answer = attempt("make RSS context \(context.number) again", new.bytes).map(SpreadingCall.init(bytes:))
+                if let answer, answer.number != context.number {
+                    _ = attempt("delete RSS context \(answer.number)", SpreadingCall(ETHTOOL_SRSSH, answer.number).bytes)
+                }
+                continue
+            }
+            var set = SpreadingCall(setting: context, unlike: current, number: context.number)
+            if context.number == 0, context.queues != nil, current?.table != context.table {
+                // The kernel keeps in mind whether somebody has set a table; so one that the driver makes by itself is asked of it.
+                set = SpreadingCall(setting: context, unlike: current, number: 0, hasDefaultTable: true)
+                let isTaken = attempt("set the default table", set.bytes) != nil
+                let table = isTaken ? (try? self.context(0))??.table : nil
+                if table == context.table || !isFinal { continue }
+                set = SpreadingCall(setting: context, unlike: current, number: 0)
+            }
+            _ = attempt("set RSS context \(context.number)", set.bytes)
+        }
+    }
+}
+
+/// A socket for calls to drivers of interfaces.
+package struct DriverSocket {
+    private let socket: Descriptor
+
+    /// In the namespace of the calling thread.
+    package init() throws(SystemError) {
+        socket = Descriptor(
+            owning: try Linux.checked("open", "socket") {
+                Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            })
+    }
+
+    package func calls(to interface: String) -> DriverCalls {
+        DriverCalls(interface: interface) { [socket] request, bytes in
+            bytes.withUnsafeMutableBytes { buffer in
+                while CLinux_interface_call(socket.raw, request, interface, buffer.baseAddress) != 0 {
+                    let code = Glibc.errno
+                    if code != EINTR { return code }
+                }
+                return 0
+            }
+        }
+    }
+}

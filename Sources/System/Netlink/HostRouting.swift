@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+import Glibc
+
+/// Kernel tables that decide which interfaces the host uses: links, addresses, routes, rules and next hops of its network namespace.
+///
+/// The rules are applied by `nearside-node`, which does not publish such interfaces, and again by `nearside-nri`, which does not take
+/// them whatever a plan says.
+package struct HostRouting: Sendable {
+    /// A destination that the host has to reach, and the route that the kernel takes to it.
+    package struct Path: Sendable {
+        package var use: HostUse
+        package var route: Route
+
+        package init(_ use: HostUse, _ route: Route) {
+            self.use = use
+            self.route = route
+        }
+    }
+
+    package var links: [Link]
+    package var addresses: [InterfaceAddress]
+    package var routes: [Route]
+    package var rules: [Rule]
+    package var nextHops: [UInt32: NextHop]
+    package var paths: [Path] = []
+
+    package init(
+        links: [Link], addresses: [InterfaceAddress], routes: [Route], rules: [Rule] = [], nextHops: [UInt32: NextHop] = [:]
+    ) {
+        self.links = links
+        self.addresses = addresses
+        self.routes = routes
+        self.rules = rules
+        self.nextHops = nextHops
+    }
+
+    /// The uses of interfaces by the host, by the interface's index; the weightiest of each. The loopback has none.
+    ///
+    /// - Parameter nodeAddresses: addresses under which the node is known to the cluster.
+    package func uses(nodeAddresses: [IPAddress] = []) -> [Int32: HostUse] {
+        var uses: [Int32: HostUse] = [:]
+        func note(_ interfaces: [Int32], _ use: HostUse) { for index in interfaces where uses[index] == nil { uses[index] = use } }
+        var own = Set(nodeAddresses)
+        for route in routes where route.isDefaultInEffect && !isOfItsOwn(route) {
+            note(interfaces(of: route), HostUse(.defaultRoute))
+            if let source = route.source { own.insert(source) }
+        }
+        for address in addresses where own.contains(address.prefix.address) {
+            note([address.index], HostUse(.nodeAddress, address.prefix.address.description))
+        }
+        for route in routes {
+            guard let source = route.source, own.contains(source) else { continue }
+            note(interfaces(of: route), HostUse(.nodeAddress, source.description))
+        }
+        for path in paths { note(interfaces(of: path.route), path.use) }
+        for link in links where link.isLoopback { uses[link.index] = nil }
+        spread(&uses)
+        let names = Dictionary(links.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
+        for link in links {
+            if let lower = link.lower { note([lower], HostUse(.upperInterface, link.name)) }
+            if let master = link.master { note([link.index], HostUse(.port, names[master] ?? String(master))) }
+        }
+        for route in routes where hasGateway(route) && !isOfItsOwn(route) {
+            note(interfaces(of: route), HostUse(.gatewayRoute, route.description))
+        }
+        return uses
+    }
+
+    /// Gives a use to the whole stack of an interface: to all that it is stacked on and that is stacked on it.
+    private func spread(_ uses: inout [Int32: HostUse]) {
+        var neighbours: [Int32: [Int32]] = [:]
+        for link in links {
+            for other in [link.lower, link.master].compactMap({ $0 }) {
+                neighbours[link.index, default: []].append(other)
+                neighbours[other, default: []].append(link.index)
+            }
+        }
+        // Ports of Open vSwitch are enslaved to its datapath, but an internal port, which holds the address, is
+        // not: nothing tells which datapath it is of.
+        let datapaths = links.filter { $0.kind == "openvswitch" }.map(\.index)
+        for (one, other) in zip(datapaths, datapaths.dropFirst()) {
+            neighbours[one, default: []].append(other)
+            neighbours[other, default: []].append(one)
+        }
+        let names = Dictionary(links.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
+        // In order of indices, so that the same host always gives the same reasons.
+        var open = uses.keys.sorted(by: >)
+        while let index = open.popLast() {
+            guard let use = uses[index] else { continue }
+            for other in neighbours[index] ?? [] where uses[other] == nil {
+                uses[other] = HostUse(use.kind, use.object, stackedWith: use.stackedWith ?? names[index])
+                open.append(other)
+            }
+        }
+    }
+
+    /// All interfaces that a route can lead to, with those of the next hop object it refers to.
+    private func interfaces(of route: Route) -> [Int32] {
+        route.interfaces + (route.nextHopID.map { members(of: $0).compactMap(\.interface) } ?? [])
+    }
+
+    private func hasGateway(_ route: Route) -> Bool {
+        route.gateway != nil || route.nextHops != nil || route.hasForeignGateway
+            || route.nextHopID.map { members(of: $0).contains(where: \.hasGateway) } == true
+    }
+
+    /// A group has single ways only: the kernel takes no group into another.
+    private func members(of id: UInt32) -> [NextHop] {
+        guard let nextHop = nextHops[id] else { return [] }
+        return [nextHop] + nextHop.members.compactMap { nextHops[$0] }
+    }
+
+    /// True for a route in a table that only the interface's own addresses look up, as fabrics with a network for each NIC have it: no
+    /// traffic of the node depends on it. A table that other addresses look up too, as those of pods do on some clouds, is another matter.
+    private func isOfItsOwn(_ route: Route) -> Bool {
+        guard route.table != Route.mainTable, route.nextHops == nil else { return false }
+        let interfaces = Set(interfaces(of: route))
+        guard interfaces.count == 1 else { return false }
+        let own = addresses.filter { interfaces.contains($0.index) }.map(\.prefix.address)
+        let leading = rules.filter { $0.table == route.table }
+        return !leading.isEmpty
+            && leading.allSatisfy { rule in
+                guard let source = rule.source, !rule.isInverted, source.length == source.address.bitCount else { return false }
+                return own.contains(source.address)
+            }
+    }
+}
+
+extension Link {
+    /// The interface of the same namespace that it is stacked on. The peer of a veth is the other end of a cable, not a part of the
+    /// same stack.
+    package var lower: Int32? { linkNamespace == nil && kind != "veth" && kind != "netkit" && link != index ? link : nil }
+}
+
+extension Route {
+    /// True for a default route, and for a part of one: a half, a quarter or an eighth of all addresses, or all that are routed on the
+    /// Internet (2000::/3), stand for it.
+    fileprivate var isDefaultInEffect: Bool { isDefault || (destination.map { $0.length <= 3 } ?? true) }
+}
+
+extension NetlinkSocket {
+    /// Reads what decides which interfaces the host itself uses.
+    ///
+    /// - Parameter links: those of the namespace, if they have been read already.
+    package func hostRouting(links: [Link]? = nil) throws(NetlinkError) -> HostRouting {
+        let known: [Link]
+        if let links { known = links } else { known = try self.links() }
+        // A table can have a million routes. Of those that differ in their destinations only, the first says all about interfaces.
+        var seen: Set<Route> = []
+        var others: [Route] = []
+        let defaults = try self.routes(where: { route in
+            if route.isDefaultInEffect { return true }
+            var likewise = route
+            (likewise.destination, likewise.priority) = (nil, nil)
+            // Kept apart: a dump that is begun anew shows them a second time.
+            if seen.insert(likewise).inserted { others.append(route) }
+            return false
+        })
+        var routing = HostRouting(links: known, addresses: try addresses(), routes: defaults + others)
+        // A kernel without them (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
+        do throws(NetlinkError) { routing.rules = try rules() } catch { if error.code != EOPNOTSUPP { throw error } }
+        if routing.routes.contains(where: { $0.nextHopID != nil }) { routing.nextHops = try nextHops() }
+        return routing
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NRIMessages
+package import Linux
+import NRI
+package import SwiftProtobuf
+
+/// The container runtime's side of NRI: takes a plugin in and calls it.
+///
+/// It blocks: one call at a time, as a runtime holds its lock while plugins run.
+package final class RuntimePeer {
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// How pod events are sent.
+    package enum Dialect: Sendable {
+        /// As StateChange: NRI up to 0.11.
+        case stateChange
+        /// As calls of their own: NRI 0.12.
+        case calls
+    }
+
+    private let socket: Descriptor
+    private let dialect: Dialect
+    private var mux = MuxDecoder()
+    private var plugin = Connection()
+    private var runtime = Connection()
+    /// Our name for the plugin, after it has registered.
+    package private(set) var pluginName = ""
+    package private(set) var subscribedEvents: Int32 = 0
+
+    private static let service = "nri.pkg.api.v1alpha1.Plugin"
+
+    /// Waits for a plugin, configures and synchronises it.
+    package init(
+        listener: Descriptor, dialect: Dialect = .stateChange, pods: [NRIPodSandbox] = [],
+        containers: [NRIContainer] = [], requestTimeout: Int = 2000,
+        patience: Int = 60_000, seconds: Double = 10
+    ) throws {
+        guard try !Poller.readable([listener], milliseconds: Int(seconds * 1000)).isEmpty else {
+            throw Failure(description: "no plugin came")
+        }
+        socket = try UnixSocket.accept(listener)
+        self.dialect = dialect
+        // A real one waits for as long as it says, and then goes on without the plugin.
+        try UnixSocket.setTimeout(socket, milliseconds: patience)
+        try awaitRegistration()
+        var configure = NRIConfigureRequest()
+        configure.runtimeName = "testbed"
+        configure.runtimeVersion = "v1"
+        configure.requestTimeout = Int64(requestTimeout)
+        configure.registrationTimeout = 5000
+        let configured: NRIConfigureResponse = try call("Configure", configure)
+        subscribedEvents = configured.events
+        var synchronize = NRISynchronizeRequest()
+        synchronize.pods = pods
+        synchronize.containers = containers
+        let _: NRISynchronizeResponse = try call("Synchronize", synchronize)
+    }
+
+    // MARK: Events
+
+    package func run(_ pod: NRIPodSandbox) throws { try send(.runPodSandbox, "RunPodSandbox", pod) }
+    package func stop(_ pod: NRIPodSandbox) throws { try send(.stopPodSandbox, "StopPodSandbox", pod) }
+    package func remove(_ pod: NRIPodSandbox) throws { try send(.removePodSandbox, "RemovePodSandbox", pod) }
+
+    @discardableResult
+    package func create(_ container: NRIContainer, in pod: NRIPodSandbox) throws -> NRICreateContainerResponse {
+        var request = NRICreateContainerRequest()
+        request.pod = pod
+        request.container = container
+        return try call("CreateContainer", request)
+    }
+
+    private func send(_ event: NRIEvent, _ method: String, _ pod: NRIPodSandbox) throws {
+        switch dialect {
+        case .stateChange:
+            var change = NRIStateChangeEvent()
+            change.event = event
+            change.pod = pod
+            let _: NRIEmpty = try call("StateChange", change)
+        case .calls:
+            var request = NRIPodSandboxRequest()
+            request.pod = pod
+            let _: NRIEmpty = try call(method, request)
+        }
+    }
+
+    // MARK: Wire
+
+    private func awaitRegistration() throws {
+        while pluginName.isEmpty {
+            for (connection, bytes) in try receive() where connection == Mux.runtime {
+                for case .call(let call) in runtime.receive(bytes) {
+                    guard call.method == "RegisterPlugin" else { continue }
+                    pluginName = try NRIRegisterPluginRequest(serializedBytes: Array(call.payload)).pluginName
+                    try UnixSocket.send(Mux.frames(Mux.runtime, runtime.answer(call.stream, .success([]))), to: socket)
+                }
+            }
+        }
+    }
+
+    package func call<Answer: Message>(_ method: String, _ request: some Message) throws -> Answer {
+        let (stream, bytes) = plugin.call(service: Self.service, method: method, payload: try request.serializedBytes())
+        try UnixSocket.send(Mux.frames(Mux.plugin, bytes), to: socket)
+        while true {
+            for (connection, bytes) in try receive() where connection == Mux.plugin {
+                for case .reply(stream, let result) in plugin.receive(bytes) {
+                    switch result {
+                    case .success(let payload): return try Answer(serializedBytes: payload)
+                    case .failure(let failure): throw failure
+                    }
+                }
+            }
+        }
+    }
+
+    private func receive() throws -> [(connection: UInt32, bytes: [UInt8])] {
+        let (bytes, _) = try UnixSocket.receive(from: socket)
+        if bytes.isEmpty { throw Failure(description: "the plugin closed the connection") }
+        return try mux.receive(bytes)
+    }
+}
+
+extension NRIPodSandbox {
+    /// A pod's sandbox as a runtime describes it.
+    package static func testbed(
+        id: String, uid: String, name: String, namespace: String = "default", networkNamespace: String?
+    ) -> NRIPodSandbox {
+        var pod = NRIPodSandbox()
+        (pod.id, pod.uid, pod.name, pod.namespace) = (id, uid, name, namespace)
+        if let networkNamespace {
+            var entry = NRILinuxNamespace()
+            entry.type = "network"
+            entry.path = networkNamespace
+            pod.linux.namespaces = [entry]
+        }
+        return pod
+    }
+
+    /// Path of the pod's network namespace; nil for a pod in the host's network.
+    package var networkNamespace: String? { linux.namespaces.first { $0.type == "network" && !$0.path.isEmpty }?.path }
+}
