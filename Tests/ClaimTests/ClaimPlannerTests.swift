@@ -138,6 +138,21 @@ struct ClaimPlannerTests {
     }
 
     @Test
+    func `an interface that is stacked on the host's has another name than that one, unless the claim says so`() throws {
+        let planner = try Self.planner()
+        func name(_ interface: [String: JSONValue]) throws -> String? {
+            let config = AllocationConfig(
+                source: .fromClaim, opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interface": .object(interface)])))
+            return try planner.plan(Self.claim([("nic", Self.nic)], config: [config]), others: []).plan.devices[0].interface?.name
+        }
+        let stacked: [String: JSONValue] = ["subInterface": .object(["type": .string("macvlan")])]
+        let host = try #require(planner.devices[Self.nic]?.netdevs.first?.name)
+        #expect(try name([:]) == host)
+        #expect(try name(stacked) == String("p-\(host)".prefix(15)))
+        #expect(try name(stacked.merging(["name": .string("fabric")]) { $1 }) == "fabric")
+    }
+
+    @Test
     func `functions of one IOMMU group go to one claim, and not to two`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let group = CharDevice(path: "/dev/vfio/41", major: 511, minor: 3)

@@ -100,6 +100,27 @@ struct JournalTests {
     }
 
     @Test
+    func `plans beyond the room for all of them count as lost until there is room again`() throws {
+        let (journal, scratch) = try folder()
+        let injector = try other(scratch, .injector)
+        var plans: [ClaimPlan] = []
+        for number in 1...3 {
+            var plan = Self.plan
+            plan.claim.uid = "u-\(number)"
+            try journal.write(plan)
+            plans.append(plan)
+        }
+        let size = try Files.read(scratch("journal/plans/u-1.json")).count
+        var told: [JournalError] = []
+        let cache = PlanCache(injector, room: 2 * size) { told.append($0) }
+        #expect(cache.lostClaims() == ["u-3"] && Set(cache.all()) == Set(plans.prefix(2)))
+        #expect(told.map(\.file) == [scratch("journal/plans/u-3.json")])
+        try journal.removePlan("u-1")
+        try journal.write(plans[2])
+        #expect(cache.lostClaims().isEmpty && Set(cache.all()) == Set(plans.suffix(2)))
+    }
+
+    @Test
     func `neither daemon changes what the other one has written`() throws {
         let (journal, scratch) = try folder()
         let injector = try other(scratch, .injector)

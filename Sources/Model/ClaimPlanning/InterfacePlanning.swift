@@ -19,6 +19,9 @@ package struct InterfaceFacts: Hashable, Sendable {
 }
 
 extension ClaimPlanner {
+    /// Kernels before 6.13 do not make an interface in a pod under a name that an interface of the host has (rtnl_newlink).
+    private static func defaultName(_ host: String, isStacked: Bool) -> String { isStacked ? String("p-\(host)".prefix(15)) : host }
+
     /// How the interface of a device is to be in the pod; nil for a device without one.
     ///
     /// - Parameter place: of the interfaces with the same configuration, which this is.
@@ -32,7 +35,7 @@ extension ClaimPlanner {
             // It stays with whoever has it.
             return nil
         }
-        var name = config.name ?? netdev.name
+        var name = config.name ?? Self.defaultName(netdev.name, isStacked: config.child != nil)
         if config.name != nil, count > 1 {
             // One name for several devices: they are numbered.
             name += String(place)

@@ -36,6 +36,9 @@ extension JournalFolder {
         (try? Files.read(file(.plans, uid), limit: ClaimPlan.sizeLimit)) == text
     }
 
+    /// Bytes of the file of a plan; nil when there is none.
+    func size(ofPlan uid: String) -> Int? { Files.size(file(.plans, uid)) }
+
     /// And what was set aside of it.
     package func removePlan(_ uid: String) throws(JournalError) {
         try remove(.plans, uid)

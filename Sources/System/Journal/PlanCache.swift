@@ -12,6 +12,10 @@ import Linux
 /// Used by one thread, or within one actor.
 package final class PlanCache {
     private let journal: JournalFolder
+    /// Bytes of files that are kept as plans at most: whoever writes them must not fill the memory of whoever reads them. One that is
+    /// beyond them counts as one that cannot be read.
+    private let room: Int
+    private var sizes: [String: Int] = [:]
     private let damage: (JournalError) -> Void
     private var changes: FolderChanges?
     private var plans: [String: ClaimPlan] = [:]
@@ -21,8 +25,12 @@ package final class PlanCache {
     /// Texts of plans that were written here and not announced by the kernel yet.
     private var written: [String: [UInt8]] = [:]
 
-    package init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
+    /// - Parameters:
+    ///   - room: bytes of all plan files that are kept; by default those of 1,600 claims of 16 KiB.
+    ///   - damage: is told of each plan that cannot be read.
+    package init(_ journal: JournalFolder, room: Int = 25 << 20, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
+        self.room = room
         self.damage = damage
     }
 
@@ -78,6 +86,7 @@ package final class PlanCache {
         case .everything:
             let found = journal.planUIDs()
             plans = plans.filter { found.contains($0.key) }
+            sizes = sizes.filter { found.contains($0.key) }
             lost.formIntersection(found)
             unreadable.formIntersection(found)
             for uid in found.sorted() { read(uid) }
@@ -95,6 +104,7 @@ package final class PlanCache {
         }
         var isReadable = true
         do throws(JournalError) {
+            try takeRoom(uid)
             let plan = try journal.plan(uid)
             isReadable = plan != nil || !journal.isDamaged(uid)
             if isReadable { plans[uid] = plan }
@@ -104,5 +114,13 @@ package final class PlanCache {
             if unreadable.insert(uid).inserted { damage(error) }
         }
         if plans[uid] == nil, !isReadable { lost.insert(uid) } else { lost.remove(uid) }
+    }
+
+    private func takeRoom(_ uid: String) throws(JournalError) {
+        sizes[uid] = journal.size(ofPlan: uid)
+        let all = sizes.values.reduce(0, +)
+        guard all > room else { return }
+        sizes[uid] = nil
+        throw JournalError(journal.file(.plans, uid), "is beyond the \(room) bytes that all plans together may have")
     }
 }

@@ -29,6 +29,12 @@ package enum Files {
             nanoseconds: Int(status.st_ctim.tv_nsec))
     }
 
+    /// Bytes of the file at the path, a link not followed; nil when there is none.
+    package static func size(_ path: String) -> Int? {
+        var status = stat()
+        return lstat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
     package static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0
     }
