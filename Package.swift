@@ -177,7 +177,7 @@ let targets: [Target] = [
     // Codecs and sockets of rtnetlink, ethtool, RDMA and device events.
     system("Netlink", ["CLinux", "Linux", "NetworkModel"]),
     // The Node Resource Interface: ttrpc, two connections over one socket, the plugin's session.
-    system("NRI", [protobuf]),
+    system("NRI"),
     system("KubeletAPI", [grpc, grpcProtobuf, protobuf], generated),
     // A client of the API server.
     system("Kubernetes", ["ResourceAPI", httpClient, nioCore, nioHTTP, nioSSL]),

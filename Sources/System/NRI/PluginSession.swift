@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SwiftProtobuf
 
 /// What the runtime tells a plugin, in our words.
 package enum PluginEvent: Sendable {

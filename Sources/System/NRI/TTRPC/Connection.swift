@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
-import SwiftProtobuf
 /// A call that arrived.
 package struct Call: Hashable, Sendable {
     package var stream: UInt32
