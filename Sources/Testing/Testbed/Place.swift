@@ -7,7 +7,7 @@ import Linux
 package enum Place {
     /// The folder of the project: the place of this file tells it.
     package static let project: String = {
-        #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+        #filePath.split(separator: "/").dropLast(4).reduce("") { "\($0)/\($1)" }
     }()
 
     /// The built programs; `NEARSIDE_PROGRAMS` says otherwise.
