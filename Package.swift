@@ -190,7 +190,7 @@ let targets: [Target] = [
     // A host or a captured tree -> a machine.
     service("Discovery", ["CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "NetworkModel", "Topology", logging]),
     // Moves interfaces between the host and a pod.
-    service("PodNetwork", ["CLinux", "Journal", "JournalModel", "Linux", "Netlink", "NetworkModel"]),
+    service("PodNetwork", ["CLinux", "JournalModel", "Linux", "Netlink", "NetworkModel"]),
     // Events of the runtime and requests of the gate -> attach, detach, hold back: the daemon nearside-nri.
     service(
         "Attachment",
@@ -202,8 +202,8 @@ let targets: [Target] = [
     service(
         "ClaimPreparation",
         [
-            "CDI", "ClaimConfig", "ClaimPlanning", "ControlProtocol", "Hardware", "Journal", "JournalModel", "Kubernetes", "Linux",
-            "Netlink", "NetworkModel", "ResourceAPI", "Topology", logging,
+            "ClaimPlanning", "ControlProtocol", "Hardware", "Journal", "JournalModel", "Kubernetes", "Linux", "Netlink",
+            "NetworkModel", "ResourceAPI", "Topology", logging,
         ]),
     // Writes slices, and keeps them so at the API server.
     service("SlicePublisher", ["Kubernetes", "ResourceAPI", "SliceModel", logging]),
@@ -211,16 +211,16 @@ let targets: [Target] = [
     service(
         "KubeletPlugin",
         [
-            "ClaimPlanning", "ClaimPreparation", "Journal", "JournalModel", "KubeletAPI", "Linux", crypto, grpc, grpcTransport,
-            lifecycle, logging, nioCore, nioPosix, protobuf,
+            "ClaimPlanning", "ClaimPreparation", "JournalModel", "KubeletAPI", "Linux", crypto, grpc, grpcTransport, lifecycle,
+            logging, nioCore, nioPosix, protobuf,
         ]),
     // The daemon nearside-node.
     service(
         "Node",
         [
             "ClaimPlanning", "ClaimPreparation", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel",
-            "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "SlicePublisher",
-            "Topology", httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix, unixSignals,
+            "KubeletPlugin", "Kubernetes", "Linux", "NetworkModel", "ResourceAPI", "SliceModel", "SlicePublisher", "Topology",
+            httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix, unixSignals,
         ]),
 
     // Programs
@@ -250,12 +250,12 @@ let targets: [Target] = [
             "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", "ResourceAPI",
             nioCore, nioHTTP, nioPosix, nioSSL, protobuf,
         ]),
-    tool("nearside-demo", ["Hardware", "Inspection", "KubeletAPI", "Linux", "NRI", "ResourceAPI", "Testbed", "Topology", argumentParser]),
+    tool("nearside-demo", ["Hardware", "Inspection", "KubeletAPI", "Linux", "ResourceAPI", "Testbed", "Topology", argumentParser]),
     tool(
         "nearside-bench",
         [
-            "Discovery", "Hardware", "Inspection", "Kubernetes", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel",
-            "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
+            "Discovery", "Hardware", "Inspection", "Kubernetes", "Linux", "NRIMessages", "Netlink", "NetworkModel", "ResourceAPI",
+            "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
         ]),
 
     // Tests
@@ -271,16 +271,15 @@ let targets: [Target] = [
     tests(
         "VirtualMachineTests",
         [
-            "Attachment", "CDI", "ClaimPlanning", "ClaimPreparation", "ControlProtocol", "Discovery", "Hardware", "Journal",
-            "JournalModel", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel",
-            "Testbed", "Topology", logging,
+            "Attachment", "ClaimPlanning", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel", "Linux",
+            "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel", "Testbed", "Topology", logging,
         ]),
     tests("WireTests", ["ControlProtocol", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", protobuf]),
     tests(
         "ClaimTests",
         [
-            "Attachment", "CDI", "ClaimConfig", "ClaimPlanning", "ClaimPreparation", "Hardware", "Inspection", "Journal",
-            "JournalModel", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "Testbed", "Topology",
+            "Attachment", "CDI", "ClaimConfig", "ClaimPlanning", "Hardware", "Inspection", "Journal", "JournalModel", "Linux",
+            "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "Testbed", "Topology",
         ], exclude: ["Golden"]),
     tests(
         "NodeTests",

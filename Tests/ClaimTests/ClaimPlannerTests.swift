@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SliceModel
+import NetworkModel
 import JournalModel
 import ClaimPlanning
-import NetworkModel
 import CDI
 import ClaimConfig
 import FoundationEssentials
 import Hardware
-import Journal
-import ClaimPreparation
-import SliceModel
 import ResourceAPI
 import Testing
-import Topology
 
 struct ClaimPlannerTests {
     static let driver = "dra.nearside"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClaimConfig
-import Inspection
 import Linux
 import ResourceAPI
 import Testbed

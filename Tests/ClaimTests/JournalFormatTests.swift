@@ -5,7 +5,6 @@ import NetworkModel
 import Foundation
 import Journal
 import Linux
-import Netlink
 import Testbed
 import Testing
 

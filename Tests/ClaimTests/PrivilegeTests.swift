@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SliceModel
 import ClaimPlanning
 import ClaimConfig
 import FoundationEssentials
 import Hardware
 import Inspection
-import Journal
-import ClaimPreparation
-import SliceModel
 import ResourceAPI
 import Testing
 

@@ -5,7 +5,6 @@ import JournalModel
 import CDI
 import Glibc
 import Hardware
-import Journal
 import Linux
 import Testbed
 import Testing

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import JournalModel
-import ClaimPlanning
-import NetworkModel
 import CDI
+import ClaimPlanning
 import FoundationEssentials
 import Hardware
-import Journal
-import ClaimPreparation
-import SliceModel
 import ResourceAPI
 import Testing
 import Topology

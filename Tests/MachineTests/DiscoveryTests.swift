@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Discovery
 import Hardware
 import Linux
 import Logging
-import Netlink
 import Testbed
 import Testing
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Hardware
 import NetworkModel
 import Discovery
 import Glibc
-import Hardware
 import Linux
 import Logging
 import Netlink

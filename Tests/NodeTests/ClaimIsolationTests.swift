@@ -4,7 +4,6 @@ import NRIMessages
 import Glibc
 import KubeletAPI
 import Linux
-import NRI
 import ResourceAPI
 import SwiftProtobuf
 import Testbed

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
-import NRIMessages
 import ResourceAPI
-import NRI
 import Testbed
 import Testing
 

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import KubeletAPI
 import Linux
 import NRIMessages
-import ResourceAPI
-import NRI
 import Testbed
 import Testing
 

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KubeletAPI
 import NRIMessages
 import Glibc
 import ControlProtocol
-import Hardware
-import Journal
-import KubeletAPI
 import Linux
 import NRI
-import ResourceAPI
 import Testbed
 import Testing
 

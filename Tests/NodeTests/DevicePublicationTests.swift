@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KubeletAPI
 import Glibc
 import Hardware
-import KubeletAPI
-import NRIMessages
 import ResourceAPI
-import NRI
 import Testbed
 import Testing
 

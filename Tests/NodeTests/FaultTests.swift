@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Hardware
 import Linux
-import NRI
-import ResourceAPI
 import Inspection
 import Testbed
 import Testing

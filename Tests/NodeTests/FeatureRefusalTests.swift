@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import ControlProtocol
-import Journal
-import KubeletAPI
+import JournalModel
 import Linux
 import NRIMessages
 import ResourceAPI

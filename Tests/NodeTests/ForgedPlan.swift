@@ -3,8 +3,6 @@
 import JournalModel
 import NetworkModel
 import Glibc
-import Journal
-import Netlink
 
 /// Plans that a reader can take, with values at the borders of what it takes: what a hostile nearside-node would write that knows the format.
 struct ForgedPlan<Random: RandomNumberGenerator> {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PodNetwork
 import JournalModel
 import Attachment
-import Journal
 import Linux
 import Logging
-import PodNetwork
 import Testbed
 import Testing
 

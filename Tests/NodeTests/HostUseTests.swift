@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import NetworkModel
+import JournalModel
+import SliceModel
 import Glibc
 import Hardware
 import Journal
-import KubeletAPI
 import Linux
 import NRIMessages
 import Netlink
-import SliceModel
 import NRI
 import ResourceAPI
 import Testbed

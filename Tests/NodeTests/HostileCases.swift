@@ -6,7 +6,6 @@ import Linux
 import Netlink
 import Inspection
 import Synchronization
-import Testbed
 
 /// Which cases of a hostile form are done. A case is made of its number alone, so it can be seen again.
 enum HostileCases {

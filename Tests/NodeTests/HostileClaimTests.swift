@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Hardware
 import KubeletAPI
+import Hardware
 import Linux
 import ResourceAPI
 import Testbed

@@ -2,12 +2,8 @@
 
 import NRIMessages
 import Glibc
-import Hardware
 import ControlProtocol
-import Journal
 import Linux
-import NRI
-import ResourceAPI
 import Testbed
 import Testing
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Linux
-import Netlink
 import Inspection
-import Testbed
 
 /// A pod with every capability over its network namespace, which does as it likes with the interfaces it was given, but for destroying
 /// them: what the kernel deletes no program brings back.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NetworkModel
-import Glibc
+import SliceModel
 import Hardware
+import Glibc
 import Linux
 import NRIMessages
 import Netlink
-import SliceModel
 import Testbed
 import Testing
 

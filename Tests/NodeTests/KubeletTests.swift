@@ -4,7 +4,6 @@ import Glibc
 import Hardware
 import KubeletAPI
 import Linux
-import SliceModel
 import ResourceAPI
 import SwiftProtobuf
 import Testbed

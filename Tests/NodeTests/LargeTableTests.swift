@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Hardware
 import NRIMessages
 import JournalModel
 import NetworkModel
 import Glibc
-import Hardware
-import Journal
 import Linux
 import Netlink
-import NRI
 import PodNetwork
 import Testbed
 import Testing

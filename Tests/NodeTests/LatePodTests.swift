@@ -3,10 +3,7 @@
 import NRIMessages
 import Glibc
 import Hardware
-import Journal
 import Linux
-import Netlink
-import NRI
 import ResourceAPI
 import Testbed
 import Testing

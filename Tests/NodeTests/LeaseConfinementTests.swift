@@ -6,7 +6,6 @@ import Hardware
 import Linux
 import NRIMessages
 import Netlink
-import NRI
 import ResourceAPI
 import Testbed
 import Testing

@@ -3,7 +3,6 @@
 import JournalModel
 import NetworkModel
 import Attachment
-import Journal
 import Inspection
 import Testing
 

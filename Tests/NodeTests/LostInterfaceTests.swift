@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ResourceAPI
 import JournalModel
 import NRIMessages
 import Glibc
 import Hardware
 import Journal
-import KubeletAPI
 import Linux
-import NRI
-import ResourceAPI
 import Testbed
 import Testing
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Hardware
 import Linux
-import ResourceAPI
 import Testbed
 import Testing
 

@@ -3,9 +3,7 @@
 import JournalModel
 import NetworkModel
 import Glibc
-import Journal
 import Linux
-import Netlink
 import PodNetwork
 import Testbed
 import Testing

@@ -3,7 +3,6 @@
 import JournalModel
 import NetworkModel
 import Glibc
-import Journal
 import Linux
 import Netlink
 import PodNetwork

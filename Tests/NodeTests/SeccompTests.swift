@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SliceModel
+import Hardware
 import CLinux
 import Glibc
-import Hardware
-import KubeletAPI
 import Linux
-import NRI
 import NRIMessages
-import SliceModel
 import Testbed
 import Testing
 

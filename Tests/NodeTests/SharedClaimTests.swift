@@ -2,10 +2,6 @@
 
 import NRIMessages
 import Glibc
-import Hardware
-import KubeletAPI
-import Linux
-import NRI
 import ResourceAPI
 import Testbed
 import Testing

@@ -2,7 +2,6 @@
 
 import Glibc
 import ControlProtocol
-import KubeletAPI
 import Linux
 import NRIMessages
 import Testbed

@@ -2,7 +2,6 @@
 
 import JournalModel
 import Glibc
-import Hardware
 import ControlProtocol
 import Journal
 import Linux

@@ -2,10 +2,7 @@
 
 import NRIMessages
 import Glibc
-import KubeletAPI
 import Linux
-import NRI
-import ResourceAPI
 import Testbed
 import Testing
 

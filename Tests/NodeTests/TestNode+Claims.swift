@@ -4,7 +4,6 @@ import NRIMessages
 import Hardware
 import KubeletAPI
 import Linux
-import NRI
 import ResourceAPI
 import Testbed
 import Testing

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ResourceAPI
 import Foundation
 import Glibc
 import ControlProtocol
-import Journal
-import KubeletAPI
 import Linux
 import NRIMessages
-import ResourceAPI
 import Testbed
 import Testing
 

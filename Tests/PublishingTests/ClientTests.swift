@@ -3,8 +3,6 @@
 import AsyncHTTPClient
 import FoundationEssentials
 import Kubernetes
-import Linux
-import SliceModel
 import ResourceAPI
 import Testbed
 import Testing

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SlicePublisher
 import Kubernetes
+import SlicePublisher
 import SliceModel
 import ResourceAPI
 import Synchronization

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Hardware
 import NetworkModel
 import JournalModel
 import Glibc
-import Hardware
 import ControlProtocol
 import Journal
 import Linux

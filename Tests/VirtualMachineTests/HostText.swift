@@ -2,7 +2,6 @@
 
 import Glibc
 import Linux
-import Netlink
 import Testbed
 import Testing
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SliceModel
 import JournalModel
 import ClaimPlanning
 import Glibc
@@ -8,12 +9,9 @@ import ControlProtocol
 import Journal
 import Linux
 import NRIMessages
-import ClaimPreparation
-import SliceModel
 import ResourceAPI
 import Testbed
 import Testing
-import Topology
 
 /// `nearside-nri` with the Testbed's runtime, on the machine's own network; what `nearside-node` does is done with its parts.
 final class InjectorScene {

@@ -3,9 +3,7 @@
 import Discovery
 import Glibc
 import Hardware
-import Linux
 import Logging
-import Netlink
 import Testbed
 import Testing
 import Topology

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Hardware
 import JournalModel
 import NetworkModel
 import Glibc
-import Hardware
-import Journal
 import Linux
-import Netlink
 import PodNetwork
 import Testbed
 import Testing

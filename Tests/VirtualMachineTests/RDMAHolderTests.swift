@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Journal
-import Linux
+import Glibc
 import ResourceAPI
 import Testbed
 import Testing

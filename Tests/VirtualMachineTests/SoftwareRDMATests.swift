@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SliceModel
+import Hardware
 import ClaimPlanning
 import JournalModel
 import NetworkModel
-import CDI
 import Glibc
-import Hardware
-import Journal
 import Linux
-import Netlink
 import PodNetwork
-import ClaimPreparation
-import SliceModel
 import ResourceAPI
 import Testbed
 import Testing

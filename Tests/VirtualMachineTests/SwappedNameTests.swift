@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Hardware
 import NetworkModel
 import JournalModel
 import Glibc
-import Hardware
-import Journal
 import Linux
 import PodNetwork
 import Testbed

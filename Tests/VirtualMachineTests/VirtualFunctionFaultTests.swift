@@ -9,8 +9,6 @@ import ControlProtocol
 import Journal
 import Linux
 import Logging
-import NRI
-import Netlink
 import Testbed
 import Testing
 

@@ -5,10 +5,8 @@ import NetworkModel
 import Glibc
 import Hardware
 import Attachment
-import Journal
 import Linux
 import Logging
-import Netlink
 import PodNetwork
 import Testbed
 import Testing

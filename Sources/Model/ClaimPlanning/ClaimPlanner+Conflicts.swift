@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
 import Hardware
 import ResourceAPI
+package import JournalModel
 
 /// A plan that is compared with those of other claims. What takes long is done before, so that nobody waits for it.
 extension ClaimPlanner {

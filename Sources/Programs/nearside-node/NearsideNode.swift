@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KubeletPlugin
 import NetworkModel
 import ArgumentParser
 import ClaimConfig
 import Discovery
 import Glibc
-import KubeletPlugin
 import Kubernetes
 import Linux
 import Logging

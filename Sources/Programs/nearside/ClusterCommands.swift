@@ -3,7 +3,6 @@
 import ArgumentParser
 import Inspection
 import Linux
-import SliceModel
 import ResourceAPI
 
 /// Asks a cluster through kubectl, which knows every way to log in; a client of our own would not.

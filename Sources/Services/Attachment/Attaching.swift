@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Journal
 import NetworkModel
 import JournalModel
-import Journal
 import Linux
 import Logging
 import PodNetwork

@@ -2,7 +2,6 @@
 
 import NetworkModel
 import JournalModel
-import Journal
 package import Linux
 import Logging
 import PodNetwork

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
 import Journal
+package import JournalModel
 
 extension PodInjector {
     /// All plans that can be read, and those that could be before they were damaged.

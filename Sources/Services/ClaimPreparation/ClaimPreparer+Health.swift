@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
-import ControlProtocol
 import Journal
+import ControlProtocol
+package import JournalModel
 
 extension ClaimPreparer {
     /// Returns when nothing keeps this actor busy.

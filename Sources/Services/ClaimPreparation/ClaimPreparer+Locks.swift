@@ -2,7 +2,6 @@
 
 import JournalModel
 import ClaimPlanning
-import Journal
 import Linux
 
 extension ClaimPreparer {

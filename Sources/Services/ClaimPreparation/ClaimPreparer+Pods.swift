@@ -4,7 +4,6 @@ import JournalModel
 package import ClaimPlanning
 import Journal
 import Kubernetes
-import Linux
 import Logging
 import ResourceAPI
 

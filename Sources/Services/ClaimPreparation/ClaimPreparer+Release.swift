@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ControlProtocol
 package import JournalModel
 package import ClaimPlanning
-import ControlProtocol
 import Journal
-import Linux
 import Logging
 
 extension ClaimPreparer {

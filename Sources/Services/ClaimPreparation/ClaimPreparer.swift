@@ -2,12 +2,10 @@
 
 package import JournalModel
 package import ClaimPlanning
-import ClaimConfig
 package import Hardware
 import ControlProtocol
 package import Journal
 package import Kubernetes
-import Linux
 package import Logging
 package import ResourceAPI
 package import Topology

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
-import Linux
 
 /// The function, and the sub-function of it if there is one, that a device belongs to.
 struct Owner: Hashable {

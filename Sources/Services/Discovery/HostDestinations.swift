@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NetworkModel
-import Netlink
 
 /// Addresses that the host has to reach whatever becomes of its NICs. The kernel is asked for its route to each: the interfaces of those
 /// routes are the host's own.

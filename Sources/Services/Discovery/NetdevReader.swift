@@ -2,7 +2,6 @@
 
 import NetworkModel
 import Hardware
-import Linux
 import Netlink
 
 /// Reads network interfaces: by rtnetlink from the kernel, or from the files of a captured tree.

@@ -2,7 +2,6 @@
 
 import Glibc
 import Hardware
-import Linux
 
 /// Reads PCI functions from sysfs.
 struct PCIReader {

@@ -2,7 +2,6 @@
 
 import ClaimPlanning
 import JournalModel
-import Journal
 import ClaimPreparation
 
 /// The claims of one call of the kubelet.

@@ -2,7 +2,6 @@
 
 package import JournalModel
 package import ClaimPlanning
-import Journal
 package import ClaimPreparation
 
 /// What the kubelet's calls come down to.

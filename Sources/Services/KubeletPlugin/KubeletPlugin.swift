@@ -2,7 +2,6 @@
 
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
-import KubeletAPI
 import Linux
 package import Logging
 package import NIOPosix

@@ -2,7 +2,6 @@
 
 import JournalModel
 import GRPCCore
-import Journal
 import KubeletAPI
 import ClaimPreparation
 import SwiftProtobuf

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import NetworkModel
-import Journal
+import JournalModel
 import ResourceAPI
 
 /// What a claim's status is to say of the devices of this driver (KEP-4817). Pure.

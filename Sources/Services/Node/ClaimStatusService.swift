@@ -6,7 +6,6 @@ import Journal
 import Kubernetes
 import Linux
 import Logging
-import ClaimPreparation
 import ResourceAPI
 import ServiceLifecycle
 

@@ -2,7 +2,6 @@
 
 import JournalModel
 import Glibc
-import Journal
 import Kubernetes
 import Logging
 import ResourceAPI

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ResourceAPI
 import KubeletPlugin
 import SliceModel
-import ResourceAPI
 
 extension HealthReport {
     /// The health of everything that is published, and of what claims have and is published no more.

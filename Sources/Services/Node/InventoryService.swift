@@ -2,6 +2,7 @@
 
 import ClaimPlanning
 import JournalModel
+import ResourceAPI
 import SlicePublisher
 import Discovery
 import Hardware
@@ -12,7 +13,6 @@ import Linux
 import Logging
 import ClaimPreparation
 import SliceModel
-import ResourceAPI
 import ServiceLifecycle
 import Topology
 

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
 import ClaimPlanning
 import JournalModel
-import NetworkModel
 import Hardware
-import Journal
-import Netlink
-import ClaimPreparation
 import SliceModel
 import Topology
 

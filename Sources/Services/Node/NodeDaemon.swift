@@ -4,7 +4,6 @@ import ClaimPlanning
 import SlicePublisher
 import AsyncHTTPClient
 package import Discovery
-import Hardware
 import Journal
 package import KubeletPlugin
 package import Kubernetes

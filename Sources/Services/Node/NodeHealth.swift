@@ -5,7 +5,6 @@ import ControlProtocol
 import KubeletPlugin
 import NIOCore
 import ClaimPreparation
-import SliceModel
 import Synchronization
 
 /// Liveness and readiness of this instance, for probes over the socket and over HTTP alike.

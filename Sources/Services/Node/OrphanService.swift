@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ResourceAPI
 import ClaimPlanning
 import JournalModel
 import Journal
 import Kubernetes
 import Logging
 import ClaimPreparation
-import ResourceAPI
 import ServiceLifecycle
 import Synchronization
 

@@ -3,7 +3,6 @@
 import ClaimPlanning
 import Glibc
 import ControlProtocol
-import Journal
 import Linux
 import Logging
 import ClaimPreparation

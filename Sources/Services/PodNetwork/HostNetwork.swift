@@ -4,7 +4,6 @@ package import NetworkModel
 package import JournalModel
 import CLinux
 import Glibc
-import Journal
 package import Linux
 import Netlink
 

@@ -4,7 +4,6 @@ import JournalModel
 import NetworkModel
 import CLinux
 import Glibc
-import Journal
 import Linux
 import Netlink
 

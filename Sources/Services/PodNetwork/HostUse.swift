@@ -2,7 +2,6 @@
 
 package import JournalModel
 import NetworkModel
-import Journal
 import Netlink
 
 extension HostNetwork {

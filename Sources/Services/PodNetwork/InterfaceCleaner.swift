@@ -3,7 +3,6 @@
 import NetworkModel
 import JournalModel
 import Glibc
-import Journal
 import Linux
 import Netlink
 

@@ -4,7 +4,6 @@ package import JournalModel
 package import NetworkModel
 import CLinux
 import Glibc
-import Journal
 package import Linux
 import Netlink
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import Journal
-import Linux
 import Netlink
+import JournalModel
+import Linux
 
 extension PodNetwork {
     /// The reason why an interface can never come back, as a sentence; nil when it still may.

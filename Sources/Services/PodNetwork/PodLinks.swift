@@ -2,7 +2,6 @@
 
 import JournalModel
 import NetworkModel
-import Journal
 import Netlink
 
 /// The interfaces of a pod's namespace, of which a pod can have any number, with 64 KiB of names each: of those that are not asked for only

@@ -2,7 +2,6 @@
 
 package import JournalModel
 package import NetworkModel
-import Journal
 package import Linux
 import Netlink
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import JournalModel
-import Journal
 import Linux
 package import Netlink
 

@@ -3,7 +3,6 @@
 package import JournalModel
 package import NetworkModel
 import Glibc
-import Journal
 package import Linux
 import Netlink
 

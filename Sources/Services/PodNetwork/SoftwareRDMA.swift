@@ -2,7 +2,6 @@
 
 import JournalModel
 import Glibc
-import Journal
 import Linux
 import Netlink
 

@@ -2,7 +2,6 @@
 
 package import NetworkModel
 package import JournalModel
-import Linux
 
 /// Whose lease it is: pods that share a claim each have an interface of the device, in their own namespaces, and one can ask for addresses
 /// of both families.

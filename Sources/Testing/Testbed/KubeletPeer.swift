@@ -3,7 +3,6 @@
 import CGRPC
 import FoundationEssentials
 package import KubeletAPI
-import Linux
 package import SwiftProtobuf
 
 /// The kubelet's side: finds the registration socket, registers, prepares and gives up.

@@ -6,7 +6,6 @@ import Glibc
 package import Hardware
 package import Linux
 import Netlink
-import NRI
 package import ResourceAPI
 
 /// A node made of namespaces: the two real daemons, an API server, a kubelet and a runtime, and a

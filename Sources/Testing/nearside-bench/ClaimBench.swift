@@ -5,7 +5,6 @@ import NetworkModel
 import Glibc
 import Hardware
 import Linux
-import NRI
 import Netlink
 import ResourceAPI
 import Testbed

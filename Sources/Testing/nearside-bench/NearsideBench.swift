@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Discovery
 import Glibc
 import Hardware
 import Linux
 import ResourceAPI
 import Testbed
-import Topology
 
 /// Figures of the real daemons, in one run: `hack/bench`.
 @main

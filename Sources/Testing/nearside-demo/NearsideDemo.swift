@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KubeletAPI
 import ArgumentParser
 import Glibc
 import Hardware
 import Inspection
-import KubeletAPI
 import Linux
-import NRI
 import ResourceAPI
 import Testbed
 import Topology

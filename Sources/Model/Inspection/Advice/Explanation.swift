@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SliceModel
 import FoundationEssentials
 import Hardware
-import SliceModel
 import ResourceAPI
 package import Topology
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
-import SliceModel
 package import ResourceAPI
 package import Topology
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ClaimConfig
 import ResourceAPI
+import ClaimConfig
 
 /// The fields of configurations, for people: `nearside validate --explain`.
 package enum ConfigTable {

@@ -4,7 +4,6 @@ import JournalModel
 import NetworkModel
 import CLinux
 import Glibc
-import Journal
 import Linux
 
 /// The process of one DHCP client: `nearside-nri` under another name, without any privilege. It has its socket from the daemon as descriptor 3,

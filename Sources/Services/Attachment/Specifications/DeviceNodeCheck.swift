@@ -2,7 +2,6 @@
 
 package import JournalModel
 package import CDI
-import Journal
 import Linux
 
 /// Checks that a device node belongs to a device, by what the kernel tells in sysfs and procfs.

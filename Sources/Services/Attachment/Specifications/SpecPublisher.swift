@@ -2,7 +2,6 @@
 
 package import JournalModel
 package import CDI
-import Journal
 package import Linux
 
 /// Writes the CDI specifications of claims from their plans, and removes them: the one writer of this driver's specifications.

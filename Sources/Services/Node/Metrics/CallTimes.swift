@@ -2,7 +2,6 @@
 
 import JournalModel
 import ClaimPlanning
-import Journal
 import KubeletPlugin
 import ClaimPreparation
 import Synchronization

@@ -2,7 +2,6 @@
 
 import JournalModel
 package import NetworkModel
-import Journal
 
 /// A client of DHCP (RFC 2131 section 4.4) for one interface.
 package struct DHCPv4Client: LeaseExchange {

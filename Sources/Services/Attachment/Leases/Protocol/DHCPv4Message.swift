@@ -2,7 +2,6 @@
 
 package import JournalModel
 package import NetworkModel
-import Journal
 
 /// A message of DHCP (RFC 2131 section 2, options of RFC 2132 and RFC 3442), as far as a client has to know it.
 package struct DHCPv4Message: Hashable, Sendable {

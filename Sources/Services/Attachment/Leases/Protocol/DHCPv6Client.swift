@@ -2,7 +2,6 @@
 
 import JournalModel
 package import NetworkModel
-import Journal
 
 /// A client of DHCPv6 (RFC 8415 section 18.2) for one address of one interface.
 package struct DHCPv6Client: LeaseExchange {

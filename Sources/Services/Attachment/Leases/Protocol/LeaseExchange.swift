@@ -2,7 +2,6 @@
 
 package import JournalModel
 package import NetworkModel
-import Journal
 
 /// A step that an exchange with DHCP servers asks its caller to take.
 package enum LeaseAction: Hashable, Sendable {
