@@ -15,7 +15,7 @@ struct SysfsNoiseTests {
         let machine = try Zoo.machine()
         let folder = try ScratchFolder()
         try TreeWriter.write(machine, to: folder.path)
-        let files = MachineTree(machine).entries.compactMap { if case .file(let path, _) = $0 { path } else { nil } }
+        let files = SysfsLayout(machine).entries.compactMap { if case .file(let path, _) = $0 { path } else { nil } }
         return (folder, files, machine)
     }
 

@@ -14,7 +14,7 @@ import Testing
 struct BurstTests {
     @Test
     func `changes that follow one another closely are one burst`() {
-        var burst = Burst(quiet: 60, patience: 1000)
+        var burst = Burst(quiet: 60, timeout: 1000)
         #expect(burst.wait(at: 0) == -1)
         var ends: [Int] = []
         for time in 0...2000 {
@@ -28,7 +28,7 @@ struct BurstTests {
 
     @Test
     func `a storm is told of once a second, and once when it is over`() {
-        var burst = Burst(quiet: 60, patience: 1000)
+        var burst = Burst(quiet: 60, timeout: 1000)
         var told = 0
         // 10,000 events in 10 s.
         for time in 0..<10_000 {

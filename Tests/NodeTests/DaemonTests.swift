@@ -212,7 +212,7 @@ struct DaemonTests {
         #expect(try ask("release nobody\n") == "ok\n")
         // One that says nothing does not keep others waiting.
         let silent = try UnixSocket.connect(path)
-        #expect(try InjectorClient.ask(.status, socket: path, milliseconds: 1000).refusal == nil)
+        #expect(try ControlClient.ask(.status, socket: path, milliseconds: 1000).refusal == nil)
         withExtendedLifetime(silent) {}
     }
 

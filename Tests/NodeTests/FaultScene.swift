@@ -22,8 +22,8 @@ extension FaultTests {
             var options = TestNode.Options(
                 programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
             options.hasFaults = true
-            options.runtimePatience = 2000
-            options.kubeletPatience = 2000
+            options.runtimeTimeout = 2000
+            options.kubeletTimeout = 2000
             if form == .leased { options.injectorCapabilities = TestNode.leaseCapabilities }
             node = try TestNode(options)
             self.form = form

@@ -17,9 +17,9 @@ struct HostileLineTests {
         var taken = 0
         for number in 0..<Self.lines {
             let line = String(decoding: mutator.mutate(requests[number % requests.count]).prefix { $0 != 0x0a }, as: UTF8.self)
-            if let request = InjectorRequest(line: line) {
+            if let request = ControlRequest(line: line) {
                 taken += 1
-                #expect(request.line == line + "\n" && line.utf8.count <= InjectorRequest.lineLimit, "\(line.prefix(300))")
+                #expect(request.line == line + "\n" && line.utf8.count <= ControlRequest.lineLimit, "\(line.prefix(300))")
             }
             let other = String(decoding: mutator.mutate(questions[number % questions.count]).prefix { $0 != 0x0a }, as: UTF8.self)
             if let request = NodeRequest(line: other) {
@@ -37,17 +37,17 @@ struct HostileLineTests {
         var taken = 0
         for number in 0..<Self.lines {
             let line = String(decoding: mutator.mutate(answers[number % answers.count]).prefix { $0 != 0x0a }, as: UTF8.self)
-            guard let reply = SocketReply(line: line) else { continue }
+            guard let reply = ControlReply(line: line) else { continue }
             taken += 1
             #expect(
-                reply.line.utf8.count <= SocketReply.lineLimit && SocketReply(line: reply.line.dropLast()) != nil, "\(line.prefix(300))")
+                reply.line.utf8.count <= ControlReply.lineLimit && ControlReply(line: reply.line.dropLast()) != nil, "\(line.prefix(300))")
         }
         #expect(taken > 0 && taken < Self.lines)
     }
 
     @Test
     func `of a hostile reason little is believed, and no control character`() throws {
-        let reason = try #require(SocketReply(line: "error a\u{0}b\u{1b}[2J" + String(repeating: "x", count: 4000))?.refusal)
+        let reason = try #require(ControlReply(line: "error a\u{0}b\u{1b}[2J" + String(repeating: "x", count: 4000))?.refusal)
         #expect(reason.hasPrefix("a b [2Jx") && reason.utf8.count < 1600)
     }
 }

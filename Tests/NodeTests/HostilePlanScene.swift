@@ -206,7 +206,7 @@ final class HostilePlanScene {
         // It may have been answered, and closed, before all is sent.
         do { try UnixSocket.send(bytes, descriptor: descriptor, to: socket) } catch { return "line cut" }
         let end = bytes.firstIndex(of: 0x0a)
-        guard end != nil || bytes.count > InjectorRequest.lineLimit else { return "line without end" }
+        guard end != nil || bytes.count > ControlRequest.lineLimit else { return "line without end" }
         let reply = try answer(on: socket, to: "\(bytes.prefix(100))")
         return reply.hasPrefix("ok") ? "line taken" : "line refused"
     }

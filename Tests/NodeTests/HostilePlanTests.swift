@@ -10,8 +10,8 @@ import Testing
 /// Hostile files in nearside-node's folder of the journal, read by the real nearside-nri.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct HostilePlanTests {
-    private func ask(_ node: TestNode, _ request: InjectorRequest) throws -> SocketReply {
-        try InjectorClient.ask(request, socket: node.scratch("states/nri.sock"), milliseconds: 10_000)
+    private func ask(_ node: TestNode, _ request: ControlRequest) throws -> ControlReply {
+        try ControlClient.ask(request, socket: node.scratch("states/nri.sock"), milliseconds: 10_000)
     }
 
     @Test
@@ -88,9 +88,9 @@ struct HostilePlanTests {
             try Files.write(node.scratch("journal/plans/uid-\(number).json"), text)
             try? node.runtime?.run(pod)
             _ = try? node.runtime?.create(NRIContainer(), in: pod)
-            for request in [InjectorRequest.publish(claim: "uid-\(number)"), .status, .release(claim: "uid-\(number)")] {
+            for request in [ControlRequest.publish(claim: "uid-\(number)"), .status, .release(claim: "uid-\(number)")] {
                 let reply = try ask(node, request)
-                #expect((reply.refusal?.utf8.count ?? 0) <= SocketReply.lineLimit)
+                #expect((reply.refusal?.utf8.count ?? 0) <= ControlReply.lineLimit)
             }
             try? Files.remove(node.scratch("journal/plans/uid-\(number).json"))
         }

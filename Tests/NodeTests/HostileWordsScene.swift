@@ -20,7 +20,7 @@ final class HostileWordsScene {
     init() throws {
         node = try TestNode.serving()
         let socket = node.scratch("states/nri.sock")
-        let features = try InjectorClient.ask(.status, socket: socket, milliseconds: 10_000).line
+        let features = try ControlClient.ask(.status, socket: socket, milliseconds: 10_000).line
         self.features = String(features.dropLast())
         try node.addClaim("w")
         devices = try node.prepare("w").map(\.deviceName)
@@ -44,7 +44,7 @@ final class HostileWordsScene {
         guard node.nodeDaemon?.isRunning == true else {
             throw HostileCases.Broken("nearside-node has ended with \(node.nodeDaemon?.wait() ?? 0)")
         }
-        let reply = try InjectorClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 10_000)
+        let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 10_000)
         if let why = reply.refusal { throw HostileCases.Broken("nearside-node is not well: \(why)") }
     }
 
@@ -135,7 +135,7 @@ final class HostileWordsScene {
             "echo '{\"pid\": \(getpid())}' | \(node.options.programs)/nearside-gate --claim uid-w --socket \(node.scratch("states/nri.sock"))"
         let (status, output) = try ChildProcess.run("/bin/sh", ["-c", command], in: node.host)
         let line = String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self)
-        let isOpen = SocketReply(line: line).map { $0.refusal == nil } ?? false
+        let isOpen = ControlReply(line: line).map { $0.refusal == nil } ?? false
         guard (status == 0) == isOpen else {
             throw HostileCases.Broken("the gate ends with \(status) after \"\(line.prefix(100))\": \(output.prefix(300))")
         }

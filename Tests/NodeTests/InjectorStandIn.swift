@@ -8,20 +8,20 @@ import Synchronization
 /// everything else with `ok`.
 final class InjectorStandIn: Sendable {
     private let stop: Descriptor
-    private let received = Mutex<[InjectorRequest]>([])
+    private let received = Mutex<[ControlRequest]>([])
 
     /// - Parameter features: nil for a release that names none.
     init(socket: String, features: [String]?) throws {
         let (stop, stopped) = try UnixSocket.pair()
         let listener = try UnixSocket.listen(socket)
         self.stop = stop
-        let status: SocketReply = features.map { .supports($0) } ?? .ok
+        let status: ControlReply = features.map { .supports($0) } ?? .ok
         try KernelThread.start { [weak self] in
             while let ready = try? Poller.readable([stopped, listener], milliseconds: -1), !ready.contains(0) {
                 guard ready.contains(1), let client = try? UnixSocket.accept(listener) else { continue }
                 try? UnixSocket.setTimeout(client, milliseconds: 2000)
-                guard let bytes = try? UnixSocket.receive(from: client, atMost: InjectorRequest.lineLimit).bytes,
-                    let request = InjectorRequest(line: String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+                guard let bytes = try? UnixSocket.receive(from: client, atMost: ControlRequest.lineLimit).bytes,
+                    let request = ControlRequest(line: String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
                 else { continue }
                 self?.received.withLock { $0.append(request) }
                 try? UnixSocket.send([UInt8]((request == .status ? status : .ok).line.utf8), to: client)
@@ -34,5 +34,5 @@ final class InjectorStandIn: Sendable {
     /// Leaves the socket, as a daemon that ends.
     func end() { try? UnixSocket.send([0], to: stop) }
 
-    var requests: [InjectorRequest] { received.withLock { $0 } }
+    var requests: [ControlRequest] { received.withLock { $0 } }
 }

@@ -87,7 +87,7 @@ struct LargeTableTests {
             try onHost { [pod] (host, network) throws(PodNetworkError) in
                 let records = try host.records(plans.map(\.hostName))
                 _ = try network.attach(
-                    zip(plans, records).map { PodNetwork.Order(device: $0.hostName, plan: $0, record: $1) }, to: pod)
+                    zip(plans, records).map { PodNetwork.AttachRequest(device: $0.hostName, plan: $0, record: $1) }, to: pod)
                 return records
             }
         }
@@ -95,7 +95,7 @@ struct LargeTableTests {
         func restore(_ plans: [InterfacePlan], _ records: [HostRecord]) throws -> [PodNetworkError] {
             try onHost { [pod] (_, network) throws(PodNetworkError) in
                 let returns = zip(plans, records).map { plan, record in
-                    PodNetwork.Return(
+                    PodNetwork.RestoreRequest(
                         Attachment(
                             phase: .moving, device: plan.hostName, podUID: "", sandbox: "", namespacePath: "",
                             namespace: FileIdentity(device: 0, inode: 0), podName: plan.name, host: record))

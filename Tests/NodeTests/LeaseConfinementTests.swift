@@ -14,14 +14,14 @@ import Testing
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LeaseConfinementTests {
     private func start(
-        _ arguments: [String] = [], environment: [String] = [], runtimePatience: Int = 60_000
+        _ arguments: [String] = [], environment: [String] = [], runtimeTimeout: Int = 60_000
     ) throws -> TestNode {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
         options.injectorCapabilities = TestNode.leaseCapabilities
         options.injectorArguments = ["--gate", "\(Place.programs)/nearside-gate"] + arguments
         options.injectorEnvironment = environment
-        options.runtimePatience = runtimePatience
+        options.runtimeTimeout = runtimeTimeout
         let node = try TestNode(options)
         try node.startInjector()
         try node.startNode()

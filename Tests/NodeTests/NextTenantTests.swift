@@ -54,23 +54,23 @@ struct NextTenantTests {
             }
         }
 
-        func attach(_ names: [String], to pod: NetworkNamespace) throws -> [PodNetwork.Return] {
+        func attach(_ names: [String], to pod: NetworkNamespace) throws -> [PodNetwork.RestoreRequest] {
             try onHost { (host, network) throws(PodNetworkError) in
                 let records = try host.records(names)
                 let plans = names.map { InterfacePlan(hostName: $0, name: "net\($0.suffix(1))") }
                 let results = try network.attach(
-                    zip(plans, records).map { PodNetwork.Order(device: $0.hostName, plan: $0, record: $1) }, to: pod)
+                    zip(plans, records).map { PodNetwork.AttachRequest(device: $0.hostName, plan: $0, record: $1) }, to: pod)
                 return zip(zip(plans, records), results).map { pair, result in
                     var attachment = Attachment(
                         phase: .attached, device: pair.0.hostName, podUID: "", sandbox: "", namespacePath: "",
                         namespace: pod.identity, podName: pair.0.name, host: pair.1)
                     attachment.podIndex = result.index
-                    return PodNetwork.Return(attachment)
+                    return PodNetwork.RestoreRequest(attachment)
                 }
             }
         }
 
-        func restore(_ returns: [PodNetwork.Return], from pod: NetworkNamespace?) throws -> [String] {
+        func restore(_ returns: [PodNetwork.RestoreRequest], from pod: NetworkNamespace?) throws -> [String] {
             try onHost { (_, network) throws(PodNetworkError) in network.restore(returns, from: pod).map { "\($0.error)" } }
         }
 

@@ -99,18 +99,18 @@ extension PodNetworkTests {
         func inPod(_ arguments: String...) throws -> String { try ChildProcess.run("/sbin/ip", arguments, in: pod).output }
     }
 
-    static func order(_ plan: InterfacePlan, _ record: HostRecord) -> PodNetwork.Order {
-        PodNetwork.Order(device: plan.hostName, plan: plan, record: record)
+    static func order(_ plan: InterfacePlan, _ record: HostRecord) -> PodNetwork.AttachRequest {
+        PodNetwork.AttachRequest(device: plan.hostName, plan: plan, record: record)
     }
 
     /// As it is known after a crash in the middle of an attempt, or, with a number, after it.
-    static func entry(_ plan: InterfacePlan, _ record: HostRecord, index: Int32? = nil) -> PodNetwork.Return {
+    static func entry(_ plan: InterfacePlan, _ record: HostRecord, index: Int32? = nil) -> PodNetwork.RestoreRequest {
         var attachment = Attachment(
             phase: .moving, device: plan.hostName, podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
             podName: plan.name, host: record)
         attachment.podIndex = index
         attachment.hardwareAddress = plan.hardwareAddress
-        return PodNetwork.Return(attachment)
+        return PodNetwork.RestoreRequest(attachment)
     }
 
     static func plan(_ index: Int, name: String? = nil) -> InterfacePlan {

@@ -323,7 +323,7 @@ struct PodNetworkTests {
         let pod = scene.pod
         try scene.onHost { (host, network) throws(PodNetworkError) in
             let record = try host.records(["wire0"], isTaken: false)[0]
-            let order = PodNetwork.Order(device: "d", plan: wanted, record: record)
+            let order = PodNetwork.AttachRequest(device: "d", plan: wanted, record: record)
             let first = try network.attach([order], to: pod)
             var second = order
             second.plan?.hardwareAddress = nil
@@ -333,12 +333,12 @@ struct PodNetworkTests {
                 phase: .attached, device: "d", podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
                 podName: "net0", host: nil)
             attachment.podIndex = first[0].index
-            #expect(try network.areAttached([PodNetwork.Return(attachment)], in: pod))
-            #expect(network.restore([PodNetwork.Return(attachment)], from: pod).isEmpty)
-            #expect(try !network.areAttached([PodNetwork.Return(attachment)], in: pod))
+            #expect(try network.areAttached([PodNetwork.RestoreRequest(attachment)], in: pod))
+            #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
+            #expect(try !network.areAttached([PodNetwork.RestoreRequest(attachment)], in: pod))
             // Again, and with its namespace gone: there is nothing left to do.
-            #expect(network.restore([PodNetwork.Return(attachment)], from: pod).isEmpty)
-            #expect(network.restore([PodNetwork.Return(attachment)], from: nil).isEmpty)
+            #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
+            #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: nil).isEmpty)
         }
         #expect(try ChildProcess.run("/sbin/ip", ["link"], in: other).output.contains("net0"))
         try scene.expectSame(as: before)

@@ -204,7 +204,7 @@ struct RegistrationTests {
         // The metrics say so too.
         let page = try get("/metrics", port: 9178, node)
         #expect(page.contains("nearside_device_troubles{trouble=\"no-driver\"} 1\n") && page.contains("nearside_pairs 8\n"), "\(page)")
-        #expect(page.contains("nearside_cluster_lacks{feature=\"taints\",gate=\"DRADeviceTaints\"} 0\n"))
+        #expect(page.contains("nearside_cluster_feature_missing{feature=\"taints\",gate=\"DRADeviceTaints\"} 0\n"))
         try Files.write("\(resolved)/uevent", uevent)
         _ = try ChildProcess.run("/bin/ln", ["-s", "../../../bus/pci/drivers/nvidia", "\(resolved)/driver"])
         _ = try ChildProcess.run("/sbin/ip", ["link", "set", "ib1", "mtu", "1500"], in: node.host)

@@ -56,7 +56,7 @@ struct SocketTests {
         defer { try? daemon.recover() }
         let clients = try (0..<40).map { _ in try UnixSocket.connect(socket) }
         for client in clients {
-            try UnixSocket.send([UInt8](InjectorRequest.status.line.utf8), to: client)
+            try UnixSocket.send([UInt8](ControlRequest.status.line.utf8), to: client)
             try UnixSocket.setTimeout(client, milliseconds: 20_000)
         }
         #expect(try eventually { try daemon.refusals() > 0 }, "\(node.log("nri.log"))")
@@ -93,7 +93,7 @@ struct SocketTests {
         try daemon.recover()
         withExtendedLifetime(clients) {}
         #expect(eventually(seconds: 20) { (try? node.prepare("first")) != nil }, "\(node.log("node.log"))")
-        let reply = try InjectorClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 20_000)
+        let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 20_000)
         #expect(reply == .ok)
         try node.unprepare("first")
         #expect(node.nodeDaemon?.stop() == 0)
@@ -111,7 +111,7 @@ struct SocketTests {
             while (try? Poller.readable([stopped], milliseconds: 50)) == [], (try? UnixSocket.send([UInt8(ascii: "a")], to: slow)) != nil {}
         }
         for _ in 0..<3 {
-            #expect(try InjectorClient.ask(NodeRequest.check(.alive), socket: socket, milliseconds: 4000) == .ok)
+            #expect(try ControlClient.ask(NodeRequest.check(.alive), socket: socket, milliseconds: 4000) == .ok)
         }
         withExtendedLifetime(stop) {}
     }
@@ -147,7 +147,7 @@ struct SocketTests {
             var status = stat()
             #expect(stat(node.scratch(folder), &status) == 0 && status.st_mode & 0o777 == 0o700)
         }
-        #expect(try InjectorClient.ask(.status, socket: node.scratch("states/nri.sock"), milliseconds: 4000).refusal == nil)
+        #expect(try ControlClient.ask(.status, socket: node.scratch("states/nri.sock"), milliseconds: 4000).refusal == nil)
     }
 
     @Test(arguments: [false, true])

@@ -11,8 +11,8 @@ import Testing
 /// `nearside-nri` alone writes CDI specifications, and not for a plan that somebody forged.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SpecificationTests {
-    private func publish(_ node: TestNode, _ uid: String) throws -> SocketReply {
-        try InjectorClient.ask(.publish(claim: uid), socket: node.scratch("states/nri.sock"), milliseconds: 5000)
+    private func publish(_ node: TestNode, _ uid: String) throws -> ControlReply {
+        try ControlClient.ask(.publish(claim: uid), socket: node.scratch("states/nri.sock"), milliseconds: 5000)
     }
 
     private static let file = "cdi/dra.nearside-uid-a.json"

@@ -125,20 +125,20 @@ struct ClientTests {
     }
 
     @Test
-    func `a server that asks for time gets it, and a call that has no more patience says what the server said`() async throws {
+    func `a server that asks for time gets it, and a call that has no more timeout says what the server said`() async throws {
         let claim = claim()
         try await run({ try $0.add("resourceclaims/default", claim) }) { api, client in
             api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces", code: 429, retryAfter: 1))
             let start = ContinuousClock.now
-            _ = try await client.claim("a", namespace: "default", patience: .seconds(10))
+            _ = try await client.claim("a", namespace: "default", timeout: .seconds(10))
             #expect(ContinuousClock.now - start >= .seconds(1))
             api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces", code: 429, retryAfter: 3600))
             let error = await #expect(throws: APIError.self) {
-                _ = try await client.claim("a", namespace: "default", patience: .seconds(10))
+                _ = try await client.claim("a", namespace: "default", timeout: .seconds(10))
             }
             #expect(error?.status == 429 && error?.retryAfter == .seconds(3600))
             api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces", code: 0))
-            _ = try await client.claim("a", namespace: "default", patience: .seconds(20))
+            _ = try await client.claim("a", namespace: "default", timeout: .seconds(20))
         }
     }
 
@@ -146,13 +146,13 @@ struct ClientTests {
     func `a claim that is not there costs one question about versions, not more`() async throws {
         try await run { api, client in
             let error = await #expect(throws: APIError.self) {
-                _ = try await client.claim("b", namespace: "default", patience: .seconds(1))
+                _ = try await client.claim("b", namespace: "default", timeout: .seconds(1))
             }
             #expect(error?.isNotFound == true && error?.isUnknownPath == false)
             #expect(api.requests.count == 1)
             api.serve(only: [])
             let unknown = await #expect(throws: APIError.self) {
-                _ = try await client.claim("b", namespace: "default", patience: .seconds(1))
+                _ = try await client.claim("b", namespace: "default", timeout: .seconds(1))
             }
             #expect(unknown?.isUnknownPath == true)
         }

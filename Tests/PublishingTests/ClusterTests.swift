@@ -29,14 +29,14 @@ struct ClusterTests {
 
     // MARK: Templates
 
-    private func wish(_ count: Int, _ together: ClaimWish.Together = .preferred, rails: [Int] = []) -> ClaimWish {
-        var wish = ClaimWish()
+    private func wish(_ count: Int, _ together: ClaimRequest.Together = .preferred, rails: [Int] = []) -> ClaimRequest {
+        var wish = ClaimRequest()
         (wish.accelerators, wish.together, wish.rails) = (count, together, rails)
         return wish
     }
 
-    private func ground(_ form: ClaimGround.Form, _ machine: String? = nil) throws -> ClaimGround {
-        var ground = ClaimGround()
+    private func ground(_ form: ClusterCapabilities.Form, _ machine: String? = nil) throws -> ClusterCapabilities {
+        var ground = ClusterCapabilities()
         ground.form = form
         if let machine { ground.look(at: try topology(machine)) }
         return ground
@@ -86,20 +86,20 @@ struct ClusterTests {
 
     @Test
     func `every wish in every form is a valid template, or one clear error`() throws {
-        let forms: [ClaimGround.Form] = [
+        let forms: [ClusterCapabilities.Form] = [
             .pairs, .constraints, .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot"),
             .vendor(deviceClass: "neuron.aws.com", attribute: "resource.kubernetes.io/pcieRoot"),
         ]
         for form in forms {
             for version in ResourceAPIVersion.allCases {
                 for machine in [nil, "aws-p5", "aws-p4d", "hgx-a100", "azure-nd-a100-v4", "aws-trn2"] {
-                    for together in ClaimWish.Together.allCases {
+                    for together in ClaimRequest.Together.allCases {
                         for count in [1, 2, 3, 4, 7, 8, 16] {
                             for rails in [[], Array(0..<count)] {
                                 var ground = try ground(form, machine)
                                 ground.version = version
                                 let comment: Comment = "\(form) \(machine ?? "-") \(together) \(count) \(rails)"
-                                do throws(ClaimWish.Malformed) {
+                                do throws(ClaimRequest.Malformed) {
                                     let template = try ClaimTemplate(wish(count, together, rails: rails), ground)
                                     #expect(template.document["apiVersion"] == .string(version.groupVersion))
                                     do { try check(template, comment) } catch { Issue.record(error) }
@@ -136,11 +136,11 @@ struct ClusterTests {
     }
 
     @Test(arguments: [("0-3", [0, 1, 2, 3]), ("0,2,4-5", [0, 2, 4, 5]), ("7", [7])])
-    func `rails are read`(text: String, rails: [Int]) throws { #expect(try ClaimWish.rails(text) == rails) }
+    func `rails are read`(text: String, rails: [Int]) throws { #expect(try ClaimRequest.rails(text) == rails) }
 
     @Test(arguments: ["", "x", "3-1", "-1", "1-2-3", "0,", "99999999999999999999", "0-5000"])
     func `what is no rail is refused`(text: String) {
-        #expect(throws: ClaimWish.Malformed.self) { try ClaimWish.rails(text) }
+        #expect(throws: ClaimRequest.Malformed.self) { try ClaimRequest.rails(text) }
     }
 
     // MARK: The cluster
@@ -212,7 +212,7 @@ struct ClusterTests {
             #"{"items": [{"metadata": {"name": "odd"}, "spec": 5}, {"metadata": {"name": "lists"}, "spec": {"driver": "d", "nodeName": "n", "pool": {"name": "n", "generation": 1, "resourceSliceCount": 1}, "devices": [{"name": "x", "attributes": {"a": {"strings": ["b"]}}}]}}]}"#
         let read = try ClusterState(slices: Array(list.utf8), claims: Array(#"{"items": []}"#.utf8))
         #expect(read.slices.count == 1 && read.remarks == ["odd of the ResourceSlices is not understood and left out"])
-        #expect(throws: ClaimWish.Malformed.self) { try ClusterState(slices: Array("oops".utf8), claims: []) }
+        #expect(throws: ClaimRequest.Malformed.self) { try ClusterState(slices: Array("oops".utf8), claims: []) }
     }
 
     @Test

@@ -13,14 +13,14 @@ import Testing
 struct PublisherTests {
     private static let slices = "/apis/resource.k8s.io/v1/resourceslices"
 
-    enum Trouble: String, CaseIterable {
+    enum DeviceCondition: String, CaseIterable {
         case conflictOnCreate, conflictOnUpdate, tooMany, unavailable, noAnswer, cutConnection, cutWatches, goneWatch, goneList,
             refusedWatch
         case wiped, wipedTwice, changedByOthers, olderGeneration, otherForm, nodeUnknown, compacted
     }
 
-    @Test(arguments: Trouble.allCases)
-    func `whatever happens, the slices become as wished, and then it is silent`(trouble: Trouble) async throws {
+    @Test(arguments: DeviceCondition.allCases)
+    func `whatever happens, the slices become as wished, and then it is silent`(trouble: DeviceCondition) async throws {
         let first = try Publication.devices()
         let second = try Publication.devices(mtu: 9000)
         try await Publication.run(prepare: { api in

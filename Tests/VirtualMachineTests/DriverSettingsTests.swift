@@ -114,7 +114,7 @@ private final class DriverScene {
             "--log-level", "debug",
         ]
         daemon = try ChildProcess("/usr/bin/env", command, output: scratch("nri.log"))
-        runtime = try RuntimePeer(listener: listener, pods: [], patience: 10_000, seconds: 30)
+        runtime = try RuntimePeer(listener: listener, pods: [], timeout: 10_000, seconds: 30)
     }
 
     func end() {
@@ -185,7 +185,7 @@ private final class DriverScene {
     func stop(_ pod: NRIPodSandbox) throws { try runtime.stop(pod) }
 
     func release() throws -> String {
-        let reply = try InjectorClient.ask(.release(claim: claim), socket: journal.socket, milliseconds: 30_000)
+        let reply = try ControlClient.ask(.release(claim: claim), socket: journal.socket, milliseconds: 30_000)
         if case .ok = reply { return "ok" }
         return "\(reply)"
     }

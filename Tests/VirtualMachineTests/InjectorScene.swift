@@ -34,7 +34,7 @@ final class InjectorScene {
                 "--journal", journal.path, "--states", journal.statesPath, "--nri-socket", scratch("nri.sock"), "--cdi", scratch("cdi"),
                 "--log-level", "debug",
             ], output: scratch("nri.log"))
-        runtime = try RuntimePeer(listener: listener, patience: 60_000, seconds: 30)
+        runtime = try RuntimePeer(listener: listener, timeout: 60_000, seconds: 30)
     }
 
     func end() {
@@ -66,8 +66,8 @@ final class InjectorScene {
         guard case .ok = answer else { throw Room.Failed(description: "\(answer): \(log)") }
     }
 
-    private func ask(_ request: InjectorRequest) throws -> SocketReply {
-        try InjectorClient.ask(request, socket: journal.socket, milliseconds: 60_000)
+    private func ask(_ request: ControlRequest) throws -> ControlReply {
+        try ControlClient.ask(request, socket: journal.socket, milliseconds: 60_000)
     }
 
     /// Starts a pod, with a container.

@@ -21,19 +21,19 @@ extension LiveKernelTests {
     }
 
     /// Two NICs with their RDMA devices, as they are to go into a pod.
-    private func orders(_ host: HostNetwork) throws -> [PodNetwork.Order] {
+    private func orders(_ host: HostNetwork) throws -> [PodNetwork.AttachRequest] {
         let machine = try Room.snapshot()
         let isMoved = try host.movesRDMA()
         return try Room.layout.get().nics.prefix(2).enumerated().map { number, address in
             let function = try #require(machine[address])
             let netdev = try #require(function.netdevs.first)
-            return PodNetwork.Order(
+            return PodNetwork.AttachRequest(
                 device: address.description, plan: InterfacePlan(hostName: netdev.name, name: "net\(number)"),
                 record: try host.records([netdev.name])[0], rdmaDevice: isMoved ? try #require(function.rdmaDevices.first?.name) : nil)
         }
     }
 
-    private func entry(_ order: PodNetwork.Order, _ index: Int32?) -> PodNetwork.Return {
+    private func entry(_ order: PodNetwork.AttachRequest, _ index: Int32?) -> PodNetwork.RestoreRequest {
         var attachment = Attachment(
             phase: .attached, device: order.device, podUID: "", sandbox: "", namespacePath: "",
             namespace: FileIdentity(device: 0, inode: 0),
@@ -41,7 +41,7 @@ extension LiveKernelTests {
         attachment.podIndex = index
         attachment.rdmaDevice = order.rdmaDevice
         attachment.vrf = order.plan?.vrf?.name
-        return PodNetwork.Return(attachment)
+        return PodNetwork.RestoreRequest(attachment)
     }
 
     @Test(arguments: [true, false])
@@ -109,18 +109,18 @@ extension LiveKernelTests {
         let host = try HostNetwork()
         let network = PodNetwork(host: host)
         let parent = try host.records([name], isTaken: false)[0]
-        func child(_ device: String, _ plan: ChildPlan, _ address: String) throws -> PodNetwork.Order {
+        func child(_ device: String, _ plan: ChildPlan, _ address: String) throws -> PodNetwork.AttachRequest {
             var interface = InterfacePlan(hostName: name, name: device, addresses: [try #require(IPPrefix(parsing: address))])
             interface.child = plan
             interface.vrf = VRFPlan(name: "blue", table: 77)
-            return PodNetwork.Order(device: device, plan: interface, record: parent)
+            return PodNetwork.AttachRequest(device: device, plan: interface, record: parent)
         }
         var moved = InterfacePlan(hostName: "nsdummy", name: "net9")
         moved.vrf = VRFPlan(name: "blue", table: 77)
         let orders = [
             try child("net0", ChildPlan(kind: .vlan, vlan: 7), "10.61.0.1/24"),
             try child("net1", ChildPlan(kind: .ipvlan, mode: 0), "10.62.0.1/24"),
-            PodNetwork.Order(device: "net9", plan: moved, record: try host.records(["nsdummy"])[0]),
+            PodNetwork.AttachRequest(device: "net9", plan: moved, record: try host.records(["nsdummy"])[0]),
         ]
         let pod = try NetworkNamespace.make()
         let results = try network.attach(orders, to: pod)
@@ -149,7 +149,7 @@ extension LiveKernelTests {
         defer { try? Room.setSharing("shared") }
         let before = try Room.hostText()
         let host = try HostNetwork()
-        let order = PodNetwork.Order(
+        let order = PodNetwork.AttachRequest(
             device: "nsdummy", plan: InterfacePlan(hostName: "nsdummy", name: "net0"), record: try host.records(["nsdummy"])[0],
             rdmaDevice: "rxe0")
         let pod = try NetworkNamespace.make()

@@ -32,20 +32,20 @@ struct SoftwareRDMATests {
 
     private func order(
         _ host: HostNetwork, _ netdev: String, rdma: String?, _ address: String, name: String = "net1"
-    ) throws -> PodNetwork.Order {
-        PodNetwork.Order(
+    ) throws -> PodNetwork.AttachRequest {
+        PodNetwork.AttachRequest(
             device: netdev,
             plan: InterfacePlan(hostName: netdev, name: name, addresses: [try #require(IPPrefix(parsing: address))]),
             record: try host.records([netdev])[0], rdmaDevice: rdma)
     }
 
-    private func entry(_ order: PodNetwork.Order, _ index: Int32?) -> PodNetwork.Return {
+    private func entry(_ order: PodNetwork.AttachRequest, _ index: Int32?) -> PodNetwork.RestoreRequest {
         var attachment = Attachment(
             phase: .attached, device: order.device, podUID: "", sandbox: "", namespacePath: "",
             namespace: FileIdentity(device: 0, inode: 0), podName: order.plan?.name, host: order.record)
         attachment.podIndex = index
         attachment.rdmaDevice = order.rdmaDevice
-        return PodNetwork.Return(attachment)
+        return PodNetwork.RestoreRequest(attachment)
     }
 
     /// A program in a pod, which has a view of sysfs of its own as containers have.
@@ -94,7 +94,7 @@ struct SoftwareRDMATests {
             let orders = try names.enumerated().map { number, name in
                 try order(host, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24")
             }
-            var entries: [PodNetwork.Return] = []
+            var entries: [PodNetwork.RestoreRequest] = []
             do {
                 let pods = try orders.map { _ in try NetworkNamespace.make() }
                 for (order, pod) in zip(orders, pods) {

@@ -22,18 +22,18 @@ extension LiveKernelTests {
         let before = try Room.hostText()
         let host = try HostNetwork()
         let network = PodNetwork(host: host)
-        var entries: [PodNetwork.Return] = []
+        var entries: [PodNetwork.RestoreRequest] = []
         do {
             let pod = try NetworkNamespace.make()
             for (number, name) in names.enumerated() {
                 let plan = InterfacePlan(hostName: name, name: "net\(number)")
-                let order = PodNetwork.Order(device: name, plan: plan, record: try host.records([name])[0])
+                let order = PodNetwork.AttachRequest(device: name, plan: plan, record: try host.records([name])[0])
                 let result = try network.attach([order], to: pod)[0]
                 var attachment = Attachment(
                     phase: .attached, device: name, podUID: "", sandbox: "", namespacePath: "",
                     namespace: FileIdentity(device: 0, inode: 0), podName: plan.name, host: order.record)
                 attachment.podIndex = result.index
-                entries.append(PodNetwork.Return(attachment))
+                entries.append(PodNetwork.RestoreRequest(attachment))
             }
             for (number, name) in names.enumerated() {
                 for words in [

@@ -121,7 +121,7 @@ private final class FunctionScene {
         try connect()
     }
 
-    private func connect() throws { runtime = try RuntimePeer(listener: listener, pods: pods, patience: 10_000, seconds: 30) }
+    private func connect() throws { runtime = try RuntimePeer(listener: listener, pods: pods, timeout: 10_000, seconds: 30) }
 
     /// Whoever is gone comes back.
     private func revive() throws {
@@ -190,7 +190,7 @@ private final class FunctionScene {
         var last = ""
         for _ in 0..<20 {
             do {
-                let reply = try InjectorClient.ask(.release(claim: uid), socket: journal.socket, milliseconds: 30_000)
+                let reply = try ControlClient.ask(.release(claim: uid), socket: journal.socket, milliseconds: 30_000)
                 if case .ok = reply { return }
                 last = "\(reply)"
             } catch { last = "\(error)" }

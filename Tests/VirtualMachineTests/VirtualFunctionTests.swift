@@ -47,7 +47,7 @@ extension LiveKernelTests {
         let pod = try NetworkNamespace.make()
         var interfacePlan = InterfacePlan(hostName: interface, name: "net0")
         interfacePlan.hardwareAddress = plan.hardwareAddress
-        var order = PodNetwork.Order(device: "vf", plan: interfacePlan, record: try host.records([interface])[0])
+        var order = PodNetwork.AttachRequest(device: "vf", plan: interfacePlan, record: try host.records([interface])[0])
         order.isVirtual = true
         let network = PodNetwork(host: host)
         _ = try network.attach([order], to: pod)
@@ -67,7 +67,7 @@ extension LiveKernelTests {
         attachment.virtualFunction = record
         attachment.hardwareAddress = plan.hardwareAddress
         try host.restore(record)
-        #expect(network.restore([PodNetwork.Return(attachment)], from: pod).isEmpty)
+        #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
         // This driver tells the physical function of the address that its virtual one took.
         try host.restore(record)
         let after = try Room.run("ip link show \(name)")
@@ -98,7 +98,7 @@ extension LiveKernelTests {
         }
         let host = try HostNetwork()
         let before = try functions()
-        let order = PodNetwork.Order(
+        let order = PodNetwork.AttachRequest(
             device: "pf", plan: InterfacePlan(hostName: name, name: "net0"), record: try host.records([name])[0])
         #expect(order.record?.functions?.count == 2)
         let network = PodNetwork(host: host)
@@ -113,7 +113,7 @@ extension LiveKernelTests {
             phase: .attached, device: "pf", podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
             podName: "net0", host: order.record)
         attachment.podIndex = results[0].index
-        let problems = network.restore([PodNetwork.Return(attachment)], from: pod)
+        let problems = network.restore([PodNetwork.RestoreRequest(attachment)], from: pod)
         #expect(problems.isEmpty, "\(problems)")
         let after = try functions()
         #expect(after == before, "before: \(before) after: \(after)")

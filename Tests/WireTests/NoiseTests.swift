@@ -90,8 +90,8 @@ struct NoiseTests {
         for _ in 0..<5_000 {
             let bytes = (0..<Int.random(in: 0...40, using: &noise)).map { _ in UInt8.random(in: 0...255, using: &noise) }
             let line = String(decoding: bytes, as: UTF8.self)
-            if let request = InjectorRequest(line: line) { #expect(InjectorRequest(line: request.line.dropLast()) == request) }
-            _ = SocketReply(line: line)
+            if let request = ControlRequest(line: line) { #expect(ControlRequest(line: request.line.dropLast()) == request) }
+            _ = ControlReply(line: line)
         }
     }
 }

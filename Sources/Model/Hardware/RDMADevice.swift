@@ -26,7 +26,7 @@ package struct RDMADevice: Hashable, Sendable, Codable {
     }
 
     /// Texts of `node_type` by their number (drivers/infiniband/core/sysfs.c).
-    static let nodeTypes = ["?", "CA", "switch", "router", "RNIC", "usNIC", "usNIC UDP", "unspecified"]
+    package static let nodeTypes = ["?", "CA", "switch", "router", "RNIC", "usNIC", "usNIC UDP", "unspecified"]
 
     private enum CodingKeys: String, CodingKey {
         case name, nodeType, firmware, nodeGUID, systemImageGUID, ports, charDevices

@@ -10,7 +10,7 @@ import Linux
 
 /// How long the interfaces of the claim may take, in milliseconds. The runtime's limit for the hook,
 /// set in the CDI specification, is longer.
-let patience = 20_000
+let timeout = 20_000
 
 func refuse(_ why: String) -> Never {
     try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside-gate: \(why)\n".utf8))
@@ -54,11 +54,11 @@ do {
         refuse("standard input is no OCI state with a pid; a runtime starts this program, not a person")
     }
     let namespace = try Descriptor.open("/proc/\(process)/ns/net", flags: O_RDONLY)
-    let end = Poller.now() + patience
+    let end = Poller.now() + timeout
     while true {
         let left = end - Poller.now()
-        do throws(InjectorUnreachable) {
-            let reply = try InjectorClient.ask(
+        do throws(ControlUnreachable) {
+            let reply = try ControlClient.ask(
                 .admit(claim: claim), descriptor: namespace, socket: socket, milliseconds: max(left, 1))
             switch reply {
             case .ok, .supports: exit(0)

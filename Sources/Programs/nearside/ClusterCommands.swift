@@ -24,7 +24,7 @@ enum Kubectl {
     static func state(withClaims: Bool = true) throws -> ClusterState {
         let slices = try get(["get", "resourceslices.resource.k8s.io", "-o", "json"])
         let claims = withClaims ? try get(["get", "resourceclaims.resource.k8s.io", "-A", "-o", "json"]) : Array(#"{"items": []}"#.utf8)
-        do throws(ClaimWish.Malformed) { return try ClusterState(slices: slices, claims: claims) } catch {
+        do throws(ClaimRequest.Malformed) { return try ClusterState(slices: slices, claims: claims) } catch {
             throw Console.failure("kubectl: \(error)")
         }
     }
@@ -95,7 +95,7 @@ struct ClaimCommand: ParsableCommand {
     var accelerators = 1
 
     @Option(help: "On one NUMA node: required, preferred or any.")
-    var together = ClaimWish.Together.preferred
+    var together = ClaimRequest.Together.preferred
 
     @Option(help: "Rails of the pairs, such as 0-3.")
     var rails: String?
@@ -125,22 +125,22 @@ struct ClaimCommand: ParsableCommand {
 
     func run() throws {
         guard name == Limits.label(name) else { throw ValidationError("--name is a DNS label such as training, not \"\(name)\"") }
-        var wish = ClaimWish()
+        var wish = ClaimRequest()
         (wish.name, wish.driver, wish.accelerators, wish.together) = (name, driver, accelerators, together)
         let template: ClaimTemplate
-        do throws(ClaimWish.Malformed) {
-            if let rails { wish.rails = try ClaimWish.rails(rails) }
+        do throws(ClaimRequest.Malformed) {
+            if let rails { wish.rails = try ClaimRequest.rails(rails) }
         } catch { throw ValidationError("--rails: \(error)") }
         let ground = try ground()
-        do throws(ClaimWish.Malformed) { template = try ClaimTemplate(wish, ground) } catch { throw Console.failure("\(error)") }
+        do throws(ClaimRequest.Malformed) { template = try ClaimTemplate(wish, ground) } catch { throw Console.failure("\(error)") }
         switch output {
         case .yaml: Console.print(template.remarks.map { "# \($0)\n" }.joined() + (try YAMLOutput.text(template)))
         case .json: Console.print(try JSONOutput.text(template))
         }
     }
 
-    private func ground() throws -> ClaimGround {
-        var ground = ClaimGround()
+    private func ground() throws -> ClusterCapabilities {
+        var ground = ClusterCapabilities()
         if askCluster {
             ground = try Kubectl.state(withClaims: false).ground(driver: driver)
             guard let version = try Kubectl.version() else {
@@ -164,5 +164,5 @@ struct ClaimCommand: ParsableCommand {
     }
 }
 
-extension ClaimWish.Together: ExpressibleByArgument {}
+extension ClaimRequest.Together: ExpressibleByArgument {}
 extension ResourceAPIVersion: ExpressibleByArgument {}

@@ -55,7 +55,7 @@ extension PodInjector {
         let movesRDMA = here.contains { $0.rdmaDevice != nil }
         let wanted = plan.devices.filter { $0.interface != nil || ($0.rdmaDevice != nil && movesRDMA) }.map(\.device)
         guard !here.isEmpty, wanted == here.map(\.device), here.allSatisfy({ $0.phase == .attached }),
-            (try? network.areAttached(here.map(PodNetwork.Return.init), in: place.namespace)) == true
+            (try? network.areAttached(here.map(PodNetwork.RestoreRequest.init), in: place.namespace)) == true
         else { return false }
         if here.contains(where: { $0.sandbox != place.sandbox.id }) {
             var state = state
@@ -70,7 +70,7 @@ extension PodInjector {
     private func attachAnew(_ plan: ClaimPlan, _ others: ClaimState, _ place: Place) throws(InjectionError) -> Bool {
         var state = others
         let start = state.attachments.count
-        var orders: [PodNetwork.Order] = []
+        var orders: [PodNetwork.AttachRequest] = []
         do throws(PodNetworkError) {
             orders = try self.orders(plan)
             guard !orders.isEmpty else { return false }
@@ -95,7 +95,7 @@ extension PodInjector {
         } catch { throw InjectionError("claim \(plan.claim): \(error)") }
         try write(state)
         held[place.identity] = place.namespace
-        let results: [PodNetwork.Result]
+        let results: [PodNetwork.AttachedInterface]
         do throws(PodNetworkError) {
             for device in plan.devices {
                 guard let function = device.virtualFunction,
@@ -128,7 +128,7 @@ extension PodInjector {
     }
 
     /// What is to be moved, with how it is now.
-    private func orders(_ plan: ClaimPlan) throws(PodNetworkError) -> [PodNetwork.Order] {
+    private func orders(_ plan: ClaimPlan) throws(PodNetworkError) -> [PodNetwork.AttachRequest] {
         let movesRDMA = plan.devices.contains { $0.rdmaDevice != nil } ? try host.movesRDMA() : false
         let taken = plan.devices.compactMap { $0.interface.flatMap { $0.child == nil ? $0.hostName : nil } }
         let parents = plan.devices.compactMap { $0.interface.flatMap { $0.child != nil ? $0.hostName : nil } }
@@ -139,7 +139,7 @@ extension PodInjector {
         return plan.devices.compactMap { device in
             let rdma = movesRDMA ? device.rdmaDevice : nil
             guard device.interface != nil || rdma != nil else { return nil }
-            var order = PodNetwork.Order(
+            var order = PodNetwork.AttachRequest(
                 device: device.device, plan: device.interface, record: device.interface.flatMap { byName[$0.hostName] }, rdmaDevice: rdma)
             order.isVirtual = device.virtualFunction != nil
             return order

@@ -34,14 +34,14 @@ extension PodInjector {
             // takes, some tell the physical one.
             _ = restoreFunctions(group.attachments)
             let namespace = held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace)
-            let problems = network.restore(group.attachments.map(PodNetwork.Return.init), from: namespace, waits: false)
+            let problems = network.restore(group.attachments.map(PodNetwork.RestoreRequest.init), from: namespace, waits: false)
             let refusals = restoreFunctions(group.attachments)
             for var attachment in group.attachments {
                 if let problem = problems.first(where: { $0.device == attachment.device })?.error ?? refusals[attachment.device]
                     ?? unforgotten[attachment.device]
                 {
                     if let loss = network.loss(
-                        of: PodNetwork.Return(attachment), isNamespaceGone: namespace == nil && Self.isNamespaceGone(attachment))
+                        of: PodNetwork.RestoreRequest(attachment), isNamespaceGone: namespace == nil && Self.isNamespaceGone(attachment))
                     {
                         // Nobody can bring it back: waiting for it would keep the pod and its claim for ever.
                         log.error(

@@ -37,7 +37,7 @@ extension ClaimPreparer {
     private func isLeaving(_ plan: ClaimPlan) async throws(ClaimError) -> Bool {
         if plan.phase == .released { return true }
         do throws(APIError) {
-            let claim = try await resources.claim(plan.claim.name, namespace: plan.claim.namespace, patience: Self.heldTimeout)
+            let claim = try await resources.claim(plan.claim.name, namespace: plan.claim.namespace, timeout: Self.heldTimeout)
             guard claim.metadata.uid == plan.claim.uid else { return true }
             let allocated = Set((claim.status?.allocation?.devices.results ?? []).map(\.device))
             return allocated.isDisjoint(with: plan.devices.map { $0.group ?? $0.device })

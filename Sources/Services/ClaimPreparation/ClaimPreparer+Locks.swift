@@ -13,7 +13,7 @@ extension ClaimPreparer {
             if try FileLock.tryLock(file, key: identity.uid) { return file }
             return try await FileLock.wait(
                 "\(folder)/claims.lock", key: identity.uid, pause: Self.lockPause,
-                patience: min(Self.lockTimeout, end - ContinuousClock.now)
+                timeout: min(Self.lockTimeout, end - ContinuousClock.now)
             )
         } catch { throw ClaimError("claim \(identity): another call for this claim does not come to an end: \(error); retry") }
     }

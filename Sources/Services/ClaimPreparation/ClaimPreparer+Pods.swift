@@ -13,7 +13,7 @@ extension ClaimPreparer {
     /// A claim is reserved for its pods, by UID, before they are bound to a node, so the claims alone tell. Only of a claim that is reserved
     /// for a group of pods the pod itself has to be read, for which the right is granted where such groups are used.
     package func note(pod name: String, namespace: String, uid: String) async throws(ClaimError) {
-        let end = ContinuousClock.now + Self.podPatience
+        let end = ContinuousClock.now + Self.podTimeout
         let lost = plans.lostClaims()
         let remembered = (options.prepared?.list() ?? []).filter { lost.contains($0.uid) }
         let open = plans.all().filter { $0.isOpen == true && $0.phase == .prepared && !$0.pods.contains(uid) }.map(\.claim)
@@ -70,7 +70,7 @@ extension ClaimPreparer {
     /// The claim as the cluster has it; nil when there is none, or another one of its name. Without a UID, whichever there is.
     private func existing(_ identity: ClaimIdentity) async throws(ClaimError) -> ResourceClaim? {
         do throws(APIError) {
-            let claim = try await resources.claim(identity.name, namespace: identity.namespace, patience: Self.podPatience)
+            let claim = try await resources.claim(identity.name, namespace: identity.namespace, timeout: Self.podTimeout)
             return identity.uid.isEmpty || claim.metadata.uid == identity.uid ? claim : nil
         } catch {
             if error.isNotFound, !error.isUnknownPath { return nil }
@@ -85,7 +85,7 @@ extension ClaimPreparer {
         ofPod name: String, _ namespace: String, _ uid: String, _ reason: String
     ) async throws(ClaimError) -> Set<String> {
         let pod: Pod
-        do throws(APIError) { pod = try await resources.pod(name, namespace: namespace, patience: Self.podPatience) } catch {
+        do throws(APIError) { pod = try await resources.pod(name, namespace: namespace, timeout: Self.podTimeout) } catch {
             let advice =
                 error.isForbidden
                 ? "; only the pod tells whether it uses \(reason): grant the right with manifests/optional/pod-groups.yaml" : ""
@@ -99,7 +99,7 @@ extension ClaimPreparer {
     }
 
     /// The runtime waits two seconds for all plugins, unless it is told otherwise.
-    private static let podPatience = Duration.milliseconds(800)
+    private static let podTimeout = Duration.milliseconds(800)
 }
 
 extension ResourceClaim {

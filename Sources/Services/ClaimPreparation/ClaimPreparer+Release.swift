@@ -63,7 +63,7 @@ extension ClaimPreparer {
     }
 
     private func release(_ identity: ClaimIdentity) async throws(ClaimError) {
-        switch await ask(.release(claim: identity.uid), milliseconds: options.releasePatience).value {
+        switch await ask(.release(claim: identity.uid), milliseconds: options.releaseTimeout).value {
         case .success(.ok), .success(.supports): return
         case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
         case .failure(let error):

@@ -69,7 +69,7 @@ extension ClaimPreparer {
     private func usedClaim(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> ResourceClaim? {
         let claim: ResourceClaim
         do throws(APIError) {
-            claim = try await resources.claim(identity.name, namespace: identity.namespace, patience: end - ContinuousClock.now)
+            claim = try await resources.claim(identity.name, namespace: identity.namespace, timeout: end - ContinuousClock.now)
         } catch {
             if error.isNotFound, !error.isUnknownPath { return nil }
             throw ClaimError("claim \(identity) cannot be read: \(error)")

@@ -31,7 +31,7 @@ package actor ClaimPreparer {
     package struct Options: Sendable {
         package var driver: String
         /// How long `nearside-nri` may take to bring a claim's interfaces back, in milliseconds.
-        package var releasePatience = 30_000
+        package var releaseTimeout = 30_000
         /// Where vendors' tools write their CDI specifications.
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
         /// Told of every claim that cannot be prepared, and of every one that was given up.
@@ -105,7 +105,7 @@ package actor ClaimPreparer {
         let end = ContinuousClock.now + Self.prepareTimeout
         let releaseEnd = ContinuousClock.now + Self.heldTimeout
         // Both take their time: the answer is waited for when the claim is known to need it.
-        let readiness = ask(.status, milliseconds: Self.statusPatience)
+        let readiness = ask(.status, milliseconds: Self.statusTimeout)
         var recent: (claim: ResourceClaim, end: ContinuousClock.Instant)?
         while true {
             let known = recent.flatMap { ContinuousClock.now < $0.end ? $0.claim : nil }
@@ -126,7 +126,7 @@ package actor ClaimPreparer {
 
     /// Has `nearside-nri` write the CDI specification of a claim that has a plan.
     func publish(_ identity: ClaimIdentity) async throws(ClaimError) {
-        let answer = ask(.publish(claim: identity.uid), milliseconds: Self.statusPatience)
+        let answer = ask(.publish(claim: identity.uid), milliseconds: Self.statusTimeout)
         // While it is at work. Not when the claim has been released meanwhile.
         if plans.plan(identity.uid)?.phase == .prepared { remember(identity) }
         try await require(answer, identity)
@@ -143,7 +143,7 @@ package actor ClaimPreparer {
 
     /// - Parameter known: the claim, when it was read just now.
     private func attempt(
-        _ identity: ClaimIdentity, _ known: ResourceClaim?, _ readiness: InjectorAnswer, until end: ContinuousClock.Instant
+        _ identity: ClaimIdentity, _ known: ResourceClaim?, _ readiness: PendingReply, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
@@ -160,7 +160,7 @@ package actor ClaimPreparer {
         let claim: ResourceClaim
         do throws(APIError) {
             claim = try await resources.claim(
-                identity.name, namespace: identity.namespace, patience: min(Self.readPatience, end - ContinuousClock.now))
+                identity.name, namespace: identity.namespace, timeout: min(Self.readTimeout, end - ContinuousClock.now))
         } catch {
             throw ClaimError("claim \(identity) cannot be read: \(error)")
         }
@@ -175,13 +175,13 @@ package actor ClaimPreparer {
     private static let prepareTimeout = Duration.seconds(40)
 
     /// For how long a claim that cannot be read is asked for again; the last attempt may take ten seconds.
-    private static let readPatience = Duration.seconds(20)
+    private static let readTimeout = Duration.seconds(20)
 
     /// A claim that was read within this time is not read again: no other call can have prepared and released it meanwhile.
     private static let recentTime = Duration.milliseconds(200)
 
     /// It may be in the middle of a pod with many interfaces, each of which takes the kernel some 30 ms.
-    private static let statusPatience = 5000
+    private static let statusTimeout = 5000
 
     /// Makes the plan of a claim anew, without asking `nearside-nri`: the kubelet was told that the claim is prepared.
     func remake(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
@@ -227,7 +227,7 @@ package actor ClaimPreparer {
     ///
     /// - Returns: the features of plans that it knows, for an answer to `status`. Releases that name none know none.
     @discardableResult
-    func require(_ answer: InjectorAnswer, _ identity: ClaimIdentity) async throws(ClaimError) -> Set<String> {
+    func require(_ answer: PendingReply, _ identity: ClaimIdentity) async throws(ClaimError) -> Set<String> {
         switch await answer.value {
         case .success(.ok): return []
         case .success(.supports(let features)): return Set(features)
@@ -236,7 +236,7 @@ package actor ClaimPreparer {
         }
     }
 
-    func ask(_ request: InjectorRequest, milliseconds: Int) -> InjectorAnswer {
-        InjectorAnswer(to: request, socket: journal.socket, milliseconds: milliseconds)
+    func ask(_ request: ControlRequest, milliseconds: Int) -> PendingReply {
+        PendingReply(to: request, socket: journal.socket, milliseconds: milliseconds)
     }
 }

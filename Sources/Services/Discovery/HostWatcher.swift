@@ -21,7 +21,7 @@ package struct HostWatcher: Sendable {
     /// A burst is over when nothing has come for this many milliseconds.
     private static let quiet = 60
     /// One that does not end is told of this often.
-    private static let patience = 1000
+    private static let timeout = 1000
 
     /// Starts a thread that waits for announcements; it ends with ``changes``.
     ///
@@ -37,7 +37,7 @@ package struct HostWatcher: Sendable {
         self.changes = changes
         self.verbsEvents = verbsEvents
         try KernelThread.start {
-            var burst = Burst(quiet: Self.quiet, patience: Self.patience)
+            var burst = Burst(quiet: Self.quiet, timeout: Self.timeout)
             var filter = EventFilter(virtualPrefixes: virtualPrefixes)
             let verbs = VerbsWatcher(log: log)
             while true {
@@ -81,16 +81,16 @@ package struct HostWatcher: Sendable {
 /// Makes one announcement of many changes. Pure: the time comes from outside, in milliseconds.
 package struct Burst: Sendable {
     private let quiet: Int
-    private let patience: Int
+    private let timeout: Int
     private var first: Int?
     private var last = 0
 
     /// - Parameters:
     ///   - quiet: a burst is over when nothing has come for this long.
-    ///   - patience: one that goes on is taken for over after this long.
-    package init(quiet: Int, patience: Int) {
+    ///   - timeout: one that goes on is taken for over after this long.
+    package init(quiet: Int, timeout: Int) {
         self.quiet = quiet
-        self.patience = patience
+        self.timeout = timeout
     }
 
     package mutating func note(at now: Int) {
@@ -101,12 +101,12 @@ package struct Burst: Sendable {
     /// How long may be waited for the next change: for ever (-1) while there is none.
     package func wait(at now: Int) -> Int {
         guard let first else { return -1 }
-        return max(0, min(last + quiet, first + patience) - now)
+        return max(0, min(last + quiet, first + timeout) - now)
     }
 
     /// True once for each burst, when it is over.
     package mutating func isOver(at now: Int) -> Bool {
-        guard let start = first, now >= last + quiet || now >= start + patience else { return false }
+        guard let start = first, now >= last + quiet || now >= start + timeout else { return false }
         first = nil
         return true
     }

@@ -3,7 +3,7 @@
 import Synchronization
 
 /// The health of a device, as the kubelet wants to hear of it.
-package struct DeviceCondition: Hashable, Sendable {
+package struct DeviceHealth: Hashable, Sendable {
     package var pool: String
     package var device: String
     package var isHealthy: Bool
@@ -21,7 +21,7 @@ package struct DeviceCondition: Hashable, Sendable {
 /// Where the latest health of all devices hangs, for whoever streams it.
 package final class HealthBoard: Sendable {
     private struct State {
-        var conditions: [DeviceCondition] = []
+        var conditions: [DeviceHealth] = []
         var readers: [Int: AsyncStream<Void>.Continuation] = [:]
         var next = 0
     }
@@ -30,9 +30,9 @@ package final class HealthBoard: Sendable {
 
     package init() {}
 
-    package var conditions: [DeviceCondition] { state.withLock { $0.conditions } }
+    package var conditions: [DeviceHealth] { state.withLock { $0.conditions } }
 
-    package func post(_ conditions: [DeviceCondition]) {
+    package func post(_ conditions: [DeviceHealth]) {
         let readers = state.withLock { state -> [AsyncStream<Void>.Continuation] in
             guard state.conditions != conditions else { return [] }
             state.conditions = conditions

@@ -21,7 +21,7 @@ struct HealthV1: HealthV1DRAResourceHealth.SimpleServiceProtocol {
 }
 
 extension HealthV1DeviceHealth {
-    init(_ condition: DeviceCondition) {
+    init(_ condition: DeviceHealth) {
         self.init()
         device.poolName = condition.pool
         device.deviceName = condition.device

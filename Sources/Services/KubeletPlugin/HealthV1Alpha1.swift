@@ -22,7 +22,7 @@ struct HealthV1Alpha1: HealthV1Alpha1DRAResourceHealth.SimpleServiceProtocol {
 }
 
 extension HealthV1Alpha1DeviceHealth {
-    init(_ condition: DeviceCondition) {
+    init(_ condition: DeviceHealth) {
         self.init()
         device.poolName = condition.pool
         device.deviceName = condition.device

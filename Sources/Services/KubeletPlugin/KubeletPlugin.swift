@@ -152,7 +152,7 @@ package struct KubeletPlugin: Service {
     private func hear(_ occasions: AsyncStream<Registration.Occasion>) async -> RegistrationEnd {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                guard (try? await Task.sleep(for: Self.patience)) != nil else { return }
+                guard (try? await Task.sleep(for: Self.timeout)) != nil else { return }
                 log.warning(
                     "the kubelet has not asked yet who we are: is this folder in its --root-dir?",
                     metadata: ["folder": "\(options.registry)"])
@@ -176,7 +176,7 @@ package struct KubeletPlugin: Service {
     }
 
     /// A kubelet asks within a second or two.
-    private static let patience = Duration.seconds(30)
+    private static let timeout = Duration.seconds(30)
 
     /// Ends when the file is not ours any more.
     private func watchRegistration() async -> RegistrationEnd {

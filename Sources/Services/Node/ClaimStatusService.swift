@@ -136,7 +136,7 @@ actor ClaimStatusService: Service {
 
     private func write(refusal claim: ClaimIdentity, _ message: String) async -> Bool {
         do throws(APIError) {
-            let now = try await resources.claim(claim.name, namespace: claim.namespace, patience: .seconds(10))
+            let now = try await resources.claim(claim.name, namespace: claim.namespace, timeout: .seconds(10))
             guard now.metadata.uid == claim.uid, let results = now.status?.allocation?.devices.results else { return true }
             let status = ClaimStatus(
                 refused: claim, results, message, driver: driver, time: Timestamp.now(), before: written[claim.uid])

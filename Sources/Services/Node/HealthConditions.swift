@@ -8,12 +8,12 @@ extension HealthReport {
     /// The health of everything that is published, and of what claims have and is published no more.
     ///
     /// - Parameter held: devices that claims have, by name; of a pair also its members.
-    func conditions(_ slices: SliceDevices, held: Set<String>, pool: String) -> [DeviceCondition] {
-        var conditions: [DeviceCondition] = []
+    func conditions(_ slices: SliceDevices, held: Set<String>, pool: String) -> [DeviceHealth] {
+        var conditions: [DeviceHealth] = []
         var named: Set<String> = []
         func add(_ name: String, _ texts: [String]) {
             guard named.insert(name).inserted else { return }
-            conditions.append(DeviceCondition(pool: pool, device: name, isHealthy: texts.isEmpty, message: texts.joined(separator: "; ")))
+            conditions.append(DeviceHealth(pool: pool, device: name, isHealthy: texts.isEmpty, message: texts.joined(separator: "; ")))
         }
         for device in slices.whole.devices {
             let members = slices.pairs?.members[device.name] ?? []

@@ -219,7 +219,7 @@ actor InventoryService: Service {
         guard !gone.isEmpty else { return }
         for device in gone.subtracting(machine.devices.map(\.sliceName)).sorted() {
             log.warning("device lost in a pod", metadata: ["device": "\(device)"])
-            events.tell(.warning, Trouble.lost.began, "\(device): it did not come back from a pod, and is gone")
+            events.tell(.warning, DeviceCondition.lost.began, "\(device): it did not come back from a pod, and is gone")
         }
     }
 

@@ -14,10 +14,10 @@ package enum NodeCheck {
     /// - Returns: nil when it is, or why not; for a level that does not exist, that.
     package static func problem(_ level: String, journal: String, podUID: String?) -> String? {
         guard let level = NodeRequest.Level(rawValue: level) else { return "there is no check \"\(level)\"" }
-        do throws(InjectorUnreachable) {
+        do throws(ControlUnreachable) {
             let request = NodeRequest.check(level)
             let socket = JournalFolder(journal, states: JournalFolder.defaultStatesPath, for: .node).nodeSocket(of: podUID)
-            switch try InjectorClient.ask(request, socket: socket, milliseconds: timeout) {
+            switch try ControlClient.ask(request, socket: socket, milliseconds: timeout) {
             case .ok, .supports: return nil
             case .refused(let why): return why
             }

@@ -120,7 +120,7 @@ package struct NodeDaemon: Sendable {
             OrphanService(
                 preparer: preparer, resources: resources, journal: journal, after: options.orphansAfter, count: orphans, log: log),
             UpgradeService(journal: journal, log: log),
-            PodQuestionService(socket: journal.nodeSocket, preparer: preparer, health: health, log: log),
+            PodLookupService(socket: journal.nodeSocket, preparer: preparer, health: health, log: log),
             try KubeletPlugin(
                 options.kubelet, handler: MeasuredHandler(handler: preparer, times: times), health: board, eventLoopGroup: group, log: log
             ) { status in
@@ -130,7 +130,7 @@ package struct NodeDaemon: Sendable {
         ]
         if let pod = options.kubelet.podUID {
             removeSocketsOfEndedPods(journal)
-            services.append(PodQuestionService(socket: journal.nodeSocket(of: pod), preparer: preparer, health: health, log: log))
+            services.append(PodLookupService(socket: journal.nodeSocket(of: pod), preparer: preparer, health: health, log: log))
         }
         if let address = options.metrics {
             let page: @Sendable () async -> String = {

@@ -74,7 +74,7 @@ struct OrphanService: Service {
     /// True when the API server has no such claim, or another one of its name.
     private func isGone(_ identity: ClaimIdentity) async -> Bool {
         do throws(APIError) {
-            let claim = try await resources.claim(identity.name, namespace: identity.namespace, patience: .seconds(10))
+            let claim = try await resources.claim(identity.name, namespace: identity.namespace, timeout: .seconds(10))
             return claim.metadata.uid.map { $0 != identity.uid } ?? false
         } catch { return error.isNotFound && !error.isUnknownPath }
     }

@@ -12,7 +12,7 @@ extension PodNetwork {
     /// (net/core/dev.c, default_device_exit_net).
     ///
     /// - Parameter isNamespaceGone: true when nothing can reach the pod's namespace any more.
-    package func loss(of entry: Return, isNamespaceGone: Bool) -> String? {
+    package func loss(of entry: RestoreRequest, isNamespaceGone: Bool) -> String? {
         guard let record = entry.record else { return nil }
         if let parent = record.parentDevice {
             return host.isOnBus(parent) == false ? "device \(parent) is not on the bus any more" : nil

@@ -44,7 +44,7 @@ struct PodLinks {
     }
 }
 
-extension PodNetwork.Return {
+extension PodNetwork.RestoreRequest {
     /// True for an interface that may be the one to bring back, or its VRF.
     func concerns(_ link: Link) -> Bool {
         if vrf == link.name, link.kind == "vrf" { return true }
@@ -53,7 +53,7 @@ extension PodNetwork.Return {
     }
 }
 
-extension [PodNetwork.Return] {
+extension [PodNetwork.RestoreRequest] {
     /// The interfaces of a pod that concern them.
     func links(_ socket: NetlinkSocket) throws(PodNetworkError) -> PodLinks {
         try HostNetwork.step("*", "list the pod's interfaces") { () throws(NetlinkError) in

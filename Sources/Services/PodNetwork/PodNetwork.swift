@@ -24,7 +24,7 @@ package struct PodNetwork {
     }
 
     /// A device to attach: how it is to be, and how it was.
-    package struct Order: Sendable {
+    package struct AttachRequest: Sendable {
         package var device: String
         package var plan: InterfacePlan?
         /// The interface on the host: the one that goes, or the one below the pod's.
@@ -49,7 +49,7 @@ package struct PodNetwork {
     }
 
     /// What a device has in the pod.
-    package struct Result: Hashable, Sendable {
+    package struct AttachedInterface: Hashable, Sendable {
         package var index: Int32?
         package var hardwareAddress: HardwareAddress?
         package var addresses: [IPPrefix]
@@ -62,13 +62,13 @@ package struct PodNetwork {
     /// The order is the one the kernel needs: RDMA devices, which hear of what happens to their interfaces; all interfaces,
     /// each moved and renamed in one message while down; then what needs them down, addresses, up, routes on the link, routes
     /// behind a gateway, rules, neighbours.
-    package func attach(_ orders: [Order], to namespace: NetworkNamespace) throws(PodNetworkError) -> [Result] {
+    package func attach(_ orders: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) -> [AttachedInterface] {
         guard !orders.isEmpty else { return [] }
         do throws(PodNetworkError) {
             try moveRDMADevices(orders, to: namespace)
             try moveInterfaces(orders, to: namespace)
             let results = try inside(namespace) { (pod) throws(PodNetworkError) in
-                try PodSide(socket: pod, ethtool: host.ethtool, sysctls: sysctls).setUp(orders)
+                try PodConfigurator(socket: pod, ethtool: host.ethtool, sysctls: sysctls).setUp(orders)
             }
             let software = orders.compactMap { order in
                 order.movedSoftware.flatMap { device in order.plan.map { (device: device, netdev: $0.name) } }
@@ -79,14 +79,14 @@ package struct PodNetwork {
             return results
         } catch {
             var failure = error
-            for (device, problem) in restore(orders.map(Return.init), from: namespace) {
+            for (device, problem) in restore(orders.map(RestoreRequest.init), from: namespace) {
                 failure.reason += "; and \(device) could not be brought back: \(problem)"
             }
             throw failure
         }
     }
 
-    private func moveRDMADevices(_ orders: [Order], to namespace: NetworkNamespace) throws(PodNetworkError) {
+    private func moveRDMADevices(_ orders: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) {
         let orders = orders.filter { $0.rdmaDevice != nil && $0.movedSoftware == nil }
         guard let rdma = host.rdma, !orders.isEmpty else { return }
         let devices = try HostNetwork.step("*", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
@@ -99,7 +99,7 @@ package struct PodNetwork {
         }
     }
 
-    private func moveInterfaces(_ orders: [Order], to namespace: NetworkNamespace) throws(PodNetworkError) {
+    private func moveInterfaces(_ orders: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) {
         let moving = orders.filter { $0.plan != nil }
         var requests: [NetlinkRequest] = []
         for order in moving {
@@ -127,7 +127,7 @@ package struct PodNetwork {
     // MARK: Look
 
     /// True when every device is in the namespace.
-    package func areAttached(_ returns: [Return], in namespace: NetworkNamespace) throws(PodNetworkError) -> Bool {
+    package func areAttached(_ returns: [RestoreRequest], in namespace: NetworkNamespace) throws(PodNetworkError) -> Bool {
         try inside(namespace) { (pod) throws(PodNetworkError) in
             let links = try returns.links(pod).links
             guard returns.allSatisfy({ $0.podName == nil || $0.find(in: links) != nil }) else { return false }

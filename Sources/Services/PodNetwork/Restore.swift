@@ -8,7 +8,7 @@ import Netlink
 
 extension PodNetwork {
     /// A device to bring back: all that is known of it.
-    package struct Return: Sendable {
+    package struct RestoreRequest: Sendable {
         package var device: String
         /// Its interface's name and number in the pod; without a number the move may have broken off.
         package var podName: String?
@@ -39,7 +39,7 @@ extension PodNetwork {
             isVirtual = attachment.virtualFunction != nil
         }
 
-        init(_ order: Order) {
+        init(_ order: AttachRequest) {
             device = order.device
             podName = order.plan?.name
             record = order.isChild ? nil : order.record
@@ -93,7 +93,7 @@ extension PodNetwork {
     ///   the name it had in the pod.
     /// - Parameter waits: false to have errors that are pending (``PodNetworkError/isPending``) rather than to wait for long.
     /// - Returns: what did not come back, by device.
-    package func restore(_ returns: [Return], from namespace: NetworkNamespace?, waits: Bool = true) -> [(
+    package func restore(_ returns: [RestoreRequest], from namespace: NetworkNamespace?, waits: Bool = true) -> [(
         device: String, error: PodNetworkError
     )] {
         var returns = returns
@@ -140,7 +140,7 @@ extension PodNetwork {
     }
 
     /// Inside the pod: RDMA devices first, so that they hear of their interfaces' moves; then all interfaces.
-    private func takeBack(_ returns: [Return], _ pod: NetlinkSocket) throws(PodNetworkError) -> Taken {
+    private func takeBack(_ returns: [RestoreRequest], _ pod: NetlinkSocket) throws(PodNetworkError) -> Taken {
         var refusals: [String: PodNetworkError] = [:]
         var addresses: [String: HardwareAddress] = [:]
         if returns.contains(where: { $0.rdmaDevice != nil }) {
@@ -165,7 +165,7 @@ extension PodNetwork {
         }
         // What is still there on the host is removed there, or reported.
         _ = InterfaceCleaner(socket: pod).clean(items, among: present)
-        var moves: [(entry: Return, request: NetlinkRequest)] = []
+        var moves: [(entry: RestoreRequest, request: NetlinkRequest)] = []
         var domains: Set<Int32> = []
         for entry in returns {
             guard let link = entry.find(in: links) else { continue }

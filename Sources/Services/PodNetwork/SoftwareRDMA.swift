@@ -29,7 +29,7 @@ extension HostNetwork {
     /// Makes a device in the pod that its interface has come to, and where devices are in one namespace each, moves it there.
     func remake(_ device: SoftwareRDMA, over netdev: String, in namespace: NetworkNamespace) throws(PodNetworkError) {
         guard let rdma else { return }
-        guard try hasEnded(device, rdma, patience: 1000) else {
+        guard try hasEnded(device, rdma, timeout: 1000) else {
             throw PodNetworkError(device.name, "make it in the pod", "the one on the host does not end: a process has it open")
         }
         try inside.run(in: namespace) { () throws(PodNetworkError) in
@@ -53,16 +53,16 @@ extension HostNetwork {
     /// Makes a device again whose interface is back on the host, where it is not there.
     func remakeOnHost(_ device: SoftwareRDMA, over netdev: String) throws(PodNetworkError) {
         // One that is still there was never away, or is about to end; and another one is its successor.
-        guard let rdma, try hasEnded(device, rdma, patience: 300) else { return }
+        guard let rdma, try hasEnded(device, rdma, timeout: 300) else { return }
         try Self.step(device.name, "make it on the host") { () throws(NetlinkError) in
             guard try rdma.devices()[device.name] == nil else { return }
             try rdma.add(device, over: netdev)
         }
     }
 
-    /// - Parameter patience: in milliseconds.
-    private func hasEnded(_ device: SoftwareRDMA, _ rdma: RDMANetlink, patience: Int) throws(PodNetworkError) -> Bool {
-        let deadline = Poller.now() + patience
+    /// - Parameter timeout: in milliseconds.
+    private func hasEnded(_ device: SoftwareRDMA, _ rdma: RDMANetlink, timeout: Int) throws(PodNetworkError) -> Bool {
+        let deadline = Poller.now() + timeout
         while try Self.step(device.name, "look for it", { () throws(NetlinkError) in try rdma.devices()[device.name] == device.index }) {
             guard Poller.now() < deadline else { return false }
             usleep(2000)

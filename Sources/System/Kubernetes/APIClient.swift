@@ -19,7 +19,7 @@ package struct APIClient: Sendable {
     private let attemptTimeout: TimeAmount
 
     /// For how long a call is tried again when its caller does not say: one that tries again itself says what is wrong, too.
-    private static let patience = Duration.seconds(5)
+    private static let timeout = Duration.seconds(5)
     /// An answer is refused beyond this: nothing that we ask for comes near it.
     package static let answerBytes = 64 << 20
     /// The same for one object: what a server takes is at most 3 MiB, and what etcd keeps 1.5 MiB.
@@ -42,14 +42,14 @@ package struct APIClient: Sendable {
 
     /// - Parameter limit: of the answer, in bytes.
     package func get<Object: Decodable>(
-        _ path: String, patience: Duration? = nil, limit: Int = answerBytes
+        _ path: String, timeout: Duration? = nil, limit: Int = answerBytes
     ) async throws(APIError) -> Object {
-        try decode(await send("GET", path, patience: patience, limit: limit), path)
+        try decode(await send("GET", path, timeout: timeout, limit: limit), path)
     }
 
     /// The object as the server sent it, for readers of their own.
-    package func text(_ path: String, patience: Duration? = nil, limit: Int) async throws(APIError) -> [UInt8] {
-        try await send("GET", path, patience: patience, limit: limit)
+    package func text(_ path: String, timeout: Duration? = nil, limit: Int) async throws(APIError) -> [UInt8] {
+        try await send("GET", path, timeout: timeout, limit: limit)
     }
 
     package func create<Object: Codable>(
@@ -92,12 +92,12 @@ package struct APIClient: Sendable {
 
     // MARK: One request
 
-    /// Sends a request, and again for as long as that makes sense and its caller has patience. Throws what the server said last.
+    /// Sends a request, and again for as long as that makes sense and its caller has timeout. Throws what the server said last.
     private func send(
-        _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json", patience: Duration? = nil,
+        _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json", timeout: Duration? = nil,
         limit: Int = answerBytes
     ) async throws(APIError) -> [UInt8] {
-        let end = ContinuousClock.now + (patience ?? Self.patience)
+        let end = ContinuousClock.now + (timeout ?? Self.timeout)
         var attempt = 0
         while true {
             attempt += 1

@@ -30,11 +30,11 @@ package final class ResourceClient: Sendable {
         try await api.get("/api/v1/nodes/\(name)", limit: APIClient.objectBytes)
     }
 
-    /// - Parameter patience: for how long it is tried again.
-    package func claim(_ name: String, namespace: String, patience: Duration) async throws(APIError) -> ResourceClaim {
+    /// - Parameter timeout: for how long it is tried again.
+    package func claim(_ name: String, namespace: String, timeout: Duration) async throws(APIError) -> ResourceClaim {
         try await inServedVersion { version throws(APIError) in
             let path = "\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)"
-            let text = try await self.api.text(path, patience: patience, limit: APIClient.objectBytes)
+            let text = try await self.api.text(path, timeout: timeout, limit: APIClient.objectBytes)
             let claim = await self.decode(text)
             do throws(JSONError) { return try claim.get() } catch {
                 throw APIError("decode", path, status: 0, reason: "Undecodable", message: error.description)
@@ -42,8 +42,8 @@ package final class ResourceClient: Sendable {
         }
     }
 
-    package func pod(_ name: String, namespace: String, patience: Duration) async throws(APIError) -> Pod {
-        try await api.get("/api/v1/namespaces/\(namespace)/pods/\(name)", patience: patience, limit: APIClient.objectBytes)
+    package func pod(_ name: String, namespace: String, timeout: Duration) async throws(APIError) -> Pod {
+        try await api.get("/api/v1/namespaces/\(namespace)/pods/\(name)", timeout: timeout, limit: APIClient.objectBytes)
     }
 
     package func evict(_ pod: String, namespace: String, uid: String) async throws(APIError) {

@@ -10,14 +10,14 @@ package enum FileLock {
     ///   - key: one of any number of locks that the file stands for, such as the UID of an object; nil for the file as a whole, which
     ///     excludes none of those.
     ///   - pause: between two attempts: a file's lock cannot be waited for without giving up a thread.
-    ///   - patience: nil for ever.
+    ///   - timeout: nil for ever.
     ///   - notice: called once when somebody has it.
-    /// - Throws: ``SystemError`` with `EWOULDBLOCK` when `patience` is over; `CancellationError`.
+    /// - Throws: ``SystemError`` with `EWOULDBLOCK` when `timeout` is over; `CancellationError`.
     package static func wait(
-        _ path: String, key: String? = nil, pause: Duration = .milliseconds(200), patience: Duration? = nil, notice: () -> Void = {}
+        _ path: String, key: String? = nil, pause: Duration = .milliseconds(200), timeout: Duration? = nil, notice: () -> Void = {}
     ) async throws -> Descriptor {
         let file = try open(path)
-        let end = patience.map { ContinuousClock.now + $0 }
+        let end = timeout.map { ContinuousClock.now + $0 }
         var isWaiting = false
         while try !(key.map { try tryLock(file, key: $0) } ?? file.tryLock()) {
             if !isWaiting { notice() }

@@ -70,14 +70,14 @@ package final class KubeletPeer: @unchecked Sendable {
     }
 
     package let info: RegistrationPluginInfo
-    private let patience: Int64
+    private let timeout: Int64
     private let service: Channel
 
     /// - Parameters:
     ///   - refusal: why it is not taken, if it is not.
-    ///   - patience: how long it waits for the answer to a call, in milliseconds.
-    package init(registrationSocket: String, refusal: String? = nil, patience: Int = 45_000) throws {
-        self.patience = Int64(patience)
+    ///   - timeout: how long it waits for the answer to a call, in milliseconds.
+    package init(registrationSocket: String, refusal: String? = nil, timeout: Int = 45_000) throws {
+        self.timeout = Int64(timeout)
         let authority = registrationSocket.utf8.map { byte in
             byte == UInt8(ascii: "/") ? "%2F" : String(UnicodeScalar(byte))
         }.joined()
@@ -114,7 +114,7 @@ package final class KubeletPeer: @unchecked Sendable {
         var request = DRAV1NodePrepareResourcesRequest()
         request.claims = [claim]
         let response: DRAV1NodePrepareResourcesResponse = try service.call(
-            Self.prefix + "NodePrepareResources", request, milliseconds: patience)
+            Self.prefix + "NodePrepareResources", request, milliseconds: timeout)
         guard let entry = response.claims[uid] else { throw Failure(status: 13, details: "no entry for \(uid)") }
         if !entry.error.isEmpty { throw Failure(status: 0, details: entry.error) }
         return entry.devices
@@ -123,7 +123,7 @@ package final class KubeletPeer: @unchecked Sendable {
     /// A call without claims: what gRPC alone costs.
     package func prepareNothing() throws {
         let _: DRAV1NodePrepareResourcesResponse = try service.call(
-            Self.prefix + "NodePrepareResources", DRAV1NodePrepareResourcesRequest(), milliseconds: patience)
+            Self.prefix + "NodePrepareResources", DRAV1NodePrepareResourcesRequest(), milliseconds: timeout)
     }
 
     package func unprepare(namespace: String, name: String, uid: String) throws {
@@ -132,7 +132,7 @@ package final class KubeletPeer: @unchecked Sendable {
         var request = DRAV1NodeUnprepareResourcesRequest()
         request.claims = [claim]
         let response: DRAV1NodeUnprepareResourcesResponse = try service.call(
-            Self.prefix + "NodeUnprepareResources", request, milliseconds: patience)
+            Self.prefix + "NodeUnprepareResources", request, milliseconds: timeout)
         guard let entry = response.claims[uid] else { throw Failure(status: 13, details: "no entry for \(uid)") }
         if !entry.error.isEmpty { throw Failure(status: 0, details: entry.error) }
     }

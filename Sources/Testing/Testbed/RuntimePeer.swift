@@ -36,7 +36,7 @@ package final class RuntimePeer {
     package init(
         listener: Descriptor, dialect: Dialect = .stateChange, pods: [NRIPodSandbox] = [],
         containers: [NRIContainer] = [], requestTimeout: Int = 2000,
-        patience: Int = 60_000, seconds: Double = 10
+        timeout: Int = 60_000, seconds: Double = 10
     ) throws {
         guard try !Poller.readable([listener], milliseconds: Int(seconds * 1000)).isEmpty else {
             throw Failure(description: "no plugin came")
@@ -44,7 +44,7 @@ package final class RuntimePeer {
         socket = try UnixSocket.accept(listener)
         self.dialect = dialect
         // A real one waits for as long as it says, and then goes on without the plugin.
-        try UnixSocket.setTimeout(socket, milliseconds: patience)
+        try UnixSocket.setTimeout(socket, milliseconds: timeout)
         try awaitRegistration()
         var configure = NRIConfigureRequest()
         configure.runtimeName = "testbed"

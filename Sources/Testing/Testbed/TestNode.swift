@@ -42,11 +42,11 @@ package final class TestNode {
         /// Whether the daemons can be made to fail at a chosen step.
         package var hasFaults = false
         /// How long the runtime waits for a plugin's answer, in milliseconds.
-        package var runtimePatience = 60_000
+        package var runtimeTimeout = 60_000
         /// What the runtime says of how long a plugin may take, in milliseconds.
         package var requestTimeout = 2000
         /// How long the kubelet waits for the answer to a call, in milliseconds.
-        package var kubeletPatience = 45_000
+        package var kubeletTimeout = 45_000
         /// A topology policy for nearside-node, as JSON.
         package var topologyPolicy: String?
 
@@ -222,7 +222,7 @@ package final class TestNode {
     package func connectRuntime() throws {
         runtime = try RuntimePeer(
             listener: runtimeListener, dialect: options.dialect, pods: synchronized, containers: containers,
-            requestTimeout: options.requestTimeout, patience: options.runtimePatience)
+            requestTimeout: options.requestTimeout, timeout: options.runtimeTimeout)
     }
 
     /// - Parameters:
@@ -244,7 +244,7 @@ package final class TestNode {
         guard eventually(seconds: seconds, { isServing() || nodeDaemon?.isRunning != true }), isServing() else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)
         }
-        kubelet = try KubeletPeer(registrationSocket: socket, patience: options.kubeletPatience)
+        kubelet = try KubeletPeer(registrationSocket: socket, timeout: options.kubeletTimeout)
     }
 
     /// The last of what a daemon printed.

@@ -6,7 +6,7 @@ package import Linux
 /// Puts a laid-out machine on disk.
 package enum TreeWriter {
     package static func write(_ machine: Machine, to root: String) throws(SystemError) {
-        for entry in MachineTree(machine).entries {
+        for entry in SysfsLayout(machine).entries {
             switch entry {
             case .directory(let path): try Files.makeFolder("\(root)/\(path)")
             case .file(let path, let bytes):

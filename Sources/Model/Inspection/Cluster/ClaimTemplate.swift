@@ -8,24 +8,24 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
     /// What of the wish the form cannot say.
     package private(set) var remarks: [String]
 
-    private let wish: ClaimWish
-    private let ground: ClaimGround
+    private let wish: ClaimRequest
+    private let ground: ClusterCapabilities
     private var requests: [JSONValue] = []
     private var constraints: [JSONValue] = []
 
     /// Requests of one claim, of the API.
     private static let most = 32
 
-    package init(_ wish: ClaimWish, _ ground: ClaimGround) throws(ClaimWish.Malformed) {
+    package init(_ wish: ClaimRequest, _ ground: ClusterCapabilities) throws(ClaimRequest.Malformed) {
         self.wish = wish
         self.ground = ground
         remarks = ground.remarks
         guard (1...512).contains(wish.accelerators) else {
-            throw ClaimWish.Malformed(description: "a claim is for 1 to 512 accelerators, not \(wish.accelerators)")
+            throw ClaimRequest.Malformed(description: "a claim is for 1 to 512 accelerators, not \(wish.accelerators)")
         }
         let pairs = (wish.accelerators + ground.acceleratorsPerPair - 1) / ground.acceleratorsPerPair
         if !wish.rails.isEmpty, wish.rails.count < pairs {
-            throw ClaimWish.Malformed(description: "\(pairs) pairs cannot be on \(wish.rails.count) rails: each is on one of its own")
+            throw ClaimRequest.Malformed(description: "\(pairs) pairs cannot be on \(wish.rails.count) rails: each is on one of its own")
         }
         if pairs * ground.acceleratorsPerPair > wish.accelerators {
             remarks.append(
@@ -37,7 +37,7 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
             try askForMembers(
                 pairs, deviceClass: "accelerator.nearside", attribute: "\(wish.driver)/pair", all: "\(wish.driver)/group\(pairs)",
                 hasGroups: pairs > 1 && pairs.nonzeroBitCount == 1)
-        case .vendor(ClaimGround.neuronClass, _): try askForNeurons()
+        case .vendor(ClusterCapabilities.neuronClass, _): try askForNeurons()
         case .vendor(let deviceClass, let attribute):
             if !wish.rails.isEmpty { remarks.append("rails are of the NICs: their accelerators come along by \(attribute)") }
             try askForMembers(pairs, deviceClass: deviceClass, attribute: attribute, all: "", hasGroups: false)
@@ -78,9 +78,9 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
     /// A request for the accelerators and one for the NICs of each pair, held together by an attribute.
     private mutating func askForMembers(
         _ pairs: Int, deviceClass: String, attribute: String, all: String, hasGroups: Bool
-    ) throws(ClaimWish.Malformed) {
+    ) throws(ClaimRequest.Malformed) {
         guard pairs * 2 <= Self.most else {
-            throw ClaimWish.Malformed(
+            throw ClaimRequest.Malformed(
                 description:
                     "a claim has at most \(Self.most) requests: \(pairs) pairs need two each, where pairs are no devices of their own")
         }
@@ -104,14 +104,16 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
     }
 
     /// AWS's driver and ours name the same groups: the NICs come with the group.
-    private mutating func askForNeurons() throws(ClaimWish.Malformed) {
-        guard ClaimGround.neuronGroups.contains(wish.accelerators) else {
-            throw ClaimWish.Malformed(
-                description: "\(ClaimGround.neuronClass) has groups of 1, 4, 8 and 16 devices: \(wish.accelerators) have no NICs in common")
+    private mutating func askForNeurons() throws(ClaimRequest.Malformed) {
+        guard ClusterCapabilities.neuronGroups.contains(wish.accelerators) else {
+            throw ClaimRequest.Malformed(
+                description:
+                    "\(ClusterCapabilities.neuronClass) has groups of 1, 4, 8 and 16 devices: \(wish.accelerators) have no NICs in common")
         }
         let nics = max(1, wish.accelerators * ground.nicsPerPair / ground.acceleratorsPerPair)
         requests = [
-            exactly("accelerators", ClaimGround.neuronClass, wish.accelerators, []), exactly("nics", "efa.nearside", nics, railSelectors),
+            exactly("accelerators", ClusterCapabilities.neuronClass, wish.accelerators, []),
+            exactly("nics", "efa.nearside", nics, railSelectors),
         ]
         constraints = [match("resource.aws.com/devicegroup\(wish.accelerators)_id", ["accelerators", "nics"])]
     }

@@ -13,7 +13,7 @@ package struct ClusterState: Sendable {
     package init() {}
 
     /// Lists as JSON. An object of another driver that is not understood does not hide the rest.
-    package init(slices: [UInt8], claims: [UInt8]) throws(ClaimWish.Malformed) {
+    package init(slices: [UInt8], claims: [UInt8]) throws(ClaimRequest.Malformed) {
         self.slices = try Self.list(slices, "ResourceSlices", &remarks) {
             try JSONDecoder().decode(ResourceSlice.self, from: Data($0))
         }
@@ -22,7 +22,7 @@ package struct ClusterState: Sendable {
 
     private static func list<Object>(
         _ bytes: [UInt8], _ what: String, _ remarks: inout [String], _ object: ([UInt8]) throws -> Object
-    ) throws(ClaimWish.Malformed) -> [Object] {
+    ) throws(ClaimRequest.Malformed) -> [Object] {
         var items: [[UInt8]]?
         do throws(JSONError) {
             var reader = try JSONReader(bytes, limits: .document)
@@ -33,8 +33,8 @@ package struct ClusterState: Sendable {
                 items = found
             }
             try reader.finish()
-        } catch { throw ClaimWish.Malformed(description: "the list of \(what) is not JSON: \(error)") }
-        guard let items else { throw ClaimWish.Malformed(description: "the list of \(what) is not JSON with items") }
+        } catch { throw ClaimRequest.Malformed(description: "the list of \(what) is not JSON: \(error)") }
+        guard let items else { throw ClaimRequest.Malformed(description: "the list of \(what) is not JSON with items") }
         var objects: [Object] = []
         for item in items {
             do { objects.append(try object(item)) } catch {
@@ -61,8 +61,8 @@ package struct ClusterState: Sendable {
     }
 
     /// What of a driver's devices there is to ask for.
-    package func ground(driver: String) -> ClaimGround {
-        var ground = ClaimGround()
+    package func ground(driver: String) -> ClusterCapabilities {
+        var ground = ClusterCapabilities()
         let devices = slices.filter { $0.spec.driver == driver }.flatMap { $0.spec.devices ?? [] }
         if devices.isEmpty { ground.remarks.append("no node of this cluster publishes devices of \(driver) yet") }
         let pairs = devices.filter { $0.attribute("kind") == "pair" }
@@ -85,7 +85,8 @@ package struct ClusterState: Sendable {
                 ground.form = .constraints
             } else if !nics.isEmpty {
                 let vendors = Set(slices.map(\.spec.driver))
-                let vendor = ["gpu.nvidia.com", "gpu.amd.com", ClaimGround.neuronClass].first(where: vendors.contains) ?? "gpu.nvidia.com"
+                let vendor =
+                    ["gpu.nvidia.com", "gpu.amd.com", ClusterCapabilities.neuronClass].first(where: vendors.contains) ?? "gpu.nvidia.com"
                 ground.form = .vendor(deviceClass: vendor, attribute: "resource.kubernetes.io/pcieRoot")
             }
         }

@@ -12,7 +12,7 @@ package enum TopologyGraph {
         ]
         let name = topology.machine.name ?? "this machine"
         lines.append("  machine [label=\(quoted(name))];")
-        for branch in MachineTree(topology).branches { write(branch, above: "machine", topology, &lines) }
+        for branch in TopologyTree(topology).branches { write(branch, above: "machine", topology, &lines) }
         for pair in topology.pairing.pairs {
             for link in pair.links {
                 lines.append(
@@ -23,7 +23,7 @@ package enum TopologyGraph {
         return (lines + ["}"]).joined(separator: "\n") + "\n"
     }
 
-    private static func write(_ branch: MachineTree.Branch, above: String, _ topology: MachineTopology, _ lines: inout [String]) {
+    private static func write(_ branch: TopologyTree.Branch, above: String, _ topology: MachineTopology, _ lines: inout [String]) {
         let identity: String
         var label: String
         var fill = "white"

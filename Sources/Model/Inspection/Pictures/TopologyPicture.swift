@@ -49,7 +49,7 @@ package struct TopologyPicture {
 
     // MARK: Layout
 
-    private func box(_ branch: MachineTree.Branch, width: Double, depth: Int) -> Box {
+    private func box(_ branch: TopologyTree.Branch, width: Double, depth: Int) -> Box {
         switch branch.kind {
         case .device(let device): return .tile(device)
         case .virtual: return container("virtual interfaces", "", branch.children, width, depth)
@@ -66,7 +66,7 @@ package struct TopologyPicture {
         }
     }
 
-    private func container(_ title: String, _ detail: String, _ branches: [MachineTree.Branch], _ width: Double, _ depth: Int) -> Box {
+    private func container(_ title: String, _ detail: String, _ branches: [TopologyTree.Branch], _ width: Double, _ depth: Int) -> Box {
         let inside = width - 2 * Measure.padding
         var boxes: [Box] = []
         var plain: [Device] = []
@@ -104,7 +104,7 @@ package struct TopologyPicture {
             width: max(used, words + Measure.padding) + Measure.padding, height: y + rowHeight + Measure.padding)
     }
 
-    private func only(_ branch: MachineTree.Branch) -> MachineTree.Branch {
+    private func only(_ branch: TopologyTree.Branch) -> TopologyTree.Branch {
         if case .bridges = branch.kind, branch.children.count == 1, case .device = branch.children[0].kind { return branch.children[0] }
         return branch
     }
@@ -122,7 +122,7 @@ package struct TopologyPicture {
     // MARK: Drawing
 
     private mutating func draw() -> String {
-        let tree = MachineTree(topology)
+        let tree = TopologyTree(topology)
         let nodes = tree.branches.map { box($0, width: Measure.node, depth: 0) }
         var rows: [[Box]] = []
         for (index, box) in nodes.enumerated() {

@@ -16,13 +16,13 @@ package struct TopologyText {
     package var text: String {
         var lines = [topology.machine.name ?? "this machine"]
         lines += topology.remarks.map { "note: \($0)" }
-        draw(MachineTree(topology).branches, indent: "", into: &lines)
+        draw(TopologyTree(topology).branches, indent: "", into: &lines)
         return lines.joined(separator: "\n") + "\n" + matrix
     }
 
     // MARK: Tree
 
-    private func draw(_ branches: [MachineTree.Branch], indent: String, into lines: inout [String]) {
+    private func draw(_ branches: [TopologyTree.Branch], indent: String, into lines: inout [String]) {
         let groups = grouped(branches)
         for (index, group) in groups.enumerated() {
             let isLast = index == groups.count - 1
@@ -32,8 +32,8 @@ package struct TopologyText {
     }
 
     /// Neighbours that would read alike are one line: the 32 plain interfaces of a p5 say nothing each.
-    private func grouped(_ branches: [MachineTree.Branch]) -> [[MachineTree.Branch]] {
-        var groups: [[MachineTree.Branch]] = []
+    private func grouped(_ branches: [TopologyTree.Branch]) -> [[TopologyTree.Branch]] {
+        var groups: [[TopologyTree.Branch]] = []
         for branch in branches {
             if let last = groups.last?.first, let one = plain(last), let other = plain(branch), one == other {
                 groups[groups.count - 1].append(branch)
@@ -45,14 +45,14 @@ package struct TopologyText {
     }
 
     /// What a device without a pair and without problems is; nil for all others.
-    private func plain(_ branch: MachineTree.Branch) -> String? {
+    private func plain(_ branch: TopologyTree.Branch) -> String? {
         guard case .device(let device) = branch.kind, topology.pair(of: device) == nil, device.problems(in: topology).isEmpty else {
             return nil
         }
         return words(device).joined(separator: " ")
     }
 
-    private func line(_ start: String, _ group: [MachineTree.Branch]) -> String {
+    private func line(_ start: String, _ group: [TopologyTree.Branch]) -> String {
         switch group[0].kind {
         case .numaNode(let node): return terminal.bold(start + (node.map { "NUMA node \($0)" } ?? "NUMA node unknown"))
         case .virtual: return start + "virtual interfaces"

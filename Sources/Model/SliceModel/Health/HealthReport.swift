@@ -6,7 +6,7 @@ package import Topology
 /// What is wrong with the devices of a machine. Pure.
 package struct HealthReport: Hashable, Sendable {
     package struct Finding: Hashable, Sendable {
-        package var trouble: Trouble
+        package var trouble: DeviceCondition
         /// For people: what exactly, and where to look.
         package var message: String
     }
@@ -73,7 +73,7 @@ package struct HealthReport: Hashable, Sendable {
     }
 
     /// Adds what others than the machine itself tell.
-    package mutating func add(_ trouble: Trouble, _ messages: [(device: String, message: String)]) {
+    package mutating func add(_ trouble: DeviceCondition, _ messages: [(device: String, message: String)]) {
         for (device, message) in messages where !(findings[device] ?? []).contains(where: { $0.trouble == trouble }) {
             findings[device] = ((findings[device] ?? []) + [Finding(trouble: trouble, message: message)]).sorted { $0.trouble < $1.trouble }
         }

@@ -12,7 +12,7 @@ package struct PairGroup: Hashable, Sendable {
 /// an equal share of accelerators. Of all such assignments the one is taken with, in this order,
 /// 1. the least worst distance,
 /// 2. the least sum of distances, part by part,
-/// 3. the fewest groups over several NUMA nodes (``Wholeness``: by exchanges, where the sum leaves a choice),
+/// 3. the fewest groups over several NUMA nodes (``NUMAConsolidation``: by exchanges, where the sum leaves a choice),
 /// 4. the most edges of an earlier solution kept,
 /// 5. the least displacement of the two orders, squared: what is alike stays in order and together.
 /// The solution is exact in all that is a sum.
@@ -137,7 +137,7 @@ package struct PairSolver {
     ) -> [[Int]] {
         guard let owners, let members else { return groups }
         let placed = Set(groups.joined())
-        var wholeness = Wholeness(
+        var wholeness = NUMAConsolidation(
             groups: groups, rest: (0..<count).filter { !placed.contains($0) }, sizes: sizes, owners: owners, members: members,
             distance: distance, moves: moves)
         wholeness.improve()

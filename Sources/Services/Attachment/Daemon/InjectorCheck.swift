@@ -14,9 +14,9 @@ package enum InjectorCheck {
 
     /// - Returns: why it is not so; nil when it is.
     package static func problem(_ level: String, journal: String, states: String) -> String? {
-        do throws(InjectorUnreachable) {
+        do throws(ControlUnreachable) {
             let socket = JournalFolder(journal, states: states, for: .injector).socket
-            switch try InjectorClient.ask(.status, socket: socket, milliseconds: timeout) {
+            switch try ControlClient.ask(.status, socket: socket, milliseconds: timeout) {
             case .ok, .supports: return nil
             case .refused(let why): return level == "ready" ? why : nil
             }

@@ -150,7 +150,7 @@ package final class InjectorDaemon {
             if returns != nil { timeout = timeout < 0 ? Self.returnPause : min(timeout, Self.returnPause) }
             // A listener that is not polled is looked at again after the pause, or when a client has left.
             let paused = listening.isEmpty ? [max(nextAccept, Poller.now() + Self.acceptPause)] : []
-            for due in clients.compactMap(\.patience) + due + paused {
+            for due in clients.compactMap(\.timeout) + due + paused {
                 let left = max(0, due - Poller.now())
                 timeout = timeout < 0 ? left : min(timeout, left)
             }
@@ -313,14 +313,14 @@ package final class InjectorDaemon {
             }
             client.answer(.ok)
         } catch {
-            if error.isPending, client.wait(milliseconds: Self.releasePatience) { return }
+            if error.isPending, client.wait(milliseconds: Self.releaseTimeout) { return }
             log.error("request refused", metadata: ["error": "\(error)"])
             client.answer(.refused("\(error)"))
         }
     }
 
     /// How long a release is held for what takes its own time: less than nearside-node waits.
-    private static let releasePatience = 20_000
+    private static let releaseTimeout = 20_000
 
     private func publish(_ claim: String) throws(InjectionError) {
         let plan = try injector.preparedPlan(claim)
@@ -337,19 +337,19 @@ package final class InjectorDaemon {
                 }
             }
             guard let waiting = try injector.admit(claim: claim, namespace: namespace) else { return client.answer(.ok) }
-            guard client.wait(milliseconds: Self.gatePatience) else { throw InjectionError(waiting.description) }
+            guard client.wait(milliseconds: Self.gateTimeout) else { throw InjectionError(waiting.description) }
         } catch {
             log.error("request refused", metadata: ["error": "\(error)"])
             client.answer(.refused("\(error)"))
         }
     }
 
-    /// How long a gate is held for what takes its own time: less than its patience, so that it can say why.
-    private static let gatePatience = 15_000
+    /// How long a gate is held for what takes its own time: less than its timeout, so that it can say why.
+    private static let gateTimeout = 15_000
 
     /// Gates and releases that wait are asked about anew when something may have changed.
     private func serveWaiting() {
-        for client in clients where client.patience != nil && !client.isFinished {
+        for client in clients where client.timeout != nil && !client.isFinished {
             guard let claim = client.claim else { continue }
             if client.isRelease { release(client, claim) } else { admit(client, claim) }
         }
@@ -357,21 +357,21 @@ package final class InjectorDaemon {
     }
 
     /// How long nearside-node may take to say which claims a pod uses: others wait meanwhile, and the runtime too.
-    private static let lookUpPatience = 1200
+    private static let lookUpTimeout = 1200
 
     private static func lookUp(_ sandbox: Sandbox, _ socket: String) -> String? {
         let words = sandbox.pod.split(separator: "/", maxSplits: 1).map(String.init)
         guard words.count == 2 else { return "the runtime gives it no name" }
-        do throws(InjectorUnreachable) {
+        do throws(ControlUnreachable) {
             let request = NodeRequest.pod(namespace: words[0], name: words[1], uid: sandbox.podUID)
-            switch try InjectorClient.ask(request, socket: socket, milliseconds: lookUpPatience) {
+            switch try ControlClient.ask(request, socket: socket, milliseconds: lookUpTimeout) {
             case .ok, .supports: return nil
             case .refused(let why): return why
             }
         } catch { return "\(error)" }
     }
 
-    private func reply(_ body: () throws(InjectionError) -> Void) -> SocketReply {
+    private func reply(_ body: () throws(InjectionError) -> Void) -> ControlReply {
         do throws(InjectionError) {
             try body()
             return .ok

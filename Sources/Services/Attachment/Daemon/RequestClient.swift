@@ -19,12 +19,12 @@ final class RequestClient {
     /// True when it asks for the claim to be released, and not whether a container may start.
     var isRelease = false
     /// Until when it waits for its answer; nil when it does not.
-    private(set) var patience: Int?
+    private(set) var timeout: Int?
 
     /// It is answered later. False when it has waited long enough.
     func wait(milliseconds: Int) -> Bool {
-        let end = patience ?? Poller.now() + milliseconds
-        patience = end
+        let end = timeout ?? Poller.now() + milliseconds
+        timeout = end
         return Poller.now() < end
     }
 
@@ -39,7 +39,7 @@ final class RequestClient {
     }
 
     /// Takes what is there. Nil until the line is complete, or when the client has left.
-    func receive() -> Result<InjectorRequest, BadRequest>? {
+    func receive() -> Result<ControlRequest, BadRequest>? {
         guard let (bytes, descriptor) = try? UnixSocket.receive(from: socket, atMost: 512), !bytes.isEmpty else {
             isFinished = true
             return nil
@@ -47,19 +47,19 @@ final class RequestClient {
         if let descriptor { self.descriptor = descriptor }
         line += bytes
         guard let end = line.firstIndex(of: UInt8(ascii: "\n")) else {
-            if line.count > InjectorRequest.lineLimit {
-                return .failure(BadRequest(description: "the request is longer than \(InjectorRequest.lineLimit) bytes"))
+            if line.count > ControlRequest.lineLimit {
+                return .failure(BadRequest(description: "the request is longer than \(ControlRequest.lineLimit) bytes"))
             }
             return nil
         }
         let text = String(decoding: line[..<end], as: UTF8.self)
-        guard let request = InjectorRequest(line: text) else {
+        guard let request = ControlRequest(line: text) else {
             return .failure(BadRequest(description: "\"\(text.prefix(64))\" is no request; known are status, publish, release and admit"))
         }
         return .success(request)
     }
 
-    func answer(_ reply: SocketReply) {
+    func answer(_ reply: ControlReply) {
         // If it has left meanwhile, nobody is there to be told.
         try? UnixSocket.send([UInt8](reply.line.utf8), to: socket)
         isFinished = true

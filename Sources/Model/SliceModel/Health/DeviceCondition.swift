@@ -3,7 +3,7 @@
 package import ResourceAPI
 
 /// What can be wrong with a device.
-package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
+package enum DeviceCondition: String, Hashable, Sendable, CaseIterable, Comparable {
     /// No port has a link, though somebody switched it on.
     case linkDown = "link-down"
     /// No kernel driver is bound to it.
@@ -19,7 +19,7 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
     /// A physical function of which a claim has a virtual one.
     case functionsInUse = "functions-in-use"
 
-    package static func < (left: Trouble, right: Trouble) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: DeviceCondition, right: DeviceCondition) -> Bool { left.rawValue < right.rawValue }
 
     /// What an event says in a word: that it began, and that it is over.
     package var began: String {
@@ -50,11 +50,11 @@ package enum Trouble: String, Hashable, Sendable, CaseIterable, Comparable {
 /// What becomes of claims when a device is in trouble.
 package struct TaintPolicy: Hashable, Sendable {
     /// Without an entry a trouble is told of by event and health stream, and taints nothing.
-    package var effects: [Trouble: DeviceTaint.Effect]
+    package var effects: [DeviceCondition: DeviceTaint.Effect]
 
     /// New claims do not get a device without a link, driver, interface or presence, or that is not as it was; pods that have it keep it.
     package init(
-        effects: [Trouble: DeviceTaint.Effect] = [
+        effects: [DeviceCondition: DeviceTaint.Effect] = [
             .linkDown: .noSchedule, .noDriver: .noSchedule, .noInterface: .noSchedule, .lost: .noSchedule, .notRestored: .noSchedule,
             .functionsInUse: .noSchedule,
         ]
@@ -74,8 +74,8 @@ package struct TaintPolicy: Hashable, Sendable {
         self.init()
         for part in text.split(separator: ",") {
             let words = part.split(separator: "=", maxSplits: 1).map(String.init)
-            guard words.count == 2, let trouble = Trouble(rawValue: words[0]) else {
-                let known = Trouble.allCases.map(\.rawValue).joined(separator: ", ")
+            guard words.count == 2, let trouble = DeviceCondition(rawValue: words[0]) else {
+                let known = DeviceCondition.allCases.map(\.rawValue).joined(separator: ", ")
                 throw Malformed(description: "\"\(part)\" is not TROUBLE=EFFECT; troubles are \(known)")
             }
             if words[1] == "off" {

@@ -12,7 +12,7 @@ extension PodNetwork {
     ///
     /// - Parameter moved: devices whose interface has come from the pod just now.
     /// - Returns: those that are not there, or could not be made what they were.
-    func restoreOnHost(_ returns: [Return], moved: Set<String> = [], waits: Bool = true) throws(PodNetworkError) -> [String:
+    func restoreOnHost(_ returns: [RestoreRequest], moved: Set<String> = [], waits: Bool = true) throws(PodNetworkError) -> [String:
         PodNetworkError]
     {
         var problems: [String: PodNetworkError] = [:]
@@ -68,7 +68,7 @@ extension PodNetwork {
     }
 
     fileprivate struct Back {
-        var entry: Return
+        var entry: RestoreRequest
         var record: HostRecord
         var link: Link
         /// Nil when it was found by other means than its name; then it is looked at again.

@@ -4,7 +4,7 @@ import Hardware
 import Topology
 
 /// The machine as every picture draws it: NUMA nodes, in them host bridges and switches, in those devices.
-struct MachineTree {
+struct TopologyTree {
     /// A box, with what is in it.
     struct Branch {
         enum Kind: Hashable {

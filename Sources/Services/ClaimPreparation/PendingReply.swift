@@ -6,8 +6,8 @@ import Synchronization
 
 /// What `nearside-nri` says to a question that was put to it: asked at once, on a thread that may wait, and there when somebody wants
 /// to know.
-final class InjectorAnswer: Sendable {
-    typealias Reply = Result<SocketReply, InjectorUnreachable>
+final class PendingReply: Sendable {
+    typealias Reply = Result<ControlReply, ControlUnreachable>
 
     private enum State {
         case nobodyWaits
@@ -17,14 +17,14 @@ final class InjectorAnswer: Sendable {
 
     private let state = Mutex(State.nobodyWaits)
 
-    init(to request: InjectorRequest, socket: String, milliseconds: Int) {
+    init(to request: ControlRequest, socket: String, milliseconds: Int) {
         do throws(SystemError) {
             try CachedThreadPool.shared.run {
-                do throws(InjectorUnreachable) {
-                    self.give(.success(try InjectorClient.ask(request, socket: socket, milliseconds: milliseconds)))
+                do throws(ControlUnreachable) {
+                    self.give(.success(try ControlClient.ask(request, socket: socket, milliseconds: milliseconds)))
                 } catch { self.give(.failure(error)) }
             }
-        } catch { give(.failure(InjectorUnreachable(text: "\(error)"))) }
+        } catch { give(.failure(ControlUnreachable(text: "\(error)"))) }
     }
 
     private func give(_ reply: Reply) {

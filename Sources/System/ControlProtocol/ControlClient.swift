@@ -3,24 +3,24 @@
 package import Linux
 
 /// Asks one of the two daemons over its socket.
-package enum InjectorClient {
+package enum ControlClient {
     /// Asks `nearside-nri`, and waits for its answer: on a thread that may wait.
     ///
-    /// - Throws: ``InjectorUnreachable`` when nobody serves the socket, or no answer came in time.
+    /// - Throws: ``ControlUnreachable`` when nobody serves the socket, or no answer came in time.
     package static func ask(
-        _ request: InjectorRequest, descriptor: Descriptor? = nil, socket path: String, milliseconds: Int
-    ) throws(InjectorUnreachable) -> SocketReply {
+        _ request: ControlRequest, descriptor: Descriptor? = nil, socket path: String, milliseconds: Int
+    ) throws(ControlUnreachable) -> ControlReply {
         try ask("nearside-nri", request.line, descriptor, path, milliseconds)
     }
 
     /// Asks `nearside-node`.
-    package static func ask(_ request: NodeRequest, socket path: String, milliseconds: Int) throws(InjectorUnreachable) -> SocketReply {
+    package static func ask(_ request: NodeRequest, socket path: String, milliseconds: Int) throws(ControlUnreachable) -> ControlReply {
         try ask("nearside-node", request.line, nil, path, milliseconds)
     }
 
     private static func ask(
         _ daemon: String, _ request: String, _ descriptor: Descriptor?, _ path: String, _ milliseconds: Int
-    ) throws(InjectorUnreachable) -> SocketReply {
+    ) throws(ControlUnreachable) -> ControlReply {
         let line: String
         do throws(SystemError) {
             // One time for all: a daemon that answers byte by byte does not hold us up.
@@ -28,9 +28,9 @@ package enum InjectorClient {
             let socket = try UnixSocket.connect(path, milliseconds: max(1, milliseconds))
             try UnixSocket.send([UInt8](request.utf8), descriptor: descriptor, to: socket)
             var answer: [UInt8] = []
-            while !answer.contains(UInt8(ascii: "\n")), answer.count < SocketReply.lineLimit {
+            while !answer.contains(UInt8(ascii: "\n")), answer.count < ControlReply.lineLimit {
                 try UnixSocket.setTimeout(socket, milliseconds: max(1, end - Poller.now()))
-                let (bytes, _) = try UnixSocket.receive(from: socket, atMost: SocketReply.lineLimit)
+                let (bytes, _) = try UnixSocket.receive(from: socket, atMost: ControlReply.lineLimit)
                 if bytes.isEmpty { break }
                 answer += bytes
                 if Poller.now() >= end, !answer.contains(UInt8(ascii: "\n")) {
@@ -39,17 +39,17 @@ package enum InjectorClient {
             }
             line = String(decoding: answer.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         } catch {
-            throw InjectorUnreachable(text: "\(daemon) does not answer: \(error)")
+            throw ControlUnreachable(text: "\(daemon) does not answer: \(error)")
         }
-        guard let reply = SocketReply(line: line) else {
-            throw InjectorUnreachable(text: "\(daemon) closed \(path) without an answer")
+        guard let reply = ControlReply(line: line) else {
+            throw ControlUnreachable(text: "\(daemon) closed \(path) without an answer")
         }
         return reply
     }
 }
 
 /// The daemon is not there, or does not answer.
-package struct InjectorUnreachable: Error, Hashable, Sendable, CustomStringConvertible {
+package struct ControlUnreachable: Error, Hashable, Sendable, CustomStringConvertible {
     package var text: String
     package init(text: String) { self.text = text }
     package var description: String { text }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Hardware
+
 /// A machine laid out as the files a kernel would show: `/sys`, and what we read of `/proc`.
 ///
 /// Discovery of such a tree gives the machine again, but for what no file holds: addresses of interfaces,
 /// their permanent hardware address, the bounds of their MTU, their other names and their firmware.
-package struct MachineTree: Sendable {
+package struct SysfsLayout: Sendable {
     package enum Entry: Hashable, Sendable {
         case directory(String)
         case file(String, [UInt8])

@@ -5,7 +5,7 @@ package import ResourceAPI
 package import Topology
 
 /// What somebody wants of a node: accelerators, each with its NICs.
-package struct ClaimWish: Hashable, Sendable {
+package struct ClaimRequest: Hashable, Sendable {
     /// Whether all of them have to be on one NUMA node.
     package enum Together: String, Hashable, Sendable, CaseIterable {
         case required, preferred, any
@@ -42,7 +42,7 @@ package struct ClaimWish: Hashable, Sendable {
 }
 
 /// What there is to ask for: how a cluster, or a machine, puts accelerators and NICs together.
-package struct ClaimGround: Hashable, Sendable {
+package struct ClusterCapabilities: Hashable, Sendable {
     /// How a pair can be asked for.
     package enum Form: Hashable, Sendable {
         /// By a device that is the whole pair.

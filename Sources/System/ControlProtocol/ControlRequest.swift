@@ -4,7 +4,7 @@
 ///
 /// Text and not JSON, so that `nearside-gate`, which runs before every container of a claim, needs
 /// neither Foundation nor a parser.
-package enum InjectorRequest: Hashable, Sendable {
+package enum ControlRequest: Hashable, Sendable {
     /// Is the container runtime connected and synchronised?
     case status
     /// Have the CDI specification of the claim's plan in its place.
@@ -93,7 +93,7 @@ package enum NodeRequest: Hashable, Sendable {
 }
 
 /// The answer: it is so, or why not.
-package enum SocketReply: Hashable, Sendable {
+package enum ControlReply: Hashable, Sendable {
     case ok
     /// So it is, and the daemon knows these features of plans.
     case supports([String])

@@ -4,7 +4,7 @@
 ///
 /// How many groups are mixed is no sum over edges, so the assignment itself cannot tell. Of the solutions it
 /// found equally good, this takes one with fewer mixed groups, by steps of one or two exchanges.
-struct Wholeness {
+struct NUMAConsolidation {
     /// Members of the more numerous side, by group.
     private(set) var groups: [[Int]]
     /// Those that are in no group.
@@ -102,8 +102,8 @@ struct Wholeness {
     /// The step that leaves fewer groups mixed and moves the fewest; false when there is none.
     private mutating func step(_ some: Set<Int>) -> Bool {
         let now = count
-        var best: (state: Wholeness, moves: Int)?
-        func consider(_ state: Wholeness, _ moves: Int) {
+        var best: (state: NUMAConsolidation, moves: Int)?
+        func consider(_ state: NUMAConsolidation, _ moves: Int) {
             if state.count < now, best.map({ moves < $0.moves }) ?? true { best = (state, moves) }
         }
         let firsts = exchanges(around: some)

@@ -9,7 +9,7 @@ import ClaimPreparation
 import ServiceLifecycle
 
 /// Answers `nearside-nri`, which may not ask the cluster itself, which claims a pod uses that no plan names; and probes.
-struct PodQuestionService: Service {
+struct PodLookupService: Service {
     let socket: String
     let preparer: ClaimPreparer
     let health: NodeHealth
@@ -67,7 +67,7 @@ struct PodQuestionService: Service {
     private func answer(_ question: Question) async {
         let (namespace, name, uid): (String, String, String)
         switch question.request {
-        case .check(let level): return question.answer(await health.problem(level).map(SocketReply.refused) ?? .ok)
+        case .check(let level): return question.answer(await health.problem(level).map(ControlReply.refused) ?? .ok)
         case .pod(let namespaceOfPod, let nameOfPod, let uidOfPod): (namespace, name, uid) = (namespaceOfPod, nameOfPod, uidOfPod)
         case nil: return question.answer(.refused("this is no request; known are alive, ready and pod NAMESPACE NAME UID"))
         }
@@ -103,5 +103,5 @@ private struct Question: Sendable {
     }
 
     /// If it has left meanwhile, nobody is there to be told.
-    func answer(_ reply: SocketReply) { try? UnixSocket.send([UInt8](reply.line.utf8), to: client) }
+    func answer(_ reply: ControlReply) { try? UnixSocket.send([UInt8](reply.line.utf8), to: client) }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-extension MachineTree {
+import Hardware
+
+extension SysfsLayout {
     mutating func layOut(_ netdev: Netdev, in folder: String, hasDevice: Bool, indices: [String: Int]) {
         directory(folder)
         link("sys/class/net/\(netdev.name)", to: folder)

@@ -8,7 +8,7 @@ import Linux
 import Netlink
 
 /// What happens to interfaces inside the pod's namespace, on the thread that is in it.
-struct PodSide {
+struct PodConfigurator {
     let socket: NetlinkSocket
     let ethtool: Ethtool?
     let sysctls: String
@@ -23,19 +23,19 @@ struct PodSide {
     }
 
     fileprivate struct Arrived {
-        var order: PodNetwork.Order
+        var order: PodNetwork.AttachRequest
         var plan: InterfacePlan
         var link: Link
     }
 
-    func setUp(_ orders: [PodNetwork.Order]) throws(PodNetworkError) -> [PodNetwork.Result] {
+    func setUp(_ orders: [PodNetwork.AttachRequest]) throws(PodNetworkError) -> [PodNetwork.AttachedInterface] {
         try makeRoutingDomains(orders)
-        let links = try orders.map(PodNetwork.Return.init).links(socket).links
+        let links = try orders.map(PodNetwork.RestoreRequest.init).links(socket).links
         var arrived: [Arrived] = []
         var steps: [Step] = []
         for order in orders {
             guard let plan = order.plan else { continue }
-            guard let link = PodNetwork.Return(order).find(in: links) else {
+            guard let link = PodNetwork.RestoreRequest(order).find(in: links) else {
                 throw PodNetworkError(order.label, "move into the pod", "the kernel reports success, but it is not there")
             }
             guard link.name == plan.name else {
@@ -80,16 +80,16 @@ struct PodSide {
             }
         }
         try execute(steps)
-        var results: [PodNetwork.Result] = []
+        var results: [PodNetwork.AttachedInterface] = []
         var next = 0
         for order in orders {
             guard order.plan != nil else {
-                results.append(PodNetwork.Result(addresses: []))
+                results.append(PodNetwork.AttachedInterface(addresses: []))
                 continue
             }
             let here = arrived[next]
             results.append(
-                PodNetwork.Result(
+                PodNetwork.AttachedInterface(
                     index: here.link.index, hardwareAddress: here.plan.hardwareAddress ?? here.link.address,
                     addresses: addresses[next].map(\.prefix)))
             next += 1
@@ -109,7 +109,7 @@ struct PodSide {
 
     // MARK: Before it is up
 
-    private func makeRoutingDomains(_ orders: [PodNetwork.Order]) throws(PodNetworkError) {
+    private func makeRoutingDomains(_ orders: [PodNetwork.AttachRequest]) throws(PodNetworkError) {
         var steps: [Step] = []
         for order in orders {
             guard let vrf = order.plan?.vrf, !steps.contains(where: { $0.name == "make VRF \(vrf.name)" }) else { continue }
@@ -246,7 +246,7 @@ struct PodSide {
     }
 }
 
-extension PodSide.Arrived {
+extension PodConfigurator.Arrived {
     /// What of the host goes along: all that belongs to its addresses, or nothing of it. A default route of the host is none
     /// of the pod's, but one in a table that only a rule for its own addresses leads to is.
     fileprivate var carried: (addresses: [IPPrefix], routes: [Route], rules: [Rule], neighbours: [Neighbour]) {
@@ -267,7 +267,7 @@ extension PodSide.Arrived {
 extension InterfacePlan {
     /// True when a setting goes with the message that also sets the MTU.
     fileprivate func isSetByMessage(_ path: String, _ value: String) -> Bool {
-        PodSide.number(ofSysctl: path) != nil && UInt32(value) != nil
+        PodConfigurator.number(ofSysctl: path) != nil && UInt32(value) != nil
     }
 
     /// True when something of it has no message of rtnetlink.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-extension MachineTree {
+import Hardware
+
+extension SysfsLayout {
     /// What drivers of accelerators show in the folder of a function, and of NVIDIA below `/proc`.
     mutating func layOutAccelerator(_ function: PCIFunction, in folder: String) {
         for node in function.charDevices {

@@ -4,10 +4,10 @@ import ControlProtocol
 import Linux
 import Testing
 
-struct InjectorSocketTests {
-    @Test(arguments: [InjectorRequest.status, .release(claim: "c-1"), .admit(claim: "c-2")])
-    func `a request reads back what it writes`(request: InjectorRequest) {
-        #expect(InjectorRequest(line: request.line.dropLast()) == request)
+struct ControlProtocolTests {
+    @Test(arguments: [ControlRequest.status, .release(claim: "c-1"), .admit(claim: "c-2")])
+    func `a request reads back what it writes`(request: ControlRequest) {
+        #expect(ControlRequest(line: request.line.dropLast()) == request)
     }
 
     @Test(arguments: [NodeRequest.check(.alive), .check(.ready), .pod(namespace: "n", name: "a.b", uid: "u-1")])
@@ -18,28 +18,28 @@ struct InjectorSocketTests {
     @Test(arguments: [
         "", "status now", "release", "release ", "release a b", "admit", "admit ../x", "release a.b", "admit \u{e9}", "shutdown", "STATUS",
     ])
-    func `what is no request is none`(line: String) { #expect(InjectorRequest(line: line) == nil) }
+    func `what is no request is none`(line: String) { #expect(ControlRequest(line: line) == nil) }
 
     @Test
     func `an answer is one line, whatever its text`() {
-        let reply = SocketReply.refused("two\nlines")
+        let reply = ControlReply.refused("two\nlines")
         #expect(reply.line == "error two lines\n")
-        #expect(SocketReply(line: "error x y") == .refused("x y"))
-        #expect(SocketReply(line: "ok") == .ok)
-        #expect(SocketReply(line: "maybe") == nil)
-        let supports = SocketReply.supports(["dhcp", "subInterface"])
-        #expect(SocketReply(line: supports.line.dropLast()) == supports)
+        #expect(ControlReply(line: "error x y") == .refused("x y"))
+        #expect(ControlReply(line: "ok") == .ok)
+        #expect(ControlReply(line: "maybe") == nil)
+        let supports = ControlReply.supports(["dhcp", "subInterface"])
+        #expect(ControlReply(line: supports.line.dropLast()) == supports)
         for line in ["ok ", "ok a,,b", "ok a b", "ok a,b/c", "ok " + String(repeating: "a,", count: 4000) + "a"] {
-            #expect(SocketReply(line: line) == nil)
+            #expect(ControlReply(line: line) == nil)
         }
     }
 
     @Test
     func `a reason of any length fits a line that is read`() {
         for text in [String(repeating: "x", count: 100_000), String(repeating: "ü", count: 50_000), "\u{0}\r\n\t"] {
-            let line = SocketReply.refused(text).line
-            #expect(line.utf8.count <= SocketReply.lineLimit && line.filter { $0 == "\n" }.count == 1)
-            #expect(SocketReply(line: line.dropLast())?.refusal?.isEmpty == false)
+            let line = ControlReply.refused(text).line
+            #expect(line.utf8.count <= ControlReply.lineLimit && line.filter { $0 == "\n" }.count == 1)
+            #expect(ControlReply(line: line.dropLast())?.refusal?.isEmpty == false)
         }
     }
 
@@ -53,14 +53,14 @@ struct InjectorSocketTests {
             while (try? UnixSocket.send([UInt8(ascii: "x")], to: client)) != nil { _ = try? Poller.readable([], milliseconds: 20) }
         }
         let start = Poller.now()
-        #expect(throws: InjectorUnreachable.self) { try InjectorClient.ask(.status, socket: path, milliseconds: 200) }
+        #expect(throws: ControlUnreachable.self) { try ControlClient.ask(.status, socket: path, milliseconds: 200) }
         #expect(Poller.now() - start < 10_000)
     }
 
     @Test
     func `nobody at the socket is said so`() {
-        let error = #expect(throws: InjectorUnreachable.self) {
-            try InjectorClient.ask(.status, socket: "/nonexistent/nri.sock", milliseconds: 100)
+        let error = #expect(throws: ControlUnreachable.self) {
+            try ControlClient.ask(.status, socket: "/nonexistent/nri.sock", milliseconds: 100)
         }
         #expect(error?.description == "nearside-nri does not answer: cannot connect to /nonexistent/nri.sock: No such file or directory")
     }
