@@ -54,7 +54,9 @@ final class InjectorScene {
         var result = AllocatedDevice(request: "nic", driver: planner.driver, pool: "node", device: device.sliceName)
         result.shareID = share
         let claim = ResourceClaim(
-            metadata: Metadata(name: uid, namespace: "default", uid: uid),
+            metadata: Metadata(
+                name: uid, namespace: "default", uid: uid,
+                ownerReferences: [OwnerReference(apiVersion: "v1", kind: "Pod", name: uid, uid: uid, controller: true)]),
             status: ResourceClaimStatus(
                 allocation: AllocationResult(
                     devices: DeviceAllocation(

@@ -16,6 +16,8 @@ package final class PlanCache {
     /// beyond them counts as one that cannot be read.
     private let room: Int
     private var sizes: [String: Int] = [:]
+    /// Claims for whose plans there was no room: they are read again with every change.
+    private var beyond: Set<String> = []
     private let damage: (JournalError) -> Void
     private var changes: FolderChanges?
     private var plans: [String: ClaimPlan] = [:]
@@ -82,11 +84,16 @@ package final class PlanCache {
             changes = nil
         }
         switch found {
-        case .entries(let names): for uid in Set(names.compactMap(JournalFolder.uid(ofChanged:))) { read(uid) }
+        case .entries(let names):
+            let changed = Set(names.compactMap(JournalFolder.uid(ofChanged:)))
+            // What has gone makes room for others.
+            for uid in changed where journal.size(ofPlan: uid) == nil { sizes[uid] = nil }
+            for uid in changed.union(beyond).sorted() { read(uid) }
         case .everything:
             let found = journal.planUIDs()
             plans = plans.filter { found.contains($0.key) }
             sizes = sizes.filter { found.contains($0.key) }
+            beyond.formIntersection(found)
             lost.formIntersection(found)
             unreadable.formIntersection(found)
             for uid in found.sorted() { read(uid) }
@@ -118,9 +125,12 @@ package final class PlanCache {
 
     private func takeRoom(_ uid: String) throws(JournalError) {
         sizes[uid] = journal.size(ofPlan: uid)
-        let all = sizes.values.reduce(0, +)
-        guard all > room else { return }
+        guard sizes.values.reduce(0, +) > room else {
+            beyond.remove(uid)
+            return
+        }
         sizes[uid] = nil
+        beyond.insert(uid)
         throw JournalError(journal.file(.plans, uid), "is beyond the \(room) bytes that all plans together may have")
     }
 }
