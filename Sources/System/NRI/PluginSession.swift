@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-
 /// What the runtime tells a plugin, in our words.
 package enum PluginEvent: Sendable {
     /// The runtime has taken us in and says how long a call may take, in milliseconds (0: not told).

@@ -69,7 +69,7 @@ struct MetricsPage {
         add("devices", .gauge, "Devices in the slices, pairs and sets included.", publisher.devices)
         add("devices_refused", .gauge, "Devices that the API server refuses.", publisher.refused)
         add(
-            "cluster_lacks", .gauge, "1 for a feature of the API that this cluster does not have and that is done without.",
+            "cluster_feature_missing", .gauge, "1 for a feature of the API that this cluster does not have and that is done without.",
             ClusterFeature.allCases.map { ([("feature", $0.rawValue), ("gate", $0.gate)], publisher.lacking.contains($0) ? 1 : 0) })
         add("pairs", .gauge, "Pairs of accelerators and NICs on this machine.", inventory.pairs)
         add("snapshots_total", .counter, "Snapshots of the machine.", inventory.snapshots)
