@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import JournalModel
 import NRIMessages
 import Glibc
 import ControlProtocol
@@ -68,6 +69,26 @@ struct HostilePlanTests {
             node.dropRuntime()
         }
         #expect(try Files.readText(target) == "untouched")
+    }
+
+    @Test
+    func `a plan that takes the host's loopback changes nothing`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        try node.addClaim("a")
+        try node.prepare("a")
+        node.kill(node: SIGTERM)
+        let before = try node.hostText()
+        let journal = JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .node)
+        var plan = try #require(try journal.plan("uid-a"))
+        plan.devices[0].interface = InterfacePlan(hostName: "lo", name: "net1")
+        try journal.write(plan)
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
+            "\($0)".contains("loopback interface, which no claim can have")
+        }
+        try node.expectUnchanged(since: before)
     }
 
     @Test

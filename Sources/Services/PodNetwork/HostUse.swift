@@ -43,6 +43,10 @@ extension HostNetwork {
         }
         for (plan, record) in devices {
             guard let record, let interface = plan.interface else { continue }
+            // The kernel would refuse the move, and what the attempt takes down comes back otherwise than it was.
+            if links.contains(where: { $0.index == record.index && $0.isLoopback }) {
+                throw PodNetworkError(record.name, "take it from the host", "it is the host's loopback interface, which no claim can have")
+            }
             if let use = uses[record.index], use.forbids(interface) {
                 throw PodNetworkError(record.name, "take it from the host", "the host uses it: \(use)")
             }
