@@ -28,7 +28,7 @@ extension FaultTests {
         let kinds = scene.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         print("fault cases, hostile-plan: \(range.count) in \(Poller.now() - start) ms, \(scene.restarts) restarts (\(kinds))")
         if HostileCases.wanted == nil {
-            for kind in ["plan taken", "plan refused", "forged plan taken", "forged plan refused", "state taken", "state refused"] {
+            for kind in ["plan attached", "plan refused", "forged plan attached", "forged plan refused", "state taken", "state refused"] {
                 #expect(scene.counts[kind] ?? 0 > 0, "no case of the kind \(kind): \(kinds)")
             }
         }

@@ -29,7 +29,7 @@ extension FaultTests {
         }
         let start = Poller.now()
         let asked = HostileCases.asked.map { max(1, $0 / Self.actions) }
-        let range = HostileCases.wanted.map { Range($0) } ?? 0..<(asked ?? 12)
+        let range = HostileCases.wanted.map { Range($0) } ?? 0..<(asked ?? 10)
         var count = 0
         for number in range {
             var random = HostileCases.random(number, seed: 5)

@@ -9,10 +9,17 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
     var random: Random
     /// The interfaces that it claims.
     var interfaces: [String]
+    /// How much rarer each oddity is than in the oddest plan: most of those are refused for the first of many reasons.
+    private var rarity = 1
+
+    init(random: Random, interfaces: [String]) {
+        self.random = random
+        self.interfaces = interfaces
+    }
 
     private mutating func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &random) }
     private mutating func pick<Value>(_ values: [Value]) -> Value { values[number(0..<values.count)] }
-    private mutating func isDue(_ one: Int) -> Bool { number(0..<one) == 0 }
+    private mutating func isDue(_ one: Int) -> Bool { number(0..<(one * rarity)) == 0 }
 
     private static var prefixes: [String] {
         [
@@ -33,9 +40,10 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
         ])
     }
 
-    private mutating func interface() -> InterfacePlan {
-        var plan = InterfacePlan(hostName: pick(interfaces), name: pick(["net1", "net2", "wire0", "a", "x-y", "123456789012345", "none"]))
-        if isDue(4) { plan.hostName = pick(["wire0", "lo", "none0", "eth0", ".x", "-r", "*"]) }
+    private mutating func interface(_ place: Int) -> InterfacePlan {
+        var plan = InterfacePlan(
+            hostName: interfaces[place % interfaces.count], name: pick(["net1", "net2", "wire0", "a", "x-y", "123456789012345", "none"]))
+        if isDue(4) { plan.hostName = pick(interfaces + ["wire0", "lo", "none0", "eth0", ".x", "-r", "*"]) }
         if isDue(3) { plan.mtu = pick([68, 69, 576, 1279, 1280, 1499, 1500, 1501, 9000, 65535]) }
         if isDue(4) { plan.hardwareAddress = hardwareAddress() }
         if isDue(6) { plan.permanentAddress = hardwareAddress() }
@@ -78,8 +86,9 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
     /// Changes what a plan says of its devices, and keeps who it is for.
     mutating func forge(_ honest: ClaimPlan) -> ClaimPlan {
         var plan = honest
+        rarity = pick([1, 3, 8])
         for index in plan.devices.indices {
-            plan.devices[index].interface = isDue(8) ? nil : interface()
+            plan.devices[index].interface = isDue(8) ? nil : interface(index)
             if isDue(10) { plan.devices[index].rdmaDevice = pick(["mlx5_0", "none", "rxe0"]) }
             if isDue(10) {
                 var function = VirtualFunctionPlan(parent: pick(interfaces + ["wire0", "lo"]), number: pick([0, 1, 0xffff]))
