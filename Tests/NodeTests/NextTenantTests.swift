@@ -188,6 +188,19 @@ struct NextTenantTests {
     }
 
     @Test
+    func `settings of IPv6 come back when the pod has taken IPv6 off the NIC by an MTU that is too small for it`() throws {
+        let scene = try Scene()
+        try scene.host.run { () throws(SystemError) in try Files.overwrite("/proc/sys/net/ipv6/conf/nic0/accept_ra", "2") }
+        let before = try scene.text()
+        let pod = try NetworkNamespace.make()
+        let returns = try scene.attach(["nic0"], to: pod)
+        try Scene.ip(pod, "link", "set", "net0", "arp", "off", "mtu", "576")
+        #expect(try scene.restore(returns, from: pod) == [])
+        let changes = HostText.difference(before, try scene.text())
+        #expect(changes.isEmpty, "\(changes)")
+    }
+
+    @Test
     func `an interface that a pod stacked on a NIC and hid in another namespace keeps the NIC from the next pod`() throws {
         let scene = try Scene()
         let (pod, other) = (try NetworkNamespace.make(), try NetworkNamespace.make())

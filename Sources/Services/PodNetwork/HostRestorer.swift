@@ -107,20 +107,19 @@ extension PodNetwork {
         }
         try run(steps)
         for index in back.indices where back[index].settings == nil {
-            let name = back[index].record.name
-            let message =
-                try HostNetwork.step(name, "look at it") { () throws(NetlinkError) in
-                    try host.socket.get(all: [.link(named: name)], absent: [ENODEV])
-                }.first ?? nil
-            guard let message, let link = Link(message) else { continue }
+            guard let (link, settings) = try look(at: back[index]) else { continue }
             back[index].link = link
-            back[index].settings = LinkSettings(message)
+            back[index].settings = settings
         }
         let items = back.map { InterfaceCleaner.Item(device: $0.entry.device, record: $0.record, link: $0.link) }
         problems += InterfaceCleaner(socket: host.socket).clean(items).map { ($0.key, $0.value) }
         try lookForUppers(back, &problems)
         steps = back.flatMap { item in item.changes.map { (item, $0, true) } }
         try run(steps)
+        // The kernel has taken IPv6 off an interface whose MTU a pod made less than IPV6_MIN_MTU, and puts it on anew with the MTU.
+        for index in back.indices where back[index].settings?.ipv6.isEmpty == true && back[index].record.settings?.ipv6.isEmpty == false {
+            if let (_, settings) = try look(at: back[index]) { back[index].settings = settings }
+        }
         for item in back { restoreSettings(item, &problems) }
         // Rules and tables can keep a driver from taking other numbers of queues back, and what is left of them has to wait for those.
         for item in back {
@@ -171,6 +170,17 @@ extension PodNetwork {
         }
         try lookForVLANs(back, waits: waits, &problems)
         return problems
+    }
+
+    /// Reads an interface that has its name again; nil when it is not there.
+    private func look(at item: Back) throws(PodNetworkError) -> (Link, LinkSettings?)? {
+        let name = item.record.name
+        let message =
+            try HostNetwork.step(name, "look at it") { () throws(NetlinkError) in
+                try host.socket.get(all: [.link(named: name)], absent: [ENODEV])
+            }.first ?? nil
+        guard let message, let link = Link(message) else { return nil }
+        return (link, LinkSettings(message))
     }
 
     /// What a pod stacked on an interface and then hid in a namespace that this process does not know would read the next pod's packets.
