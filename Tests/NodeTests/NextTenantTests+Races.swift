@@ -11,6 +11,7 @@ extension NextTenantTests {
     private static let loops = [
         "an altname of the host": ["link property add dev net0 altname uplink0", "link property del dev net0 altname uplink0"],
         "other names": ["link set net0 name other", "link set other name net0", "link property add dev net0 altname nic0"],
+        "other addresses": ["link set net0 address 02:bd:bd:00:00:02", "link set net0 address 02:bd:bd:00:00:03"],
         "up and down": ["link set net0 down", "link set net0 up", "link set net0 promisc on", "link set net0 mtu 1300"],
         "a bridge": ["link add b0 type bridge", "link set net0 master b0", "link set net0 nomaster", "link del b0"],
         "interfaces on it": ["link add link net0 name m0 type macvlan", "link set m0 up", "link del m0"],
@@ -40,6 +41,21 @@ extension NextTenantTests {
         for loop in loops { loop.stop(SIGKILL) }
         loops = []
         #expect(try isBack || eventually { try scene.restore(returns, from: pod).isEmpty })
+        let changes = HostText.difference(before, try scene.text())
+        #expect(changes.isEmpty, "\(changes)")
+    }
+
+    @Test
+    func `a virtual NIC whose address the pod changed at the last moment is known on the host`() throws {
+        let scene = try Scene()
+        let before = try scene.text()
+        let pod = try NetworkNamespace.make()
+        let returns = try scene.attach(["nic0"], to: pod)
+        // As between the look at it in the pod and its move.
+        try Scene.ip(pod, "link", "set", "net0", "address", "02:bd:bd:00:00:02")
+        try move("net0", from: pod, to: scene.host)
+        try Scene.ip(scene.host, "link", "set", "net0", "name", "nic0")
+        #expect(try scene.restore(returns, from: pod) == [])
         let changes = HostText.difference(before, try scene.text())
         #expect(changes.isEmpty, "\(changes)")
     }

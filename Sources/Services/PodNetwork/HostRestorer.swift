@@ -33,8 +33,8 @@ extension PodNetwork {
         var back: [Back] = []
         for (entry, message) in zip(entries, messages) {
             guard let record = entry.record else { continue }
-            if let message, let link = Link(message), link.name == record.name, entry.isSame(link, record) {
-                if let inode = record.inode, host.inode(of: record.name) != inode {
+            if let message, let link = Link(message), link.name == record.name, entry.isSame(link, record) || isRecorded(link, record) {
+                if record.inode != nil, !isRecorded(link, record) {
                     problems[entry.device] = try refuseStandIn(link, record, isFromPod: moved.contains(entry.device))
                     continue
                 }
@@ -44,7 +44,9 @@ extension PodNetwork {
             if all == nil {
                 all = try HostNetwork.step(entry.label, "look for it on the host") { () throws(NetlinkError) in try host.socket.links() }
             }
-            guard let link = entry.findOnHost(all ?? []), record.inode == nil || host.inode(of: link.name) == record.inode else {
+            // A pod can change the address of a virtual one while it is moved; its inode stays.
+            let found = record.inode == nil ? entry.findOnHost(all ?? []) : (all ?? []).first { isRecorded($0, record) }
+            guard let link = found else {
                 problems[entry.device] = PodNetworkError(record.name, "find it on the host", "it did not come back")
                 continue
             }
@@ -54,6 +56,12 @@ extension PodNetwork {
             problems[error.device] = error.error
         }
         return problems
+    }
+
+    /// True for the virtual interface that was recorded, by what no other one has and nobody can change.
+    private func isRecorded(_ link: Link, _ record: HostRecord) -> Bool {
+        guard let inode = record.inode, link.kind == record.kind else { return false }
+        return host.inode(of: link.name) == inode
     }
 
     /// An interface that has all of the recorded one but its identity. One from the pod was made there, and does not stay on the host.
