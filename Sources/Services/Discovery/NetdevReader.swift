@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Hardware
 import Netlink
+import NetworkModel
 
 /// Reads network interfaces: by rtnetlink from the kernel, or from the files of a captured tree.
 struct NetdevReader {
@@ -28,7 +28,7 @@ struct NetdevReader {
         let uses = routing.uses(nodeAddresses: destinations.nodeAddresses)
         let owners = owners(of: links)
         let speeds = owners.isEmpty ? nil : soft { () throws(NetlinkError) in try Ethtool()?.speeds() } ?? nil
-        let firmware = owners.isEmpty ? nil : try? FirmwareVersions()
+        let drivers = owners.isEmpty ? nil : try? DriverSocket()
         let names = Dictionary(links.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
         let addressesByLink = Dictionary(grouping: addresses, by: \.index)
         var netdevs: [Owner?: [Netdev]] = [:]
@@ -41,7 +41,7 @@ struct NetdevReader {
             netdev.hostUse = uses[link.index]
             if owner != nil {
                 netdev.speed = speeds?[link.index]
-                netdev.firmware = firmware?.version(of: link.name)
+                netdev.firmware = drivers?.firmwareVersion(of: link.name)
             }
             netdevs[owner, default: []].append(netdev)
         }

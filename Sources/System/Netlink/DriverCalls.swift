@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
 package import Linux
+package import NetworkModel
 
 /// Reads and restores ``DriverSettings`` of one interface.
 ///
@@ -134,7 +134,7 @@ package struct DriverCalls {
     package func restore(_ record: DriverSettings) throws(SystemError) -> [String] {
         var refusals: [DriverSettings.Part: String] = [:]
         var parts: [DriverSettings.Part] = []
-        // What one part is refused for can be in another one.
+        // The cause of one part's refusal can be in another part.
         for attempt in 0...2 {
             let now = try settings()
             parts = now.differences(from: record)
@@ -224,6 +224,15 @@ package struct DriverSocket {
             owning: try Linux.checked("open", "socket") {
                 Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             })
+    }
+
+    /// The version of the driver's firmware, which no netlink family tells for all; nil when the driver does not say.
+    package func firmwareVersion(of interface: String) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
+            guard let start = buffer.baseAddress, CLinux_firmware_version(socket.raw, interface, start) == 0 else { return nil }
+            let text = String(cString: start)
+            return text.isEmpty || text == "N/A" ? nil : text
+        }
     }
 
     package func calls(to interface: String) -> DriverCalls {

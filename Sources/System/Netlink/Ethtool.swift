@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
-package import Linux
+import Linux
+package import NetworkModel
 
 /// What drivers tell of their interfaces, by the kernel's generic netlink family `ethtool`
 /// (Documentation/networking/ethtool-netlink.rst).
@@ -172,28 +172,6 @@ extension BitSet {
             var bytes = MessageBuilder()
             for word in words { bytes.integer(word) }
             builder.attribute(Int(type), bytes.body)
-        }
-    }
-}
-
-/// Asks drivers for the version of their firmware, which no netlink family tells for all.
-package struct FirmwareVersions {
-    private let socket: Descriptor
-
-    /// In the namespace of the calling thread.
-    package init() throws(SystemError) {
-        socket = Descriptor(
-            owning: try checked("open", "socket") {
-                Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            })
-    }
-
-    /// Nil when the driver does not say.
-    package func version(of interface: String) -> String? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
-            guard let start = buffer.baseAddress, CLinux_firmware_version(socket.raw, interface, start) == 0 else { return nil }
-            let text = String(cString: start)
-            return text.isEmpty || text == "N/A" ? nil : text
         }
     }
 }

@@ -5,9 +5,13 @@ import Linux
 
 /// Where tests find what they run, and what this machine allows.
 package enum Place {
-    /// The folder of the project: the place of this file tells it.
+    /// The folder of the project: the nearest one above this file that has a manifest.
     package static let project: String = {
-        #filePath.split(separator: "/").dropLast(4).reduce("") { "\($0)/\($1)" }
+        var folder = #filePath[...]
+        repeat {
+            folder = folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]
+        } while !folder.isEmpty && !Files.exists("\(folder)/Package.swift")
+        return String(folder)
     }()
 
     /// The built programs; `NEARSIDE_PROGRAMS` says otherwise.
