@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SliceModel
-import NetworkModel
-import JournalModel
-import ClaimPlanning
 import CDI
 import ClaimConfig
+import ClaimPlanning
 import FoundationEssentials
 import Hardware
+import JournalModel
+import NetworkModel
 import ResourceAPI
+import SliceModel
 import Testing
 
 struct ClaimPlannerTests {

@@ -2,8 +2,8 @@
 
 import ClaimConfig
 import FoundationEssentials
-import ResourceAPI
 import Inspection
+import ResourceAPI
 import Testing
 
 /// Texts of 10 KiB that are costly, or impossible, to turn into values.

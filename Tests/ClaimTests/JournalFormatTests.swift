@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import Foundation
 import Journal
+import JournalModel
 import Linux
+import NetworkModel
 import Testbed
 import Testing
 

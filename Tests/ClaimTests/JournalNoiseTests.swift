@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import Foundation
 import Journal
+import JournalModel
 import Linux
 import Testbed
 import Testing

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Attachment
-import JournalModel
-import NetworkModel
 import CDI
 import Dispatch
 import Glibc
 import Journal
+import JournalModel
 import Linux
 import Netlink
+import NetworkModel
 import Synchronization
 import Testbed
 import Testing

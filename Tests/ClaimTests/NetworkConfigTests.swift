@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import ClaimConfig
 import FoundationEssentials
 import Inspection
 import Linux
+import NetworkModel
 import ResourceAPI
 import Testbed
 import Testing

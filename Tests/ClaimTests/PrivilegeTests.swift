@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SliceModel
-import ClaimPlanning
 import ClaimConfig
+import ClaimPlanning
 import FoundationEssentials
 import Hardware
 import Inspection
 import ResourceAPI
+import SliceModel
 import Testing
 
 /// Privileged settings, pins of classes, and limits of a whole claim.

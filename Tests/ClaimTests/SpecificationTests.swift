@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Attachment
-import JournalModel
 import CDI
 import Glibc
 import Hardware
+import JournalModel
 import Linux
 import Testbed
 import Testing

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import CDI
 import ClaimPlanning
 import FoundationEssentials
 import Hardware
+import JournalModel
 import ResourceAPI
 import Testing
 import Topology
 
-/// What a workload is told of its devices.
+/// Descriptions of the devices for the workload: files and variables.
 extension ClaimPlannerTests {
     @Test
     func `a workload is told of exactly its devices, in the order of their pairs`() throws {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Discovery
 import Hardware
 import Linux
 import Netlink
+import NetworkModel
 import Testbed
 import Testing
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import FoundationEssentials
 import Hardware
 import Linux
+import NetworkModel
 import ResourceAPI
 import Testbed
 import Testing

@@ -3,8 +3,8 @@
 import Discovery
 import Glibc
 import Hardware
-import Linux
 import Inspection
+import Linux
 import Testbed
 import Testing
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Hardware
-import NetworkModel
 import Discovery
 import Glibc
+import Hardware
 import Linux
 import Logging
 import Netlink
+import NetworkModel
 import Synchronization
 import Testbed
 import Testing

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NRIMessages
 import Glibc
 import KubeletAPI
 import Linux
+import NRIMessages
 import ResourceAPI
 import SwiftProtobuf
 import Testbed

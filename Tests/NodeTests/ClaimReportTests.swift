@@ -7,7 +7,7 @@ import Testing
 /// Reports about a claim: in its own status, and by events.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct ClaimReportTests {
-    /// What the claim's status says of this driver's devices.
+    /// The claim's status of this driver's devices.
     private func status(_ node: TestNode, _ name: String) throws -> [AllocatedDeviceStatus] {
         try node.api.claim(name).status?.devices ?? []
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
-import NRIMessages
-import Glibc
 import ControlProtocol
+import Glibc
+import KubeletAPI
 import Linux
 import NRI
+import NRIMessages
 import Testbed
 import Testing
 

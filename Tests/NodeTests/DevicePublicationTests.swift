@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
 import Glibc
 import Hardware
+import KubeletAPI
 import ResourceAPI
 import Testbed
 import Testing
@@ -21,7 +21,7 @@ struct DevicePublicationTests {
         #expect(try eventually { try node.api.hasWholePool() })
         let published = try node.api.slices()
         let device = try #require(published.flatMap { $0.spec.devices ?? [] }.first { $0.name == "pci-0000-0c-00-0" })
-        // What only the driver of the interface tells, and no record of an attachment.
+        // The speed is known from the interface's driver alone; no record of an attachment has it.
         #expect(device.attributes?["linkGbps"] == .int(10))
         try node.addClaim("a")
         _ = try node.prepare("a")

@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Testbed
 
-/// What the library of faults is told.
+/// Instructions for the library of faults (hack/testbed/faults.c).
 enum Fault {
     enum Action: Hashable, CustomStringConvertible {
         case killBefore, killAfter, stopBefore, stopAfter, diskFull, count
@@ -60,7 +60,7 @@ enum Fault {
         + [100, 1000, 2500, 5000].map { .delay($0) }
         + [EPERM, ENODEV, EBUSY, EEXIST, EINVAL, ENOBUFS, ENOMEM, EOPNOTSUPP].flatMap { [.fail($0), .replaceAnswer($0)] }
 
-    /// What a disk, or a person, can do to a journal while both daemons run; the last two while nearside-nri does not.
+    /// Damage that a disk, or a person, can do to a journal while both daemons run; the last two while nearside-nri does not.
     enum Damage: CaseIterable {
         case foreignFiles, newerFiles, emptyPlan, halfState, foreignState, halfStateUnseen, noStateUnseen
     }

@@ -92,7 +92,7 @@ extension FaultTests {
             node.api.recover()
             Fault.removeDamage(node)
             for folder in ["cdi", "journal/plans", "states/states", "states/leases"] {
-                // What a killed program was writing, it overwrites the next time.
+                // A temporary file of a killed program is overwritten the next time.
                 let left = Files.list(node.scratch(folder)).filter { !$0.hasPrefix(".") }
                 if !left.isEmpty { throw Broken(description: "\(folder) still has \(left)") }
             }
@@ -152,7 +152,7 @@ extension FaultTests {
             for daemon in Daemon.allCases { _ = try node.faults(daemon.rawValue).disarm() }
         }
 
-        /// What the runtime tells a plugin: without an answer in time it goes on, and does without the plugin from then on.
+        /// Delivers an event as a runtime does: without an answer in time it goes on, and drops the plugin.
         private func event(_ body: () throws -> Void) { do { try body() } catch { node.dropRuntime() } }
 
         private func startContainer(_ pod: NRIPodSandbox, _ uid: String) throws {
@@ -208,7 +208,7 @@ extension FaultTests {
         /// Whoever is gone comes back; whoever stands still goes on.
         private func revive() throws {
             for daemon in [node.injectorDaemon, node.nodeDaemon] { if let daemon, daemon.isRunning { goOn(daemon.identifier) } }
-            // One that ended has closed its connections before it is gone.
+            // A daemon that ends closes its connections before its process is gone.
             if node.runtime == nil { _ = eventually(seconds: 0.1) { node.injectorDaemon?.isRunning != true } }
             if node.injectorDaemon?.isRunning != true {
                 node.dropRuntime()
@@ -219,7 +219,7 @@ extension FaultTests {
             if node.nodeDaemon?.isRunning != true { try start({ try node.startNode() }, unless: node.nodeDaemon) }
         }
 
-        /// One that was ended after the last look, and is started when the fault is armed already, can meet it while it starts.
+        /// Starts a daemon. If the fault is armed already, the daemon can meet it while it starts.
         private func start(_ body: () throws -> Void, unless daemon: @autoclosure () -> ChildProcess?) throws {
             do { try body() } catch {
                 guard daemon()?.isRunning != true else { throw error }

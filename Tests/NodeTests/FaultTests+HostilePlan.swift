@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Testbed
 import Glibc
 import Linux
+import Testbed
 import Testing
 
 /// The form `hostile-plan`: files and words as an enemy in the other daemon's place would write them.

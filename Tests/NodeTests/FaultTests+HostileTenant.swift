@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 import Linux
 import Netlink
+import NetworkModel
 import Testbed
 import Testing
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Linux
 import Inspection
+import Linux
 import Testbed
 import Testing
 

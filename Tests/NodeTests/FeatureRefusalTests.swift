@@ -103,7 +103,7 @@ struct FeatureRefusalTests {
         _ = try refusal(node, "b")
         try node.addClaim("gpu", devices: [Self.gpu], pod: "pod-3", interface: nil)
         try update(node, from: old)
-        // What is known of the old daemon may refuse it once, and the kubelet tries again.
+        // The remembered features of the old daemon may cause one refusal; the kubelet tries again.
         let isPrepared = eventually(seconds: 5) { (try? node.prepare("gpu")) != nil }
         #expect(isPrepared)
         try node.unprepare("gpu")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import JournalModel
 import NetworkModel
-import Glibc
 
 /// Plans that a reader can take, with values at the borders of what it takes: what a hostile nearside-node would write that knows the format.
 struct ForgedPlan<Random: RandomNumberGenerator> {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PodNetwork
-import JournalModel
 import Attachment
+import JournalModel
 import Linux
 import Logging
+import PodNetwork
 import Testbed
 import Testing
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
-import JournalModel
-import SliceModel
 import Glibc
 import Hardware
 import Journal
+import JournalModel
 import Linux
+import NRI
 import NRIMessages
 import Netlink
-import NRI
+import NetworkModel
 import ResourceAPI
+import SliceModel
 import Testbed
 import Testing
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
+import Inspection
 import Linux
 import Netlink
-import Inspection
+import NetworkModel
 import Synchronization
 
 /// Which cases of a hostile form are done. A case is made of its number alone, so it can be seen again.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
 import Hardware
+import KubeletAPI
 import Linux
 import ResourceAPI
 import Testbed

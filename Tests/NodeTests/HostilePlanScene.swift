@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import Glibc
 import ControlProtocol
-import Journal
-import Linux
-import NRIMessages
+import Glibc
 import Inspection
+import Journal
+import JournalModel
+import Linux
 import NRI
+import NRIMessages
 import Testbed
 import Testing
 
@@ -16,7 +16,7 @@ final class HostilePlanScene {
     let node: TestNode
     private let enemy: FalseDaemon
     private let journal: JournalFolder
-    /// What the enemy's files are made of.
+    /// The valid plan and its text, from which the hostile files are made.
     private let honestPlan: ClaimPlan
     private let honestText: String
     private let honestState: String
@@ -71,7 +71,7 @@ final class HostilePlanScene {
         watched = watch()
     }
 
-    /// What no plan may make nearside-nri write to.
+    /// The files that no plan may make nearside-nri change.
     private func watch() -> String {
         ["host", "plugins", "plugins_registry", "journal/plans"].map { HostileCases.files(node.scratch($0)) }.joined(separator: "\n")
     }
@@ -129,7 +129,7 @@ final class HostilePlanScene {
         var forger = ForgedPlan(random: random, interfaces: victims)
         let forged = forger.forge(honest)
         do throws(JournalError) { try journal.write(forged) } catch {
-            // What would not be read is not written: the enemy writes what is nearest.
+            // The journal does not write a plan that it would not read: the nearest valid one is written.
             honest.devices[0].interface = forged.devices[0].interface
             _ = try? journal.write(honest)
         }
@@ -175,7 +175,7 @@ final class HostilePlanScene {
         try removePlan(uid)
         let folder = node.scratch("states/states")
         for name in Files.list(folder) where name.contains(uid) { try Files.remove("\(folder)/\(name)") }
-        // One that is remembered as not restored would be tried for ever.
+        // A device that is remembered as not restored would be tried for ever.
         if !isTaken, try ask("release \(uid)\n") != "ok" {
             try restart()
             for name in Files.list(folder) where name.contains(uid) { try Files.remove("\(folder)/\(name)") }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ControlProtocol
+import Glibc
 import Journal
 import JournalModel
-import NRIMessages
-import Glibc
-import ControlProtocol
 import Linux
+import NRIMessages
 import Testbed
 import Testing
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 import Linux
 import Netlink
+import NetworkModel
 import Testbed
 
 /// The processes of a hostile tenant's pod, and what they have hidden.
@@ -43,7 +43,7 @@ final class HostilePod {
         return ["-force", "-batch", file]
     }
 
-    /// What the kernel refuses, the tenant does without.
+    /// Does the steps. A step that the kernel refuses is skipped.
     func act(_ steps: [HostileTenant.Step], in pod: NetworkNamespace) throws {
         for step in steps {
             switch step {

@@ -7,14 +7,14 @@ import Inspection
 /// them: what the kernel deletes no program brings back.
 struct HostileTenant {
     private var random: SplitMix
-    /// What it believes its two interfaces to be called.
+    /// The names that the tenant believes its two interfaces to have.
     private var names = ["net0", "net1"]
     private var made = 0
-    /// What the host calls its interfaces.
+    /// The names of its interfaces on the host.
     private let hostNames: [String]
     private(set) var count = 0
 
-    /// What it does in one go, with the program that does it.
+    /// Actions done in one go, with the program that does them.
     enum Step {
         case ip([String])
         case tc([String])
@@ -64,7 +64,7 @@ struct HostileTenant {
         (0..<count).flatMap { _ in line(&self) }
     }
 
-    /// What it does again and again while it is stopped.
+    /// Returns actions that are repeated while the pod is stopped.
     mutating func loop() -> [String] { lines(6) { $0.line() } }
 
     private mutating func line() -> [String] {

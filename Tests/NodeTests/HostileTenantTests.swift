@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
-import SliceModel
-import Hardware
 import Glibc
+import Hardware
 import Linux
 import NRIMessages
 import Netlink
+import NetworkModel
+import SliceModel
 import Testbed
 import Testing
 
-/// What tenants with NET_ADMIN do in their pods to keep `nearside-nri` from its work, through the real daemons.
+/// Attacks of tenants with NET_ADMIN that keep `nearside-nri` from its work, through the real daemons.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct HostileTenantTests {
     private func ip(_ line: String, _ namespace: NetworkNamespace) throws {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
-import Glibc
 import ControlProtocol
-import Linux
+import Glibc
 import Inspection
+import KubeletAPI
+import Linux
 import Testbed
 import Testing
 
@@ -12,7 +12,7 @@ import Testing
 final class HostileWordsScene {
     let node: TestNode
     private let enemy: FalseDaemon
-    /// What an honest one says to `status`.
+    /// The answer of an honest daemon to `status`.
     private let features: String
     private var devices: [String] = []
     private(set) var counts: [String: Int] = [:]

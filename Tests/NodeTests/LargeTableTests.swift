@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Hardware
-import NRIMessages
-import JournalModel
-import NetworkModel
 import Glibc
+import Hardware
+import JournalModel
 import Linux
+import NRIMessages
 import Netlink
+import NetworkModel
 import PodNetwork
 import Testbed
 import Testing

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 import Hardware
 import Linux
 import NRIMessages
 import Netlink
+import NetworkModel
 import ResourceAPI
 import Testbed
 import Testing

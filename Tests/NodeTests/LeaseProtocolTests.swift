@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import Attachment
 import Inspection
+import JournalModel
+import NetworkModel
 import Testing
 
 /// DHCP clients as values: what they send, what they take, and when.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NRIMessages
 import Glibc
 import Hardware
 import Journal
+import JournalModel
 import Linux
+import NRIMessages
 import ResourceAPI
 import Testbed
 import Testing

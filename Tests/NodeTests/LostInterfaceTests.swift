@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
-import JournalModel
-import NRIMessages
 import Glibc
 import Hardware
 import Journal
+import JournalModel
 import Linux
+import NRIMessages
+import ResourceAPI
 import Testbed
 import Testing
 
@@ -113,7 +113,7 @@ struct LostInterfaceTests {
             let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
             #expect(error?.details.contains("\(memory), which says whether it had one, is damaged") == true, "\(error?.details ?? "")")
             #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
-            // One that has its interface is given out as ever.
+            // A device that has its interface is prepared as before.
             #expect(try node.prepare("b").count == 1)
             try node.unprepare("b")
             node.kill(node: SIGKILL)

@@ -5,7 +5,7 @@ import Linux
 import Testbed
 import Testing
 
-/// What a pod does again and again while its NIC leaves it.
+/// Actions that a pod repeats while its NIC leaves it.
 extension NextTenantTests {
     /// Commands of `ip -batch`, which a pod repeats without end.
     private static let loops = [

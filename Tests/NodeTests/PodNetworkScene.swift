@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import Glibc
+import JournalModel
 import Linux
+import NetworkModel
 import PodNetwork
 import Testbed
 import Testing

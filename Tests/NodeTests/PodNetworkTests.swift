@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import Glibc
+import JournalModel
 import Linux
 import Netlink
+import NetworkModel
 import PodNetwork
 import Testbed
 import Testing

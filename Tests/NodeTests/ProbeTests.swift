@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
 import Glibc
 import Hardware
 import Linux
+import ResourceAPI
 import Testbed
 import Testing
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NRIMessages
 import Glibc
 import Linux
+import NRIMessages
 import ResourceAPI
 import Testbed
 import Testing

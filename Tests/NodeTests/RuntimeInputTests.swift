@@ -7,7 +7,7 @@ import SwiftProtobuf
 import Testbed
 import Testing
 
-/// What a runtime may tell nearside-nri, at its largest and at its strangest.
+/// Input of a runtime to nearside-nri, at its largest and at its strangest.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct RuntimeInputTests {
     /// Most memory that a process ever had, in KiB (proc_pid_status(5)).

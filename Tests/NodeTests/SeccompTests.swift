@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SliceModel
-import Hardware
 import CLinux
 import Glibc
+import Hardware
 import Linux
 import NRIMessages
+import SliceModel
 import Testbed
 import Testing
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NRIMessages
 import Glibc
+import NRIMessages
 import ResourceAPI
 import Testbed
 import Testing

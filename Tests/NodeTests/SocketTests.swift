@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import ControlProtocol
+import Glibc
 import Linux
 import NRIMessages
 import Testbed
 import Testing
 
-/// Who may ask the daemons over their sockets, and what askers can do to them.
+/// Access to the daemons' sockets, and the harm that a client can do over them.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SocketTests {
     /// A daemon that can open no descriptor any more.

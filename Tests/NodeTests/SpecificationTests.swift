@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import Glibc
 import ControlProtocol
+import Glibc
 import Journal
+import JournalModel
 import Linux
 import Testbed
 import Testing

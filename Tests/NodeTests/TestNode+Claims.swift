@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NRIMessages
 import Hardware
 import KubeletAPI
 import Linux
+import NRIMessages
 import ResourceAPI
 import Testbed
 import Testing

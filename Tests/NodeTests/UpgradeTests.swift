@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
+import ControlProtocol
 import Foundation
 import Glibc
-import ControlProtocol
 import Linux
 import NRIMessages
+import ResourceAPI
 import Testbed
 import Testing
 

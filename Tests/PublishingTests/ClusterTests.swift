@@ -4,8 +4,8 @@ import FoundationEssentials
 import Hardware
 import Inspection
 import Linux
-import SliceModel
 import ResourceAPI
+import SliceModel
 import Testbed
 import Testing
 import Topology

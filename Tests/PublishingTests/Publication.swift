@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SlicePublisher
 import AsyncHTTPClient
 import Hardware
 import Kubernetes
 import Logging
-import SliceModel
 import ResourceAPI
+import SliceModel
+import SlicePublisher
 import Synchronization
 import Testbed
 import Testing

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Kubernetes
-import SlicePublisher
-import SliceModel
 import ResourceAPI
+import SliceModel
+import SlicePublisher
 import Synchronization
 import Testbed
 import Testing

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
-import SliceModel
 import ResourceAPI
+import SliceModel
 import Testing
 import Topology
 

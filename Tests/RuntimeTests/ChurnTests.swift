@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
 import Glibc
 import Hardware
+import Inspection
+import KubeletAPI
 import Linux
 import ResourceAPI
-import Inspection
 import Testbed
 import Testing
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
 import Glibc
 import Hardware
+import KubeletAPI
 import Linux
 import ResourceAPI
 import Testbed

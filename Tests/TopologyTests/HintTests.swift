@@ -3,9 +3,9 @@
 import Discovery
 import Foundation
 import Hardware
+import Inspection
 import Linux
 import ResourceAPI
-import Inspection
 import Testbed
 import Testing
 import Topology

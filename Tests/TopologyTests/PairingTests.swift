@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Hardware
 import Inspection
+import NetworkModel
 import Testing
 import Topology
 

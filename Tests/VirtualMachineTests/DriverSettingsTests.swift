@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Hardware
-import NetworkModel
-import JournalModel
-import Glibc
 import ControlProtocol
+import Glibc
+import Hardware
 import Journal
+import JournalModel
 import Linux
 import NRIMessages
 import Netlink
+import NetworkModel
 import PodNetwork
 import Testbed
 import Testing
 
-/// What only a driver keeps, through `nearside-nri` and a NIC whose driver takes all of it (hack/testbed/modules/shape_nic.c).
+/// Settings that only a driver keeps, through `nearside-nri` and a NIC whose driver has all of them (hack/testbed/modules/shape_nic.c).
 extension LiveKernelTests {
     @Test
     func `what a pod told a driver is as before when the NIC is back`() throws {

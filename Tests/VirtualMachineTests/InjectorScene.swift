@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SliceModel
-import JournalModel
 import ClaimPlanning
+import ControlProtocol
 import Glibc
 import Hardware
-import ControlProtocol
 import Journal
+import JournalModel
 import Linux
 import NRIMessages
 import ResourceAPI
+import SliceModel
 import Testbed
 import Testing
 

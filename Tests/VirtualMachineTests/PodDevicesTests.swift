@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Hardware
 import JournalModel
-import NetworkModel
-import Glibc
 import Linux
+import NetworkModel
 import PodNetwork
 import Testbed
 import Testing

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Journal
 import Glibc
+import Journal
 import ResourceAPI
 import Testbed
 import Testing

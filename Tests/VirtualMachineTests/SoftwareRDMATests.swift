@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SliceModel
-import Hardware
 import ClaimPlanning
-import JournalModel
-import NetworkModel
 import Glibc
+import Hardware
+import JournalModel
 import Linux
+import NetworkModel
 import PodNetwork
 import ResourceAPI
+import SliceModel
 import Testbed
 import Testing
 import Topology

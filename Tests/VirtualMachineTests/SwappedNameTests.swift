@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Hardware
-import NetworkModel
-import JournalModel
 import Glibc
+import Hardware
+import JournalModel
 import Linux
+import NetworkModel
 import PodNetwork
 import Testbed
 import Testing

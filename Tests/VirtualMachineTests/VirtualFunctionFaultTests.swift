@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NRIMessages
-import JournalModel
-import NetworkModel
-import Glibc
 import Attachment
 import ControlProtocol
+import Glibc
 import Journal
+import JournalModel
 import Linux
 import Logging
+import NRIMessages
+import NetworkModel
 import Testbed
 import Testing
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
+import Attachment
 import Glibc
 import Hardware
-import Attachment
+import JournalModel
 import Linux
 import Logging
+import NetworkModel
 import PodNetwork
 import Testbed
 import Testing

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 import Netlink
+import NetworkModel
 import Testing
 
 /// Messages by which what pods leave behind is found and removed, byte by byte as the headers of Linux define them.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 import Netlink
+import NetworkModel
 
 /// A driver with four queues that answers calls of ioctl(2) by the structures of linux/ethtool.h, by offsets of its own.
 final class DriverInMemory {
@@ -21,7 +21,7 @@ final class DriverInMemory {
     var fields: [UInt32: UInt64] = [1: 0xf0, 2: 0x30]
     var timestamping = [UInt8](repeating: 0, count: 12)
     var hasNothing = false
-    /// What every setting is answered with, without doing it; 0 is a lie.
+    /// The answer to every setting, which is not done; 0 is a lie.
     var refusal: Int32?
     var sets = 0
     var made = 0

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import FoundationEssentials
 import Glibc
 import Netlink
+import NetworkModel
 import Testing
 
 /// Structures of linux/ethtool.h byte by byte, and what is done with them, against a driver in memory.
@@ -140,7 +140,7 @@ struct DriverSettingsTests {
                 "RSS hash fields: cannot set the fields of flow type 2: Device or resource busy",
                 "hardware timestamping: cannot set it: Device or resource busy",
             ])
-        // One that says yes and does nothing.
+        // A driver that reports success and does nothing.
         driver.refusal = 0
         #expect(try driver.restore(before).map { $0.suffix(34) } == Array(repeating: "the driver has not taken them back", count: 4))
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NRIMessages
 import NRI
+import NRIMessages
 import SwiftProtobuf
 import Testing
 

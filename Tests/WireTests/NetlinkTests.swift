@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Netlink
+import NetworkModel
 import Testing
 
 struct NetlinkTests {

@@ -15,7 +15,7 @@ extension Connection {
 }
 
 extension PodSandbox {
-    /// What is kept of a pod, by the code that protoc makes.
+    /// The parts of a pod that are kept, read by the code that protoc makes.
     init(_ pod: NRIPodSandbox) {
         self.init()
         (id, name, uid, namespace) = (pod.id, pod.name, pod.uid, pod.namespace)
@@ -66,7 +66,7 @@ struct PluginRequestTests {
         }
     }
 
-    /// What has to be heard; throws for a payload that protoc's code does not accept.
+    /// Returns the event to expect; throws for a payload that protoc's code does not accept.
     private static func expected(_ method: String, _ payload: [UInt8]) throws -> Heard {
         switch method {
         case "Configure":
@@ -233,7 +233,7 @@ struct PluginRequestTests {
         #expect(try runtime.hear("Synchronize", part) == .partOfPods)
         #expect(try runtime.hear("Synchronize", part) == .partOfPods)
         #expect(try runtime.hear("Synchronize", part) == .refused(8, "names and paths of the pods are longer than 1 MiB"))
-        // What was refused is forgotten.
+        // A refused part is forgotten.
         #expect(try runtime.hear("Synchronize", []) == .pods([], []))
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
-import NRIMessages
 import NRI
+import NRIMessages
 import SwiftProtobuf
 import Testing
 

@@ -33,7 +33,7 @@ static char *end_of(char *start) {
     return NULL;
 }
 
-// What is behind a key of an object, which ends with a zero; NULL when it has no such key.
+// Returns the text behind a key of an object, which ends with a zero; NULL when the object has no such key.
 static char *value_of(char *object, const char *key) {
     char *at = strstr(object, key);
     return at ? at + strlen(key) + strspn(at + strlen(key), " :") : NULL;

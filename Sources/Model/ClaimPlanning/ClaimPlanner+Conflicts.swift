@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
-import ResourceAPI
 package import JournalModel
+import ResourceAPI
 
 /// A plan that is compared with those of other claims. What takes long is done before, so that nobody waits for it.
 extension ClaimPlanner {
-    /// What a claim is to become, as far as it does not depend on other claims.
+    /// The plan that a claim would get if there were no other claims.
     package struct Proposal: Sendable {
         package var claim: ClaimIdentity
         var pods: [String]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
 import CDI
 import ClaimConfig
 import Hardware
 import JournalModel
+import ResourceAPI
 import Topology
 
 /// Plans what containers get for a claim: data, of which `nearside-nri` makes the CDI specification. Pure.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
-import NetworkModel
 import ClaimConfig
 import Hardware
 import JournalModel
+import NetworkModel
+import ResourceAPI
 
 /// What the driver of an interface can do, as it tells by ethtool.
 package struct InterfaceFacts: Hashable, Sendable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import FoundationEssentials
 import Hardware
 import JournalModel
+import NetworkModel
 package import ResourceAPI
 
 extension ContainerEditsPlanner {

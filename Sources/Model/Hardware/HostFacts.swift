@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What of a host, besides its devices, decides whether they reach their best.
+/// Facts of a host besides its devices that decide whether the devices reach their best.
 package struct HostFacts: Sendable {
     /// Names of loaded kernel modules; nil when that is not known.
     package var modules: Set<String>?
-    /// Whether NVIDIA's driver is the open one, which exports GPU memory as dma-buf; nil without the driver.
+    /// True for NVIDIA's open driver, which exports GPU memory as dma-buf; nil without the driver.
     package var hasOpenNVIDIADriver: Bool?
     /// Types of IOMMU groups by number: `DMA`, `DMA-FQ`, `identity`.
     package var translation: [Int: String] = [:]

@@ -20,9 +20,9 @@ package struct Netdev: Hashable, Sendable, Codable {
     package var state: String?
     /// Whether somebody has switched it on (IFF_UP): one that is off has no carrier, and nothing is wrong with it.
     package var isEnabled: Bool?
-    /// Whether the physical layer has a signal.
+    /// True when the physical layer has a signal.
     package var hasCarrier: Bool?
-    /// What its frames are: `ether`, `infiniband`, `none` (if_arp.h, ARPHRD).
+    /// The type of its frames: `ether`, `infiniband`, `none` (if_arp.h, ARPHRD).
     package var encapsulation: String?
     /// Mb/s; nil when the driver does not say.
     package var speed: Int?

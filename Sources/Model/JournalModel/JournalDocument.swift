@@ -26,7 +26,7 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     case ownFunctions
     /// The claim's RDMA devices are looked at when it is released.
     case sharedRDMA
-    /// What drivers were told of n-tuple rules, RSS, hardware timestamping, error correction and Wake-on-LAN.
+    /// The record has n-tuple rules, RSS, hardware timestamping, error correction or Wake-on-LAN of a driver.
     case driverSettings
 }
 

@@ -5,7 +5,7 @@ package struct Link: Hashable, Sendable {
     /// Unique within its network namespace as long as nobody chooses it.
     package var index: Int32
     package var name = ""
-    /// What its frames are: ARPHRD_ETHER is 1, ARPHRD_INFINIBAND 32 (linux/if_arp.h).
+    /// The type of its frames: ARPHRD_ETHER is 1, ARPHRD_INFINIBAND 32 (linux/if_arp.h).
     package var type: UInt16
     /// IFF_ flags (linux/if.h).
     package var flags: UInt32
@@ -13,7 +13,7 @@ package struct Link: Hashable, Sendable {
     package var mtu: UInt32 = 0
     /// IFLA_OPERSTATE as text: RFC 2863 names, in lower case as sysfs prints them.
     package var state = "unknown"
-    /// Whether the physical layer has a signal; nil when the kernel does not say.
+    /// True when the physical layer has a signal; nil when the kernel does not say.
     package var hasCarrier: Bool?
     /// Index of the device it is stacked on (in ``linkNamespace`` when that is set).
     package var link: Int32?
@@ -29,7 +29,7 @@ package struct Link: Hashable, Sendable {
     /// Nil when there is no bound.
     package var maximalMTU: UInt32?
     package var permanentAddress: HardwareAddress?
-    /// What the driver calls the port: `p0` for a physical one, `pf0vf1` and `pf0sf88` for the
+    /// The driver's name of the port: `p0` for a physical one, `pf0vf1` and `pf0sf88` for the
     /// representors of a switchdev NIC.
     package var portName: String?
     /// The switch that the port belongs to, in hexadecimal; equal for all ports of one switchdev NIC.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What can be set on an interface besides what identifies it: all that a stay in another namespace can change.
+/// Settings of an interface besides its identity: all that a stay in another namespace can change.
 package struct LinkSettings: Hashable, Sendable, Codable {
     /// IFF_ flags that somebody sets and no state of the kernel: see ``settableFlags``.
     package var flags: UInt32

@@ -17,7 +17,7 @@ package struct SegmentSizes: Hashable, Sendable, Codable {
         self.segments = segments
     }
 
-    /// What has to be set to make these sizes those.
+    /// Returns the sizes of this value that differ from the other's; the others are nil.
     package func missing(from other: SegmentSizes) -> SegmentSizes {
         SegmentSizes(
             gso: gso == other.gso ? nil : gso, gro: gro == other.gro ? nil : gro, gsoIPv4: gsoIPv4 == other.gsoIPv4 ? nil : gsoIPv4,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 package import Hardware
+import NetworkModel
 
 /// What a device is there for.
 package enum Role: String, Sendable, Codable {
@@ -73,7 +73,7 @@ package struct Fabric: Sendable {
         var reasons: [String: RoleReason] = [:]
         var candidates: [Device] = []
         let parents = Set(machine.functions.compactMap(\.physicalFunction))
-        // Who has a physical function can switch off its virtual ones and its sub-functions.
+        // The owner of a physical function can switch off its virtual functions and its sub-functions.
         var usedParts: [PCIAddress: (part: Device, use: HostUse)] = [:]
         for nic in nics {
             guard let use = nic.hostUse, !use.yieldsToPolicy,

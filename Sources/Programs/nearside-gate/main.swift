@@ -4,8 +4,8 @@
 // the container to standard input and waits; a status other than 0 keeps the container from starting.
 // nearside-gate --self-test: ends with status 0 where it can be executed.
 
-import Glibc
 import ControlProtocol
+import Glibc
 import Linux
 
 /// How long the interfaces of the claim may take, in milliseconds. The runtime's limit for the hook,

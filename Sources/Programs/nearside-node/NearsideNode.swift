@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletPlugin
-import NetworkModel
 import ArgumentParser
 import ClaimConfig
 import Discovery
 import Glibc
+import KubeletPlugin
 import Kubernetes
 import Linux
 import Logging
+import NetworkModel
 import Node
-import SliceModel
 import ResourceAPI
+import SliceModel
 import Topology
 
 @main

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import ArgumentParser
-import Glibc
 import Attachment
+import Glibc
 import Linux
 import Logging
+import NetworkModel
 
 struct NearsideNRI: ParsableCommand {
     static let configuration = CommandConfiguration(

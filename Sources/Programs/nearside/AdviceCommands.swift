@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Discovery
 import ArgumentParser
+import Discovery
 import Glibc
 import Hardware
 import Inspection

@@ -4,8 +4,8 @@ import ArgumentParser
 import Discovery
 import Hardware
 import Inspection
-import SliceModel
 import ResourceAPI
+import SliceModel
 import Topology
 
 struct TopologyCommand: ParsableCommand {

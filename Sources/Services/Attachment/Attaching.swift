@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Journal
-import NetworkModel
 import JournalModel
 import Linux
 import Logging
+import NetworkModel
 import PodNetwork
 
 extension PodInjector {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import JournalModel
 package import Linux
 import Logging
+import NetworkModel
 import PodNetwork
 
 extension PodInjector {

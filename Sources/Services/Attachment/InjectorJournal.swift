@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
-import JournalModel
 import Glibc
 import Journal
+import JournalModel
 import Linux
 import Logging
+import NetworkModel
 
 extension PodInjector {
     /// The namespace an attachment went to, if it still exists.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 package import Journal
+import JournalModel
 package import Linux
 package import Logging
+import NetworkModel
 package import PodNetwork
 
 /// Brings the devices of claims into pods and back, driven by the journal.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Journal
-import NetworkModel
 package import JournalModel
+import NetworkModel
 import PodNetwork
 
 /// RDMA devices that all namespaces see: nothing of them moves, and whoever opened one keeps it beyond the pod.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import Journal
+import JournalModel
 
 /// The states of the journal in memory. Nobody else writes them, so they are read once; what is changed is on the disk before
 /// it is so here.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Journal
 import ControlProtocol
+import Journal
 package import JournalModel
 
 extension ClaimPreparer {

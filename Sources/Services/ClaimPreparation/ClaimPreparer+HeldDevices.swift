@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Journal
-import ResourceAPI
-import JournalModel
 import ClaimPlanning
+import Journal
+import JournalModel
 import Kubernetes
+import ResourceAPI
 
 extension ClaimPreparer {
     /// Waits for a claim that is on its way out to let go of its devices: a pod that was deleted by force is gone from the cluster, and its

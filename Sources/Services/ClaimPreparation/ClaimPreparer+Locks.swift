@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import ClaimPlanning
+import JournalModel
 import Linux
 
 extension ClaimPreparer {

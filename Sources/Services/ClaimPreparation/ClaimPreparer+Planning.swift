@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import ClaimPlanning
 import Hardware
 import Journal
+import JournalModel
 import Kubernetes
 import Linux
 package import ResourceAPI
@@ -11,8 +11,8 @@ package import ResourceAPI
 /// From a claim to its plan in the journal, in three steps: what is known here is taken at once, the plan is made of it on the thread of
 /// the claim, and only the comparison with the plans of other claims and the write keep others out.
 extension ClaimPreparer {
-    /// What a plan is made of, besides the claim.
-    private struct Ground: Sendable {
+    /// The inputs of a plan besides the claim, as they were at one moment.
+    private struct PlanInputs: Sendable {
         var planner: ClaimPlanner
         /// The plan that the claim has.
         var existing: ClaimPlan?
@@ -30,11 +30,11 @@ extension ClaimPreparer {
         _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
         while true {
-            let ground = try await ground(identity)
+            let inputs = try await inputs(identity)
             let draft =
                 claim.isLarge
-                ? try await LongWork.shared.run { self.draft(claim, ground) }.get() : try draft(claim, ground).get()
-            guard let attempt = try await commit(draft, ground, until: end) else { continue }
+                ? try await LongWork.shared.run { self.draft(claim, inputs) }.get() : try draft(claim, inputs).get()
+            guard let attempt = try await commit(draft, inputs, until: end) else { continue }
             if let outcome = draft.proposal.outcome, case .prepared = attempt { try writeWorkloads(outcome) }
             return attempt
         }
@@ -48,26 +48,26 @@ extension ClaimPreparer {
         var names: Set<String>
     }
 
-    private nonisolated func draft(_ claim: ResourceClaim, _ ground: Ground) -> Result<Draft, ClaimError> {
-        var planner = ground.planner
+    private nonisolated func draft(_ claim: ResourceClaim, _ inputs: PlanInputs) -> Result<Draft, ClaimError> {
+        var planner = inputs.planner
         let configs = planner.configs(of: claim)
-        let claimed = claimed(claim, ground)
+        let claimed = claimed(claim, inputs)
         let facts = PlanningFacts.read(
             claimed, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: configs.askDrivers, log: log)
         planner.vendorNames = facts.vendorNames
         planner.movesRDMA = facts.movesRDMA
         planner.facts = facts.interfaces
         do throws(ClaimError) {
-            let proposal = try planner.propose(claim, configs, existing: ground.existing)
+            let proposal = try planner.propose(claim, configs, existing: inputs.existing)
             var text: [UInt8]?
-            if let plan = proposal.outcome?.plan, plan != ground.existing {
+            if let plan = proposal.outcome?.plan, plan != inputs.existing {
                 do throws(JournalError) { text = try journal.text(plan) } catch { throw ClaimError("claim \(plan.claim): \(error)") }
             }
             return .success(Draft(proposal: proposal, text: text, names: Set(claimed.keys)))
         } catch { return .failure(error) }
     }
 
-    private func ground(_ identity: ClaimIdentity) throws(ClaimError) -> Ground {
+    private func inputs(_ identity: ClaimIdentity) throws(ClaimError) -> PlanInputs {
         var planner = ClaimPlanner(options.planning, devices: devices, groups: groups)
         planner.options.pool = options.pool
         planner.topology = topology
@@ -77,13 +77,13 @@ extension ClaimPreparer {
         if let existing, existing.phase == .released {
             throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
         }
-        return Ground(planner: planner, existing: existing)
+        return PlanInputs(planner: planner, existing: existing)
     }
 
     /// Devices of the claim by their names in slices, those of a pair or a set by its members'.
-    private nonisolated func claimed(_ claim: ResourceClaim, _ ground: Ground) -> [String: Device] {
-        let names = deviceNames(claim, ground.planner.groups).union(ground.existing?.devices.map(\.device) ?? [])
-        return ground.planner.devices.filter { names.contains($0.key) }
+    private nonisolated func claimed(_ claim: ResourceClaim, _ inputs: PlanInputs) -> [String: Device] {
+        let names = deviceNames(claim, inputs.planner.groups).union(inputs.existing?.devices.map(\.device) ?? [])
+        return inputs.planner.devices.filter { names.contains($0.key) }
     }
 
     private nonisolated func deviceNames(_ claim: ResourceClaim, _ groups: [String: [String]]) -> Set<String> {
@@ -94,13 +94,13 @@ extension ClaimPreparer {
     /// Takes the devices for the claim, when no other claim has them.
     ///
     /// - Returns: nil when the claim's plan was changed meanwhile, and a new one has to be made.
-    private func commit(_ draft: Draft, _ ground: Ground, until end: ContinuousClock.Instant) async throws(ClaimError) -> Attempt? {
+    private func commit(_ draft: Draft, _ inputs: PlanInputs, until end: ContinuousClock.Instant) async throws(ClaimError) -> Attempt? {
         let (proposal, text, names) = (draft.proposal, draft.text, draft.names)
         let identity = proposal.claim
         return try await withPlans("claim \(identity)", until: end) { () throws(ClaimError) in
-            guard plans.plan(identity.uid) == ground.existing else { return nil }
+            guard plans.plan(identity.uid) == inputs.existing else { return nil }
             let outcome: ClaimPlanner.Outcome
-            do throws(ClaimError) { outcome = try ground.planner.outcome(of: proposal, others: Array(plans.all())) } catch {
+            do throws(ClaimError) { outcome = try inputs.planner.outcome(of: proposal, others: Array(plans.all())) } catch {
                 guard let holder = holder(of: names, besides: identity) else { throw error }
                 return .held(holder, error)
             }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 package import ClaimPlanning
 import Journal
+import JournalModel
 import Kubernetes
 import Logging
 import ResourceAPI

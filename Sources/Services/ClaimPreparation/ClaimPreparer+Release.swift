@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ControlProtocol
-package import JournalModel
 package import ClaimPlanning
+import ControlProtocol
 import Journal
+package import JournalModel
 import Logging
 
 extension ClaimPreparer {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
 package import ClaimPlanning
-package import Hardware
 import ControlProtocol
+package import Hardware
 package import Journal
+package import JournalModel
 package import Kubernetes
 package import Logging
 package import ResourceAPI

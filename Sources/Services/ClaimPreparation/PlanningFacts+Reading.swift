@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import ClaimPlanning
 import Hardware
 import Logging
 import Netlink
+import NetworkModel
 
 extension PlanningFacts {
     /// - Parameters:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
 import FoundationEssentials
 import Journal
+package import JournalModel
 package import Linux
 
 /// The claims that the kubelet was told are prepared, one file each, in a folder that outlives a restart of the machine.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Netlink
+import NetworkModel
 
 /// Tells announcements that can change what is known of devices from those that cannot. Pure.
 ///

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 package import Hardware
 import Linux
+import NetworkModel
 
 /// Where an inspection gets its machine from.
 package enum MachineSource: Hashable, Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClaimPlanning
-import JournalModel
 import ClaimPreparation
+import JournalModel
 
 /// The claims of one call of the kubelet.
 ///

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
 package import ClaimPlanning
 package import ClaimPreparation
+package import JournalModel
 
 /// What the kubelet's calls come down to.
 package protocol ClaimHandler: Sendable {

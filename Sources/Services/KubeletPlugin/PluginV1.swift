@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import GRPCCore
-import KubeletAPI
 import ClaimPreparation
+import GRPCCore
+import JournalModel
+import KubeletAPI
 import SwiftProtobuf
 
 /// DRA as the kubelet speaks it in API version v1: the same calls in that version's messages.

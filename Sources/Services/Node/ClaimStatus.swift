@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import JournalModel
+import NetworkModel
 import ResourceAPI
 
 /// What a claim's status is to say of the devices of this driver (KEP-4817). Pure.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClaimPlanning
-import JournalModel
 import Journal
+import JournalModel
 import Kubernetes
 import Linux
 import Logging

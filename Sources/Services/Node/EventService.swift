@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import Glibc
+import JournalModel
 import Kubernetes
 import Logging
 import ResourceAPI

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
 import KubeletPlugin
+import ResourceAPI
 import SliceModel
 
 extension HealthReport {

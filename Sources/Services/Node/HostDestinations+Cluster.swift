@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Discovery
 import FoundationEssentials
 import Kubernetes
 import Linux
+import NetworkModel
 import ResourceAPI
 
 extension HostDestinations {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClaimPlanning
-import JournalModel
-import ResourceAPI
-import SlicePublisher
+import ClaimPreparation
 import Discovery
 import Hardware
 import Journal
+import JournalModel
 import KubeletPlugin
 import Kubernetes
 import Linux
 import Logging
-import ClaimPreparation
-import SliceModel
+import ResourceAPI
 import ServiceLifecycle
+import SliceModel
+import SlicePublisher
 import Topology
 
 /// Takes a snapshot when something has changed, and passes the machine on to slices, claims, health and metrics.

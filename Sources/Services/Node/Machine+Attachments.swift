@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import ClaimPlanning
-import JournalModel
 import Hardware
+import JournalModel
+import NetworkModel
 import SliceModel
 import Topology
 

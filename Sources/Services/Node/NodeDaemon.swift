@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ClaimPlanning
-import SlicePublisher
 import AsyncHTTPClient
+import ClaimPlanning
+import ClaimPreparation
 package import Discovery
 import Journal
 package import KubeletPlugin
@@ -11,9 +11,9 @@ import Linux
 package import Logging
 import NIOCore
 import NIOPosix
-import ClaimPreparation
-package import SliceModel
 import ServiceLifecycle
+package import SliceModel
+import SlicePublisher
 package import Topology
 import UnixSignals
 

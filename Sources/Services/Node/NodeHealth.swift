@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SlicePublisher
+import ClaimPreparation
 import ControlProtocol
 import KubeletPlugin
 import NIOCore
-import ClaimPreparation
+import SlicePublisher
 import Synchronization
 
 /// Liveness and readiness of this instance, for probes over the socket and over HTTP alike.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
 import ClaimPlanning
-import JournalModel
+import ClaimPreparation
 import Journal
+import JournalModel
 import Kubernetes
 import Logging
-import ClaimPreparation
+import ResourceAPI
 import ServiceLifecycle
 import Synchronization
 

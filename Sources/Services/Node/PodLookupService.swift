@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClaimPlanning
-import Glibc
+import ClaimPreparation
 import ControlProtocol
+import Glibc
 import Linux
 import Logging
-import ClaimPreparation
 import ServiceLifecycle
 
 /// Answers `nearside-nri`, which may not ask the cluster itself, which claims a pod uses that no plan names; and probes.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Kubernetes
 import ClaimPreparation
+import Kubernetes
 import ServiceLifecycle
 
 /// Makes the plans anew that could not be before the kubelet was told of this instance, for as long as it takes.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
-package import JournalModel
 import CLinux
 import Glibc
+package import JournalModel
 package import Linux
 import Netlink
+package import NetworkModel
 
 /// The host's network namespace and sockets into it.
 package final class HostNetwork {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import CLinux
 import Glibc
+import JournalModel
 import Linux
 import Netlink
+import NetworkModel
 
 extension PodNetwork {
     /// Makes interfaces that are on the host again what they were.

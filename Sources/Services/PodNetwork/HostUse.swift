@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import JournalModel
-import NetworkModel
 import Netlink
+import NetworkModel
 
 extension HostNetwork {
     /// Checks, by what the kernel says and not by the plan, that devices may be taken: each interface is the one that was planned, RDMA

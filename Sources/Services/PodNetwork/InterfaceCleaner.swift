@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
-import JournalModel
 import Glibc
+import JournalModel
 import Linux
 import Netlink
+import NetworkModel
 
 /// Removes from interfaces what a pod can leave on them and a move between namespaces keeps, in the namespace of the calling thread.
 ///
@@ -76,7 +76,7 @@ struct InterfaceCleaner {
         // Groups that people use have small numbers (/etc/iproute2/group).
         let group = UInt32.random(in: 1 << 20...UInt32(Int32.max))
         change.group = group
-        // One that has gone by itself is no failure.
+        // An interface that has gone by itself is no failure.
         return uppers.map { upper in
             Step(
                 item: item, name: "delete interfaces on it", request: .change(upper, change, "mark interface \(upper)"), harmless: [ENODEV])

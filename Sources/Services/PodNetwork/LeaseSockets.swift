@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
-package import NetworkModel
 import CLinux
 import Glibc
+package import JournalModel
 package import Linux
 import Netlink
+package import NetworkModel
 
 /// The socket and addresses that a DHCP client needs of an interface, opened while the process has the capabilities.
 package struct LeaseSockets {

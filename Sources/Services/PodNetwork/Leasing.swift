@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
-package import NetworkModel
 import CLinux
 import Glibc
+package import JournalModel
 package import Linux
 import Netlink
+package import NetworkModel
 
 extension PodNetwork {
     /// Gives an interface of a pod what a DHCP server gave, as far as it may (``LeasePolicy``), and the planned routes, which may lie behind it.

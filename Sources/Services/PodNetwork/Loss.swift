@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Netlink
 import JournalModel
 import Linux
+import Netlink
 
 extension PodNetwork {
     /// The reason why an interface can never come back, as a sentence; nil when it still may.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import CLinux
 import Glibc
+import JournalModel
 import Linux
 import Netlink
+import NetworkModel
 
 /// What happens to interfaces inside the pod's namespace, on the thread that is in it.
 struct PodConfigurator {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import JournalModel
-import NetworkModel
 import Netlink
+import NetworkModel
 
 /// The interfaces of a pod's namespace, of which a pod can have any number, with 64 KiB of names each: of those that are not asked for only
 /// the numbers are kept.

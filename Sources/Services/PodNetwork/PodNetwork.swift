@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import JournalModel
-package import NetworkModel
 package import Linux
 import Netlink
+package import NetworkModel
 
 /// Moves devices between the host and a pod: all of a pod's or none.
 ///

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
-package import NetworkModel
 import Glibc
+package import JournalModel
 package import Linux
 import Netlink
+package import NetworkModel
 
 extension PodNetwork {
     /// A device to bring back: all that is known of it.

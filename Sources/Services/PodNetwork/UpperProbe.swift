@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import CLinux
 import Glibc
 import Linux
 import Netlink
+import NetworkModel
 
 /// Finds out whether an interface of any namespace is stacked on one and receives its packets (macvlan, ipvlan, a bridge): the kernel lists
 /// only those of the namespace that is asked.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 import Linux
 import Netlink
+import NetworkModel
 import Synchronization
 
 /// The tag of a VLAN: its number, and the protocol (802.1Q or 802.1ad).
@@ -54,7 +54,7 @@ final class VLANSearch {
 
     init(_ probe: UpperProbe) { self.probe = probe }
 
-    /// Whether the kernel has VLANs at all: asking it for one would load them.
+    /// True when the kernel has loaded VLANs (8021q): a request for one would load them.
     static var isNeeded: Bool { Files.exists("/proc/net/vlan") }
 
     /// False for what has no VLANs, and for what no VLAN can have a larger MTU than.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
-import NetworkModel
 import Glibc
+package import JournalModel
 import Linux
 import Netlink
+import NetworkModel
 
 extension HostNetwork {
     /// Checks that a virtual function is the device of an interface: a plan sets up no function of another pod.

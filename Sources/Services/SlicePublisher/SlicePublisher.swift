@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import SliceModel
 package import Kubernetes
 package import Logging
 import ResourceAPI
+package import SliceModel
 
 /// Keeps the slices at the API server as they are wished.
 ///

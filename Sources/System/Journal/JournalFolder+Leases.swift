@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 package import JournalModel
 package import Linux
+import NetworkModel
 
 /// Leases of nearside-nri's DHCP clients, and reports of pods that ran without their devices.
 extension JournalFolder {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import Glibc
+import JournalModel
 package import Linux
 
 /// The journal on disk: where the two daemons meet, in two folders. Each daemon writes one and only reads the other.

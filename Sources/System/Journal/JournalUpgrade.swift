@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import Glibc
+import JournalModel
 package import Linux
 
 /// The upgrade from releases that had one folder for both daemons, while pods run.

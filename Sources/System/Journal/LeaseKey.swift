@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 package import JournalModel
+package import NetworkModel
 
 /// Whose lease it is: pods that share a claim each have an interface of the device, in their own namespaces, and one can ask for addresses
 /// of both families.

@@ -86,7 +86,7 @@ package final class PlanCache {
         switch found {
         case .entries(let names):
             let changed = Set(names.compactMap(JournalFolder.uid(ofChanged:)))
-            // What has gone makes room for others.
+            // A plan that has gone makes room for others.
             for uid in changed where journal.size(ofPlan: uid) == nil { sizes[uid] = nil }
             for uid in changed.union(beyond).sorted() { read(uid) }
         case .everything:
@@ -103,7 +103,7 @@ package final class PlanCache {
     /// A plan that cannot be read any more, for whatever reason, stays as it was last read: a pod is not to start without its devices
     /// because of it. One that nobody here had read is lost.
     private func read(_ uid: String) {
-        // What was written here is known; it is not decoded again.
+        // A text that was written here is known, and is not decoded again.
         if let text = written.removeValue(forKey: uid), plans[uid] != nil, journal.isText(text, ofPlan: uid) {
             unreadable.remove(uid)
             lost.remove(uid)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 /// An open file descriptor; closed when the last reference goes.
 package final class Descriptor: Sendable {

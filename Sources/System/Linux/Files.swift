@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import CLinux
 import Glibc
+import NetworkModel
 
 /// Files by path, in the few ways this project uses them.
 package enum Files {

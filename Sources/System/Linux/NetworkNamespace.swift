@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 /// A network namespace, held open.
 ///

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 extension Ethtool {
     /// Messages that read and set, and the attributes that can be set (linux/ethtool_netlink.h). Queues come first: the others are of them.

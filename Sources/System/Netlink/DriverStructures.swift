@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
+package import NetworkModel
 
 /// struct ethtool_rxnfc (linux/ethtool.h), as it is on machines of 64 bits.
 ///

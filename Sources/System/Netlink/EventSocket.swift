@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
 package import Linux
+package import NetworkModel
 
 /// What the kernel announces by itself: changes of links, addresses, routes and rules, and of devices.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import Glibc
+package import NetworkModel
 
 /// Kernel tables that decide which interfaces the host uses: links, addresses, routes, rules and next hops of its network namespace.
 ///

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 extension InterfaceAddress {
     /// Flags that describe a state of the kernel rather than what somebody set.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 /// A change to one interface: `ip link set dev INDEX ...`. What is nil stays as it is.
 package struct LinkChange: Hashable, Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 extension ProtoDown {
     /// The kernel looks at reasons first (net/core/rtnetlink.c, do_set_proto_down).

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 extension LinkSettings {
     /// Promiscuous mode and the like; whether it is up is a thing of its own.

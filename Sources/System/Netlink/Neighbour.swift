@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 extension Neighbour {
     /// Reads struct ndmsg and NDA attributes; nil for entries that the kernel learned by itself.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 /// A next hop that routes refer to by its number (RTM_NEWNEXTHOP): one way, or a group of others.
 package struct NextHop: Hashable, Sendable {

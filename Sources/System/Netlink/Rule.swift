@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
 import Glibc
+package import NetworkModel
 
 extension Rule {
     private static let known = [FRA_SRC, FRA_DST, FRA_TABLE, FRA_PRIORITY, FRA_IIFNAME, FRA_OIFNAME].map { UInt16($0) }

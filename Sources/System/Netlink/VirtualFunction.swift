@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
 import CLinux
+package import NetworkModel
 
 extension VirtualFunction {
     /// Those in the answer to ``NetlinkRequest/virtualFunctions(of:)``.

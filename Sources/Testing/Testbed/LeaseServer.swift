@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import NetworkModel
 import Glibc
 import Linux
 import Netlink
+import NetworkModel
 
 /// A DHCP server (udhcpd of busybox), and one of DHCPv6 (dnsmasq), at the other end of a node's wire, in a namespace of its own. The wire
 /// is gone with it.

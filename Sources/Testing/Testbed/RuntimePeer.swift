@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NRIMessages
 package import Linux
 import NRI
+package import NRIMessages
 package import SwiftProtobuf
 
 /// The container runtime's side of NRI: takes a plugin in and calls it.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NRIMessages
-import NetworkModel
 import Glibc
 package import Hardware
 package import Linux
+package import NRIMessages
 import Netlink
+import NetworkModel
 package import ResourceAPI
 
 /// A node made of namespaces: the two real daemons, an API server, a kubelet and a runtime, and a
@@ -43,7 +43,7 @@ package final class TestNode {
         package var hasFaults = false
         /// How long the runtime waits for a plugin's answer, in milliseconds.
         package var runtimeTimeout = 60_000
-        /// What the runtime says of how long a plugin may take, in milliseconds.
+        /// The runtime's time-out for a plugin's answer, in milliseconds.
         package var requestTimeout = 2000
         /// How long the kubelet waits for the answer to a call, in milliseconds.
         package var kubeletTimeout = 45_000

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeletAPI
 import ArgumentParser
 import Glibc
 import Hardware
 import Inspection
+import KubeletAPI
 import Linux
 import ResourceAPI
 import Testbed

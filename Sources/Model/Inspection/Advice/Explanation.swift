@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SliceModel
 import FoundationEssentials
 import Hardware
 import ResourceAPI
+import SliceModel
 package import Topology
 
 /// `nearside explain`: an allocation against the best that the machine could have given.

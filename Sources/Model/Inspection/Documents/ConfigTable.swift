@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ResourceAPI
 import ClaimConfig
+import ResourceAPI
 
 /// The fields of configurations, for people: `nearside validate --explain`.
 package enum ConfigTable {

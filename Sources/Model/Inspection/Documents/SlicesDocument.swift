@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
-package import SliceModel
 package import ResourceAPI
+package import SliceModel
 package import Topology
 
 /// `nearside slices`: what a node of this kind would publish.

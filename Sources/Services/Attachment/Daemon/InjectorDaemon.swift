@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
-import JournalModel
 import CDI
 import ControlProtocol
 import Journal
+import JournalModel
 import Linux
 package import Logging
 import NRI
 import Netlink
+package import NetworkModel
 import PodNetwork
 
 /// `nearside-nri`: one thread that waits for the runtime, for requests and for its own end.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import CLinux
 import Glibc
+import JournalModel
 import Linux
+import NetworkModel
 
 /// The process of one DHCP client: `nearside-nri` under another name, without any privilege. It has its socket from the daemon as descriptor 3,
 /// and writes to descriptor 1, as ``Lease/text`` with an empty line after it, what it was given.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-package import NetworkModel
 import Glibc
 import Journal
+import JournalModel
 import Linux
+package import NetworkModel
 import PodNetwork
 
 /// The DHCP clients of pods: a process for each interface and family (``LeaseClientProcess``), in the pod's namespace, as a user of its own and

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
-import NetworkModel
 import Journal
+import JournalModel
 package import Linux
 import Logging
+import NetworkModel
 import PodNetwork
 
 extension PodInjector {

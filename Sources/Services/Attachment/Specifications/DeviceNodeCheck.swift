@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
 package import CDI
+package import JournalModel
 import Linux
 
 /// Checks that a device node belongs to a device, by what the kernel tells in sysfs and procfs.

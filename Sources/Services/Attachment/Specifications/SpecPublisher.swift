@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
 package import CDI
+package import JournalModel
 package import Linux
 
 /// Writes the CDI specifications of claims from their plans, and removes them: the one writer of this driver's specifications.

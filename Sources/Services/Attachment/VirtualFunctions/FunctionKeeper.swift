@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import Journal
+import JournalModel
 package import Linux
 package import Logging
 

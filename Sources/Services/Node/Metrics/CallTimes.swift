@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import ClaimPlanning
-import KubeletPlugin
 import ClaimPreparation
+import JournalModel
+import KubeletPlugin
 import Synchronization
 
 /// How long the kubelet waits for us, one claim at a time.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SlicePublisher
 import SliceModel
+import SlicePublisher
 import Synchronization
 
 /// Figures in the text form of Prometheus (exposition format 0.0.4). Pure.

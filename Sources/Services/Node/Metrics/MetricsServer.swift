@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import ControlProtocol
+import Glibc
 import Kubernetes
 import Logging
 import NIOCore

@@ -184,7 +184,7 @@ extension RPCFailure {
         while let field = try reader.next() {
             switch field {
             case (1, .integer(let value)): code = Int32(truncatingIfNeeded: value)
-            // What does not fit is cut: it is told to people.
+            // The text is for people; a longer one is cut.
             case (2, .bytes(let bytes)): message = String(decoding: bytes.prefix(ProtobufReader.textLimit), as: UTF8.self)
             default: continue
             }

@@ -26,7 +26,7 @@ extension APIServer {
         return try JSONDecoder().decode([ResourceSlice].self, from: data)
     }
 
-    /// What the kubelet does to a node's slices when it starts.
+    /// Deletes all slices, as the kubelet does with a node's when it starts.
     package func deleteAllSlices() throws {
         for slice in try slices() {
             try apply { (store) throws(ObjectStore.Refusal) in
@@ -38,7 +38,7 @@ extension APIServer {
     /// Method and path of all requests so far.
     package var requests: [String] { state.withLock { $0.requests } }
 
-    /// Whether all slices of the newest generation are there, as a scheduler wants it before it looks at any.
+    /// True when all slices of the newest generation are there; a scheduler looks at none before.
     package func hasWholePool() throws -> Bool {
         let slices = try slices()
         let generation = slices.map(\.spec.pool.generation).max()
@@ -90,7 +90,7 @@ extension APIServer {
         return try JSONDecoder().decode(Pod.self, from: JSONEncoder().encode(value))
     }
 
-    /// What another writer would do to a slice.
+    /// Replaces a slice, as another writer would.
     package func replace(_ slice: ResourceSlice) throws {
         let value = try JSONValue(parsing: JSONEncoder().encode(slice))
         try apply { (store) throws(ObjectStore.Refusal) in try store.replace("resourceslices", slice.metadata.name ?? "", value) }
