@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Gives PCI functions other ids. Reads of a function's configuration space go through ours, which put the
- * wished ids into the header.
+ * requested ids into the header.
  *
  *   function=0000:24:00.0=10de:2330:030200:10de16c1   the function is removed and found again with its new ids
  *   function=+0000:23:00.0=15b3:1021:020000:15b30023  the driver that holds it stays

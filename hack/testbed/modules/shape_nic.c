@@ -218,7 +218,7 @@ static void get_channels(struct net_device *dev, struct ethtool_channels *channe
 	channels->combined_count = shape->queues;
 }
 
-/* As real drivers do, it spreads packets over all queues unless somebody has set a table. */
+/* As real drivers do, it spreads packets over all queues unless a table has been set. */
 static int set_channels(struct net_device *dev, struct ethtool_channels *channels)
 {
 	struct shape *shape = netdev_priv(dev);
