@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+import Inspection
 import ResourceAPI
 import SliceModel
 import Testing
@@ -155,6 +156,49 @@ struct HealthTests {
             report.findings[machine.functions[index].sliceName]?.first?.message == "its PCIe link has 8 of 16 lanes; reseat it or its riser"
         )
         #expect(SliceDevices(MachineTopology(machine), Self.policy, health: report).whole.devices.allSatisfy { $0.taints == nil })
+    }
+
+    @Test
+    func `an idle GPU is no finding of a slice and no mark of a picture, and one piece of advice`() throws {
+        var machine = try machine()
+        let index = try #require(machine.functions.firstIndex { $0.vendor == "10de" && $0.classCode.hasPrefix("0302") })
+        let (idle, full) = (PCILink(gigatransfers: 2.5, lanes: 16), PCILink(gigatransfers: 32, lanes: 16))
+        var port = PCIFunction(
+            address: PCIAddress(domain: 0, bus: 0xf0, device: 0, function: 0), vendor: "8086", device: "352a", classCode: "060400",
+            path: ["pci0000:f0"], link: idle)
+        port.maximalLink = full
+        machine.functions[index].path = ["pci0000:f0", "0000:f0:00.0"]
+        machine.functions[index].link = idle
+        machine.functions[index].maximalLink = full
+        machine.functions.append(port)
+        machine.functions.sort { $0.address < $1.address }
+        let topology = MachineTopology(machine)
+        #expect(HealthReport(topology, Self.policy).findings.isEmpty)
+        #expect(!TopologyText(topology, terminal: Terminal()).text.contains("PCIe only"))
+        #expect(!TopologyPicture(topology).text().contains("PCIe only"))
+        // The port above the GPU has the same link, and is no finding beside it.
+        let found = Doctor(topology, host: nil).findings.filter { $0.finding.contains("PCIe link runs at") }
+        #expect(found.map(\.severity) == [.advice])
+        #expect(found.first?.advice.contains("idle GPU") == true)
+    }
+
+    @Test
+    func `a narrow link is a finding of the slice, a problem for the doctor, and a mark in the picture`() throws {
+        var machine = try machine()
+        let index = try nic(machine)
+        machine.functions[index].link = PCILink(gigatransfers: 16, lanes: 8)
+        machine.functions[index].maximalLink = PCILink(gigatransfers: 16, lanes: 16)
+        let topology = MachineTopology(machine)
+        #expect(HealthReport(topology, Self.policy).findings.values.flatMap { $0 }.map(\.trouble) == [.narrowLink])
+        #expect(
+            Doctor(topology, host: nil).findings.contains { $0.object == "\(machine.functions[index].address)" && $0.severity == .problem })
+        #expect(TopologyText(topology, terminal: Terminal()).text.contains("PCIe only 16 GT/s x8"))
+        // What Amazon's virtual functions show of their link is not to be believed anywhere.
+        machine.functions[index].vendor = "1d0f"
+        let virtual = MachineTopology(machine)
+        #expect(HealthReport(virtual, Self.policy).findings.isEmpty)
+        #expect(!Doctor(virtual, host: nil).findings.contains { $0.finding.contains("PCIe link runs at") })
+        #expect(!TopologyText(virtual, terminal: Terminal()).text.contains("PCIe only"))
     }
 
     @Test

@@ -77,12 +77,6 @@ package struct PCIFunction: Hashable, Sendable, Codable {
     package var bridges: [PCIAddress] { path.compactMap { PCIAddress(parsing: $0) } }
 
     package var isBridge: Bool { classCode.hasPrefix("0604") }
-
-    /// Runs narrower or slower than the function can.
-    package var isLinkDegraded: Bool {
-        guard let link, let maximalLink else { return false }
-        return link.gigabitsPerSecond < maximalLink.gigabitsPerSecond
-    }
 }
 
 /// Virtual functions of a physical one.

@@ -27,10 +27,11 @@ package struct Doctor: Hashable, Sendable, Codable {
     /// - Parameter host: nil for a machine that is only a description.
     package init(_ topology: MachineTopology, host: HostFacts?) {
         let machine = topology.machine
-        checkLinks(topology)
-        checkPorts(topology)
-        checkPairs(topology)
-        checkDrivers(topology, host)
+        let diagnosis = Diagnosis(topology, showsDrivers: host != nil)
+        checkLinks(topology, diagnosis)
+        checkPorts(topology, diagnosis)
+        checkPairs(topology, diagnosis)
+        checkDrivers(topology, diagnosis, host)
         if machine.numaNodes.count > 1 {
             let unknown = (topology.pairing.pairs.flatMap(\.members) + topology.pairing.unpairedNICs).filter { device in
                 device.numaNode == nil
@@ -60,30 +61,33 @@ package struct Doctor: Hashable, Sendable, Codable {
 
     // MARK: PCI
 
-    private mutating func checkLinks(_ topology: MachineTopology) {
-        let machine = topology.machine
+    private mutating func checkLinks(_ topology: MachineTopology, _ diagnosis: Diagnosis) {
         let members = topology.pairing.pairs.flatMap(\.members)
-        var seen: Set<PCIAddress> = []
-        for function in members.compactMap(\.function) {
-            for address in function.bridges + [function.address] where seen.insert(address).inserted {
-                guard let one = machine[address], one.isLinkDegraded, let link = one.link, let maximal = one.maximalLink else { continue }
-                // GPUs slow their links down when they are idle; lanes do not come back by themselves.
-                let isIdle = Catalog.acceleratorFamily(one) != nil && link.lanes == maximal.lanes
-                add(
-                    isIdle ? .advice : .problem, address.description, "its PCIe link runs at \(link.text), and could at \(maximal.text)",
-                    isIdle
-                        ? "an idle GPU does that to save power; look again under load"
-                        : "reseat the card or its cable, and look for PCIe errors in the kernel's log")
+        let addresses = members.map(\.address) + members.compactMap(\.function).flatMap(\.bridges).map(\.description)
+        var bridges: Set<String> = []
+        for address in Set(addresses).sorted() {
+            for finding in diagnosis[address] {
+                switch finding {
+                case .narrowLink(let link, let possible), .slowLink(let link, let possible):
+                    add(
+                        .problem, address, "its PCIe link runs at \(link.text), and could at \(possible.text)",
+                        "reseat the card or its cable, and look for PCIe errors in the kernel's log")
+                case .idleLink(let link, let possible):
+                    add(
+                        .advice, address, "its PCIe link runs at \(link.text), and could at \(possible.text)",
+                        "an idle GPU does that to save power; look again under load")
+                case .redirected(let bridge): bridges.insert(bridge)
+                default: break
+                }
             }
         }
-        var ports: Set<String> = []
+        for bridge in bridges {
+            add(
+                .problem, bridge, "ACS redirects what devices behind it send each other up to the host bridge",
+                "switch redirection off at its ports: setpci -s PORT ECAP_ACS+0x6.w=0000, or pci=config_acs= or disable_acs_redir= on the kernel's command line; not on hosts that give devices to virtual machines"
+            )
+        }
         for link in topology.pairing.pairs.flatMap(\.links) {
-            if link.path.isRedirected, let bridge = link.path.shared, ports.insert(bridge).inserted {
-                add(
-                    .problem, bridge, "ACS redirects what devices behind it send each other up to the host bridge",
-                    "switch redirection off at its ports: setpci -s PORT ECAP_ACS+0x6.w=0000, or pci=config_acs= or disable_acs_redir= on the kernel's command line; not on hosts that give devices to virtual machines"
-                )
-            }
             if let port = link.path.portGbps, let pcie = link.path.pcieGbps, pcie * Bandwidth.efficiency < port * 0.99 {
                 add(
                     .problem, link.nic,
@@ -95,16 +99,15 @@ package struct Doctor: Hashable, Sendable, Codable {
 
     // MARK: Network
 
-    private mutating func checkPorts(_ topology: MachineTopology) {
+    private mutating func checkPorts(_ topology: MachineTopology, _ diagnosis: Diagnosis) {
         for nic in topology.fabric.down {
             add(
                 .problem, nic.address, "this fabric NIC has no link; its accelerators share other NICs",
                 "check cable, transceiver and switch port of \(nic.rdmaDevices.first?.name ?? "it")")
         }
         let nics = topology.fabric.nics
-        let fastest = nics.compactMap(\.portGbps).max() ?? 0
         for nic in nics {
-            if let rate = nic.portGbps, rate < fastest {
+            for case .slowPort(let rate, let fastest) in diagnosis[nic.address] {
                 add(
                     .problem, nic.address, "its port runs at \(Int(rate)) Gb/s, others of its kind at \(Int(fastest))",
                     "check cable, transceiver and switch port")
@@ -114,7 +117,7 @@ package struct Doctor: Hashable, Sendable, Codable {
                     .problem, nic.address, "its InfiniBand port has a link, but is not active",
                     "no subnet manager has configured it: check that one runs")
             }
-            if nic.netdevs.contains(where: { $0.hasCarrier == false && $0.state != "down" }) {
+            if nic.netdevs.contains(where: { $0.hasCarrier == false && ($0.isEnabled == true || $0.state != "down") }) {
                 add(.problem, nic.address, "no carrier on \(nic.netdevs.first?.name ?? "")", "check cable, transceiver and switch port")
             }
         }
@@ -128,7 +131,7 @@ package struct Doctor: Hashable, Sendable, Codable {
 
     // MARK: Pairs
 
-    private mutating func checkPairs(_ topology: MachineTopology) {
+    private mutating func checkPairs(_ topology: MachineTopology, _ diagnosis: Diagnosis) {
         let pairs = topology.pairing.pairs
         for remark in topology.remarks { add(.problem, "hint", remark, "give the file of this machine type, or none") }
         let ordinal = pairs.filter { $0.basis == .ordinal && $0.links.allSatisfy { $0.path.pathClass != .sys } }
@@ -144,9 +147,7 @@ package struct Doctor: Hashable, Sendable, Codable {
                 "only the NUMA node tells which NICs are near; inside a node they are paired in order",
                 "if the machine has PCIe switches that the hypervisor hides, give the vendor's NCCL topology file with --hint")
         }
-        let far = pairs.flatMap(\.accelerators).filter { accelerator in
-            topology.pair(of: accelerator)?.links.contains { $0.accelerator == accelerator.address && $0.path.pathClass == .sys } == true
-        }
+        let far = pairs.flatMap(\.accelerators).filter { diagnosis[$0.address].contains(.distantNIC) }
         if !far.isEmpty {
             add(
                 .problem, Self.list(far), "reach their NICs across NUMA nodes only",
@@ -175,18 +176,16 @@ package struct Doctor: Hashable, Sendable, Codable {
         "mlx5_core": "mlx5_ib", "bnxt_en": "bnxt_re", "ice": "irdma", "mana": "mana_ib", "cxgb4": "iw_cxgb4", "qede": "qedr",
     ]
 
-    private mutating func checkDrivers(_ topology: MachineTopology, _ host: HostFacts?) {
+    private mutating func checkDrivers(_ topology: MachineTopology, _ diagnosis: Diagnosis, _ host: HostFacts?) {
         for device in topology.devices where device.function?.physicalFunction == nil {
             guard let function = device.function, device.subFunction == nil else { continue }
-            if function.driver == nil, host != nil {
+            if host != nil, diagnosis[device.address].contains(.noDriver) {
                 let wanted =
                     Catalog.isEFA(function)
                     ? "efa"
                     : device.family.map { $0 == .nvidia ? "nvidia" : $0 == .neuron ? "neuron" : $0 == .amd ? "amdgpu" : "its driver" }
                         ?? "its driver"
-                if device.kind == .accelerator || Catalog.isRDMACapable(function) {
-                    add(.problem, device.address, "this \(device.word) has no driver", "load \(wanted): modprobe \(wanted), or install it")
-                }
+                add(.problem, device.address, "this \(device.word) has no driver", "load \(wanted): modprobe \(wanted), or install it")
             }
             // A NIC whose driver can do RDMA, with the other half of it missing.
             if device.kind == .nic, device.rdmaDevices.isEmpty, let driver = function.driver, let missing = Self.modules[driver],

@@ -10,9 +10,10 @@ package enum TopologyGraph {
             "graph machine {",
             "  rankdir=LR; node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"DejaVu Sans\", fontsize=10];",
         ]
+        let diagnosis = Diagnosis(topology)
         let name = topology.machine.name ?? "this machine"
         lines.append("  machine [label=\(quoted(name))];")
-        for branch in TopologyTree(topology).branches { write(branch, above: "machine", topology, &lines) }
+        for branch in TopologyTree(topology).branches { write(branch, above: "machine", topology, diagnosis, &lines) }
         for pair in topology.pairing.pairs {
             for link in pair.links {
                 lines.append(
@@ -23,7 +24,9 @@ package enum TopologyGraph {
         return (lines + ["}"]).joined(separator: "\n") + "\n"
     }
 
-    private static func write(_ branch: TopologyTree.Branch, above: String, _ topology: MachineTopology, _ lines: inout [String]) {
+    private static func write(
+        _ branch: TopologyTree.Branch, above: String, _ topology: MachineTopology, _ diagnosis: Diagnosis, _ lines: inout [String]
+    ) {
         let identity: String
         var label: String
         var fill = "white"
@@ -40,12 +43,12 @@ package enum TopologyGraph {
                 fill = Palette.pair(pair.rail).fill
                 label += "\n\(pair.name)"
             }
-            let problems = device.problems(in: topology)
-            if !problems.isEmpty { label += "\n! \(problems.joined(separator: ", "))" }
+            let marks = diagnosis.marks(on: device)
+            if !marks.isEmpty { label += "\n! \(marks.joined(separator: ", "))" }
         }
         lines.append("  \(quoted(identity)) [label=\(quoted(label)), fillcolor=\(quoted(fill))];")
         lines.append("  \(above == "machine" ? above : quoted(above)) -- \(quoted(identity));")
-        for child in branch.children { write(child, above: identity, topology, &lines) }
+        for child in branch.children { write(child, above: identity, topology, diagnosis, &lines) }
     }
 
     /// A text of Graphviz: quotes and backslashes inside are escaped, line ends are its own.

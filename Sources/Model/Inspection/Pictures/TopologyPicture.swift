@@ -7,6 +7,7 @@ package import Topology
 /// of its own, what is wrong in red.
 package struct TopologyPicture {
     private let topology: MachineTopology
+    private let diagnosis: Diagnosis
     private var svg = SVG()
     /// Where each device was drawn: the middle of its upper edge, and the box it is in.
     private var anchors: [String: (x: Double, y: Double, box: Int)] = [:]
@@ -24,7 +25,10 @@ package struct TopologyPicture {
         static let row = 18.0
     }
 
-    package init(_ topology: MachineTopology) { self.topology = topology }
+    package init(_ topology: MachineTopology) {
+        self.topology = topology
+        diagnosis = Diagnosis(topology)
+    }
 
     package func text() -> String {
         var picture = self
@@ -71,7 +75,7 @@ package struct TopologyPicture {
         var boxes: [Box] = []
         var plain: [Device] = []
         for branch in branches {
-            if case .device(let device) = only(branch).kind, topology.pair(of: device) == nil, device.problems(in: topology).isEmpty,
+            if case .device(let device) = only(branch).kind, topology.pair(of: device) == nil, diagnosis.marks(on: device).isEmpty,
                 device.kind == .nic
             {
                 plain.append(device)
@@ -190,11 +194,11 @@ package struct TopologyPicture {
 
     private mutating func draw(_ device: Device, _ x: Double, _ y: Double) {
         let pair = topology.pair(of: device)
-        let problems = device.problems(in: topology)
+        let marks = diagnosis.marks(on: device)
         let colour = pair.map { Palette.pair($0.rail) } ?? (line: "#9aa5b1", fill: "#ffffff")
         svg.box(
-            x, y, Measure.tile.width, Measure.tile.height, fill: colour.fill, line: problems.isEmpty ? colour.line : Palette.alarm,
-            thickness: problems.isEmpty ? (device.kind == .accelerator ? 2 : 1.2) : 2.5)
+            x, y, Measure.tile.width, Measure.tile.height, fill: colour.fill, line: marks.isEmpty ? colour.line : Palette.alarm,
+            thickness: marks.isEmpty ? (device.kind == .accelerator ? 2 : 1.2) : 2.5)
         svg.text(device.word, x + 8, y + 16, size: 12, fill: Palette.ink, face: .bold)
         if let pair {
             svg.circle(x + Measure.tile.width - 14, y + 12, 9, fill: colour.line)
@@ -205,8 +209,8 @@ package struct TopologyPicture {
         }
         svg.text(device.address, x + 8, y + 30, size: 10, fill: Palette.ink, face: .fixed)
         let rate = device.portGbps.map { "\(Int($0)) Gb/s" } ?? device.realLink?.text ?? device.netdevs.first?.name ?? ""
-        let note = problems.isEmpty ? rate : problems.joined(separator: ", ")
-        svg.text(String(note.prefix(22)), x + 8, y + 43, size: 9.5, fill: problems.isEmpty ? Palette.faint : Palette.alarm)
+        let note = marks.isEmpty ? rate : marks.joined(separator: ", ")
+        svg.text(String(note.prefix(22)), x + 8, y + 43, size: 9.5, fill: marks.isEmpty ? Palette.faint : Palette.alarm)
     }
 
     private mutating func draw(_ devices: [Device], _ x: Double, _ y: Double) {

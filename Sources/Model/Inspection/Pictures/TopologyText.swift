@@ -6,10 +6,12 @@ package import Topology
 /// The machine as a tree and a matrix of paths, for a terminal.
 package struct TopologyText {
     private let topology: MachineTopology
+    private let diagnosis: Diagnosis
     private let terminal: Terminal
 
     package init(_ topology: MachineTopology, terminal: Terminal) {
         self.topology = topology
+        diagnosis = Diagnosis(topology)
         self.terminal = terminal
     }
 
@@ -46,7 +48,7 @@ package struct TopologyText {
 
     /// What a device without a pair and without problems is; nil for all others.
     private func plain(_ branch: TopologyTree.Branch) -> String? {
-        guard case .device(let device) = branch.kind, topology.pair(of: device) == nil, device.problems(in: topology).isEmpty else {
+        guard case .device(let device) = branch.kind, topology.pair(of: device) == nil, diagnosis.marks(on: device).isEmpty else {
             return nil
         }
         return words(device).joined(separator: " ")
@@ -65,14 +67,14 @@ package struct TopologyText {
                 return terminal.cut("\(start)\(device.address) .. \(last)  \(group.count) x \(words(device).joined(separator: " "))")
             }
             let pair = topology.pair(of: device)
-            let problems = device.problems(in: topology)
+            let marks = diagnosis.marks(on: device)
             let names = device.netdevs.map(\.name) + device.rdmaDevices.map(\.name)
             var text = ([device.address] + words(device) + names).joined(separator: "  ")
             if let pair { text += "  [\(pair.name)]" }
-            let shown = terminal.cut(start + text, keeping: problems.isEmpty ? 0 : problems.joined(separator: ", ").count + 3)
+            let shown = terminal.cut(start + text, keeping: marks.isEmpty ? 0 : marks.joined(separator: ", ").count + 3)
             let coloured =
                 pair.map { terminal.colour(String(shown.dropFirst(start.count)), $0.rail) } ?? String(shown.dropFirst(start.count))
-            return start + coloured + (problems.isEmpty ? "" : terminal.alarm("  ! " + problems.joined(separator: ", ")))
+            return start + coloured + (marks.isEmpty ? "" : terminal.alarm("  ! " + marks.joined(separator: ", ")))
         }
     }
 
@@ -150,7 +152,7 @@ package struct Terminal: Sendable {
     }
 
     /// A colour that can be told from the background of most terminals, by pair. Red is left out: it
-    /// is for problems.
+    /// is for marks.
     func colour(_ text: String, _ number: Int) -> String {
         hasColours ? "\u{1B}[\([32, 33, 34, 35, 36, 92, 94, 95, 96][number % 9])m\(text)\u{1B}[0m" : text
     }

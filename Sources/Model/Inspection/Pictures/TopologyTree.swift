@@ -89,21 +89,25 @@ extension Device {
 
     /// The PCIe link it runs at, if what it shows can be believed.
     var realLink: PCILink? { function.flatMap { Catalog.hasRealLink($0) ? $0.link : nil } }
+}
 
-    /// What is wrong with the device, in a word or two; empty when nothing is.
-    func problems(in topology: MachineTopology) -> [String] {
-        var problems: [String] = []
-        if let function, function.isLinkDegraded, let link = function.link { problems.append("PCIe only \(link.text)") }
-        if topology.fabric.down.contains(where: { $0.address == address }) { problems.append("no link") }
-        if let rate = portGbps, rate < topology.fabric.nics.compactMap(\.portGbps).max() ?? 0, topology.pair(of: self) != nil {
-            problems.append("only \(Int(rate)) Gb/s")
+extension Diagnosis {
+    /// The marks of a device in a picture, a word or two each; empty for a device without findings.
+    func marks(on device: Device) -> [String] {
+        var marks: [String] = []
+        for finding in self[device.address] where !finding.isHarmless {
+            let mark =
+                switch finding {
+                case .linkDown: "no link"
+                case .noDriver: "no driver"
+                case .narrowLink(let link, _), .slowLink(let link, _), .idleLink(let link, _): "PCIe only \(link.text)"
+                case .slowPort(let rate, _): "only \(Int(rate)) Gb/s"
+                case .redirected: "ACS redirects"
+                case .distantNIC: "NIC across sockets"
+                }
+            if !marks.contains(mark) { marks.append(mark) }
         }
-        if let pair = topology.pair(of: self) {
-            let own = pair.links.filter { $0.accelerator == address || $0.nic == address }.map(\.path)
-            if own.contains(where: \.isRedirected) { problems.append("ACS redirects") }
-            if kind == .accelerator, own.contains(where: { $0.pathClass == .sys }) { problems.append("NIC across sockets") }
-        }
-        return problems
+        return marks
     }
 }
 

@@ -25,29 +25,11 @@ package struct HealthReport: Hashable, Sendable {
     ///   - known: the machine as it was when it had all its devices.
     package init(_ topology: MachineTopology, _ policy: PublishingPolicy, held: Set<String> = [], known: Machine? = nil) {
         let devices = topology.devices
-        // A capture can be without the drivers of a kind of device, and says nothing about them.
-        let told = Set(devices.filter { $0.function?.driver != nil }.map(\.kind))
+        let diagnosis = Diagnosis(topology)
         var present: Set<String> = []
         for device in devices where policy.publishes(device, of: topology) {
             present.insert(device.sliceName)
-            var found: [Finding] = []
-            if device.kind == .nic, device.link == .down {
-                found.append(Finding(trouble: .linkDown, message: device.linkText))
-            }
-            if let function = device.function, device.subFunction == nil {
-                let isDead = device.netdevs.isEmpty && device.rdmaDevices.isEmpty
-                if told.contains(device.kind), isDead, function.driver == nil {
-                    found.append(
-                        Finding(
-                            trouble: .noDriver, message: "no kernel driver is bound; see: dmesg | grep \(function.address)"))
-                }
-                if let link = function.link, let best = function.maximalLink, link.lanes < best.lanes, Catalog.hasRealLink(function) {
-                    found.append(
-                        Finding(
-                            trouble: .narrowLink, message: "its PCIe link has \(link.lanes) of \(best.lanes) lanes; reseat it or its riser")
-                    )
-                }
-            }
+            var found = diagnosis[device.address].compactMap { Finding($0, on: device) }
             if let function = device.function, device.subFunction == nil, !held.contains(device.sliceName) {
                 let used = devices.filter { $0.function?.physicalFunction == function.address && held.contains($0.sliceName) }
                 if let first = used.first {
@@ -92,6 +74,22 @@ package struct HealthReport: Hashable, Sendable {
             }
         }
         return changes
+    }
+}
+
+extension HealthReport.Finding {
+    /// The findings that concern a claim's user; nil for the others.
+    fileprivate init?(_ finding: Diagnosis.Finding, on device: Device) {
+        switch finding {
+        case .linkDown: self.init(trouble: .linkDown, message: device.linkText)
+        case .noDriver:
+            self.init(
+                trouble: .noDriver, message: "no kernel driver is bound; see: dmesg | grep \(device.function?.address.description ?? "")")
+        case .narrowLink(let link, let possible):
+            self.init(
+                trouble: .narrowLink, message: "its PCIe link has \(link.lanes) of \(possible.lanes) lanes; reseat it or its riser")
+        case .slowLink, .idleLink, .slowPort, .redirected, .distantNIC: return nil
+        }
     }
 }
 

@@ -1,24 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
-
-/// Whether a NIC can reach anything.
-package enum LinkState: Hashable, Sendable {
-    case up, down
-    /// Nobody has switched it on, or it does not tell.
-    case unknown
-}
-
-extension Device {
-    /// By its RDMA ports, where these are more than a view of its interface; otherwise by its interfaces.
-    package var link: LinkState {
-        let ports = rdmaDevices.flatMap(\.ports).filter { $0.linkLayer != "Ethernet" && $0.state != nil }
-        if !ports.isEmpty { return ports.contains { $0.state == "ACTIVE" } ? .up : .down }
-        let enabled = netdevs.filter { $0.isEnabled == true && $0.hasCarrier != nil }
-        if enabled.isEmpty { return .unknown }
-        return enabled.contains { $0.hasCarrier == true } ? .up : .down
-    }
-}
+import Topology
 
 /// Keeps a link that flaps from being news each time. Pure: the time comes from outside.
 ///

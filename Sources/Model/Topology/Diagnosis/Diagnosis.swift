@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Hardware
+
+/// Findings on the devices of a machine, each judged in this place alone: slices make taints of them, `nearside doctor` gives advice, and
+/// pictures mark the devices. A finding that costs nothing, as an idle GPU's slow link, is no mark and no taint anywhere.
+package struct Diagnosis: Hashable, Sendable {
+    package enum Finding: Hashable, Sendable {
+        /// No port has a link, though the NIC is enabled.
+        case linkDown
+        /// No kernel driver is bound to an accelerator or a NIC that can do RDMA.
+        case noDriver
+        /// The PCIe link has fewer lanes than both ends can have.
+        case narrowLink(PCILink, possible: PCILink)
+        /// The PCIe link has all its lanes, and each is slower than both ends can be.
+        case slowLink(PCILink, possible: PCILink)
+        /// As ``slowLink(_:possible:)``, of an accelerator, which saves power so while it is idle.
+        case idleLink(PCILink, possible: PCILink)
+        /// A port of the fabric is slower than others; Gb/s.
+        case slowPort(Double, fastest: Double)
+        /// Access Control Services send the traffic of the pair up to the host bridge; the bridge that they share.
+        case redirected(bridge: String)
+        /// An accelerator reaches its NIC only across NUMA nodes.
+        case distantNIC
+
+        /// True for what costs neither bandwidth nor devices.
+        package var isHarmless: Bool { if case .idleLink = self { true } else { false } }
+    }
+
+    /// By the device's or bridge's address.
+    private var findings: [String: [Finding]] = [:]
+
+    /// - Parameter showsDrivers: true for a live host. A capture can be without the drivers of a kind of device; then a missing driver is
+    ///   a finding only where another device of the kind has one.
+    package init(_ topology: MachineTopology, showsDrivers: Bool = false) {
+        let machine = topology.machine
+        let kindsWithDrivers = Set(topology.devices.filter { $0.function?.driver != nil }.map(\.kind))
+        for device in topology.devices {
+            var found: [Finding] = []
+            if device.kind == .nic, device.link == .down { found.append(.linkDown) }
+            if let function = device.function, device.subFunction == nil {
+                if Self.needsDriver(device, function), showsDrivers || kindsWithDrivers.contains(device.kind) { found.append(.noDriver) }
+                if let link = Self.link(of: function, below: function.bridges.last.flatMap { machine[$0] }) { found.append(link) }
+            }
+            found += Self.pathFindings(device, topology)
+            if !found.isEmpty { findings[device.address] = found }
+        }
+        let fastest = topology.fabric.nics.compactMap(\.portGbps).max() ?? 0
+        for nic in topology.fabric.nics {
+            if let rate = nic.portGbps, rate < fastest { findings[nic.address, default: []].append(.slowPort(rate, fastest: fastest)) }
+        }
+        // The port above a device has the device's link, which is judged there.
+        let above = Set(topology.devices.compactMap { $0.function?.bridges.last })
+        for bridge in Set(topology.pairing.pairs.flatMap(\.members).compactMap(\.function).flatMap(\.bridges)).subtracting(above) {
+            if let link = machine[bridge].flatMap({ Self.link(of: $0, below: nil) }) { findings[bridge.description] = [link] }
+        }
+    }
+
+    private static func needsDriver(_ device: Device, _ function: PCIFunction) -> Bool {
+        function.driver == nil && device.netdevs.isEmpty && device.rdmaDevices.isEmpty
+            && (device.kind == .accelerator || Catalog.isRDMACapable(function))
+    }
+
+    /// Findings on the paths between a device and the others of its pair.
+    private static func pathFindings(_ device: Device, _ topology: MachineTopology) -> [Finding] {
+        guard let pair = topology.pair(of: device) else { return [] }
+        let paths = pair.links.filter { $0.accelerator == device.address || $0.nic == device.address }.map(\.path)
+        var found = Set(paths.filter(\.isRedirected).compactMap(\.shared)).sorted().map { Finding.redirected(bridge: $0) }
+        if device.kind == .accelerator, paths.contains(where: { $0.pathClass == .sys }) { found.append(.distantNIC) }
+        return found
+    }
+
+    package subscript(_ address: String) -> [Finding] { findings[address] ?? [] }
+
+    /// Judges the PCIe link of a function by its own maximum and that of the port at the other end.
+    private static func link(of function: PCIFunction, below port: PCIFunction?) -> Finding? {
+        guard Catalog.hasRealLink(function), let link = function.link, var possible = function.maximalLink else { return nil }
+        // Both ends of a link tell the same; what tells something else is not its other end.
+        if let port, port.link == link, let other = port.maximalLink {
+            possible.lanes = min(possible.lanes, other.lanes)
+            possible.gigatransfers = min(possible.gigatransfers, other.gigatransfers)
+        }
+        if link.lanes < possible.lanes { return .narrowLink(link, possible: possible) }
+        guard link.gigabitsPerSecond < possible.gigabitsPerSecond else { return nil }
+        return Catalog.acceleratorFamily(function) == nil ? .slowLink(link, possible: possible) : .idleLink(link, possible: possible)
+    }
+}
