@@ -74,18 +74,17 @@ struct LargeTableTests {
         }
 
         /// Runs in the host's namespace, as the daemon does.
-        func onHost<Value>(_ body: @escaping (HostNetwork, PodNetwork) throws(PodNetworkError) -> Value) throws -> Value {
+        func onHost<Value>(_ body: @escaping (PodNetwork) throws(PodNetworkError) -> Value) throws -> Value {
             try host.run { () throws(PodNetworkError) in
-                let network = try HostNetwork()
-                return try body(network, PodNetwork(host: network))
+                try body(PodNetwork())
             } entering: {
                 PodNetworkError("*", "enter", $0)
             }
         }
 
         func attach(_ plans: [InterfacePlan]) throws -> [HostRecord] {
-            try onHost { [pod] (host, network) throws(PodNetworkError) in
-                let records = try host.records(plans.map(\.hostName))
+            try onHost { [pod] (network) throws(PodNetworkError) in
+                let records = try network.records(plans.map(\.hostName))
                 _ = try network.attach(
                     zip(plans, records).map { PodNetwork.AttachRequest(device: $0.hostName, plan: $0, record: $1) }, to: pod)
                 return records
@@ -93,7 +92,7 @@ struct LargeTableTests {
         }
 
         func restore(_ plans: [InterfacePlan], _ records: [HostRecord]) throws -> [PodNetworkError] {
-            try onHost { [pod] (_, network) throws(PodNetworkError) in
+            try onHost { [pod] (network) throws(PodNetworkError) in
                 let returns = zip(plans, records).map { plan, record in
                     PodNetwork.RestoreRequest(
                         Attachment(

@@ -45,18 +45,17 @@ struct NextTenantTests {
         }
 
         /// Runs in the host's namespace, as the daemon does.
-        func onHost<Value>(_ body: @escaping (HostNetwork, PodNetwork) throws(PodNetworkError) -> Value) throws -> Value {
+        func onHost<Value>(_ body: @escaping (PodNetwork) throws(PodNetworkError) -> Value) throws -> Value {
             try host.run { () throws(PodNetworkError) in
-                let network = try HostNetwork()
-                return try body(network, PodNetwork(host: network))
+                try body(PodNetwork())
             } entering: {
                 PodNetworkError("*", "enter", $0)
             }
         }
 
         func attach(_ names: [String], to pod: NetworkNamespace) throws -> [PodNetwork.RestoreRequest] {
-            try onHost { (host, network) throws(PodNetworkError) in
-                let records = try host.records(names)
+            try onHost { (network) throws(PodNetworkError) in
+                let records = try network.records(names)
                 let plans = names.map { InterfacePlan(hostName: $0, name: "net\($0.suffix(1))") }
                 let results = try network.attach(
                     zip(plans, records).map { PodNetwork.AttachRequest(device: $0.hostName, plan: $0, record: $1) }, to: pod)
@@ -71,7 +70,7 @@ struct NextTenantTests {
         }
 
         func restore(_ returns: [PodNetwork.RestoreRequest], from pod: NetworkNamespace?) throws -> [String] {
-            try onHost { (_, network) throws(PodNetworkError) in network.restore(returns, from: pod).map { "\($0.error)" } }
+            try onHost { (network) throws(PodNetworkError) in network.restore(returns, from: pod).map { "\($0.error)" } }
         }
 
         func text() throws -> String { try HostText.atRest(within: 2) { try Self.view(host) } }
@@ -259,7 +258,7 @@ struct NextTenantTests {
     @Test
     func `who has a device open is told by process, with a limit`() {
         let contexts = (1...9).map { RDMAContext(number: UInt32($0), process: UInt32($0)) } + [RDMAContext(number: 10)]
-        let text = HostNetwork.describe(contexts) { $0 == 2 ? "ib_write_bw" : nil }
+        let text = contexts.holders { $0 == 2 ? "ib_write_bw" : nil }
         #expect(text.hasPrefix("process 1, process 2 (ib_write_bw), process 3"))
         #expect(text.hasSuffix("1 more, 1 contexts of processes that nearside-nri cannot see; it returns when they have closed it"))
     }

@@ -87,10 +87,9 @@ extension PodNetworkTests {
         }
 
         /// Runs in the host's namespace, as the daemon does.
-        func onHost<Value>(_ body: @escaping (HostNetwork, PodNetwork) throws(PodNetworkError) -> Value) throws -> Value {
+        func onHost<Value>(_ body: @escaping (PodNetwork) throws(PodNetworkError) -> Value) throws -> Value {
             try host.run { () throws(PodNetworkError) in
-                let network = try HostNetwork()
-                return try body(network, PodNetwork(host: network))
+                try body(PodNetwork())
             } entering: {
                 PodNetworkError("*", "enter", $0)
             }

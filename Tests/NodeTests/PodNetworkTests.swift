@@ -17,8 +17,8 @@ struct PodNetworkTests {
         let scene = try Scene(links: links)
         let before = try scene.text()
         let pod = scene.pod
-        try scene.onHost { (host, network) throws(PodNetworkError) in
-            let records = try host.records((0..<links).map { "nic\($0)" })
+        try scene.onHost { (network) throws(PodNetworkError) in
+            let records = try network.records((0..<links).map { "nic\($0)" })
             let orders = (0..<links).map { Self.order(Self.plan($0), records[$0]) }
             let results = try network.attach(orders, to: pod)
             #expect(results[0].addresses.map(\.description) == ["10.9.0.1/24", "10.9.0.2/24", "2001:db8::2/64", "2001:db8::1/64"])
@@ -33,8 +33,8 @@ struct PodNetworkTests {
     func `what belongs to an interface goes along, and nothing wider`() throws {
         let scene = try Scene()
         let pod = scene.pod
-        try scene.onHost { (host, network) throws(PodNetworkError) in
-            _ = try network.attach([Self.order(Self.plan(0), try host.records(["nic0"])[0])], to: pod)
+        try scene.onHost { (network) throws(PodNetworkError) in
+            _ = try network.attach([Self.order(Self.plan(0), try network.records(["nic0"])[0])], to: pod)
         }
         let rules = try scene.inPod("rule")
         #expect(rules.contains("from 10.9.0.1 lookup 70") && rules.contains("iif net0 lookup 70"), "\(rules)")
@@ -49,8 +49,8 @@ struct PodNetworkTests {
         var other = Self.plan(1)
         other.addresses = [try #require(IPPrefix(parsing: "172.16.0.5/24"))]
         let plan = other
-        try scene.onHost { (host, network) throws(PodNetworkError) in
-            _ = try network.attach([Self.order(plan, try host.records(["nic1"])[0])], to: pod)
+        try scene.onHost { (network) throws(PodNetworkError) in
+            _ = try network.attach([Self.order(plan, try network.records(["nic1"])[0])], to: pod)
         }
         let all = try scene.inPod("route", "show", "table", "all") + scene.inPod("rule") + scene.inPod("neighbour")
         #expect(all.contains("172.16.0.0/24 dev net1") && !all.contains("10.9.1.") && !all.contains("lookup 71"), "\(all)")
@@ -61,8 +61,8 @@ struct PodNetworkTests {
         let scene = try Scene(links: 1)
         let before = try scene.text()
         let pod = scene.pod
-        let (record, index) = try scene.onHost { (host, network) throws(PodNetworkError) in
-            let record = try host.records(["nic0"])[0]
+        let (record, index) = try scene.onHost { (network) throws(PodNetworkError) in
+            let record = try network.records(["nic0"])[0]
             return (record, try network.attach([Self.order(Self.plan(0), record)], to: pod)[0].index)
         }
         for change in [
@@ -79,7 +79,7 @@ struct PodNetworkTests {
                 try Files.overwrite("/proc/sys/net/\(path)", value)
             }
         }
-        try scene.onHost { (_, network) throws(PodNetworkError) in
+        try scene.onHost { (network) throws(PodNetworkError) in
             let problems = network.restore([Self.entry(Self.plan(0), record, index: index)], from: pod)
             #expect(problems.isEmpty, "\(problems)")
         }
@@ -102,8 +102,8 @@ struct PodNetworkTests {
             RoutePlan(destination: try #require(IPPrefix(parsing: "2001:db8:6::/48")), gateway: IPAddress(parsing: "2001:db8:5::1")),
         ]
         let wanted = plan
-        let record = try scene.onHost { (host, network) throws(PodNetworkError) in
-            let record = try host.records(["nic0"])[0]
+        let record = try scene.onHost { (network) throws(PodNetworkError) in
+            let record = try network.records(["nic0"])[0]
             _ = try network.attach([Self.order(wanted, record)], to: pod)
             return record
         }
@@ -114,7 +114,7 @@ struct PodNetworkTests {
         for part in ["default via 172.16.5.1", "172.17.0.0/16 dev net0", "2001:db8:6::/48 via 2001:db8:5::1"] {
             #expect(routes.contains(part), "\(routes)")
         }
-        try scene.onHost { (_, network) throws(PodNetworkError) in
+        try scene.onHost { (network) throws(PodNetworkError) in
             #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
             // Again, as after a crash: nothing changes.
             #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
@@ -141,8 +141,8 @@ struct PodNetworkTests {
         }
         let broken = second
         let error = #expect(throws: PodNetworkError.self) {
-            try scene.onHost { (host, network) throws(PodNetworkError) in
-                var records = try host.records(["nic0", "nic1"])
+            try scene.onHost { (network) throws(PodNetworkError) in
+                var records = try network.records(["nic0", "nic1"])
                 if fault == "missing" { records[1].index = 9999 }
                 _ = try network.attach([Self.order(Self.plan(0), records[0]), Self.order(broken, records[1])], to: pod)
             }
@@ -158,7 +158,7 @@ struct PodNetworkTests {
         try scene.ip("link", "add", "br0", "type", "bridge")
         try scene.ip("link", "set", "wire1", "master", "br0")
         let error = #expect(throws: PodNetworkError.self) {
-            _ = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["wire1"]) }
+            _ = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["wire1"]) }
         }
         #expect(error?.description.contains("a bridge, bond or VRF; take it out first") == true)
     }
@@ -169,7 +169,7 @@ struct PodNetworkTests {
         try scene.tc("qdisc", "replace", "dev", "nic0", "root", "handle", "2:", "htb", "default", "1")
         let before = try scene.text()
         let error = #expect(throws: PodNetworkError.self) {
-            _ = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"]) }
+            _ = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"]) }
         }
         #expect(error?.description.contains("discipline to htb, whose classes and filters a move loses") == true, "\(error?.reason ?? "")")
         try scene.expectSame(as: before)
@@ -200,8 +200,8 @@ struct PodNetworkTests {
         var bare = Self.plan(1)
         bare.detachesPrograms = true
         let plans = [Self.plan(0), bare]
-        try scene.onHost { (host, network) throws(PodNetworkError) in
-            let records = try host.records(["nic0", "nic1"])
+        try scene.onHost { (network) throws(PodNetworkError) in
+            let records = try network.records(["nic0", "nic1"])
             _ = try network.attach(zip(plans, records).map { Self.order($0, $1) }, to: pod)
         }
         #expect(try count("net0") == "3 in, 1 out\n")
@@ -215,11 +215,11 @@ struct PodNetworkTests {
     func `an interface of the same name that is another one is left alone`() throws {
         let scene = try Scene()
         let pod = scene.pod
-        let record = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0] }
+        let record = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0] }
         try scene.ip("link", "del", "nic0")
         try scene.ip("link", "add", "link", "wire0", "name", "nic0", "type", "macvlan", "mode", "bridge")
         let before = try scene.text()
-        try scene.onHost { (_, network) throws(PodNetworkError) in
+        try scene.onHost { (network) throws(PodNetworkError) in
             let problems = network.restore([Self.entry(Self.plan(0), record)], from: pod)
             #expect(problems.map(\.error) == [PodNetworkError("nic0", "find it on the host", "it did not come back")])
         }
@@ -231,7 +231,7 @@ struct PodNetworkTests {
         let scene = try Scene()
         let before = try scene.text()
         let pod = scene.pod
-        let record = try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0] }
+        let record = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0] }
         // Moved, but under its old name; then moved and renamed, but not set up.
         for name in ["nic0", "net0"] {
             try scene.ip("link", "set", "nic0", "down")
@@ -242,7 +242,7 @@ struct PodNetworkTests {
                     try socket.change(record.index, LinkChange(name: name, namespace: pod.descriptor.raw), path)
                 } catch { throw SystemError("\(error)", "", code: error.code) }
             }
-            try scene.onHost { (_, network) throws(PodNetworkError) in
+            try scene.onHost { (network) throws(PodNetworkError) in
                 #expect(network.restore([Self.entry(Self.plan(0), record)], from: pod).isEmpty)
             }
             try scene.expectSame(as: before)
@@ -270,8 +270,8 @@ struct PodNetworkTests {
         (route.isOnLink, route.table, route.metric, route.mtu) = (true, 55, 7, 1200)
         plan.routes = [route]
         let wanted = plan
-        let record = try scene.onHost { (host, network) throws(PodNetworkError) in
-            let record = try host.records(["nic0"])[0]
+        let record = try scene.onHost { (network) throws(PodNetworkError) in
+            let record = try network.records(["nic0"])[0]
             _ = try network.attach([Self.order(wanted, record)], to: pod)
             return record
         }
@@ -288,7 +288,7 @@ struct PodNetworkTests {
         #expect(routes.contains("203.0.113.0/24 via 192.168.77.1 dev net0") && routes.contains("metric 7 onlink mtu 1200"), "\(routes)")
         #expect(
             try scene.inPod("neighbour").contains("10.9.0.77 dev net0 lladdr 02:00:00:00:00:99 PERMANENT"), "the plan's over the host's")
-        try scene.onHost { (_, network) throws(PodNetworkError) in
+        try scene.onHost { (network) throws(PodNetworkError) in
             #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
         }
         try scene.expectSame(as: before)
@@ -303,8 +303,8 @@ struct PodNetworkTests {
         plan.features = ["rx-made-up": true]
         let wanted = plan
         let error = #expect(throws: PodNetworkError.self) {
-            try scene.onHost { (host, network) throws(PodNetworkError) in
-                _ = try network.attach([Self.order(wanted, try host.records(["nic0"])[0])], to: pod)
+            try scene.onHost { (network) throws(PodNetworkError) in
+                _ = try network.attach([Self.order(wanted, try network.records(["nic0"])[0])], to: pod)
             }
         }
         #expect(error?.description.contains("rx-made-up") == true, "\(error?.description ?? "")")
@@ -321,8 +321,8 @@ struct PodNetworkTests {
         plan.addresses = [try #require(IPPrefix(parsing: "10.50.0.1/24"))]
         let wanted = plan
         let pod = scene.pod
-        try scene.onHost { (host, network) throws(PodNetworkError) in
-            let record = try host.records(["wire0"], isTaken: false)[0]
+        try scene.onHost { (network) throws(PodNetworkError) in
+            let record = try network.records(["wire0"], isTaken: false)[0]
             let order = PodNetwork.AttachRequest(device: "d", plan: wanted, record: record)
             let first = try network.attach([order], to: pod)
             var second = order
@@ -351,12 +351,12 @@ struct PodNetworkTests {
             let path = "/proc/sys/net/ipv6/conf/nic0/\(name)"
             guard let text = try? scene.host.run({ () throws(SystemError) in try Files.readText(path) }), let value = Int32(text.dropLast())
             else { continue }
-            let settings = try #require(try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0].settings })
+            let settings = try #require(try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0].settings })
             guard number < settings.ipv6.count else { continue }
             #expect(settings.ipv6[number] == value, "\(name)")
             // A value that it did not have: then the same number has to tell of it.
             guard (try? scene.sysctl("ipv6/conf/nic0/\(name)", String(value == 1 ? 0 : 1))) != nil else { continue }
-            let changed = try #require(try scene.onHost { (host, _) throws(PodNetworkError) in try host.records(["nic0"])[0].settings })
+            let changed = try #require(try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0].settings })
             // Times are rounded to what the kernel's clock can tell apart.
             let now = try scene.host.run { () throws(SystemError) in try Files.readText(path) }
             #expect(changed.ipv6[number] != value && changed.ipv6[number] == Int32(now.dropLast()), "\(name)")

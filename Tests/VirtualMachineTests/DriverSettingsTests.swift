@@ -65,7 +65,7 @@ extension LiveKernelTests {
     @Test
     func `what a real driver tells is recorded, and what it does not have is not there`() throws {
         let name = try #require(try Room.snapshot().functions.first { $0.driver == "e1000e" }?.netdevs.first?.name)
-        let record = try HostNetwork().records([name])
+        let record = try PodNetwork().records([name])
         let settings = try #require(record.first?.driverSettings)
         #expect(settings.rules == nil && settings.contexts == nil)
         #expect(settings.hashFields.contains { $0.flow == 1 } && settings.timestamping?.bytes.count == 12)

@@ -21,15 +21,15 @@ extension LiveKernelTests {
     }
 
     /// Two NICs with their RDMA devices, as they are to go into a pod.
-    private func orders(_ host: HostNetwork) throws -> [PodNetwork.AttachRequest] {
+    private func orders(_ network: PodNetwork) throws -> [PodNetwork.AttachRequest] {
         let machine = try Room.snapshot()
-        let isMoved = try host.movesRDMA()
+        let isMoved = try network.movesRDMA()
         return try Room.layout.get().nics.prefix(2).enumerated().map { number, address in
             let function = try #require(machine[address])
             let netdev = try #require(function.netdevs.first)
             return PodNetwork.AttachRequest(
                 device: address.description, plan: InterfacePlan(hostName: netdev.name, name: "net\(number)"),
-                record: try host.records([netdev.name])[0], rdmaDevice: isMoved ? try #require(function.rdmaDevices.first?.name) : nil)
+                record: try network.records([netdev.name])[0], rdmaDevice: isMoved ? try #require(function.rdmaDevices.first?.name) : nil)
         }
     }
 
@@ -51,11 +51,10 @@ extension LiveKernelTests {
         defer { try? Room.setSharing("shared") }
         try Room.bringUp(names)
         defer { Room.bringDown(names) }
-        let host = try HostNetwork()
-        #expect(try host.movesRDMA())
+        let network = try PodNetwork()
+        #expect(try network.movesRDMA())
         let before = try Room.hostText()
-        let network = PodNetwork(host: host)
-        let orders = try orders(host)
+        let orders = try orders(network)
         do {
             let pod = try NetworkNamespace.make()
             let results = try network.attach(orders, to: pod)
@@ -82,11 +81,10 @@ extension LiveKernelTests {
         try Room.setSharing("shared")
         try Room.bringUp(names)
         defer { Room.bringDown(names) }
-        let host = try HostNetwork()
-        #expect(try !host.movesRDMA())
+        let network = try PodNetwork()
+        #expect(try !network.movesRDMA())
         let before = try Room.hostText()
-        let network = PodNetwork(host: host)
-        let orders = try orders(host)
+        let orders = try orders(network)
         let pod = try NetworkNamespace.make()
         let results = try network.attach(orders, to: pod)
         #expect(try run(["rdma", "dev"], in: pod) == Room.run("rdma dev"))
@@ -106,9 +104,8 @@ extension LiveKernelTests {
         try Room.run("ip address add 10.60.0.1/24 dev nsdummy")
         defer { _ = try? Room.run("ip link del nsdummy") }
         let before = try Room.hostText()
-        let host = try HostNetwork()
-        let network = PodNetwork(host: host)
-        let parent = try host.records([name], isTaken: false)[0]
+        let network = try PodNetwork()
+        let parent = try network.records([name], isTaken: false)[0]
         func child(_ device: String, _ plan: ChildPlan, _ address: String) throws -> PodNetwork.AttachRequest {
             var interface = InterfacePlan(hostName: name, name: device, addresses: [try #require(IPPrefix(parsing: address))])
             interface.child = plan
@@ -120,7 +117,7 @@ extension LiveKernelTests {
         let orders = [
             try child("net0", ChildPlan(kind: .vlan, vlan: 7), "10.61.0.1/24"),
             try child("net1", ChildPlan(kind: .ipvlan, mode: 0), "10.62.0.1/24"),
-            PodNetwork.AttachRequest(device: "net9", plan: moved, record: try host.records(["nsdummy"])[0]),
+            PodNetwork.AttachRequest(device: "net9", plan: moved, record: try network.records(["nsdummy"])[0]),
         ]
         let pod = try NetworkNamespace.make()
         let results = try network.attach(orders, to: pod)
@@ -148,12 +145,12 @@ extension LiveKernelTests {
         try Room.setSharing("exclusive")
         defer { try? Room.setSharing("shared") }
         let before = try Room.hostText()
-        let host = try HostNetwork()
+        let network = try PodNetwork()
         let order = PodNetwork.AttachRequest(
-            device: "nsdummy", plan: InterfacePlan(hostName: "nsdummy", name: "net0"), record: try host.records(["nsdummy"])[0],
+            device: "nsdummy", plan: InterfacePlan(hostName: "nsdummy", name: "net0"), record: try network.records(["nsdummy"])[0],
             rdmaDevice: "rxe0")
         let pod = try NetworkNamespace.make()
-        #expect { try PodNetwork(host: host).attach([order], to: pod) } throws: { "\($0)".contains("rxe0: m") }
+        #expect { try network.attach([order], to: pod) } throws: { "\($0)".contains("rxe0: m") }
         try Room.expectUnchanged(before)
     }
 }

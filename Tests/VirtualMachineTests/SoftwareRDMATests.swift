@@ -31,12 +31,12 @@ struct SoftwareRDMATests {
     }
 
     private func order(
-        _ host: HostNetwork, _ netdev: String, rdma: String?, _ address: String, name: String = "net1"
+        _ network: PodNetwork, _ netdev: String, rdma: String?, _ address: String, name: String = "net1"
     ) throws -> PodNetwork.AttachRequest {
         PodNetwork.AttachRequest(
             device: netdev,
             plan: InterfacePlan(hostName: netdev, name: name, addresses: [try #require(IPPrefix(parsing: address))]),
-            record: try host.records([netdev])[0], rdmaDevice: rdma)
+            record: try network.records([netdev])[0], rdmaDevice: rdma)
     }
 
     private func entry(_ order: PodNetwork.AttachRequest, _ index: Int32?) -> PodNetwork.RestoreRequest {
@@ -66,12 +66,11 @@ struct SoftwareRDMATests {
                 }
             }
             let (before, nodesBefore) = (try Room.hostText(), try nodes())
-            let host = try HostNetwork()
-            let network = PodNetwork(host: host)
-            let isMoved = try host.movesRDMA()
+            let network = try PodNetwork()
+            let isMoved = try network.movesRDMA()
             // The last of them first.
             let orders = try names.enumerated().reversed().map { number, name in
-                try order(host, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24", name: "net\(number)")
+                try order(network, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24", name: "net\(number)")
             }
             let pod = try NetworkNamespace.make()
             let results = try network.attach(orders, to: pod)
@@ -88,11 +87,10 @@ struct SoftwareRDMATests {
             let before = try Room.hostText()
             #expect(before.contains("link rxe0/1 state ACTIVE physical_state LINK_UP netdev \(names[0])"), "\(before)")
 
-            let host = try HostNetwork()
-            let network = PodNetwork(host: host)
-            let isMoved = try host.movesRDMA()
+            let network = try PodNetwork()
+            let isMoved = try network.movesRDMA()
             let orders = try names.enumerated().map { number, name in
-                try order(host, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24")
+                try order(network, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24")
             }
             var entries: [PodNetwork.RestoreRequest] = []
             do {

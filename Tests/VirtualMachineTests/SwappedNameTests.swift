@@ -20,14 +20,13 @@ extension LiveKernelTests {
         try Room.bringUp(names)
         defer { Room.bringDown(names) }
         let before = try Room.hostText()
-        let host = try HostNetwork()
-        let network = PodNetwork(host: host)
+        let network = try PodNetwork()
         var entries: [PodNetwork.RestoreRequest] = []
         do {
             let pod = try NetworkNamespace.make()
             for (number, name) in names.enumerated() {
                 let plan = InterfacePlan(hostName: name, name: "net\(number)")
-                let order = PodNetwork.AttachRequest(device: name, plan: plan, record: try host.records([name])[0])
+                let order = PodNetwork.AttachRequest(device: name, plan: plan, record: try network.records([name])[0])
                 let result = try network.attach([order], to: pod)[0]
                 var attachment = Attachment(
                     phase: .attached, device: name, podUID: "", sandbox: "", namespacePath: "",

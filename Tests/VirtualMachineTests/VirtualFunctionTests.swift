@@ -30,27 +30,24 @@ extension LiveKernelTests {
 
         // It has started anew with them, and without a link it takes no rate.
         #expect(try eventually(seconds: 30) { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
-        let host = try HostNetwork()
+        let network = try PodNetwork()
         let before = try Room.run("ip link show \(name)")
         var plan = VirtualFunctionPlan(parent: name, number: 0)
         plan.hardwareAddress = HardwareAddress(parsing: "02:00:00:00:00:11")
         plan.vlan = 7
         plan.checksSpoofing = false
         plan.maximalRate = 100
-        let record = try host.record(plan)
-        try host.configure(plan, over: record)
+        let record = try network.record(plan)
+        let pod = try NetworkNamespace.make()
+        var interfacePlan = InterfacePlan(hostName: interface, name: "net0")
+        interfacePlan.hardwareAddress = plan.hardwareAddress
+        var order = PodNetwork.AttachRequest(device: "vf", plan: interfacePlan, record: try network.records([interface])[0])
+        order.virtualFunction = (plan, record)
+        _ = try network.attach([order], to: pod)
         let changed = try Room.run("ip link show \(name)")
         #expect(
             changed.contains("02:00:00:00:00:11") && changed.contains("vlan 7") && changed.contains("spoof checking off")
                 && changed.contains("100Mbps"), "\(changed)")
-
-        let pod = try NetworkNamespace.make()
-        var interfacePlan = InterfacePlan(hostName: interface, name: "net0")
-        interfacePlan.hardwareAddress = plan.hardwareAddress
-        var order = PodNetwork.AttachRequest(device: "vf", plan: interfacePlan, record: try host.records([interface])[0])
-        order.isVirtual = true
-        let network = PodNetwork(host: host)
-        _ = try network.attach([order], to: pod)
         let seen = try ChildProcess.run("/usr/bin/env", ["ip", "link", "show", "net0"], in: pod).output
         #expect(seen.contains("02:00:00:00:00:11"), "\(seen)")
 
@@ -66,10 +63,8 @@ extension LiveKernelTests {
             podName: "net0", host: order.record)
         attachment.virtualFunction = record
         attachment.hardwareAddress = plan.hardwareAddress
-        try host.restore(record)
-        #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
         // This driver tells the physical function of the address that its virtual one took.
-        try host.restore(record)
+        #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
         let after = try Room.run("ip link show \(name)")
         #expect(after == before, "before: \(before) after: \(after)")
         #expect(try Room.snapshot()[function.address]?.netdevs.first?.name == interface)
@@ -96,12 +91,11 @@ extension LiveKernelTests {
         func functions() throws -> [Substring] {
             try Room.run("ip link show \(name)").split(separator: "\n").filter { $0.contains("vf ") }
         }
-        let host = try HostNetwork()
+        let network = try PodNetwork()
         let before = try functions()
         let order = PodNetwork.AttachRequest(
-            device: "pf", plan: InterfacePlan(hostName: name, name: "net0"), record: try host.records([name])[0])
+            device: "pf", plan: InterfacePlan(hostName: name, name: "net0"), record: try network.records([name])[0])
         #expect(order.record?.functions?.count == 2)
-        let network = PodNetwork(host: host)
         let pod = try NetworkNamespace.make()
         let results = try network.attach([order], to: pod)
         for words in ["mac 02:bd:bd:bd:bd:bd", "vlan 9 qos 3", "spoofchk off", "trust on", "state disable"] {

@@ -70,40 +70,18 @@ extension PodInjector {
     private func attachAnew(_ plan: ClaimPlan, _ others: ClaimState, _ place: Place) throws(InjectionError) -> Bool {
         var state = others
         let start = state.attachments.count
-        var orders: [PodNetwork.AttachRequest] = []
-        do throws(PodNetworkError) {
-            orders = try self.orders(plan)
-            guard !orders.isEmpty else { return false }
-            let functions = Dictionary(
-                plan.devices.compactMap { device in device.virtualFunction.map { (device.device, $0) } },
-                uniquingKeysWith: { first, _ in first })
-            for order in orders {
-                var attachment = Attachment(
-                    phase: .moving, device: order.device, podUID: place.sandbox.podUID, sandbox: place.sandbox.id,
-                    namespacePath: place.path, namespace: place.identity, podName: order.plan?.name,
-                    host: order.plan?.child == nil ? order.record : nil)
-                attachment.hardwareAddress = order.plan?.hardwareAddress
-                attachment.rdmaDevice = order.rdmaDevice
-                attachment.vrf = order.plan?.vrf?.name
-                for family in order.plan?.leaseFamilies ?? [] { attachment[family] = .awaited }
-                if let function = functions[order.device] {
-                    try host.check(function, isDeviceOf: order.record)
-                    attachment.virtualFunction = try host.record(function)
-                }
-                state.attachments.append(attachment)
-            }
-        } catch { throw InjectionError("claim \(plan.claim): \(error)") }
-        try write(state)
+        let requests: [PodNetwork.AttachRequest]
+        do throws(PodNetworkError) { requests = try network.requests(for: plan) } catch {
+            throw InjectionError("claim \(plan.claim): \(error)")
+        }
+        guard !requests.isEmpty else { return false }
+        state.attachments += requests.map { attachment($0, place) }
         held[place.identity] = place.namespace
         let results: [PodNetwork.AttachedInterface]
         do throws(PodNetworkError) {
-            for device in plan.devices {
-                guard let function = device.virtualFunction,
-                    let record = state.attachments[start...].first(where: { $0.device == device.device })?.virtualFunction
-                else { continue }
-                try host.configure(function, over: record)
+            results = try network.attach(requests, to: place.namespace) { () throws(PodNetworkError) in
+                do throws(InjectionError) { try write(state) } catch { throw PodNetworkError("*", "record the attachments", error) }
             }
-            results = try network.attach(orders, to: place.namespace)
         } catch {
             // The attempt was rolled back. What that did not bring back is in the state, and is tried again.
             try? detach(&state) { $0.phase == .moving && $0.namespace == place.identity }
@@ -122,27 +100,20 @@ extension PodInjector {
             metadata: [
                 "pod": "\(place.sandbox.pod)", "claim": "\(plan.claim)",
                 "devices":
-                    "\(orders.map { "\($0.record?.name ?? $0.rdmaDevice ?? $0.device) as \($0.plan?.name ?? "it is")" }.joined(separator: ", "))",
+                    "\(requests.map { "\($0.record?.name ?? $0.rdmaDevice ?? $0.device) as \($0.plan?.name ?? "it is")" }.joined(separator: ", "))",
             ])
         return true
     }
 
-    /// What is to be moved, with how it is now.
-    private func orders(_ plan: ClaimPlan) throws(PodNetworkError) -> [PodNetwork.AttachRequest] {
-        let movesRDMA = plan.devices.contains { $0.rdmaDevice != nil } ? try host.movesRDMA() : false
-        let taken = plan.devices.compactMap { $0.interface.flatMap { $0.child == nil ? $0.hostName : nil } }
-        let parents = plan.devices.compactMap { $0.interface.flatMap { $0.child != nil ? $0.hostName : nil } }
-        let records = try host.records(taken) + host.records(parents, isTaken: false)
-        let byName = Dictionary(records.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        try host.checkUse(
-            plan.devices.map { device in (plan: device, record: device.interface.flatMap { byName[$0.hostName] }) }, movesRDMA: movesRDMA)
-        return plan.devices.compactMap { device in
-            let rdma = movesRDMA ? device.rdmaDevice : nil
-            guard device.interface != nil || rdma != nil else { return nil }
-            var order = PodNetwork.AttachRequest(
-                device: device.device, plan: device.interface, record: device.interface.flatMap { byName[$0.hostName] }, rdmaDevice: rdma)
-            order.isVirtual = device.virtualFunction != nil
-            return order
-        }
+    private func attachment(_ request: PodNetwork.AttachRequest, _ place: Place) -> Attachment {
+        var attachment = Attachment(
+            phase: .moving, device: request.device, podUID: place.sandbox.podUID, sandbox: place.sandbox.id, namespacePath: place.path,
+            namespace: place.identity, podName: request.plan?.name, host: request.plan?.child == nil ? request.record : nil)
+        attachment.hardwareAddress = request.plan?.hardwareAddress
+        attachment.rdmaDevice = request.rdmaDevice
+        attachment.vrf = request.plan?.vrf?.name
+        attachment.virtualFunction = request.virtualFunction?.record
+        for family in request.plan?.leaseFamilies ?? [] { attachment[family] = .awaited }
+        return attachment
     }
 }

@@ -30,14 +30,10 @@ extension PodInjector {
         }
         for group in groups {
             let unforgotten = releaseLeases(group.attachments, of: state.claim)
-            // As long as the physical function says which address a virtual one has, some drivers let it take no other; and what it
-            // takes, some tell the physical one.
-            _ = restoreFunctions(group.attachments)
             let namespace = held[group.namespace] ?? group.attachments.first.flatMap(Self.namespace)
             let problems = network.restore(group.attachments.map(PodNetwork.RestoreRequest.init), from: namespace, waits: false)
-            let refusals = restoreFunctions(group.attachments)
             for var attachment in group.attachments {
-                if let problem = problems.first(where: { $0.device == attachment.device })?.error ?? refusals[attachment.device]
+                if let problem = problems.first(where: { $0.device == attachment.device })?.error
                     ?? unforgotten[attachment.device]
                 {
                     if let loss = network.loss(
@@ -101,18 +97,8 @@ extension PodInjector {
     /// At one attempt a second.
     private static let mostFailedReturns = 10
 
-    /// Tells physical functions of their virtual ones what they were told before. Returns what was refused, by device.
-    private func restoreFunctions(_ attachments: [Attachment]) -> [String: PodNetworkError] {
-        var refusals: [String: PodNetworkError] = [:]
-        for attachment in attachments {
-            guard let function = attachment.virtualFunction else { continue }
-            do throws(PodNetworkError) { try host.restore(function) } catch { refusals[attachment.device] = error }
-        }
-        return refusals
-    }
-
     /// Each is readable when what a return waits for has ended: then it is time for ``retryReturns()``.
-    package var searchDescriptors: [Descriptor] { host.searchDescriptors }
+    package var searchDescriptors: [Descriptor] { network.searchDescriptors }
 
     /// True while something has not come back that was to: hardware returns in the kernel's own time when a namespace goes.
     package var isWaitingForReturns: Bool { !returning.isEmpty }

@@ -21,7 +21,6 @@ package final class PodInjector {
     let plans: PlanCache
     let states: StateCache
     let network: PodNetwork
-    let host: HostNetwork
     let log: Logger
     var sandboxes: [String: Sandbox] = [:]
     /// Whether a runtime has told of all sandboxes.
@@ -58,16 +57,15 @@ package final class PodInjector {
     var lost: Set<String> = []
 
     package init(
-        journal: JournalFolder, host: HostNetwork, sysctls: String = "/proc/sys", leases: LeaseClientOptions, log: Logger,
+        journal: JournalFolder, network: PodNetwork, leases: LeaseClientOptions, log: Logger,
         lookUp: @escaping (Sandbox) -> String?
     ) {
         self.lookUp = lookUp
         self.journal = journal
-        self.host = host
+        self.network = network
         self.log = log
         clients = LeaseClients(leases)
         leaseOptions = leases
-        network = PodNetwork(host: host, sysctls: sysctls)
         plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
         states = StateCache(journal) { log.error("state cannot be used", metadata: ["error": "\($0)"]) }
     }
@@ -188,7 +186,7 @@ package final class PodInjector {
         }
         let identity = namespace.identity
         // A pod in the host's network sees what is there.
-        if host.namespace.identity == identity {
+        if network.hostNamespace == identity {
             _ = try attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
             return nil
         }

@@ -11,7 +11,7 @@ extension PodInjector {
     package func recordRDMADevices(of plan: ClaimPlan) throws(InjectionError) {
         guard plan.hasRDMANodes else { return }
         var devices: [SharedRDMADevice]
-        do throws(PodNetworkError) { devices = try host.sharedRDMADevices(of: plan) } catch {
+        do throws(PodNetworkError) { devices = try network.sharedRDMADevices(of: plan) } catch {
             throw InjectionError("claim \(plan.claim): \(error)")
         }
         var state = try readState(plan.claim.uid) ?? ClaimState(claim: plan.claim, attachments: [])

@@ -2,14 +2,14 @@
 
 import CLinux
 import Glibc
-package import JournalModel
-package import Linux
+import JournalModel
+import Linux
 import Netlink
-package import NetworkModel
+import NetworkModel
 
 /// The host's network namespace and sockets into it.
-package final class HostNetwork {
-    package let namespace: NetworkNamespace
+final class HostNetwork {
+    let namespace: NetworkNamespace
     let socket: NetlinkSocket
     let ethtool: Ethtool?
     let drivers: DriverSocket
@@ -20,8 +20,8 @@ package final class HostNetwork {
     /// Where sysfs is mounted.
     let sysfs: String
     /// Addresses of the node and of the API server: the host uses the interfaces that lead to them.
-    package var nodeAddresses: [IPAddress] = []
-    package var apiServers: [IPAddress] = []
+    let nodeAddresses: [IPAddress]
+    let apiServers: [IPAddress]
     /// sysfs as this namespace sees it, which need not be what is mounted; nil where it cannot be had.
     private let ownSysfs: Descriptor?
     /// Made when it is first needed.
@@ -30,11 +30,11 @@ package final class HostNetwork {
     lazy var vlanSearch = upperProbe.map(VLANSearch.init)
 
     /// Each is readable when a search that a restore waits for has ended.
-    package var searchDescriptors: [Descriptor] { vlanSearch?.descriptors ?? [] }
+    var searchDescriptors: [Descriptor] { vlanSearch?.descriptors ?? [] }
 
     /// The namespace of the calling thread is the host's.
-    package init(sysfs: String = "/sys") throws(PodNetworkError) {
-        self.sysfs = sysfs
+    init(sysfs: String, nodeAddresses: [IPAddress], apiServers: [IPAddress]) throws(PodNetworkError) {
+        (self.sysfs, self.nodeAddresses, self.apiServers) = (sysfs, nodeAddresses, apiServers)
         do throws(SystemError) { namespace = try NetworkNamespace.current() } catch {
             throw PodNetworkError("*", "open the host's network namespace", error)
         }
@@ -59,7 +59,7 @@ package final class HostNetwork {
     }
 
     /// Whether RDMA devices have to be moved for a pod to see them.
-    package func movesRDMA() throws(PodNetworkError) -> Bool {
+    func movesRDMA() throws(PodNetworkError) -> Bool {
         guard let rdma else { return false }
         return try Self.step("*", "ask how namespaces share RDMA devices") { () throws(NetlinkError) in try rdma.sharing() == .exclusive }
     }
@@ -67,7 +67,7 @@ package final class HostNetwork {
     /// Reads interfaces as they are, before anything touches them.
     ///
     /// - Parameter isTaken: whether they are to go, rather than to be stacked on.
-    package func records(_ names: [String], isTaken: Bool = true) throws(PodNetworkError) -> [HostRecord] {
+    func records(_ names: [String], isTaken: Bool = true) throws(PodNetworkError) -> [HostRecord] {
         guard !names.isEmpty else { return [] }
         let messages = try Self.step(names[0], "look at it on the host") { () throws(NetlinkError) in
             try socket.get(all: names.map(NetlinkRequest.link), absent: [ENODEV])

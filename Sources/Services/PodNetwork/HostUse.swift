@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
+import JournalModel
 import Netlink
 import NetworkModel
 
@@ -13,7 +13,7 @@ extension HostNetwork {
     ///   - devices: with the records of their interfaces.
     ///   - movesRDMA: whether RDMA devices are taken, too.
     /// - Throws: naming what is another one by now, or what the host uses.
-    package func checkUse(_ devices: [(plan: DevicePlan, record: HostRecord?)], movesRDMA: Bool) throws(PodNetworkError) {
+    func checkUse(_ devices: [(plan: DevicePlan, record: HostRecord?)], movesRDMA: Bool) throws(PodNetworkError) {
         /// Interfaces that are not taken themselves, and must not be in use either.
         var others: [(label: String, name: String)] = []
         let parts = DeviceParts(sysfs: sysfs)

@@ -18,12 +18,26 @@ package struct PodNetwork {
     /// Where the files of sysctl(8) are, which act on the namespace of the thread that writes them.
     let sysctls: String
 
-    package init(host: HostNetwork, sysctls: String = "/proc/sys") {
-        self.host = host
+    /// The namespace of the calling thread is the host's.
+    ///
+    /// - Parameters:
+    ///   - sysfs: the path where sysfs is mounted.
+    ///   - nodeAddresses: addresses of the node: the host uses the interfaces that lead to them.
+    ///   - apiServers: addresses of the API server, likewise.
+    package init(
+        sysfs: String = "/sys", sysctls: String = "/proc/sys", nodeAddresses: [IPAddress] = [], apiServers: [IPAddress] = []
+    ) throws(PodNetworkError) {
+        host = try HostNetwork(sysfs: sysfs, nodeAddresses: nodeAddresses, apiServers: apiServers)
         self.sysctls = sysctls
     }
 
-    /// A device to attach: how it is to be, and how it was.
+    /// The identity of the host's network namespace.
+    package var hostNamespace: FileIdentity { host.namespace.identity }
+
+    /// Each is readable when a search that a restore waits for has ended.
+    package var searchDescriptors: [Descriptor] { host.searchDescriptors }
+
+    /// A device to attach: its plan, and its record on the host.
     package struct AttachRequest: Sendable {
         package var device: String
         package var plan: InterfacePlan?
@@ -31,8 +45,8 @@ package struct PodNetwork {
         package var record: HostRecord?
         /// Set only where RDMA devices have to be moved.
         package var rdmaDevice: String?
-        /// A virtual function whose physical one is told something of it.
-        package var isVirtual = false
+        /// The settings of a virtual function that its physical one sets, planned and recorded.
+        package var virtualFunction: (plan: VirtualFunctionPlan, record: VirtualFunctionRecord)?
 
         package init(device: String, plan: InterfacePlan?, record: HostRecord?, rdmaDevice: String? = nil) {
             self.device = device
@@ -62,9 +76,18 @@ package struct PodNetwork {
     /// The order is the one the kernel needs: RDMA devices, which hear of what happens to their interfaces; all interfaces,
     /// each moved and renamed in one message while down; then what needs them down, addresses, up, routes on the link, routes
     /// behind a gateway, rules, neighbours.
-    package func attach(_ orders: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) -> [AttachedInterface] {
+    ///
+    /// - Parameter record: writes the requests down. It is called once, before anything is changed, and nothing is changed if it throws.
+    /// - Returns: one for each request.
+    package func attach(
+        _ orders: [AttachRequest], to namespace: NetworkNamespace, record: () throws(PodNetworkError) -> Void
+    ) throws(PodNetworkError) -> [AttachedInterface] {
         guard !orders.isEmpty else { return [] }
+        try record()
         do throws(PodNetworkError) {
+            for order in orders {
+                if let function = order.virtualFunction { try host.configure(function.plan, over: function.record) }
+            }
             try moveRDMADevices(orders, to: namespace)
             try moveInterfaces(orders, to: namespace)
             let results = try inside(namespace) { (pod) throws(PodNetworkError) in

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
+import JournalModel
 import Linux
-package import Netlink
+import Netlink
 
 /// Who still has an RDMA device open: with its contexts a process goes on sending and receiving with the addresses of the next pod, also
 /// when the interface has left.
@@ -13,12 +13,12 @@ extension HostNetwork {
     func holders(ofRDMADevice name: String, besides known: [UInt32]) throws(PodNetworkError) -> PodNetworkError? {
         let contexts = try contexts(ofRDMADevice: name).filter { !known.contains($0.number) }
         guard !contexts.isEmpty else { return nil }
-        return PodNetworkError(name, "look who has it open", Self.describe(contexts) { Self.command(of: $0) })
+        return PodNetworkError(name, "look who has it open", contexts.holders { Self.command(of: $0) })
     }
 
     /// The RDMA devices whose nodes a plan gives to containers, with the contexts that are open on them. None where devices move into
     /// pods: with a move the kernel ends all contexts.
-    package func sharedRDMADevices(of plan: ClaimPlan) throws(PodNetworkError) -> [SharedRDMADevice] {
+    func sharedRDMADevices(of plan: ClaimPlan) throws(PodNetworkError) -> [SharedRDMADevice] {
         guard rdma != nil, try !movesRDMA() else { return [] }
         var shared: [SharedRDMADevice] = []
         for device in plan.devices {
@@ -41,16 +41,21 @@ extension HostNetwork {
         }
     }
 
-    package static func describe(_ contexts: [RDMAContext], command: (UInt32) -> String?) -> String {
-        let known = Set(contexts.compactMap(\.process)).sorted()
-        var holders = known.prefix(8).map { "process \($0)" + (command($0).map { " (\($0))" } ?? "") }
-        if known.count > 8 { holders.append("\(known.count - 8) more") }
-        let others = contexts.count { $0.process == nil }
-        if others > 0 { holders.append("\(others) contexts of processes that nearside-nri cannot see") }
-        return "\(holders.joined(separator: ", ")); it returns when they have closed it"
-    }
-
     private static func command(of process: UInt32) -> String? {
         (try? Files.readText("/proc/\(process)/comm"))?.split(separator: "\n").first.map(String.init)
+    }
+}
+
+extension [RDMAContext] {
+    /// The holders of open contexts in words.
+    ///
+    /// - Parameter command: the name of a process.
+    package func holders(command: (UInt32) -> String?) -> String {
+        let known = Set(compactMap(\.process)).sorted()
+        var holders = known.prefix(8).map { "process \($0)" + (command($0).map { " (\($0))" } ?? "") }
+        if known.count > 8 { holders.append("\(known.count - 8) more") }
+        let others = count { $0.process == nil }
+        if others > 0 { holders.append("\(others) contexts of processes that nearside-nri cannot see") }
+        return "\(holders.joined(separator: ", ")); it returns when they have closed it"
     }
 }

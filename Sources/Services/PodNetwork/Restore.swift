@@ -23,8 +23,8 @@ extension PodNetwork {
         /// Contexts of it that the host had open before.
         package var rdmaContexts: [UInt32] = []
         package var vrf: String?
-        /// A virtual function whose physical one was told of an address for it: some drivers take that for their permanent one.
-        package var isVirtual: Bool
+        /// The settings of a virtual function that its physical one sets, recorded before the pod.
+        package var virtualFunction: VirtualFunctionRecord?
 
         package init(_ attachment: Attachment) {
             device = attachment.device
@@ -36,7 +36,7 @@ extension PodNetwork {
             sharedRDMADevice = attachment.sharedRDMADevice
             rdmaContexts = attachment.rdmaContexts ?? []
             vrf = attachment.vrf
-            isVirtual = attachment.virtualFunction != nil
+            virtualFunction = attachment.virtualFunction
         }
 
         init(_ order: AttachRequest) {
@@ -46,10 +46,12 @@ extension PodNetwork {
             hardwareAddress = order.plan?.hardwareAddress
             rdmaDevice = order.rdmaDevice
             vrf = order.plan?.vrf?.name
-            isVirtual = order.isVirtual
+            virtualFunction = order.virtualFunction?.record
         }
 
         var label: String { record?.name ?? podName ?? rdmaDevice ?? device }
+        /// Some drivers take an address that the physical function has set for the permanent one.
+        var isVirtual: Bool { virtualFunction != nil }
 
         /// The interface among those of the pod, by its number, whatever the pod did to names and addresses. A pod can give the number
         /// of an interface that it has moved on to another one: hardware is known by its device, and others are looked at again on the
@@ -94,6 +96,29 @@ extension PodNetwork {
     /// - Parameter waits: false to have errors that are pending (``PodNetworkError/isPending``) rather than to wait for long.
     /// - Returns: what did not come back, by device.
     package func restore(_ returns: [RestoreRequest], from namespace: NetworkNamespace?, waits: Bool = true) -> [(
+        device: String, error: PodNetworkError
+    )] {
+        // As long as the physical function says which address a virtual one has, some drivers let it take no other; and what it
+        // takes, some tell the physical one.
+        _ = restoreFunctions(returns)
+        var problems = restoreDevices(returns, from: namespace, waits: waits)
+        for (device, error) in restoreFunctions(returns) where !problems.contains(where: { $0.device == device }) {
+            problems.append((device, error))
+        }
+        return problems
+    }
+
+    /// Restores the settings of virtual functions by their physical ones. Returns the refusals, by device.
+    private func restoreFunctions(_ returns: [RestoreRequest]) -> [(device: String, error: PodNetworkError)] {
+        var refusals: [(device: String, error: PodNetworkError)] = []
+        for entry in returns {
+            guard let function = entry.virtualFunction else { continue }
+            do throws(PodNetworkError) { try host.restore(function) } catch { refusals.append((entry.device, error)) }
+        }
+        return refusals
+    }
+
+    private func restoreDevices(_ returns: [RestoreRequest], from namespace: NetworkNamespace?, waits: Bool) -> [(
         device: String, error: PodNetworkError
     )] {
         var returns = returns

@@ -10,7 +10,7 @@ extension HostNetwork {
     /// Checks that a virtual function is the device of an interface: a plan sets up no function of another pod.
     ///
     /// - Parameter record: the interface as the kernel describes it; nil for a device without one.
-    package func check(_ plan: VirtualFunctionPlan, isDeviceOf record: HostRecord?) throws(PodNetworkError) {
+    func check(_ plan: VirtualFunctionPlan, isDeviceOf record: HostRecord?) throws(PodNetworkError) {
         let step = "set up virtual function \(plan.number)"
         guard let record else { throw PodNetworkError(plan.parent, step, "the device has no interface by which it can be identified") }
         // Kernels before 5.14 do not say which device an interface has.
@@ -21,7 +21,7 @@ extension HostNetwork {
     }
 
     /// A virtual function as its physical one has it now, before that is told anything of it.
-    package func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
+    func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
         let (_, functions) = try virtualFunctions(of: plan.parent)
         guard var settings = functions.first(where: { $0.number == plan.number }) else {
             throw PodNetworkError(plan.parent, "find virtual function \(plan.number)", "the driver does not tell of it")
@@ -32,7 +32,7 @@ extension HostNetwork {
     }
 
     /// Tells the physical function what the plan says.
-    package func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
+    func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
         let index = try virtualFunctions(of: plan.parent).link.index
         let now = record.settings
         var rate: (low: UInt32, high: UInt32)?
@@ -47,7 +47,7 @@ extension HostNetwork {
     }
 
     /// Makes it what it was, in what differs.
-    package func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
+    func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
         let (link, functions) = try virtualFunctions(of: record.parent)
         guard let now = functions.first(where: { $0.number == record.number }) else {
             throw PodNetworkError(record.parent, "find virtual function \(record.number)", "it is gone")

@@ -89,11 +89,10 @@ package final class InjectorDaemon {
         journal = JournalFolder(options.journal, states: options.states, for: .injector)
         try journal.make()
         let node = journal.nodeSocket
-        let host = try HostNetwork(sysfs: options.sysfs)
-        (host.nodeAddresses, host.apiServers) = (options.nodeAddresses, options.apiServers)
+        let network = try PodNetwork(
+            sysfs: options.sysfs, sysctls: options.sysctls, nodeAddresses: options.nodeAddresses, apiServers: options.apiServers)
         injector = PodInjector(
-            journal: journal, host: host, sysctls: options.sysctls, leases: options.leases,
-            log: log
+            journal: journal, network: network, leases: options.leases, log: log
         ) { sandbox in Self.lookUp(sandbox, node) }
         specs = SpecPublisher(
             SpecPlanner(

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import JournalModel
+import NetworkModel
+
+extension PodNetwork {
+    /// Makes the requests of a plan: reads the devices on the host, and checks that the pod may have them. Changes nothing.
+    ///
+    /// - Returns: the devices that have something to move, in the order of the plan.
+    package func requests(for plan: ClaimPlan) throws(PodNetworkError) -> [AttachRequest] {
+        let movesRDMA = plan.devices.contains { $0.rdmaDevice != nil } ? try host.movesRDMA() : false
+        let taken = plan.devices.compactMap { $0.interface.flatMap { $0.child == nil ? $0.hostName : nil } }
+        let parents = plan.devices.compactMap { $0.interface.flatMap { $0.child != nil ? $0.hostName : nil } }
+        let records = try host.records(taken) + host.records(parents, isTaken: false)
+        let byName = Dictionary(records.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        try host.checkUse(
+            plan.devices.map { device in (plan: device, record: device.interface.flatMap { byName[$0.hostName] }) }, movesRDMA: movesRDMA)
+        var requests: [AttachRequest] = []
+        for device in plan.devices {
+            let rdma = movesRDMA ? device.rdmaDevice : nil
+            guard device.interface != nil || rdma != nil else { continue }
+            var request = AttachRequest(
+                device: device.device, plan: device.interface, record: device.interface.flatMap { byName[$0.hostName] }, rdmaDevice: rdma)
+            if let function = device.virtualFunction {
+                try host.check(function, isDeviceOf: request.record)
+                request.virtualFunction = (function, try host.record(function))
+            }
+            requests.append(request)
+        }
+        return requests
+    }
+
+    /// Reads interfaces of the host.
+    ///
+    /// - Parameter isTaken: true when they are to go, rather than to be stacked on.
+    package func records(_ names: [String], isTaken: Bool = true) throws(PodNetworkError) -> [HostRecord] {
+        try host.records(names, isTaken: isTaken)
+    }
+
+    /// Reads the settings of a virtual function that its physical one sets.
+    package func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord { try host.record(plan) }
+
+    /// True when RDMA devices have to be moved for a pod to see them.
+    package func movesRDMA() throws(PodNetworkError) -> Bool { try host.movesRDMA() }
+
+    /// The RDMA devices whose nodes a plan gives to containers, with the contexts that are open on them. None where devices move into
+    /// pods: with a move the kernel ends all contexts.
+    package func sharedRDMADevices(of plan: ClaimPlan) throws(PodNetworkError) -> [SharedRDMADevice] {
+        try host.sharedRDMADevices(of: plan)
+    }
+}
