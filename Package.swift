@@ -19,11 +19,12 @@ let strict: [SwiftSetting] = [
 let generated: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 /// Programs carry the Swift runtime inside, so that one file is one installation. Only the link step
-/// differs from that of the tests: everything is compiled once. Identical code is folded, and no program
-/// exports symbols.
+/// differs from that of the tests: everything is compiled once. Identical code is folded, no program exports
+/// symbols, and relocations are packed (glibc 2.36 or newer reads them).
 let runtimeInside: [LinkerSetting] = [
     .unsafeFlags([
         "-static-stdlib", "-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic",
+        "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
     ])
 ]
 
@@ -42,15 +43,13 @@ let selfContained: [LinkerSetting] =
 
 // MARK: - Packages
 
-let dependencies: [Package.Dependency] = [
+let productDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
     // Two digests. It is linked anyway: grpc-swift-nio-transport needs swift-certificates, and that needs it.
     .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6"),
-    // For the tests of the manifests: no program reads YAML.
-    .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2"),
     // Without its default traits: they would bring in all of Foundation.
     .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: []),
     .package(url: "https://github.com/grpc/grpc-swift-2.git", exact: "2.4.3"),
@@ -77,6 +76,9 @@ let dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-service-context.git", exact: "1.5.1"),
     .package(url: "https://github.com/apple/swift-system.git", exact: "1.8.1"),
 ]
+
+/// For the tests of the manifests: no program reads YAML.
+let testingDependencies: [Package.Dependency] = [.package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2")]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -142,7 +144,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
     .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
-let targets: [Target] = [
+let productTargets: [Target] = [
     // Model
     // IP and hardware addresses; links, routes, rules and neighbours as values.
     model("NetworkModel"),
@@ -237,8 +239,9 @@ let targets: [Target] = [
         ]),
     program("nearside-nri", ["Attachment", "Linux", "NetworkModel", argumentParser, logging]),
     program("nearside-gate", ["ControlProtocol", "Linux"], standalone),
+]
 
-    // Testing
+let testingTargets: [Target] = [
     // A client of gRPC through libgrpc, which is not our implementation: the kubelet in the tests.
     testing("CGRPC", [], strict, [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
     testing("NRIMessages", [protobuf], generated),
@@ -309,4 +312,11 @@ let fuzzer: [Target] =
             [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
     ]
 
-let package = Package(name: "nearside", dependencies: dependencies, targets: targets + fuzzer)
+// MARK: - The package: with NEARSIDE_PRODUCT in the environment (hack/build sets it) the four programs alone, which need neither
+// libgrpc nor Yams
+
+let isProductAlone = Context.environment["NEARSIDE_PRODUCT"] != nil
+
+let package = Package(
+    name: "nearside", dependencies: productDependencies + (isProductAlone ? [] : testingDependencies),
+    targets: productTargets + (isProductAlone ? [] : testingTargets + fuzzer))
