@@ -208,7 +208,7 @@ struct DaemonTests {
         #expect(try ask("hello\n") == "error \"hello\" is no request; known are status, publish, release and admit\n")
         #expect(try ask(String(repeating: "x", count: 400)) == "error the request is longer than 256 bytes\n")
         #expect(try ask("admit ../../etc\n").hasPrefix("error "))
-        #expect(try ask("admit nobody\n") == "error claim nobody is not prepared on this node\n")
+        #expect(try ask("admit nobody\n") == "error claim nobody: not prepared on this node\n")
         #expect(try ask("release nobody\n") == "ok\n")
         // One that says nothing does not keep others waiting.
         let silent = try UnixSocket.connect(path)

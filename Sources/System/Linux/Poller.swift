@@ -18,7 +18,12 @@ package enum Poller {
         return entries.indices.filter { entries[$0].revents != 0 }
     }
 
-    /// Milliseconds on a clock that never jumps.
+    /// Waits until the deadline at most; without one, until a descriptor can be read.
+    package static func readable(_ descriptors: [Descriptor], until deadline: Deadline?) throws(SystemError) -> [Int] {
+        try readable(descriptors, milliseconds: deadline?.remaining.milliseconds ?? -1)
+    }
+
+    /// Milliseconds on a clock that never jumps, for what counts in them, such as the times of leases; see also ``Deadline``.
     package static func now() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

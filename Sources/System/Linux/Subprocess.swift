@@ -81,12 +81,10 @@ package final class Subprocess {
         isReaped = true
     }
 
-    /// Lets programs that were asked to end do so until the deadline, all of them together; whoever still runs then is killed.
-    ///
-    /// - Parameter deadline: in milliseconds of ``Poller/now()``.
-    package static func stop(_ all: [Subprocess], deadline: Int) {
-        while case let left = all.filter({ !$0.hasEnded }), !left.isEmpty, case let time = deadline - Poller.now(), time > 0 {
-            _ = try? Poller.readable(left.map(\.end), milliseconds: time)
+    /// Lets programs that were asked to end do so until the deadline, all of them together, and kills those that still run then.
+    package static func stop(_ all: [Subprocess], deadline: Deadline) {
+        while case let left = all.filter({ !$0.hasEnded }), !left.isEmpty, !deadline.hasPassed {
+            _ = try? Poller.readable(left.map(\.end), until: deadline)
         }
         for process in all { process.stop() }
     }

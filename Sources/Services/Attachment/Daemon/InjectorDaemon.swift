@@ -54,7 +54,7 @@ package final class InjectorDaemon {
     private let options: Options
     private let log: Logger
     private let journal: JournalFolder
-    private let injector: PodInjector
+    private let attachments: AttachmentService
     private let specs: SpecPublisher
     private let termination: Descriptor
     private let lock: Descriptor
@@ -91,9 +91,9 @@ package final class InjectorDaemon {
         let node = journal.nodeSocket
         let network = try PodNetwork(
             sysfs: options.sysfs, sysctls: options.sysctls, nodeAddresses: options.nodeAddresses, apiServers: options.apiServers)
-        injector = PodInjector(
-            journal: journal, network: network, leases: options.leases, log: log
-        ) { sandbox in Self.lookUp(sandbox, node) }
+        attachments = AttachmentService(journal, network: network, leases: options.leases, log: log) { sandbox in
+            Self.lookUp(sandbox, node)
+        }
         specs = SpecPublisher(
             SpecPlanner(
                 driver: options.driver, gate: options.gate, socket: journal.socket, workloads: journal.workloadCopies),
@@ -116,8 +116,10 @@ package final class InjectorDaemon {
         let (count, errors) = try journal.takeOver()
         for error in errors { log.error("a file of an older release cannot be taken over", metadata: ["error": "\(error)"]) }
         if count > 0 { log.notice("files of an older release taken over", metadata: ["count": "\(count)"]) }
-        injector.resume()
-        for failure in specs.restore(injector.allPlans, unreadable: injector.lostClaims.union(journal.planUIDs())) {
+        attachments.resume()
+        for failure in specs.restore(
+            attachments.journal.plans, unreadable: attachments.journal.lostClaims.union(journal.planUIDs()))
+        {
             log.error("CDI specification cannot be restored", metadata: ["error": "\(failure)"])
         }
         if !options.functionRules.isEmpty {
@@ -134,14 +136,16 @@ package final class InjectorDaemon {
         while true {
             connectIfDue()
             watchForReturns()
-            let due = [injector.tendLeases(), injector.settleAgain()].compactMap { $0 }
+            let due = [attachments.leases.update(), attachments.latePods.retry()].compactMap(\.self).map {
+                Poller.now() + $0.remaining.milliseconds
+            }
             serveWaiting()
-            functions?.keeper.keep(inUse: injector.devicesInUse, isNews: areDevicesNews)
+            functions?.keeper.keep(inUse: attachments.devicesInUse, isNews: areDevicesNews)
             areDevicesNews = false
             let listening = clients.count < Self.maximalClients && Poller.now() >= nextAccept ? [listener] : []
-            let searches = injector.searchDescriptors
+            let searches = attachments.detacher.searchDescriptors
             let waiting =
-                [termination] + listening + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + injector.leaseDescriptors
+                [termination] + listening + (runtime.map { [$0.socket] } ?? []) + clients.map(\.socket) + attachments.leases.descriptors
                 + searches + (returns.map { [$0.descriptor] } ?? []) + (arrivals.map { [$0.descriptor] } ?? [])
                 + (functions.map { [$0.events.descriptor] + ($0.keeper.descriptor.map { [$0] } ?? []) } ?? [])
             var timeout = options.runtimeSocket != nil && runtime == nil ? max(0, nextAttempt - Poller.now()) : -1
@@ -163,7 +167,7 @@ package final class InjectorDaemon {
             if let functions, ready.contains(functions.events.descriptor.raw) { areDevicesNews = functions.events.drain { _ in true } }
             if let arrivals, ready.contains(arrivals.descriptor.raw) { hear(arrivals) }
             let isNews = returns.map { $0.drain { _ in true } || ready.isEmpty } ?? false
-            if isNews || searches.contains(where: { ready.contains($0.raw) }) { injector.retryReturns() }
+            if isNews || searches.contains(where: { ready.contains($0.raw) }) { attachments.detacher.retry() }
         }
         log.notice("stopping; running pods keep their devices")
     }
@@ -194,7 +198,7 @@ package final class InjectorDaemon {
 
     /// Hardware comes back from a pod's namespace that is gone in the kernel's own time: it says when.
     private func watchForReturns() {
-        guard injector.isWaitingForReturns else {
+        guard attachments.detacher.isPending else {
             returns = nil
             return
         }
@@ -204,7 +208,7 @@ package final class InjectorDaemon {
             return
         }
         // What came before we listened.
-        injector.retryReturns()
+        attachments.detacher.retry()
     }
 
     private func backOff() {
@@ -231,7 +235,7 @@ package final class InjectorDaemon {
         } catch {
             log.warning("the connection to the runtime ended; connecting again", metadata: ["error": "\(error)"])
             runtime = nil
-            injector.forgetSandboxes()
+            attachments.disconnect()
             backOff()
         }
     }
@@ -242,13 +246,13 @@ package final class InjectorDaemon {
             if timeout > 0 { connection.setRequestTimeout(timeout) }
             log.info("configured", metadata: ["runtime": "\(name) \(version)", "timeout_ms": "\(connection.requestTimeout)"])
         case .synchronize(let pods, let running):
-            injector.synchronize(pods.map(Sandbox.init), running: running, deadline: connection.deadline)
+            attachments.synchronize(pods.map(Sandbox.init), running: running, deadline: connection.deadline)
         case .runPodSandbox(let pod):
-            injector.run(Sandbox(pod), deadline: connection.deadline)
+            attachments.run(Sandbox(pod), deadline: connection.deadline)
         case .stopPodSandbox(let pod), .removePodSandbox(let pod):
-            injector.stop(Sandbox(pod))
+            attachments.stop(Sandbox(pod))
         case .createContainer(let pod, let container):
-            do throws(InjectionError) { return try answer(try injector.admit(Sandbox(pod))) } catch {
+            do throws(AttachmentError) { return try answer(try attachments.admit(Sandbox(pod))) } catch {
                 log.error("container held back", metadata: ["container": "\(container)", "error": "\(error)"])
                 return .failure("nearside: \(error)")
             }
@@ -258,13 +262,13 @@ package final class InjectorDaemon {
 
     /// What takes its own time is waited for by the container's gate, while the runtime goes on with other pods. Without a gate the
     /// container is refused, and the kubelet tries again.
-    private func answer(_ waiting: [PodInjector.Waiting]) throws(InjectionError) -> PluginAnswer {
+    private func answer(_ waiting: [AwaitedClaim]) throws(AttachmentError) -> PluginAnswer {
         guard let first = waiting.first else { return .success }
-        guard let gate = options.gate else { throw InjectionError(first.description) }
+        guard let gate = options.gate else { throw first.error }
         return .hooks(
             waiting.map {
                 CreateRuntimeHook(
-                    path: gate, arguments: GateHook.arguments(claim: $0.claim, socket: journal.socket), seconds: GateHook.seconds)
+                    path: gate, arguments: GateHook.arguments(claim: $0.claim.uid, socket: journal.socket), seconds: GateHook.seconds)
             })
     }
 
@@ -296,7 +300,7 @@ package final class InjectorDaemon {
             client.isRelease = true
             release(client, claim)
         case .success(.publish(let claim)):
-            client.answer(reply { () throws(InjectionError) in try publish(claim) })
+            client.answer(reply { () throws(AttachmentError) in try publish(claim) })
         case .success(.admit(let claim)):
             client.claim = claim
             admit(client, claim)
@@ -304,11 +308,13 @@ package final class InjectorDaemon {
     }
 
     private func release(_ client: RequestClient, _ claim: String) {
-        do throws(InjectionError) {
-            try injector.release(claim: claim)
+        do throws(AttachmentError) {
+            try attachments.release(claim: claim)
             // It may have been prepared again, by the time that this request is served.
-            if (try? injector.preparedPlan(claim)) == nil {
-                do throws(SystemError) { try specs.withdraw(claim) } catch { throw InjectionError("\(error)") }
+            if (try? attachments.journal.preparedPlan(claim)) == nil {
+                do throws(SystemError) { try specs.withdraw(claim) } catch {
+                    throw AttachmentError(.specification, "claim \(claim)", step: "withdraw its CDI specification", error)
+                }
             }
             client.answer(.ok)
         } catch {
@@ -321,22 +327,24 @@ package final class InjectorDaemon {
     /// How long a release is held for what takes its own time: less than nearside-node waits.
     private static let releaseTimeout = 20_000
 
-    private func publish(_ claim: String) throws(InjectionError) {
-        let plan = try injector.preparedPlan(claim)
-        try injector.recordRDMADevices(of: plan)
-        do throws(SpecRefusal) { try specs.publish(plan) } catch { throw InjectionError("claim \(plan.claim): \(error)") }
+    private func publish(_ claim: String) throws(AttachmentError) {
+        let plan = try attachments.journal.preparedPlan(claim)
+        try attachments.prepare(plan)
+        do throws(SpecRefusal) { try specs.publish(plan) } catch {
+            throw AttachmentError(.specification, "claim \(plan.claim)", error)
+        }
     }
 
     private func admit(_ client: RequestClient, _ claim: String) {
-        do throws(InjectionError) {
+        do throws(AttachmentError) {
             var namespace: NetworkNamespace?
             if let descriptor = client.descriptor {
                 do throws(SystemError) { namespace = try NetworkNamespace(descriptor) } catch {
-                    throw InjectionError("the descriptor passed along is no network namespace: \(error)")
+                    throw AttachmentError(.noNamespace, "claim \(claim)", "the descriptor passed along is no network namespace: \(error)")
                 }
             }
-            guard let waiting = try injector.admit(claim: claim, namespace: namespace) else { return client.answer(.ok) }
-            guard client.wait(milliseconds: Self.gateTimeout) else { throw InjectionError(waiting.description) }
+            guard let waiting = try attachments.admit(claim: claim, namespace: namespace) else { return client.answer(.ok) }
+            guard client.wait(milliseconds: Self.gateTimeout) else { throw waiting.error }
         } catch {
             log.error("request refused", metadata: ["error": "\(error)"])
             client.answer(.refused("\(error)"))
@@ -359,10 +367,9 @@ package final class InjectorDaemon {
     private static let lookUpTimeout = 1200
 
     private static func lookUp(_ sandbox: Sandbox, _ socket: String) -> String? {
-        let words = sandbox.pod.split(separator: "/", maxSplits: 1).map(String.init)
-        guard words.count == 2 else { return "the runtime gives it no name" }
+        guard let pod = sandbox.podName else { return "the runtime gives it no name" }
         do throws(ControlUnreachable) {
-            let request = NodeRequest.pod(namespace: words[0], name: words[1], uid: sandbox.podUID)
+            let request = NodeRequest.pod(namespace: pod.namespace, name: pod.name, uid: sandbox.podUID)
             switch try ControlClient.ask(request, socket: socket, milliseconds: lookUpTimeout) {
             case .ok, .supports: return nil
             case .refused(let why): return why
@@ -370,20 +377,13 @@ package final class InjectorDaemon {
         } catch { return "\(error)" }
     }
 
-    private func reply(_ body: () throws(InjectionError) -> Void) -> ControlReply {
-        do throws(InjectionError) {
+    private func reply(_ body: () throws(AttachmentError) -> Void) -> ControlReply {
+        do throws(AttachmentError) {
             try body()
             return .ok
         } catch {
             log.error("request refused", metadata: ["error": "\(error)"])
             return .refused("\(error)")
         }
-    }
-}
-
-extension Sandbox {
-    init(_ pod: PodSandbox) {
-        self.init(id: pod.id, podUID: pod.uid, pod: "\(pod.namespace)/\(pod.name)", namespacePath: pod.networkNamespace)
-        isStatic = ["file", "http"].contains(pod.configSource)
     }
 }

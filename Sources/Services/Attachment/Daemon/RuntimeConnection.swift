@@ -23,7 +23,7 @@ final class RuntimeConnection {
     }
 
     /// When the answer to a call that just came has to be on its way: some of the time is the runtime's.
-    var deadline: Int { Poller.now() + requestTimeout * 3 / 4 }
+    var deadline: Deadline { .after(.milliseconds(requestTimeout * 3 / 4)) }
 
     func send(_ bytes: [UInt8]) throws(SystemError) { try UnixSocket.send(bytes, to: socket) }
 

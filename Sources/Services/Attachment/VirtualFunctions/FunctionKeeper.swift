@@ -82,10 +82,3 @@ package final class FunctionKeeper {
         }
     }
 }
-
-extension PodInjector {
-    /// Names of devices that claims have.
-    package var devicesInUse: Set<String> {
-        Set(plans.all().flatMap(\.devices).map(\.device) + states.all.flatMap(\.attachments).map(\.device))
-    }
-}

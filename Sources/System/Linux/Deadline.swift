@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A point in time until which something may take, on a clock that never jumps and goes on while the machine is suspended
+/// (CLOCK_BOOTTIME).
+package struct Deadline: Hashable, Comparable, Sendable {
+    package let instant: ContinuousClock.Instant
+
+    package init(_ instant: ContinuousClock.Instant) { self.instant = instant }
+
+    /// The deadline that passes at this moment.
+    package static var now: Deadline { Deadline(.now) }
+
+    /// The deadline that passes after the duration.
+    package static func after(_ duration: Duration) -> Deadline { Deadline(.now + duration) }
+
+    package var hasPassed: Bool { instant <= .now }
+
+    /// The time that is left; never negative.
+    package var remaining: Duration { max(.zero, ContinuousClock.now.duration(to: instant)) }
+
+    package static func < (left: Deadline, right: Deadline) -> Bool { left.instant < right.instant }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded up, as poll(2) counts: a wait that is rounded down would end before its deadline.
+    package var milliseconds: Int {
+        let (seconds, attoseconds) = components
+        let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1000)
+        return isTooLong ? .max : Int(whole) + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+    }
+}
