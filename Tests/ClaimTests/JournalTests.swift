@@ -75,8 +75,8 @@ struct JournalTests {
         try Files.write(scratch("journal/plans/u-2.json"), content)
         let (plans, damaged) = journal.plans()
         #expect(plans == [Self.plan])
-        #expect(damaged.count == 1)
-        #expect(damaged.first?.description.contains("is damaged and was set aside as") == true)
+        #expect(damaged.map(\.code) == [.damaged])
+        #expect(damaged.first?.remedy == "the damaged file was set aside as \(scratch("journal/plans/u-2.json.damaged"))")
         #expect(journal.plans().damaged.isEmpty)
         #expect(try Files.readText(scratch("journal/plans/u-2.json.damaged")) == content)
     }
@@ -114,7 +114,7 @@ struct JournalTests {
         var told: [JournalError] = []
         let cache = PlanCache(injector, room: 2 * size) { told.append($0) }
         #expect(cache.lostClaims() == ["u-3"] && Set(cache.all()) == Set(plans.prefix(2)))
-        #expect(told.map(\.file) == [scratch("journal/plans/u-3.json")])
+        #expect(told.map(\.object) == [scratch("journal/plans/u-3.json")] && told.map(\.code) == [.noRoom])
         try journal.removePlan("u-1")
         #expect(cache.lostClaims().isEmpty && Set(cache.all()) == Set(plans.suffix(2)))
     }
@@ -127,8 +127,9 @@ struct JournalTests {
         try Files.write(scratch("states/states/u-1.json"), "{")
         try Files.write(scratch("states/late/p.json"), "{")
         #expect(journal.states().states.count == 1 && journal.latePods().damaged.count == 1)
-        #expect(throws: JournalError.self) { try journal.write(ClaimState(claim: Self.plan.claim, attachments: [])) }
-        #expect(throws: JournalError.self) { try injector.write(Self.plan) }
+        let state = #expect(throws: JournalError.self) { try journal.write(ClaimState(claim: Self.plan.claim, attachments: [])) }
+        let plan = #expect(throws: JournalError.self) { try injector.write(Self.plan) }
+        #expect(state?.code == .otherWriter && plan?.code == .otherWriter)
         #expect(try Files.readText(scratch("states/states/u-1.json")) == "{" && Files.readText(scratch("states/late/p.json")) == "{")
         #expect(Files.list(scratch("journal/plans")).isEmpty)
     }
@@ -179,14 +180,15 @@ struct JournalTests {
     func `a file of a newer program is left as it is`() throws {
         let (journal, scratch) = try folder()
         try Files.write(scratch("journal/plans/u-2.json"), #"{"version":99,"new":true}"#)
-        #expect(journal.plans().damaged.map(\.text) == ["has version 99; this program knows versions 1 to 2"])
+        #expect(journal.plans().damaged.map(\.code) == [.newer] && journal.plans().damaged.map(\.text) == [.newerVersion])
         #expect(Files.exists(scratch("journal/plans/u-2.json")))
     }
 
     @Test(arguments: ["../x", "", "a/b", "a.b", String(repeating: "a", count: 200)])
     func `a UID that is no file name is refused`(uid: String) throws {
         let (journal, scratch) = try folder()
-        #expect(throws: JournalError.self) { try journal.plan(uid) }
+        let error = #expect(throws: JournalError.self) { try journal.plan(uid) }
+        #expect(error?.code == .invalidUID)
         withExtendedLifetime(scratch) {}
     }
 
@@ -235,7 +237,7 @@ struct JournalTests {
         try journal.take(for: "dra.nearside")
         try journal.take(for: "dra.nearside")
         let error = #expect(throws: JournalError.self) { try journal.take(for: "other.example.com") }
-        #expect(error?.text.hasPrefix("is the journal of the driver dra.nearside; give other.example.com one of its own") == true)
+        #expect(error?.code == .otherDriver && error?.remedy?.hasPrefix("give other.example.com one of its own") == true)
         withExtendedLifetime(scratch) {}
     }
 

@@ -55,7 +55,7 @@ package struct HostRecord: Hashable, Sendable, Codable {
     package var neighbours: [Neighbour]
     package var neighbourSettings: [NeighbourSettings]
     /// Those that somebody set, each behind the one it is in.
-    package var queueing: [QueueingDiscipline]
+    @AddedList package var queueing: [QueueingDiscipline]
     /// Rules that go into the pod with the interface: on the host they stay, whether it is there or not.
     package var rules: [Rule]
     /// Seconds since boot when this was recorded: lifetimes of addresses go on meanwhile.
@@ -112,13 +112,5 @@ package struct VirtualFunctionRecord: Hashable, Sendable, Codable {
         self.parent = parent
         self.number = number
         self.settings = settings
-    }
-}
-
-extension KeyedDecodingContainer {
-    /// A list that is not there is empty: a file of version 1 lacks what its program did not know. From version 2 on such a file is refused
-    /// by ``JournalDocument``, which would write the list.
-    func decode<Element: Decodable>(_ type: [Element].Type, forKey key: Key) throws -> [Element] {
-        try decodeIfPresent(type, forKey: key) ?? []
     }
 }

@@ -23,8 +23,8 @@ package struct InterfacePlan: Hashable, Sendable, Codable {
     /// Networks into which a DHCP server may give routes; nil for none but the link's.
     package var dhcpRoutes: [IPPrefix]?
     package var routes: [RoutePlan]
-    package var rules: [Rule]
-    package var neighbours: [NeighbourPlan]
+    @AddedList package var rules: [Rule]
+    @AddedList package var neighbours: [NeighbourPlan]
     package var sizes: SegmentSizes?
     /// Settings by their path below `FAMILY/conf/IF` or `FAMILY/neigh/IF`: `ipv4/conf/rp_filter`.
     package var sysctls: [String: String]?

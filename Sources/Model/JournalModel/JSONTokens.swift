@@ -1,57 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The parts of a JSON text in their order (RFC 8259), read in one pass without copies and without recursion.
+/// The strings, numbers, words, brackets and braces of a JSON text in their order (RFC 8259), read in one pass without copies and without
+/// recursion.
 ///
-/// It is no parser: `JSONDecoder` decides whether the grammar is kept. It bounds what the decoder is given, and tells whether two texts
-/// say the same in the same order.
+/// This is no parser: `JSONDecoder` decides whether the grammar is kept. The tokens bound the input of the decoder, and name the place at
+/// which two texts differ.
 struct JSONTokens {
+    struct Token {
+        enum Kind { case key, value, open, close }
+
+        var kind: Kind
+        /// The bytes, of a string with its quotes.
+        var range: Range<Int>
+    }
+
+    /// An object or a list that has begun and not ended.
+    struct Frame {
+        /// The first byte behind the brace or bracket.
+        var start: Int
+        var isObject: Bool
+        /// The index of the element at hand in a list, from 0.
+        var index = -1
+        /// The key at hand in an object.
+        var key: Range<Int>?
+        var expectsKey: Bool
+    }
+
     /// Objects and lists within each other; the deepest that the journal has is 8.
     static let depthLimit = 16
 
-    private let bytes: [UInt8]
-    private var position = 0
-    private var depth = 0
+    let bytes: [UInt8]
+    private(set) var frames: [Frame] = []
+    private var position: Int
 
-    private init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8], from position: Int = 0) {
+        self.bytes = bytes
+        self.position = position
+    }
 
-    /// - Throws: when the text is nested too deeply, or ends within a string.
+    /// - Throws: ``JournalTextError`` with the code `tooDeep`, or `notJSON` when the text ends within a string.
     static func check(_ bytes: [UInt8]) throws(JournalTextError) {
         var tokens = JSONTokens(bytes)
         while try tokens.next() != nil {}
     }
 
-    /// True when the texts differ in white space at most.
-    static func areAlike(_ first: [UInt8], _ second: [UInt8]) throws(JournalTextError) -> Bool {
-        if first == second { return true }
-        var (one, other) = (JSONTokens(first), JSONTokens(second))
-        while true {
-            let (token, expected) = (try one.next(), try other.next())
-            guard let token, let expected else { return token == nil && expected == nil }
-            guard one.bytes[token].elementsEqual(other.bytes[expected]) else { return false }
+    /// The next token; nil at the end. Commas and colons are none.
+    mutating func next() throws(JournalTextError) -> Token? {
+        while position < bytes.count,
+            Self.isSpace(bytes[position]) || bytes[position] == UInt8(ascii: ",") || bytes[position] == UInt8(ascii: ":")
+        {
+            position += 1
         }
-    }
-
-    /// The place of the next string with its quotes, number, word or punctuation; nil at the end.
-    private mutating func next() throws(JournalTextError) -> Range<Int>? {
-        while position < bytes.count, Self.isSpace(bytes[position]) { position += 1 }
         guard position < bytes.count else { return nil }
         let start = position
         position += 1
         switch bytes[start] {
         case UInt8(ascii: "{"), UInt8(ascii: "["):
-            depth += 1
-            guard depth <= Self.depthLimit else { throw JournalTextError("is nested more than \(Self.depthLimit) deep") }
-        case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-        case UInt8(ascii: ":"), UInt8(ascii: ","): break
-        case UInt8(ascii: "\""):
-            while position < bytes.count, bytes[position] != UInt8(ascii: "\"") {
-                position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
+            guard frames.count < Self.depthLimit else {
+                throw JournalTextError(.tooDeep, path, "is nested more than \(Self.depthLimit) deep")
             }
-            guard position < bytes.count else { throw JournalTextError("ends within a string") }
-            position += 1
+            beginValue()
+            let isObject = bytes[start] == UInt8(ascii: "{")
+            frames.append(Frame(start: position, isObject: isObject, expectsKey: isObject))
+            return Token(kind: .open, range: start..<position)
+        case UInt8(ascii: "}"), UInt8(ascii: "]"):
+            _ = frames.popLast()
+            return Token(kind: .close, range: start..<position)
+        case UInt8(ascii: "\""):
+            try skipString()
+            if frames.last?.expectsKey == true {
+                frames[frames.count - 1].key = start..<position
+                frames[frames.count - 1].expectsKey = false
+                return Token(kind: .key, range: start..<position)
+            }
         default: while position < bytes.count, Self.isPlain(bytes[position]) { position += 1 }
         }
-        return start..<position
+        beginValue()
+        return Token(kind: .value, range: start..<position)
+    }
+
+    private mutating func skipString() throws(JournalTextError) {
+        while position < bytes.count, bytes[position] != UInt8(ascii: "\"") {
+            position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        guard position < bytes.count else { throw JournalTextError(.notJSON, "", "ends within a string") }
+        position += 1
+    }
+
+    private mutating func beginValue() {
+        guard let last = frames.indices.last else { return }
+        if frames[last].isObject { frames[last].expectsKey = true } else { frames[last].index += 1 }
+    }
+
+    /// The place of the token that was read last: `devices[0].interface.mtu`.
+    var path: String {
+        frames.reduce(into: "") { path, frame in
+            if let key = frame.key {
+                path += (path.isEmpty ? "" : ".") + text(key)
+            } else if frame.index >= 0 {
+                path += "[\(frame.index)]"
+            }
+        }
+    }
+
+    /// The text of a string without its quotes, of at most 64 bytes.
+    func text(_ range: Range<Int>) -> String { String(decoding: bytes[range].dropFirst().dropLast().prefix(64), as: UTF8.self) }
+
+    /// The keys of the object at hand, with their quotes, in their order.
+    func keys() throws(JournalTextError) -> [ArraySlice<UInt8>] {
+        guard let frame = frames.last, frame.isObject else { return [] }
+        var tokens = JSONTokens(bytes, from: frame.start)
+        tokens.frames = [frame]
+        tokens.frames[0].expectsKey = true
+        var keys: [ArraySlice<UInt8>] = []
+        while let token = try tokens.next(), !tokens.frames.isEmpty {
+            if token.kind == .key, tokens.frames.count == 1 { keys.append(bytes[token.range]) }
+        }
+        return keys
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d }

@@ -2,7 +2,7 @@
 
 import FoundationEssentials
 
-/// What a plan, a state or a report asks of the program that reads it beyond the base of version 2. A program that does not know one of
+/// A feature of a plan, a state or a report that its reader has to know, beyond the base of version 2. A program that does not know one of
 /// a file's features refuses the file: it would leave something out.
 ///
 /// Every field that is added after version 2 belongs to a feature, and is written only where it is used.
@@ -43,8 +43,8 @@ package protocol JournalValue: Codable {
 
 /// The text of a file: a value with the version of its format and the features that its reader has to know.
 ///
-/// Version 1 has no features, and leaves out lists that older releases did not know. From version 2 on the text is strict: no key that the
-/// reader does not know, none that is missing or there twice.
+/// The text is strict: its keys are those that this program writes, in their order. Version 1 has no features, and can lack lists that were
+/// added to it (``AddedList``).
 package struct JournalDocument<Value: JournalValue>: Codable {
     static var currentVersion: Int { 2 }
 
@@ -64,14 +64,14 @@ package struct JournalDocument<Value: JournalValue>: Codable {
         let container = try decoder.container(keyedBy: Key.self)
         version = try container.decode(Int.self, forKey: .version)
         guard (1...Self.currentVersion).contains(version) else {
-            throw JournalTextError("has version \(version); this program knows versions 1 to \(Self.currentVersion)", isNewer: true)
+            throw JournalTextError(.newerVersion, "version", "is \(version); this program knows versions 1 to \(Self.currentVersion)")
         }
         requires = try container.decodeIfPresent([String].self, forKey: .requires)
         let unknown = (requires ?? []).filter { JournalFeature(rawValue: $0) == nil }.sorted()
         guard unknown.isEmpty else {
             throw JournalTextError(
-                "needs a nearside of a newer version, which knows \(unknown.prefix(8).map { $0.prefix(64) }.joined(separator: ", "))",
-                isNewer: true)
+                .newerFeature, "requires",
+                "has features of a newer version: \(unknown.prefix(8).map { $0.prefix(64) }.joined(separator: ", "))")
         }
         value = try Value(from: decoder)
     }
@@ -95,17 +95,18 @@ package struct JournalDocument<Value: JournalValue>: Codable {
     ///
     /// - Throws: what is wrong with it; ``JournalTextError/isNewer`` when a newer program may be able to read it.
     package static func decode(_ bytes: [UInt8], uid: String) throws(JournalTextError) -> Value {
-        guard bytes.count <= Value.sizeLimit else { throw JournalTextError("has \(bytes.count) bytes, more than \(Value.sizeLimit)") }
+        guard bytes.count <= Value.sizeLimit else {
+            throw JournalTextError(.tooLarge, "", "has \(bytes.count) bytes, more than \(Value.sizeLimit)")
+        }
         try JSONTokens.check(bytes)
         let document = try step { try JSONDecoder().decode(Self.self, from: Data(bytes)) }
-        if document.version > 1 {
-            // What is unknown, left out or there twice is not the same when it is written again.
-            guard try JSONTokens.areAlike(bytes, step { try document.text() }) else {
-                throw JournalTextError("is not what this version of the program would write: a field is unknown, missing or there twice")
-            }
-            guard document.requires == JournalDocument(document.value).requires else {
-                throw JournalTextError("does not require the features that it uses")
-            }
+        let isFirst = document.version == 1
+        guard !isFirst || document.requires == nil else {
+            throw JournalTextError(.unknownKey, "requires", "is an unknown key of version 1")
+        }
+        try JSONComparison.check(bytes, against: try step { try document.text() }, allowsAbsentLists: isFirst)
+        guard isFirst || document.requires == JournalDocument(document.value).requires else {
+            throw JournalTextError(.wrongFeatures, "requires", "is not the list of the features that the file uses")
         }
         try check(document.value, uid)
         return document.value
@@ -116,35 +117,20 @@ package struct JournalDocument<Value: JournalValue>: Codable {
         try check(value, uid)
         let bytes = try step { try JournalDocument(value).text() }
         guard bytes.count <= Value.sizeLimit else {
-            throw JournalTextError("would have \(bytes.count) bytes, more than \(Value.sizeLimit)")
+            throw JournalTextError(.tooLarge, "", "would have \(bytes.count) bytes, more than \(Value.sizeLimit)")
         }
         return bytes
     }
 
     private static func check(_ value: Value, _ uid: String) throws(JournalTextError) {
-        guard value.fileUID == uid else { throw JournalTextError("is about another UID than its name says") }
+        guard value.fileUID == uid else { throw JournalTextError(.otherUID, "", "is about another UID than its name says") }
         let problems = value.problems
-        guard problems.isEmpty else { throw JournalTextError(JournalProblem.text(problems)) }
+        guard problems.isEmpty else { throw JournalTextError(.outOfBounds, "", JournalProblem.text(problems)) }
     }
 
     private static func step<Result>(_ body: () throws -> Result) throws(JournalTextError) -> Result {
-        do { return try body() } catch let error as JournalTextError { throw error } catch { throw JournalTextError("\(error)") }
+        do { return try body() } catch let error as JournalTextError { throw error } catch { throw JournalTextError(error) }
     }
-}
-
-/// Why a text is no file of the journal.
-package struct JournalTextError: Error, Hashable, Sendable, CustomStringConvertible {
-    package var description: String
-    /// A newer program may be able to read it.
-    package var isNewer: Bool
-
-    /// The text is cut at ``limit`` bytes: parts of it can be the file's.
-    init(_ text: String, isNewer: Bool = false) {
-        description = text.utf8.count > Self.limit ? String(decoding: text.utf8.prefix(Self.limit), as: UTF8.self) + "..." : text
-        self.isNewer = isNewer
-    }
-
-    static let limit = 1500
 }
 
 /// Something in a plan, a state or a report that is outside of what it may be.

@@ -31,7 +31,7 @@ extension JournalFolder {
         do throws(SystemError) {
             try Files.makeFolder(leases, mode: 0o700)
             try Files.replace(file, with: [UInt8](lease.text.utf8), mode: 0o600, isDurable: false)
-        } catch { throw JournalError(file, "cannot be written: \(error)") }
+        } catch { throw JournalError(.systemError, file, .write, "\(error)") }
     }
 
     /// Fine when there is none.

@@ -52,7 +52,7 @@ extension JournalFolder {
     package func markLost(_ uid: String) throws(JournalError) {
         let file = try checkedFile(.plans, uid) + Self.aside
         do throws(SystemError) { try Files.replace(file, with: [], mode: 0o600, isDurable: false) } catch {
-            throw JournalError(file, "cannot be written: \(error)")
+            throw JournalError(.systemError, file, .write, "\(error)")
         }
     }
 

@@ -56,7 +56,7 @@ extension JournalFolder {
     /// The copy first: alone it would tell of what is over.
     package func removeState(_ uid: String) throws(JournalError) {
         let copy = try checkedFile(.states, uid) + Self.copySuffix
-        do throws(SystemError) { try Files.remove(copy) } catch { throw JournalError(copy, "\(error)") }
+        do throws(SystemError) { try Files.remove(copy) } catch { throw JournalError(.systemError, copy, .remove, "\(error)") }
         try remove(.states, uid)
     }
 

@@ -17,13 +17,13 @@ extension JournalFolder {
         do throws(SystemError) {
             try Files.makeFolder(workloads)
             try Files.replace(file, with: [UInt8](text.utf8), isDurable: false)
-        } catch { throw JournalError(file, "cannot be written: \(error)") }
+        } catch { throw JournalError(.systemError, file, .write, "\(error)") }
     }
 
     package func removeWorkloads(_ uid: String) throws(JournalError) {
         for name in Files.list(workloads) where name == WorkloadFile.name(uid) || name.hasPrefix("\(uid)_") {
             do throws(SystemError) { try Files.remove("\(workloads)/\(name)") } catch {
-                throw JournalError("\(workloads)/\(name)", "\(error)")
+                throw JournalError(.systemError, "\(workloads)/\(name)", .remove, "\(error)")
             }
         }
     }

@@ -78,12 +78,11 @@ package struct JournalFolder: Sendable {
             }
             owner = String(decoding: try descriptor.readToEnd(limit: 1024), as: UTF8.self).split(separator: "\n").first.map(String.init)
             if owner == nil { try descriptor.write(all: [UInt8]("\(driver)\n".utf8)) }
-        } catch { throw JournalError(file, "\(error)") }
+        } catch { throw JournalError(.systemError, file, .lock, "\(error)") }
         guard owner ?? driver == driver else {
             throw JournalError(
-                path,
-                "is the journal of the driver \(owner ?? ""); give \(driver) one of its own with --journal, and with --states to both daemons"
-            )
+                .otherDriver, path, .lock, "is the journal of the driver \(owner ?? "")",
+                remedy: "give \(driver) one of its own with --journal, and with --states to both daemons")
         }
     }
 
@@ -124,13 +123,18 @@ package struct JournalFolder: Sendable {
                 : try Files.readPlain("\(uid).json", in: folder(kind), limit: Value.sizeLimit)
         } catch {
             if error.isNotFound { return nil }
-            throw JournalError(file, "\(error)")
+            throw JournalError(.systemError, file, .read, "\(error)")
         }
         do throws(JournalTextError) { return try JournalDocument<Value>.decode(bytes, uid: uid) } catch {
+            var failure = JournalError(
+                error.isNewer ? .newer : .damaged, file, .decode, error.isNewer ? "\(error)" : "is damaged: \(error)", text: error.code)
             // A newer program wrote it and may come back: it stays where it is.
-            if error.isNewer { throw JournalError(file, "\(error)") }
-            guard kind.writer == daemon, rename(file, file + Self.aside) == 0 else { throw JournalError(file, "is damaged: it \(error)") }
-            throw JournalError(file, "is damaged and was set aside as \(file + Self.aside): it \(error)")
+            if error.isNewer {
+                failure.remedy = "run the version of nearside that wrote it"
+            } else if kind.writer == daemon, rename(file, file + Self.aside) == 0 {
+                failure.remedy = "the damaged file was set aside as \(file + Self.aside)"
+            }
+            throw failure
         }
     }
 
@@ -157,7 +161,7 @@ package struct JournalFolder: Sendable {
     func text<Value: JournalValue>(_ value: Value, _ kind: Kind, _ uid: String) throws(JournalError) -> [UInt8] {
         let file = try checkedFile(kind, uid)
         do throws(JournalTextError) { return try JournalDocument<Value>.encode(value, uid: uid) } catch {
-            throw JournalError(file, "cannot be written: it \(error)")
+            throw JournalError(.invalidValue, file, .encode, "\(error)", text: error.code)
         }
     }
 
@@ -165,36 +169,23 @@ package struct JournalFolder: Sendable {
     @discardableResult
     func replace(_ kind: Kind, _ uid: String, _ bytes: [UInt8], isDurable: Bool) throws(JournalError) -> String {
         let file = try checkedFile(kind, uid)
-        guard kind.writer == daemon else { throw JournalError(file, "is written by the other daemon alone") }
+        guard kind.writer == daemon else { throw JournalError(.otherWriter, file, .write, "is written by the other daemon alone") }
         do throws(SystemError) { try Files.replace(file, with: bytes, mode: 0o600, isDurable: isDurable) } catch {
-            throw JournalError(file, "cannot be written: \(error)")
+            throw JournalError(.systemError, file, .write, "\(error)")
         }
         return file
     }
 
     func remove(_ kind: Kind, _ uid: String) throws(JournalError) {
         let file = try checkedFile(kind, uid)
-        do throws(SystemError) { try Files.remove(file) } catch { throw JournalError(file, "\(error)") }
+        do throws(SystemError) { try Files.remove(file) } catch { throw JournalError(.systemError, file, .remove, "\(error)") }
     }
 
     /// UIDs come from outside and become file names.
     func checkedFile(_ kind: Kind, _ uid: String) throws(JournalError) -> String {
         guard JournalNames.isUID(uid) else {
-            throw JournalError(folder(kind), "takes no claim with the UID \"\(uid.prefix(128))\"")
+            throw JournalError(.invalidUID, folder(kind), .read, "\"\(uid.prefix(128))\" is no UID")
         }
         return file(kind, uid)
     }
-}
-
-/// A file of the journal that cannot be used: which, and why.
-package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible {
-    package var file: String
-    package var text: String
-
-    package init(_ file: String, _ text: String) {
-        self.file = file
-        self.text = text
-    }
-
-    package var description: String { "\(file) \(text)" }
 }

@@ -131,6 +131,6 @@ package final class PlanCache {
         }
         sizes[uid] = nil
         beyond.insert(uid)
-        throw JournalError(journal.file(.plans, uid), "is beyond the \(room) bytes that all plans together may have")
+        throw JournalError(.noRoom, journal.file(.plans, uid), .read, "is beyond the \(room) bytes that all plans together may have")
     }
 }
