@@ -250,7 +250,8 @@ let testingTargets: [Target] = [
     testing(
         "Testbed",
         [
-            "CGRPC", "CRIMessages", "Hardware", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", "ResourceAPI",
+            "CGRPC", "CRIMessages", "Hardware", "Inspection", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel",
+            "ResourceAPI",
             nioCore, nioHTTP, nioPosix, nioSSL, protobuf,
         ]),
     tool("nearside-demo", ["Hardware", "Inspection", "KubeletAPI", "Linux", "ResourceAPI", "Testbed", "Topology", argumentParser]),
@@ -261,44 +262,64 @@ let testingTargets: [Target] = [
             "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
         ]),
 
-    // Tests
+    // Tests: of one target each, under its name, and of the whole
+    tests("HardwareTests", ["Discovery", "Hardware", "Linux", "NetworkModel", "ResourceAPI", "Testbed"]),
     tests(
-        "MachineTests",
+        "TopologyTests",
         [
-            "Discovery", "Hardware", "Inspection", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "Testbed", "Topology", logging,
-        ], exclude: ["Machines"]),
+            "Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed", "Topology",
+        ], exclude: ["Golden"]),
+    tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed"]),
+    tests("SliceModelTests", ["Hardware", "Inspection", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests(
-        "TopologyTests", ["Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed", "Topology"],
-        exclude: ["Golden"]),
+        "ClaimPlanningTests",
+        [
+            "CDI", "ClaimConfig", "ClaimPlanning", "Hardware", "Inspection", "JournalModel", "NetworkModel", "ResourceAPI", "SliceModel",
+            "Testbed", "Topology",
+        ]),
+    tests("InspectionTests", ["Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
+    tests("LinuxTests", ["Linux"]),
+    tests("NetlinkTests", ["Linux", "Netlink", "NetworkModel", "Testbed"]),
+    tests("NRITests", ["ControlProtocol", "NRI", "NRIMessages", "Testbed", protobuf]),
+    tests("KubernetesTests", ["Kubernetes", "ResourceAPI", "Testbed", httpClient]),
+    // With those of JournalModel.
+    tests(
+        "JournalTests",
+        [
+            "Attachment", "CDI", "Journal", "JournalModel", "Linux", "Netlink", "NetworkModel", "Testbed",
+        ], exclude: ["Golden"]),
+    tests("ControlProtocolTests", ["ControlProtocol", "Inspection", "Linux", "Testbed"]),
+    tests("DiscoveryTests", ["Discovery", "Hardware", "Inspection", "Linux", "Netlink", "NetworkModel", "Testbed", "Topology", logging]),
+    tests("PodNetworkTests", ["JournalModel", "Linux", "Netlink", "NetworkModel", "PodNetwork", "Testbed"]),
+    tests(
+        "AttachmentTests",
+        [
+            "Attachment", "CDI", "Hardware", "Inspection", "JournalModel", "Linux", "NetworkModel", "PodNetwork", "Testbed", logging,
+        ]),
+    tests(
+        "SlicePublisherTests",
+        [
+            "Hardware", "Kubernetes", "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
+        ]),
+    // With those of KubeletAPI.
+    tests("KubeletPluginTests", ["KubeletAPI", "Testbed", protobuf]),
+    // The programs as processes, with a kubelet, a runtime and an API server of the Testbed.
+    tests(
+        "ProgramTests",
+        [
+            "CLinux", "ControlProtocol", "Hardware", "Inspection", "Journal", "JournalModel", "KubeletAPI", "KubeletPlugin", "Linux",
+            "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel", "Testbed", protobuf,
+        ]),
+    // The daemons under a real container runtime.
+    tests("RuntimeTests", ["Hardware", "Inspection", "KubeletAPI", "Linux", "ResourceAPI", "Testbed"]),
     // In the virtual machine of hack/testbed/vm only.
     tests(
         "VirtualMachineTests",
         [
-            "Attachment", "ClaimPlanning", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel", "Linux",
-            "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel", "Testbed", "Topology", logging,
-        ]),
-    tests("WireTests", ["ControlProtocol", "KubeletAPI", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", protobuf]),
-    tests(
-        "ClaimTests",
-        [
-            "Attachment", "CDI", "ClaimConfig", "ClaimPlanning", "Hardware", "Inspection", "Journal", "JournalModel", "Linux",
-            "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "Testbed", "Topology",
-        ], exclude: ["Golden"]),
-    tests(
-        "NodeTests",
-        [
-            "Attachment", "CLinux", "ControlProtocol", "Hardware", "Inspection", "Journal", "JournalModel", "KubeletAPI",
-            "KubeletPlugin", "Linux", "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel",
-            "Testbed", logging, protobuf,
-        ]),
-    tests(
-        "PublishingTests",
-        [
-            "Hardware", "Inspection", "Kubernetes", "Linux", "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology",
-            httpClient, logging,
+            "Attachment", "ClaimPlanning", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel", "Linux", "NRIMessages",
+            "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel", "Testbed", "Topology", logging,
         ]),
     tests("ManifestTests", ["ClaimConfig", "ResourceAPI", "Testbed", yams]),
-    tests("RuntimeTests", ["Hardware", "Inspection", "KubeletAPI", "Linux", "ResourceAPI", "Testbed"]),
 ]
 
 // MARK: Fuzzing (hack/fuzz): never part of a usual build

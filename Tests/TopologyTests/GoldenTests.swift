@@ -13,11 +13,11 @@ struct GoldenTests {
     /// Embedded machines, and those that are described beside the tests of discovery.
     static let machines: [String] =
         MachineDescription.embeddedNames
-        + Files.list("\(Place.project)/Tests/MachineTests/Machines").map { String($0.dropLast(5)) }.sorted()
+        + Files.list("\(Place.project)/Tests/Machines").map { String($0.dropLast(5)) }.sorted()
 
     private static func topology(_ name: String) throws -> MachineTopology {
         if let embedded = try MachineDescription.embedded(name) { return MachineTopology(embedded.machine) }
-        let file = "\(Place.project)/Tests/MachineTests/Machines/\(name).json"
+        let file = "\(Place.project)/Tests/Machines/\(name).json"
         return MachineTopology(try MachineDescription(json: try Files.read(file)).machine)
     }
 

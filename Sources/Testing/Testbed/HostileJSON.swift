@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Texts of 10 KiB that are costly, or impossible, to turn into values.
+package enum HostileJSON {
+    /// As deep as Foundation reads, and all the rest leaves: 22 s of work for a decoder that guesses what each leaf is.
+    package static let leavesAtTheBottom =
+        String(repeating: #"{"a":"#, count: 500) + "[" + String(repeating: "1,", count: 3350) + "1]" + String(repeating: "}", count: 500)
+    package static let lists = String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)
+    package static let all = [
+        leavesAtTheBottom, lists, "1e999", "-1e-999999", #""\ud800""#, #"{"\udc00":["\ud800\ud800"]}"#,
+        "[" + String(repeating: "9", count: 9000) + "]", #"{"a":1,"a":{"a":[]}}"#, "null", #""\"}]""#,
+    ]
+}

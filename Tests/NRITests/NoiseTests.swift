@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlProtocol
+import NRI
+import NRIMessages
+import SwiftProtobuf
+import Testbed
+import Testing
+
+/// Whatever a peer sends: an event, an error, or nothing. Never a trap, never a hang.
+struct NoiseTests {
+    private static func pod() -> NRIPodSandbox {
+        var pod = NRIPodSandbox()
+        (pod.id, pod.uid, pod.name, pod.namespace) = ("sandbox", "uid", "name", "default")
+        pod.labels = ["a": "b"]
+        var network = NRILinuxNamespace()
+        (network.type, network.path) = ("network", "/run/netns/x")
+        pod.linux.namespaces = [network]
+        return pod
+    }
+
+    private static func calls() throws -> [UInt8] {
+        var client = Connection()
+        let service = "nri.pkg.api.v1alpha1.Plugin"
+        var bytes: [UInt8] = []
+        var configure = NRIConfigureRequest()
+        configure.runtimeName = "containerd"
+        bytes += Mux.frames(Mux.plugin, try client.call(service: service, method: "Configure", payload: configure).bytes)
+        var synchronize = NRISynchronizeRequest()
+        synchronize.pods = [pod(), pod()]
+        bytes += Mux.frames(Mux.plugin, try client.call(service: service, method: "Synchronize", payload: synchronize).bytes)
+        var change = NRIStateChangeEvent()
+        (change.event, change.pod) = (.runPodSandbox, pod())
+        bytes += Mux.frames(Mux.plugin, try client.call(service: service, method: "StateChange", payload: change).bytes)
+        var create = NRICreateContainerRequest()
+        create.pod = pod()
+        create.container.name = "c"
+        bytes += Mux.frames(Mux.plugin, try client.call(service: service, method: "CreateContainer", payload: create).bytes)
+        return bytes
+    }
+
+    @Test
+    func `a session survives spoiled bytes`() throws {
+        let calls = try Self.calls()
+        var noise = Noise()
+        for _ in 0..<5_000 {
+            var session = PluginSession()
+            let bytes = noise.spoil(calls)
+            guard let outputs = try? session.receive(bytes) else { continue }
+            for case .event(_, let token) in outputs { _ = session.answer(token, .failure("x")) }
+        }
+    }
+
+    @Test
+    func `a session cut at any byte has heard only whole calls`() throws {
+        let calls = try Self.calls()
+        for length in 0..<calls.count {
+            var session = PluginSession()
+            #expect(try session.receive(calls[..<length]).count < 4, "cut at \(length)")
+        }
+        var session = PluginSession()
+        #expect(try session.receive(calls).count == 4)
+    }
+
+    @Test
+    func `requests of noise are none`() {
+        var noise = Noise(seed: 11)
+        for _ in 0..<5_000 {
+            let bytes = (0..<Int.random(in: 0...40, using: &noise)).map { _ in UInt8.random(in: 0...255, using: &noise) }
+            let line = String(decoding: bytes, as: UTF8.self)
+            if let request = ControlRequest(line: line) { #expect(ControlRequest(line: request.line.dropLast()) == request) }
+            _ = ControlReply(line: line)
+        }
+    }
+}

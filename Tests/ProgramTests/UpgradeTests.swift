@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlProtocol
+import Foundation
+import Glibc
+import Linux
+import NRIMessages
+import ResourceAPI
+import Testbed
+import Testing
+
+/// Files that another release left while a pod runs, read by both daemons of this one.
+@Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
+struct UpgradeTests {
+    /// The JSON object of a file.
+    private func object(_ path: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(Files.read(path))) as? [String: Any])
+    }
+
+    /// The parts of a value that a value of the older format has.
+    private func known(_ value: Any, _ older: Any) -> Any {
+        switch (value, older) {
+        case (let value as [String: Any], let older as [String: Any]):
+            return value.reduce(into: [String: Any]()) { result, entry in
+                if let part = older[entry.key] { result[entry.key] = known(entry.value, part) }
+            }
+        case (let value as [Any], let older as [Any]):
+            // The first of a list has all there is.
+            return value.map { item in older.first.map { known(item, $0) } ?? item }
+        default: return value
+        }
+    }
+
+    /// Rewrites a file as release 1 wrote it; its golden file has every field that it knew.
+    private func downgrade(_ path: String, to target: String, like golden: String) throws {
+        let older = try object("\(Place.project)/Tests/JournalTests/Golden/\(golden)-1.json")
+        var text = try #require(known(try object(path), older) as? [String: Any])
+        text["version"] = 1
+        try Files.write(target, [UInt8](try JSONSerialization.data(withJSONObject: text, options: [.sortedKeys, .withoutEscapingSlashes])))
+    }
+
+    private func version(_ path: String) throws -> Int? { try object(path)["version"] as? Int }
+
+    /// A node with a pod that has an interface and a running container; both daemons are dead.
+    private func crashed(_ body: (TestNode, NRIPodSandbox) throws -> Void) throws {
+        let node = try TestNode.hgxA100()
+        defer { node.removeAllPods() }
+        let before = try node.hostText()
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("a")
+        try node.prepare("a")
+        let pod = try node.makePod("one", uid: "pod-1")
+        try node.runtime?.run(pod)
+        try node.runtime?.create(NRIContainer(), in: pod)
+        node.kill(injector: SIGKILL)
+        node.kill(node: SIGKILL)
+        node.dropRuntime()
+        try body(node, pod)
+        // The end is the same as without an upgrade.
+        try node.runtime?.stop(pod)
+        try node.unprepare("a")
+        try node.expectUnchanged(since: before)
+        for folder in ["cdi", "journal/plans", "states/states"] { #expect(Files.list(node.scratch(folder)).isEmpty, "\(folder)") }
+    }
+
+    /// The running pod is known to both daemons, and a restarted container of it gets its interface.
+    private func expectPodGoesOn(_ node: TestNode, _ pod: NRIPodSandbox) throws {
+        #expect(try node.interfaces(pod).contains("net1"))
+        try node.runtime?.create(NRIContainer(), in: pod)
+        #expect(try node.interfaces(pod).contains("net1"))
+        // The kubelet asks again after its own restart, and tries again while the states are being taken over.
+        let isPrepared = eventually { (try? node.prepare("a").count) == 1 }
+        #expect(isPrepared, "\(node.log("node.log"))")
+        // Its device is taken.
+        try node.addClaim("b", pod: "pod-2", interface: "net2")
+        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
+        #expect(error?.details.contains("is still held by claim default/a") == true, "\(error?.details ?? "")")
+        let device = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic } }
+        #expect(try eventually { try device().map { $0.attributes?["ifName"] != nil && $0.taints == nil } == true })
+    }
+
+    @Test
+    func `with files of version 1, in one folder for both daemons, a pod keeps its interface, and gives it back at its end`() throws {
+        try crashed { node, pod in
+            let (plan, state) = (node.scratch("journal/plans/uid-a.json"), node.scratch("states/states/uid-a.json"))
+            try Files.makeFolder(node.scratch("journal/states"))
+            try downgrade(state, to: node.scratch("journal/states/uid-a.json"), like: "state")
+            try downgrade(plan, to: plan, like: "plan")
+            #expect(try object(plan)["requires"] == nil && version(plan) == 1)
+            // That release held its lock there, and had neither an owner's name nor a memory of prepared claims.
+            try Files.write(node.scratch("journal/nri.lock"), "")
+            for path in ["journal/driver"] { try Files.remove(node.scratch(path)) }
+            for folder in ["states", "plugins/dra.nearside/prepared"] { ScratchFolder.removeTree(node.scratch(folder)) }
+            try Files.makeFolder(node.scratch("states"))
+            // nearside-node comes first: what nearside-nri has not taken over yet is not given to anybody.
+            try node.startNode()
+            #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
+            try node.startInjector()
+            #expect(node.log("nri.log").contains("files of an older release taken over"))
+            try expectPodGoesOn(node, pod)
+            #expect(try version(plan) == 2)
+            // Gates of containers that were prepared by that release ask at the old socket.
+            let old = node.scratch("journal/nri.sock")
+            let isServed = eventually {
+                (try? ControlClient.ask(.status, socket: old, milliseconds: 1000)).map { $0.refusal == nil } == true
+            }
+            #expect(isServed)
+        }
+    }
+
+    @Test
+    func `with files of version 1 in the folders of now a pod keeps its interface, and the state is written anew at its end`() throws {
+        try crashed { node, pod in
+            let (plan, state) = (node.scratch("journal/plans/uid-a.json"), node.scratch("states/states/uid-a.json"))
+            for path in [state, state + ".copy"] { try downgrade(state, to: path, like: "state") }
+            try downgrade(plan, to: plan, like: "plan")
+            try node.startInjector()
+            try node.startNode()
+            try expectPodGoesOn(node, pod)
+        }
+    }
+
+    @Test
+    func `with files of version 2, as this release wrote them, a pod keeps its interface`() throws {
+        try crashed { node, pod in
+            #expect(try version(node.scratch("journal/plans/uid-a.json")) == 2)
+            #expect(try version(node.scratch("states/states/uid-a.json")) == 2)
+            try node.startInjector()
+            try node.startNode()
+            try expectPodGoesOn(node, pod)
+        }
+    }
+
+    /// The text of a file as a newer release writes it.
+    private func newer(_ path: String) throws -> String {
+        let text = try Files.readText(path)
+        let isEmpty = text.contains("\"requires\":[]")
+        return text.replacing("\"requires\":[", with: "\"requires\":[\"teleport\"\(isEmpty ? "" : ",")")
+    }
+
+    @Test
+    func `a plan that a newer release wrote is made anew from its claim, and no container passes by it before`() throws {
+        try crashed { node, pod in
+            let plan = node.scratch("journal/plans/uid-a.json")
+            try Files.write(plan, try newer(plan))
+            try node.startInjector()
+            #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: pod) }
+            try node.startNode()
+            #expect(try !Files.readText(plan).contains("teleport"))
+            try expectPodGoesOn(node, pod)
+        }
+    }
+
+    @Test
+    func `a state that a newer release wrote is left as it is, and nothing that it may tell of is given away`() throws {
+        try crashed { node, pod in
+            let state = node.scratch("states/states/uid-a.json")
+            let (text, newer) = (try Files.readText(state), try newer(state))
+            for path in [state, state + ".copy"] { try Files.write(path, newer) }
+            try node.startInjector()
+            try node.startNode()
+            #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: pod) }
+            try node.addClaim("b", pod: "pod-2", interface: "net2")
+            #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
+            #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
+            #expect(try node.interfaces(pod).contains("net1"))
+            for path in [state, state + ".copy"] { #expect(try Files.readText(path) == newer) }
+            // The newer release is back, and brings the interface back.
+            node.kill(injector: SIGTERM)
+            node.dropRuntime()
+            for path in [state, state + ".copy"] { try Files.write(path, text) }
+            try node.startInjector()
+        }
+    }
+}
