@@ -52,6 +52,16 @@ struct RegistrationTests {
     }
 
     @Test
+    func `a socket for claims that cannot be made ends the daemon, with the reason`() throws {
+        let node = try node()
+        try Files.makeFolder(node.scratch("plugins/dra.nearside"))
+        try Files.makeFolder(node.scratch("plugins/dra.nearside/dra.sock"))
+        #expect(throws: (any Error).self) { try node.startNode() }
+        #expect(eventually { node.nodeDaemon?.isRunning == false }, "\(node.log("node.log"))")
+        #expect(node.log("node.log").contains("dra.sock"), "\(node.log("node.log"))")
+    }
+
+    @Test
     func `an instance that waits for another one ends on SIGTERM too`() throws {
         let node = try node()
         try node.startNode()

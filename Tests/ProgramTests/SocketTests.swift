@@ -14,14 +14,17 @@ struct SocketTests {
     private struct Exhausted {
         let process: pid_t
         let log: String
+        /// The message that is counted.
+        let message: String
         private let before: Int
 
-        init(_ process: ChildProcess?, log: String) throws {
+        init(_ process: ChildProcess?, log: String, message: String = "a request could not be taken") throws {
             self.process = try #require(process).identifier
             self.log = log
+            self.message = message
             // A limit beneath a number in use is for those that are opened later (getrlimit(2)).
             let used = Set(Files.list("/proc/\(self.process)/fd").compactMap { Int($0) })
-            before = try Self.refusals(log)
+            before = try Self.refusals(log, message)
             try Self.limit(self.process, to: try #require((0...).first { !used.contains($0) }))
         }
 
@@ -30,12 +33,12 @@ struct SocketTests {
             guard result.status == 0 else { throw SystemError("limit descriptors: \(result.output)", "\(process)", code: EPERM) }
         }
 
-        private static func refusals(_ log: String) throws -> Int {
+        private static func refusals(_ log: String, _ message: String) throws -> Int {
             let lines = try Files.readText(log, limit: 64 << 20).split(separator: "\n")
-            return lines.count { $0.contains("a request could not be taken") && $0.contains("Too many open files") }
+            return lines.count { $0.contains(message) && $0.contains("Too many open files") }
         }
 
-        func refusals() throws -> Int { try Self.refusals(log) - before }
+        func refusals() throws -> Int { try Self.refusals(log, message) - before }
 
         /// Hundredths of a second of the processor, of all its threads.
         func ticks() throws -> Int {
@@ -95,6 +98,39 @@ struct SocketTests {
         #expect(eventually(seconds: 20) { (try? node.prepare("first")) != nil }, "\(node.log("node.log"))")
         let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 20_000)
         #expect(reply == .ok)
+        try node.unprepare("first")
+        #expect(node.nodeDaemon?.stop() == 0)
+    }
+
+    @Test(arguments: ["plugins/dra.nearside/dra.sock", "plugins_registry/dra.nearside-reg.sock", "metrics"])
+    func `nearside-node without a free descriptor waits between its tries on the kubelet's sockets and that of metrics`(
+        socket: String
+    ) throws {
+        let node = try TestNode.hgxA100()
+        node.options.nodeArguments = ["--metrics", "127.0.0.1:9178"]
+        try node.startInjector()
+        try node.startNode()
+        try node.addClaim("first")
+        #expect(try eventually { try node.api.hasWholePool() })
+        #expect(eventually { node.log("node.log").contains("serving metrics") })
+        let daemon = try Exhausted(node.nodeDaemon, log: node.scratch("node.log"), message: "connection not accepted")
+        defer { try? daemon.recover() }
+        var clients: [Descriptor] = []
+        var browser: ChildProcess?
+        if socket == "metrics" {
+            browser = try ChildProcess("/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/9178; sleep 60"], in: node.host)
+        } else {
+            clients = try (0..<10).map { _ in try UnixSocket.connect(node.scratch(socket)) }
+        }
+        usleep(500_000)
+        let (ticks, refusals) = (try daemon.ticks(), try daemon.refusals())
+        usleep(3_000_000)
+        #expect(try daemon.ticks() - ticks < 100)
+        #expect((1...10).contains(try daemon.refusals() - refusals))
+        try daemon.recover()
+        withExtendedLifetime(clients) {}
+        browser?.stop()
+        #expect(eventually(seconds: 20) { (try? node.prepare("first")) != nil }, "\(node.log("node.log"))")
         try node.unprepare("first")
         #expect(node.nodeDaemon?.stop() == 0)
     }

@@ -195,10 +195,10 @@ struct NearsideNode: AsyncParsableCommand {
                 driver: driver, registry: "\(kubeletRoot)/plugins_registry", data: "\(kubeletRoot)/plugins/\(driver)",
                 podUID: podUid),
             metrics: try metricsAddress())
-        options.tellsDevices = deviceMetadata
-        options.allowedToClaims = try allowedToClaims()
-        options.orphansAfter = releaseOrphansAfter == 0 ? nil : .seconds(releaseOrphansAfter)
-        options.eviction = EvictionPolicy(rawValue: evict) ?? .never
+        options.claims.tellsDevices = deviceMetadata
+        options.claims.allowedToClaims = try allowedToClaims()
+        options.claims.orphansAfter = releaseOrphansAfter == 0 ? nil : .seconds(releaseOrphansAfter)
+        options.claims.eviction = EvictionPolicy(rawValue: evict) ?? .never
         try await NodeDaemon(options, log: log).run()
     }
 

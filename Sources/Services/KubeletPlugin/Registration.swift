@@ -4,24 +4,24 @@ import GRPCCore
 import KubeletAPI
 import Logging
 
-/// Tells the kubelet who we are and hears whether it took us.
+/// Answers the kubelet's questions about this driver, and passes on whether it accepted the driver.
 struct Registration: RegistrationRegistration.SimpleServiceProtocol {
-    /// What the kubelet did.
-    enum Occasion: Sendable {
-        case asked
+    /// A call of the kubelet.
+    enum Request: Sendable {
+        case information
         case accepted
         case refused(String)
     }
 
     let driver: String
     let endpoint: String
-    let tell: AsyncStream<Occasion>.Continuation
+    let requests: AsyncStream<Request>.Continuation
 
-    /// Names of services as the kubelet knows them, newest first: it takes the first that it knows.
+    /// Names of services as the kubelet knows them, newest first: it uses the first that it supports.
     static let supported = ["v1.DRAPlugin", "v1beta1.DRAPlugin", "v1.DRAResourceHealth", "v1alpha1.DRAResourceHealth"]
 
     func getInfo(request: RegistrationInfoRequest, context: ServerContext) async throws -> RegistrationPluginInfo {
-        tell.yield(.asked)
+        requests.yield(.information)
         var info = RegistrationPluginInfo()
         info.type = "DRAPlugin"
         info.name = driver
@@ -33,7 +33,7 @@ struct Registration: RegistrationRegistration.SimpleServiceProtocol {
     func notifyRegistrationStatus(
         request: RegistrationRegistrationStatus, context: ServerContext
     ) async throws -> RegistrationRegistrationStatusResponse {
-        tell.yield(request.pluginRegistered ? .accepted : .refused(request.error))
+        requests.yield(request.pluginRegistered ? .accepted : .refused(request.error))
         return RegistrationRegistrationStatusResponse()
     }
 }

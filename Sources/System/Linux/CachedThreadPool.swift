@@ -40,6 +40,14 @@ package final class CachedThreadPool: Sendable {
         }
     }
 
+    /// Runs a closure that may block on a thread of its own, and returns its value. Where no thread can be started it runs here.
+    package func value<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            let call = { @Sendable in continuation.resume(returning: body()) }
+            do throws(SystemError) { try run(call) } catch { call() }
+        }
+    }
+
     /// The next call for this thread; nil when there was none for a while.
     private func next() -> (@Sendable () -> Void)? {
         state.withLock { $0.idle += 1 }

@@ -26,6 +26,19 @@ package enum UnixSocket {
         return socket
     }
 
+    /// Removes the file of a socket that nobody serves any more. It can block as long as a listener's queue is full.
+    ///
+    /// - Returns: true when there was such a file.
+    package static func removeDead(_ path: String) -> Bool {
+        do throws(SystemError) {
+            _ = try connect(path)
+            return false
+        } catch {
+            guard error.isRefused else { return false }
+            return (try? Files.remove(path)) != nil
+        }
+    }
+
     package static func accept(_ listener: Descriptor) throws(SystemError) -> Descriptor {
         Descriptor(
             owning: try checked("accept on", "descriptor \(listener.raw)") {

@@ -2,6 +2,7 @@
 
 import ControlProtocol
 import Glibc
+import KubeletPlugin
 import Kubernetes
 import Logging
 import NIOCore
@@ -78,6 +79,7 @@ struct MetricsServer: Service {
     private func bind() async throws -> NIOAsyncChannel<Client, Never> {
         try await ServerBootstrap(group: eventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { [log] in AcceptBackoff.add(to: $0, log: log) }
             .bind(host: address.host, port: address.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(ConnectionLimits())

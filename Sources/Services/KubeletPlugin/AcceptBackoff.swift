@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+package import Logging
+package import NIOCore
+
+/// Leaves a listening socket alone for a second when a connection cannot be accepted for want of descriptors or memory.
+///
+/// SwiftNIO's own `AcceptBackoffHandler` delays the next read, but after a failed accept the channel stays registered for the event, which
+/// the kernel reports again and again (`readPending` in `ServerSocketChannel.readFromSocket`, SwiftNIO 2.101). Without automatic reads the
+/// channel is not registered.
+package final class AcceptBackoff: ChannelInboundHandler {
+    package typealias InboundIn = any Channel
+
+    private static let pause = TimeAmount.seconds(1)
+    /// Errors that pass when connections are closed (accept(2)).
+    private static let temporaryErrors = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
+
+    private let log: Logger
+    private var retry: Scheduled<Void>?
+
+    package init(log: Logger) { self.log = log }
+
+    /// Adds a backoff to a channel that is about to listen.
+    package static func add(to channel: any Channel, log: Logger) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptBackoff(log: log)) }
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, Self.temporaryErrors.contains(error.errnoCode) else {
+            return context.fireErrorCaught(error)
+        }
+        guard retry == nil else { return }
+        log.error(
+            "connection not accepted", metadata: ["socket": "\(context.channel.localAddress?.description ?? "")", "error": "\(error)"])
+        let channel = context.channel
+        try? channel.syncOptions?.setOption(.autoRead, value: false)
+        retry = context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            self.retry = nil
+            try? channel.syncOptions?.setOption(.autoRead, value: true)
+        }
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        retry?.cancel()
+        context.fireChannelInactive()
+    }
+}

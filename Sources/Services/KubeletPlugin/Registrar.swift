@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+import Logging
+import NIOPosix
+import ServiceLifecycle
+
+/// Registers this driver with the kubelet, and again whenever the registration was refused or its socket was lost.
+struct Registrar: Sendable {
+    let driver: String
+    let names: SocketNames
+    /// The folder in which the kubelet looks for sockets.
+    let registry: String
+    let eventLoopGroup: MultiThreadedEventLoopGroup
+    let observe: @Sendable (RegistrationStatus) async -> Void
+    let log: Logger
+
+    /// The end of one registration socket.
+    private enum End: Sendable {
+        case shutdown
+        case failed(String)
+    }
+
+    /// A kubelet asks within a second or two.
+    private static let timeout = Duration.seconds(30)
+    /// A registration that held for this long starts the backoff anew.
+    private static let steadyTime = Duration.seconds(60)
+    private static let longestBackoff = Duration.seconds(120)
+
+    /// Runs until shutdown.
+    func run() async {
+        var attempt = 0
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            let start = ContinuousClock.now
+            // At shutdown the socket goes, which is no failure.
+            guard case .failed(let reason) = await serve(), !Task.isShuttingDownGracefully else { return }
+            await observe(.failed(reason))
+            if ContinuousClock.now - start > Self.steadyTime { attempt = 0 }
+            attempt += 1
+            let pause = min(Duration.milliseconds(500) * (1 << min(attempt, 8)), Self.longestBackoff)
+            log.warning("registering with the kubelet anew", metadata: ["reason": "\(reason)", "pause": "\(pause)"])
+            try? Files.remove(names.registration)
+            await cancelWhenGracefulShutdown { try? await Task.sleep(for: pause) }
+        }
+    }
+
+    /// Serves one registration socket until it has to be made anew.
+    private func serve() async -> End {
+        let (requests, continuation) = AsyncStream<Registration.Request>.makeStream(bufferingPolicy: .bufferingNewest(16))
+        let registration = Registration(driver: driver, endpoint: names.service, requests: continuation)
+        let server = KubeletServer(names.registration, [registration], eventLoopGroup: eventLoopGroup, log: log)
+        defer { continuation.finish() }
+        return await withTaskGroup(of: End.self) { group in
+            group.addTask { await serve(server) }
+            group.addTask { await handle(requests) }
+            group.addTask { await watch(server) }
+            group.addTask {
+                try? await gracefulShutdown()
+                return .shutdown
+            }
+            let end = await group.next() ?? .shutdown
+            await server.stop()
+            group.cancelAll()
+            return end
+        }
+    }
+
+    private func serve(_ server: KubeletServer) async -> End {
+        do {
+            try await server.serve()
+            return .shutdown
+        } catch { return Task.isCancelled ? .shutdown : .failed("the socket \(names.registration): \(error)") }
+    }
+
+    /// Follows what the kubelet asks and says, until it refuses the driver.
+    private func handle(_ requests: AsyncStream<Registration.Request>) async -> End {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                guard (try? await Task.sleep(for: Self.timeout)) != nil else { return }
+                log.warning(
+                    "the kubelet has not asked yet who we are: is this folder in its --root-dir?", metadata: ["folder": "\(registry)"])
+            }
+            defer { group.cancelAll() }
+            for await request in requests {
+                group.cancelAll()
+                switch request {
+                case .information: log.debug("the kubelet asks who we are")
+                case .accepted:
+                    log.notice("registered with the kubelet")
+                    await observe(.registered)
+                case .refused(let reason):
+                    // Our answer has to reach it before its connection is cut.
+                    try? await Task.sleep(for: .milliseconds(200))
+                    return .failed("the kubelet refused us: \(reason)")
+                }
+            }
+            return .shutdown
+        }
+    }
+
+    /// Watches the socket's file, until it is not ours any more.
+    private func watch(_ server: KubeletServer) async -> End {
+        guard await server.isListening() else { return await untilCancelled() }
+        do {
+            let watch = try FolderWatch(registry)
+            let own = try Files.stamp(names.registration)
+            for await _ in watch.changes {
+                guard let now = try? Files.stamp(names.registration) else { return .failed("somebody removed \(names.registration)") }
+                if now != own { return .failed("another program put its own socket at \(names.registration)") }
+            }
+            return Task.isCancelled ? .shutdown : .failed("somebody removed the folder \(registry)")
+        } catch { return Task.isCancelled ? .shutdown : .failed("\(error)") }
+    }
+
+    /// Leaves the result to the task that serves, which knows why there is no socket.
+    private func untilCancelled() async -> End {
+        while (try? await Task.sleep(for: .seconds(3600))) != nil {}
+        return .shutdown
+    }
+}
