@@ -3,6 +3,7 @@
 import ClaimConfig
 import FoundationEssentials
 import Inspection
+import NetworkModel
 import ResourceAPI
 import Testing
 

@@ -34,8 +34,8 @@ struct NetworkConfigTests {
         #expect(plain.interface.name == "net1" && plain.interface.mtu == 9000 && plain.interface.dhcp == false)
         #expect(plain.interface.addresses?.map(\.description) == ["10.0.0.5/24", "2001:db8::5/64"])
         #expect(plain.interface.hardwareAddress?.description == "02:00:00:00:00:01")
-        #expect(plain.interface.vrf == VRFConfig(name: "blue", table: 77))
-        #expect(plain.interface.child == ChildConfig(kind: .macvlan, mode: 1))
+        #expect(plain.interface.vrf == VRF(name: "blue", table: 77))
+        #expect(plain.interface.child == ChildInterface(kind: .macvlan, mode: 1))
         #expect(plain.routes?.map(\.destination.description) == ["10.1.0.0/16", "10.2.0.0/16"])
         #expect(plain.routes?[0].table == 9 && plain.routes?[0].metric == 5 && plain.routes?[0].mtu == 1400)
         #expect(plain.features == ["tso": false, "rx-gro": true] && plain.privateFlags == ["x": true])
@@ -184,7 +184,7 @@ struct NetworkConfigTests {
     @Test
     func `the table of a VRF without a number is that of DRANET`() {
         // FNV-1a of "blue" is 0x82fbf5cd.
-        #expect(VRFConfig(name: "blue").table == 0x82fb_f5cd % 1000 + 1000)
+        #expect(VRF(name: "blue").table == 0x82fb_f5cd % 1000 + 1000)
     }
 
     @Test

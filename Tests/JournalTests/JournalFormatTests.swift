@@ -293,15 +293,15 @@ struct JournalFormatTests {
         Change("a host's interface with a slash") { $0.hostName = "a/b" }, Change("no host's interface") { $0.hostName = "" },
         Change("33 addresses") { plan in plan.addresses = (0..<33).compactMap { IPPrefix(parsing: "10.0.0.\($0)/24") } },
         Change("129 routes") { plan in
-            plan.routes = (0..<129).compactMap { IPPrefix(parsing: "10.0.0.\($0)/32") }.map { RoutePlan(destination: $0) }
+            plan.routes = (0..<129).compactMap { IPPrefix(parsing: "10.0.0.\($0)/32") }.map { RouteSpec(destination: $0) }
         },
         Change("a route in the local table") { $0.routes[0].table = 255 }, Change("a rule to the main table") { $0.rules[0].table = 254 },
         Change("a rule with attributes of others") { $0.rules[0].others = [8, 0, 1, 0, 0, 0, 0, 0] },
         Change("a rule that drops") { $0.rules[0].action = 6 }, Change("65 rules") { $0.rules = Array(repeating: $0.rules[0], count: 65) },
         Change("257 neighbours") { $0.neighbours = Array(repeating: $0.neighbours[0], count: 257) },
-        Change("a VRF in the main table") { $0.vrf = VRFPlan(name: "red", table: 254) },
+        Change("a VRF in the main table") { $0.vrf = VRF(name: "red", table: 254) },
         Change("a long feature") { $0.features = [String(repeating: "x", count: 32): true] },
-        Change("a mode of macvlan that there is not") { $0.child = ChildPlan(kind: .macvlan, mode: 3) },
+        Change("a mode of macvlan that there is not") { $0.child = ChildInterface(kind: .macvlan, mode: 3) },
         Change(plan: "a pod that is a path") { $0.pods = ["../x"] }, Change(plan: "a pod twice") { $0.pods += $0.pods },
         Change(plan: "a device twice") { $0.devices.append($0.devices[1]) },
         Change(plan: "two interfaces of one name") { $0.devices[1].interface?.name = "net1" },

@@ -97,9 +97,9 @@ struct PodNetworkTests {
         plan.hardwareAddress = HardwareAddress(parsing: "02:11:22:33:44:55")
         plan.addresses = [try #require(IPPrefix(parsing: "172.16.5.5/24")), try #require(IPPrefix(parsing: "2001:db8:5::5/64"))]
         plan.routes = [
-            RoutePlan(destination: try #require(IPPrefix(parsing: "0.0.0.0/0")), gateway: IPAddress(parsing: "172.16.5.1")),
-            RoutePlan(destination: try #require(IPPrefix(parsing: "172.17.0.0/16"))),
-            RoutePlan(destination: try #require(IPPrefix(parsing: "2001:db8:6::/48")), gateway: IPAddress(parsing: "2001:db8:5::1")),
+            RouteSpec(destination: try #require(IPPrefix(parsing: "0.0.0.0/0")), gateway: IPAddress(parsing: "172.16.5.1")),
+            RouteSpec(destination: try #require(IPPrefix(parsing: "172.17.0.0/16"))),
+            RouteSpec(destination: try #require(IPPrefix(parsing: "2001:db8:6::/48")), gateway: IPAddress(parsing: "2001:db8:5::1")),
         ]
         let wanted = plan
         let record = try scene.onHost { (network) throws(PodNetworkError) in
@@ -135,7 +135,7 @@ struct PodNetworkTests {
         case "address": second.addresses = [try #require(IPPrefix(parsing: "224.0.0.1/24")), try #require(IPPrefix(parsing: "ff02::1/64"))]
         case "gateway":
             second.routes = [
-                RoutePlan(destination: try #require(IPPrefix(parsing: "10.0.0.0/8")), gateway: IPAddress(parsing: "203.0.113.1"))
+                RouteSpec(destination: try #require(IPPrefix(parsing: "10.0.0.0/8")), gateway: IPAddress(parsing: "203.0.113.1"))
             ]
         default: break
         }
@@ -262,11 +262,11 @@ struct PodNetworkTests {
         plan.features = ["rx-gro": false]
         plan.rules = [Rule(source: IPPrefix(parsing: "10.9.0.0/24"), table: 55, priority: 1000)]
         plan.neighbours = [
-            NeighbourPlan(
+            NeighbourSpec(
                 address: try #require(IPAddress(parsing: "10.9.0.77")),
                 hardwareAddress: try #require(HardwareAddress(parsing: "02:00:00:00:00:99")))
         ]
-        var route = RoutePlan(destination: try #require(IPPrefix(parsing: "203.0.113.0/24")), gateway: IPAddress(parsing: "192.168.77.1"))
+        var route = RouteSpec(destination: try #require(IPPrefix(parsing: "203.0.113.0/24")), gateway: IPAddress(parsing: "192.168.77.1"))
         (route.isOnLink, route.table, route.metric, route.mtu) = (true, 55, 7, 1200)
         plan.routes = [route]
         let wanted = plan
@@ -317,7 +317,7 @@ struct PodNetworkTests {
         let before = try scene.text()
         let other = try NetworkNamespace.make()
         var plan = InterfacePlan(hostName: "wire0", name: "net0", hardwareAddress: HardwareAddress(parsing: "02:00:00:00:01:01"))
-        plan.child = ChildPlan(kind: .macvlan, mode: 4)
+        plan.child = ChildInterface(kind: .macvlan, mode: 4)
         plan.addresses = [try #require(IPPrefix(parsing: "10.50.0.1/24"))]
         let wanted = plan
         let pod = scene.pod

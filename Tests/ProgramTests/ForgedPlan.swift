@@ -50,7 +50,7 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
         if isDue(8) { plan.parentDevice = pick(["0000:0c:00.0", "../../x", "virtio0", ""]) }
         if isDue(2) { plan.addresses = Array(Set((0..<pick([0, 1, 2, 31, 32])).map { _ in prefix() })) }
         for _ in 0..<pick([0, 0, 1, 3, 128]) {
-            var route = RoutePlan(destination: prefix())
+            var route = RouteSpec(destination: prefix())
             if isDue(2) { route.gateway = prefix().address }
             if isDue(4) { route.source = prefix().address }
             if isDue(3) { route.table = pick(Self.tables) }
@@ -65,7 +65,7 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
                 Rule(source: source, table: pick(Self.tables), priority: pick([nil, 0, 1, 32766, 0xffff_ffff]), isV6: source.address.isV6))
         }
         for _ in 0..<pick([0, 0, 0, 2, 256]) {
-            plan.neighbours.append(NeighbourPlan(address: prefix().address, hardwareAddress: hardwareAddress()))
+            plan.neighbours.append(NeighbourSpec(address: prefix().address, hardwareAddress: hardwareAddress()))
         }
         if isDue(5) { plan.sizes = SegmentSizes(gso: pick([nil, 0, 1, 65536, 0xffff_ffff]), gro: pick([nil, 0, 524_280, 0xffff_ffff])) }
         if isDue(4) {
@@ -76,10 +76,10 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
         }
         if isDue(5) { plan.features = [pick(["rx-gro", "tx-checksum-ip-generic", "none", "highdma"]): isDue(2)] }
         if isDue(8) { plan.privateFlags = [pick(["none", "rx_striding_rq"]): true] }
-        if isDue(8) { plan.vrf = VRFPlan(name: pick(["vrf0", "wire0", "net9"]), table: pick(Self.tables)) }
+        if isDue(8) { plan.vrf = VRF(name: pick(["vrf0", "wire0", "net9"]), table: pick(Self.tables)) }
         if isDue(6) { plan.detachesPrograms = isDue(2) }
-        if isDue(5) { plan.child = ChildPlan(kind: .macvlan, mode: pick([nil, 1, 2, 4, 8, 16])) }
-        if isDue(12) { plan.child = pick([ChildPlan(kind: .ipvlan, mode: 0), ChildPlan(kind: .vlan, vlan: 4094)]) }
+        if isDue(5) { plan.child = ChildInterface(kind: .macvlan, mode: pick([nil, 1, 2, 4, 8, 16])) }
+        if isDue(12) { plan.child = pick([ChildInterface(kind: .ipvlan, mode: 0), ChildInterface(kind: .vlan, vlan: 4094)]) }
         return plan
     }
 

@@ -154,7 +154,7 @@ struct LargeTableTests {
         let scene = try Scene()
         var plan = Self.plan()
         plan.routes = try (0..<300).map {
-            RoutePlan(
+            RouteSpec(
                 destination: try #require(IPPrefix(parsing: "20.0.\($0 / 250).\($0 % 250)/32")), gateway: IPAddress(parsing: "192.0.2.1"))
         }
         let wanted = plan

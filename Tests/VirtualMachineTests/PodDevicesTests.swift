@@ -106,17 +106,17 @@ extension LiveKernelTests {
         let before = try Room.hostText()
         let network = try PodNetwork()
         let parent = try network.records([name], isTaken: false)[0]
-        func child(_ device: String, _ plan: ChildPlan, _ address: String) throws -> PodNetwork.AttachRequest {
+        func child(_ device: String, _ plan: ChildInterface, _ address: String) throws -> PodNetwork.AttachRequest {
             var interface = InterfacePlan(hostName: name, name: device, addresses: [try #require(IPPrefix(parsing: address))])
             interface.child = plan
-            interface.vrf = VRFPlan(name: "blue", table: 77)
+            interface.vrf = VRF(name: "blue", table: 77)
             return PodNetwork.AttachRequest(device: device, plan: interface, record: parent)
         }
         var moved = InterfacePlan(hostName: "nsdummy", name: "net9")
-        moved.vrf = VRFPlan(name: "blue", table: 77)
+        moved.vrf = VRF(name: "blue", table: 77)
         let orders = [
-            try child("net0", ChildPlan(kind: .vlan, vlan: 7), "10.61.0.1/24"),
-            try child("net1", ChildPlan(kind: .ipvlan, mode: 0), "10.62.0.1/24"),
+            try child("net0", ChildInterface(kind: .vlan, vlan: 7), "10.61.0.1/24"),
+            try child("net1", ChildInterface(kind: .ipvlan, mode: 0), "10.62.0.1/24"),
             PodNetwork.AttachRequest(device: "net9", plan: moved, record: try network.records(["nsdummy"])[0]),
         ]
         let pod = try NetworkNamespace.make()

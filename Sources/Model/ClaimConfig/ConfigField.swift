@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
+
 /// A field of configurations as people are told of it: `nearside validate --explain` prints these, and `api/networkconfig.schema.json`
 /// has the same.
 package struct ConfigField: Hashable, Sendable {
@@ -54,8 +56,8 @@ package struct ConfigField: Hashable, Sendable {
         ConfigField("interface.acceptRA", .integer(ConfigLimits.acceptRA)), ConfigField("interface.disableEbpfPrograms", .boolean),
         ConfigField("interface.vrf", .object), ConfigField("interface.vrf.name", .string(ConfigLimits.nameBytes)),
         ConfigField("interface.vrf.table", .integer(ConfigLimits.table)), ConfigField("interface.subInterface", .object),
-        ConfigField("interface.subInterface.type", .words(ChildConfig.Kind.allCases.map(\.rawValue))),
-        ConfigField("interface.subInterface.mode", .words(ChildConfig.Kind.allCases.flatMap(\.modes).map(\.name))),
+        ConfigField("interface.subInterface.type", .words(ChildInterface.Kind.allCases.map(\.rawValue))),
+        ConfigField("interface.subInterface.mode", .words(ChildInterface.Kind.allCases.flatMap(\.modes).map(\.name))),
         ConfigField("interface.subInterface.vlan", .integer(ConfigLimits.vlan)),
         ConfigField("interface.sysctls", .map(ConfigLimits.sysctls)),
     ]

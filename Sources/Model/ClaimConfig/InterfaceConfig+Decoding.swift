@@ -48,7 +48,7 @@ extension InterfaceConfig {
             arpIgnore = reader.integer(interface["arpIgnore"], at: "interface.arpIgnore", of: ConfigLimits.arpIgnore)
             arpAnnounce = reader.integer(interface["arpAnnounce"], at: "interface.arpAnnounce", in: ConfigLimits.arpAnnounce)
             acceptRA = reader.integer(interface["acceptRA"], at: "interface.acceptRA", in: ConfigLimits.acceptRA)
-            disablesPrograms = reader.bool(interface["disableEbpfPrograms"], at: "interface.disableEbpfPrograms")
+            detachesPrograms = reader.bool(interface["disableEbpfPrograms"], at: "interface.disableEbpfPrograms")
             readVRF(interface["vrf"], &reader)
             readChild(interface["subInterface"], &reader)
             readSysctls(interface["sysctls"], &reader)
@@ -73,7 +73,7 @@ extension InterfaceConfig {
             if let table, (253...255).contains(table) {
                 reader.problem("interface.vrf.table", "\(table) is the kernel's own; take another")
             }
-            if let name { vrf = VRFConfig(name: name, table: table.map { UInt32($0) }) }
+            if let name { vrf = VRF(name: name, table: table.map { UInt32($0) }) }
         }
     }
 
@@ -85,10 +85,10 @@ extension InterfaceConfig {
                 if members["type"] == nil { reader.problem("\(path).type", "is missing; it is macvlan, ipvlan or vlan") }
                 return
             }
-            guard let kind = ChildConfig.Kind(rawValue: type) else {
+            guard let kind = ChildInterface.Kind(rawValue: type) else {
                 return reader.problem("\(path).type", "\"\(type)\" is not one of macvlan, ipvlan and vlan")
             }
-            var child = ChildConfig(kind: kind)
+            var child = ChildInterface(kind: kind)
             if let mode = reader.string(members["mode"], at: "\(path).mode", bytes: ConfigLimits.nameBytes) {
                 child.mode = kind.modes.first { $0.name == mode }?.number
                 if child.mode == nil {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
 package import ResourceAPI
 
 extension NetworkConfig {
@@ -38,9 +39,9 @@ extension NetworkConfig {
                 reader.problem("profile", "there is no provider of profiles here; write out what the profile holds")
             }
             if let value = root["interface"] { interface = InterfaceConfig(value, &reader) }
-            routes = reader.list(root["routes"], at: "routes", most: ConfigLimits.routes) { RouteConfig($1, at: $2, &$0) }
-            rules = reader.list(root["rules"], at: "rules", most: ConfigLimits.rules) { RuleConfig($1, at: $2, &$0) }
-            neighbors = reader.list(root["neighbors"], at: "neighbors", most: ConfigLimits.neighbors) { NeighborConfig($1, at: $2, &$0) }
+            routes = reader.list(root["routes"], at: "routes", most: ConfigLimits.routes) { RouteSpec($1, at: $2, &$0) }
+            rules = reader.list(root["rules"], at: "rules", most: ConfigLimits.rules) { Rule($1, at: $2, &$0) }
+            neighbours = reader.list(root["neighbors"], at: "neighbors", most: ConfigLimits.neighbors) { NeighbourSpec($1, at: $2, &$0) }
             readDevice(root, &reader)
             readPinned(root["pinned"], &reader)
             for conflict in conflicts { reader.problem(conflict.path, conflict.text) }
@@ -78,12 +79,12 @@ extension NetworkConfig {
             let fields = ["vlan", "trust", "spoofCheck", "minTxRate", "maxTxRate"]
             reader.object(json, at: "sriov", fields: fields) { reader, values in
                 virtualFunction.vlan = reader.integer(values["vlan"], at: "sriov.vlan", in: ConfigLimits.functionVLAN).map { UInt16($0) }
-                virtualFunction.trust = reader.bool(values["trust"], at: "sriov.trust")
-                virtualFunction.spoofCheck = reader.bool(values["spoofCheck"], at: "sriov.spoofCheck")
-                virtualFunction.minTxRate = reader.integer(values["minTxRate"], at: "sriov.minTxRate", in: ConfigLimits.number).map {
+                virtualFunction.isTrusted = reader.bool(values["trust"], at: "sriov.trust")
+                virtualFunction.checksSpoofing = reader.bool(values["spoofCheck"], at: "sriov.spoofCheck")
+                virtualFunction.minimalRate = reader.integer(values["minTxRate"], at: "sriov.minTxRate", in: ConfigLimits.number).map {
                     UInt32($0)
                 }
-                virtualFunction.maxTxRate = reader.integer(values["maxTxRate"], at: "sriov.maxTxRate", in: ConfigLimits.number).map {
+                virtualFunction.maximalRate = reader.integer(values["maxTxRate"], at: "sriov.maxTxRate", in: ConfigLimits.number).map {
                     UInt32($0)
                 }
             }

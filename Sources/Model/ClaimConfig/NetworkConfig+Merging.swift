@@ -9,7 +9,7 @@ extension NetworkConfig {
         result.interface = interface.overlaid(by: other.interface)
         result.routes = other.routes ?? routes
         result.rules = other.rules ?? rules
-        result.neighbors = other.neighbors ?? neighbors
+        result.neighbours = other.neighbours ?? neighbours
         result.features = merged(features, other.features)
         result.privateFlags = merged(privateFlags, other.privateFlags)
         result.rdma.management = other.rdma.management ?? rdma.management
@@ -44,7 +44,7 @@ extension NetworkConfig {
         if interface.child != nil, virtualFunction != VirtualFunctionConfig() {
             problem("sriov", "an interface stacked on the device is no virtual function; take out sriov, or interface.subInterface")
         }
-        if let low = virtualFunction.minTxRate, let high = virtualFunction.maxTxRate, high != 0, low > high {
+        if let low = virtualFunction.minimalRate, let high = virtualFunction.maximalRate, high != 0, low > high {
             problem("sriov.minTxRate", "\(low) is more than maxTxRate, \(high)")
         }
         // Maps of a class and a claim add up.
@@ -59,7 +59,7 @@ extension NetworkConfig {
     /// How much it adds to a plan: see ``ConfigLimits/entriesPerClaim``.
     package var entries: Int {
         [
-            interface.addresses?.count, interface.dhcpRoutes?.count, routes?.count, rules?.count, neighbors?.count,
+            interface.addresses?.count, interface.dhcpRoutes?.count, routes?.count, rules?.count, neighbours?.count,
             interface.sysctls?.count, features?.count,
             privateFlags?.count,
         ].reduce(0) { $0 + ($1 ?? 0) }
@@ -90,7 +90,7 @@ extension InterfaceConfig {
         result.arpIgnore = other.arpIgnore ?? arpIgnore
         result.arpAnnounce = other.arpAnnounce ?? arpAnnounce
         result.acceptRA = other.acceptRA ?? acceptRA
-        result.disablesPrograms = other.disablesPrograms ?? disablesPrograms
+        result.detachesPrograms = other.detachesPrograms ?? detachesPrograms
         result.vrf = other.vrf ?? vrf
         result.child = other.child ?? child
         result.sysctls = merged(sysctls, other.sysctls)
@@ -118,10 +118,10 @@ extension VirtualFunctionConfig {
     fileprivate func overlaid(by other: VirtualFunctionConfig) -> VirtualFunctionConfig {
         var result = self
         result.vlan = other.vlan ?? vlan
-        result.trust = other.trust ?? trust
-        result.spoofCheck = other.spoofCheck ?? spoofCheck
-        result.minTxRate = other.minTxRate ?? minTxRate
-        result.maxTxRate = other.maxTxRate ?? maxTxRate
+        result.isTrusted = other.isTrusted ?? isTrusted
+        result.checksSpoofing = other.checksSpoofing ?? checksSpoofing
+        result.minimalRate = other.minimalRate ?? minimalRate
+        result.maximalRate = other.maximalRate ?? maximalRate
         return result
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
+
 /// A setting that reaches beyond the pod: it counts in a DeviceClass, which administrators write, and in a claim only where the operator
 /// of nearside-node allows it.
 package struct PrivilegedSetting: Hashable, Sendable {
@@ -91,13 +93,13 @@ extension NetworkConfig {
             ("interface.groMaxSize", interface.groMaxSize != nil), ("interface.gsoIPv4MaxSize", interface.gsoIPv4MaxSize != nil),
             ("interface.groIPv4MaxSize", interface.groIPv4MaxSize != nil), ("interface.forwarding", interface.forwarding != nil),
             ("interface.arpIgnore", interface.arpIgnore != nil), ("interface.arpAnnounce", interface.arpAnnounce != nil),
-            ("interface.acceptRA", interface.acceptRA != nil), ("interface.disableEbpfPrograms", interface.disablesPrograms != nil),
+            ("interface.acceptRA", interface.acceptRA != nil), ("interface.disableEbpfPrograms", interface.detachesPrograms != nil),
             ("interface.vrf", interface.vrf != nil), ("interface.subInterface", interface.child != nil),
             ("interface.sysctls", interface.sysctls != nil), ("routes", routes != nil), ("rules", rules != nil),
-            ("neighbors", neighbors != nil), ("ethtool.features", features != nil), ("ethtool.privateFlags", privateFlags != nil),
-            ("rdma.management", rdma.management != nil), ("sriov.vlan", function.vlan != nil), ("sriov.trust", function.trust != nil),
-            ("sriov.spoofCheck", function.spoofCheck != nil), ("sriov.minTxRate", function.minTxRate != nil),
-            ("sriov.maxTxRate", function.maxTxRate != nil), ("workload.environment", workload.environment != nil),
+            ("neighbors", neighbours != nil), ("ethtool.features", features != nil), ("ethtool.privateFlags", privateFlags != nil),
+            ("rdma.management", rdma.management != nil), ("sriov.vlan", function.vlan != nil), ("sriov.trust", function.isTrusted != nil),
+            ("sriov.spoofCheck", function.checksSpoofing != nil), ("sriov.minTxRate", function.minimalRate != nil),
+            ("sriov.maxTxRate", function.maximalRate != nil), ("workload.environment", workload.environment != nil),
             ("workload.ncclTopology", workload.ncclTopology != nil),
         ]
         return Set(said.filter(\.1).map(\.0))
@@ -137,6 +139,6 @@ extension NetworkConfig {
     }
 }
 
-extension ChildConfig {
+extension ChildInterface {
     fileprivate var isPassthru: Bool { kind == .macvlan && mode == 8 }
 }

@@ -20,9 +20,9 @@ extension ConfigReader {
     }
 }
 
-extension RouteConfig {
+extension RouteSpec {
     init?(_ json: JSONValue, at path: String, _ reader: inout ConfigReader) {
-        var route: RouteConfig?
+        var route: RouteSpec?
         let fields = ["destination", "gateway", "source", "scope", "table", "metric", "mtu", "onLink"]
         reader.object(json, at: path, fields: fields) { reader, members in
             let destination = reader.network(members["destination"], at: "\(path).destination")
@@ -50,7 +50,7 @@ extension RouteConfig {
                     reader.problem("\(path).\(name)", "\(address) is of another family than \(destination)")
                 }
             }
-            var result = RouteConfig(destination: destination, gateway: gateway, source: source)
+            var result = RouteSpec(destination: destination, gateway: gateway, source: source)
             (result.table, result.metric, result.mtu, result.isOnLink) = (table, metric, mtu, isOnLink)
             route = result
         }
@@ -59,9 +59,9 @@ extension RouteConfig {
     }
 }
 
-extension RuleConfig {
+extension Rule {
     init?(_ json: JSONValue, at path: String, _ reader: inout ConfigReader) {
-        var rule: RuleConfig?
+        var rule: Rule?
         reader.object(json, at: path, fields: ["source", "destination", "table", "priority"]) { reader, members in
             let source = reader.network(members["source"], at: "\(path).source")
             let destination = reader.network(members["destination"], at: "\(path).destination")
@@ -81,16 +81,17 @@ extension RuleConfig {
                 if members["table"] == nil { reader.problem("\(path).table", "is missing") }
                 return
             }
-            rule = RuleConfig(source: source, destination: destination, table: table, priority: priority)
+            let isV6 = (source ?? destination)?.address.isV6 ?? false
+            rule = Rule(source: source, table: table, destination: destination, priority: priority, isV6: isV6)
         }
         guard let rule else { return nil }
         self = rule
     }
 }
 
-extension NeighborConfig {
+extension NeighbourSpec {
     init?(_ json: JSONValue, at path: String, _ reader: inout ConfigReader) {
-        var neighbor: NeighborConfig?
+        var neighbor: NeighbourSpec?
         reader.object(json, at: path, fields: ["destination", "hardwareAddr"]) { reader, members in
             let destination = members["destination"].flatMap { value in
                 reader.parsed(value, at: "\(path).destination", as: "an IP address") { IPAddress(parsing: $0) }
@@ -103,7 +104,7 @@ extension NeighborConfig {
                 }
             }
             for name in ["destination", "hardwareAddr"] where members[name] == nil { reader.problem("\(path).\(name)", "is missing") }
-            if let destination, let address { neighbor = NeighborConfig(destination: destination, hardwareAddress: address) }
+            if let destination, let address { neighbor = NeighbourSpec(address: destination, hardwareAddress: address) }
         }
         guard let neighbor else { return nil }
         self = neighbor

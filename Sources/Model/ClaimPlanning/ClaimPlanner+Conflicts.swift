@@ -2,6 +2,7 @@
 
 import Hardware
 package import JournalModel
+import NetworkModel
 import ResourceAPI
 
 /// A plan that is compared with those of other claims. What takes long is done before, so that nobody waits for it.
@@ -64,7 +65,7 @@ extension ClaimPlanner {
         _ planned: [DevicePlan], _ pods: [String], _ claim: ClaimIdentity, _ others: [ClaimPlan], _ problems: inout [String]
     ) {
         var holders: [String: String] = [:]
-        var domains: [String: VRFPlan] = [:]
+        var domains: [String: VRF] = [:]
         for other in others where other.claim.uid != claim.uid && !Set(other.pods).isDisjoint(with: pods) {
             for device in other.devices {
                 if let name = device.interface?.name { holders[name] = "claim \(other.claim)" }

@@ -68,20 +68,12 @@ extension ClaimPlanner {
         if config.dhcp == true { plan.dhcp = true }
         if config.dhcp6 == true { plan.dhcp6 = true }
         plan.dhcpRoutes = config.dhcp == true ? config.dhcpRoutes : nil
-        plan.child = config.child.map { child in
-            ChildPlan(kind: .init(rawValue: child.kind.rawValue) ?? .macvlan, mode: child.mode, vlan: child.vlan)
-        }
+        plan.child = config.child
         // An interface that is made for the pod has nothing on the host.
         if plan.child != nil, plan.addresses == nil, plan.leaseFamilies.isEmpty { plan.addresses = [] }
-        plan.routes = (wish.routes ?? []).map { route in
-            var result = RoutePlan(destination: route.destination, gateway: route.gateway, source: route.source)
-            (result.table, result.metric, result.mtu, result.isOnLink) = (route.table, route.metric, route.mtu, route.isOnLink)
-            return result
-        }
-        plan.rules = (wish.rules ?? []).map {
-            Rule(source: $0.source, table: $0.table, destination: $0.destination, priority: $0.priority, isV6: $0.isV6)
-        }
-        plan.neighbours = (wish.neighbors ?? []).map { NeighbourPlan(address: $0.destination, hardwareAddress: $0.hardwareAddress) }
+        plan.routes = wish.routes ?? []
+        plan.rules = wish.rules ?? []
+        plan.neighbours = wish.neighbours ?? []
         func size(_ value: Int?) -> UInt32? { value.map { UInt32(clamping: $0) } }
         let sizes = SegmentSizes(
             gso: size(config.gsoMaxSize), gro: size(config.groMaxSize), gsoIPv4: size(config.gsoIPv4MaxSize),
@@ -90,8 +82,8 @@ extension ClaimPlanner {
         if !config.settings.isEmpty { plan.sysctls = config.settings }
         plan.features = features(wish.features ?? [:], netdev, &found)
         plan.privateFlags = privateFlags(wish.privateFlags ?? [:], netdev, &found)
-        plan.vrf = config.vrf.map { VRFPlan(name: $0.name, table: $0.table) }
-        if config.disablesPrograms == true { plan.detachesPrograms = true }
+        plan.vrf = config.vrf
+        if config.detachesPrograms == true { plan.detachesPrograms = true }
         return plan
     }
 
@@ -182,10 +174,10 @@ extension ClaimPlanner {
         // Only an address that the physical function has given may be used: others are dropped where spoofing is checked.
         plan.hardwareAddress = address
         plan.vlan = wish.vlan
-        plan.isTrusted = wish.trust
-        plan.checksSpoofing = wish.spoofCheck
-        plan.minimalRate = wish.minTxRate
-        plan.maximalRate = wish.maxTxRate
+        plan.isTrusted = wish.isTrusted
+        plan.checksSpoofing = wish.checksSpoofing
+        plan.minimalRate = wish.minimalRate
+        plan.maximalRate = wish.maximalRate
         return plan
     }
 }

@@ -109,10 +109,10 @@ extension PodNetwork {
         if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
         var requests = [NetlinkRequest.set(own)]
         let family = Lease.Family(address.address)
-        let isNew = { (route: RoutePlan) in !plan.routes.contains { $0.destination == route.destination } }
+        let isNew = { (route: RouteSpec) in !plan.routes.contains { $0.destination == route.destination } }
         let routes =
             plan.routes.filter { plan.lease(for: $0) == family }
-            + given.map { RoutePlan(destination: $0.destination, gateway: $0.gateway) }.filter(isNew)
+            + given.map { RouteSpec(destination: $0.destination, gateway: $0.gateway) }.filter(isNew)
         for isBehindGateway in [false, true] {
             for route in routes where (route.gateway != nil) == isBehindGateway {
                 requests.append(.set(Route(route, of: index, in: plan.vrf?.table)))
@@ -124,7 +124,7 @@ extension PodNetwork {
 
 extension Route {
     /// - Parameter domain: the table of the VRF that the interface is in.
-    init(_ plan: RoutePlan, of index: Int32, in domain: UInt32?) {
+    init(_ plan: RouteSpec, of index: Int32, in domain: UInt32?) {
         let isV6 = plan.destination.address.isV6
         self.init(
             destination: plan.destination.length == 0 ? nil : plan.destination, isV6: isV6, gateway: plan.gateway, source: plan.source,

@@ -178,7 +178,7 @@ package struct PodNetwork {
     }
 }
 
-extension ChildPlan {
+extension ChildInterface {
     /// The request that makes the pod's interface on one of the host, straight in the pod.
     func request(_ plan: InterfacePlan, on parent: HostRecord, _ namespace: Int32) -> NetlinkRequest {
         // linux/if_link.h: IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE and IFLA_VLAN_ID are all attribute 1 of their kind.
