@@ -105,6 +105,7 @@ package struct JournalDocument<Value: JournalValue>: Codable {
             throw JournalTextError(.unknownKey, "requires", "is an unknown key of version 1")
         }
         try JSONComparison.check(bytes, against: try step { try document.text() }, allowsAbsentLists: isFirst)
+        guard isFirst || document.requires != nil else { throw JournalTextError(.missingKey, "requires", "is missing") }
         guard isFirst || document.requires == JournalDocument(document.value).requires else {
             throw JournalTextError(.wrongFeatures, "requires", "is not the list of the features that the file uses")
         }

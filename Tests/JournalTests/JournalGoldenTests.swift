@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import JournalModel
+import Linux
+import Testbed
+import Testing
+
+/// A file of the journal as the program of one commit wrote it, and what becomes of it today.
+///
+/// There is one for each change of the fields that plans, states and reports have had, named after the commit. The types of that commit
+/// decoded one large text, of which they took the fields that they knew, and encoded the value with the options of their writer.
+struct LandedFile: Sendable, CustomTestStringConvertible {
+    enum Outcome: Sendable {
+        /// The file is read: written again, it has the same fields, and these lists, which are empty.
+        case read(added: Set<String>)
+        case refused(JournalTextError.Code, String)
+    }
+
+    var name: String
+    var outcome: Outcome
+
+    var testDescription: String { name }
+
+    func bytes() throws -> [UInt8] { try Files.read("\(JournalGolden.folder)/landed/\(name).json") }
+
+    private static let noRules: Outcome = .read(added: ["neighbours", "rules"])
+    private static let noBoot: Outcome = .refused(.missingKey, "boot")
+    private static let whole: Outcome = .read(added: [])
+
+    static let all: [LandedFile] = [
+        // Version 1.
+        LandedFile(name: "plan-2b46ee7", outcome: noRules), LandedFile(name: "plan-1228f32", outcome: noRules),
+        LandedFile(name: "plan-6523b8b", outcome: noRules), LandedFile(name: "plan-d7b0b46", outcome: whole),
+        LandedFile(name: "plan-098e686", outcome: whole), LandedFile(name: "plan-f282edb", outcome: whole),
+        LandedFile(name: "plan-31c5596", outcome: whole), LandedFile(name: "plan-5a24c9f", outcome: whole),
+        // A state says in which run of the kernel it was written since the fourth of these.
+        LandedFile(name: "state-2b46ee7", outcome: noBoot),
+        LandedFile(name: "state-53ce691", outcome: noBoot), LandedFile(name: "state-140273f", outcome: noBoot),
+        LandedFile(name: "state-d7b0b46", outcome: .read(added: ["queueing"])),
+        LandedFile(name: "state-1f3a803", outcome: .read(added: ["queueing"])),
+        LandedFile(name: "state-ab7cef1", outcome: .read(added: ["queueing"])), LandedFile(name: "state-f511e14", outcome: whole),
+        LandedFile(name: "state-f282edb", outcome: whole), LandedFile(name: "late-9dd2fe2", outcome: whole),
+        // Version 2. The features of the containers' part have been named since the second of these.
+        LandedFile(name: "plan-91ce278", outcome: .refused(.wrongFeatures, "requires")), LandedFile(name: "plan-82a1baa", outcome: whole),
+        LandedFile(name: "plan-632edd9", outcome: whole), LandedFile(name: "state-91ce278", outcome: whole),
+        LandedFile(name: "state-82a1baa", outcome: whole), LandedFile(name: "state-acbba08", outcome: whole),
+        LandedFile(name: "state-c4b0093", outcome: whole), LandedFile(name: "state-18e5cb8", outcome: whole),
+        LandedFile(name: "state-4605c18", outcome: whole), LandedFile(name: "state-a8a064d", outcome: whole),
+        LandedFile(name: "late-91ce278", outcome: whole),
+    ]
+}
+
+/// Files of the journal that are kept with the tests.
+enum JournalGolden {
+    static let folder = "\(Place.project)/Tests/JournalTests/Golden"
+
+    /// The newest of the landed files: they have every field that there is.
+    static let plan = "plan-632edd9"
+    static let state = "state-a8a064d"
+    static let late = "late-91ce278"
+
+    /// Decodes a file of the kind that its name begins with, and encodes the value.
+    static func rewritten(_ name: String, _ bytes: [UInt8]) throws(JournalTextError) -> [UInt8] {
+        if name.hasPrefix("plan") { return try rewritten(ClaimPlan.self, bytes, JournalSample.claim) }
+        if name.hasPrefix("state") { return try rewritten(ClaimState.self, bytes, JournalSample.claim) }
+        return try rewritten(LatePod.self, bytes, JournalSample.pod)
+    }
+
+    private static func rewritten<Value: JournalValue>(
+        _ type: Value.Type, _ bytes: [UInt8], _ uid: String
+    ) throws(JournalTextError) -> [UInt8] {
+        try JournalDocument<Value>.encode(JournalDocument<Value>.decode(bytes, uid: uid), uid: uid)
+    }
+
+    /// The text of a JSON value with keys in the order of their bytes, as the journal has them.
+    static func text(_ value: Any) throws -> String {
+        if let object = value as? [String: Any] {
+            let members = try object.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { key, value in
+                "\(try text(key)):\(try text(value))"
+            }
+            return "{\(members.joined(separator: ","))}"
+        }
+        if let list = value as? [Any] { return "[\(try list.map { try text($0) }.joined(separator: ","))]" }
+        let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .withoutEscapingSlashes]
+        return String(decoding: try JSONSerialization.data(withJSONObject: value, options: options), as: UTF8.self)
+    }
+
+    static func object(_ bytes: [UInt8]) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+    }
+}
+
+struct JournalGoldenTests {
+    /// Takes the empty lists that the older value lacks out of the newer one, and collects their keys.
+    private func withoutAdded(_ newer: Any, _ older: Any, _ added: inout Set<String>) -> Any {
+        switch (newer, older) {
+        case (let newer as [String: Any], let older as [String: Any]):
+            var result: [String: Any] = [:]
+            for (key, value) in newer {
+                if let part = older[key] {
+                    result[key] = withoutAdded(value, part, &added)
+                } else if let list = value as? [Any], list.isEmpty {
+                    added.insert(key)
+                } else {
+                    result[key] = value
+                }
+            }
+            return result
+        case (let newer as [Any], let older as [Any]) where newer.count == older.count:
+            return zip(newer, older).map { withoutAdded($0, $1, &added) }
+        default: return newer
+        }
+    }
+
+    @Test(arguments: LandedFile.all)
+    func `a file of each shape that ever landed is read with all its fields, or refused with a code`(file: LandedFile) throws {
+        let bytes = try file.bytes()
+        let rewrite = { () throws(JournalTextError) in try JournalGolden.rewritten(file.name, bytes) }
+        switch file.outcome {
+        case .refused(let code, let path):
+            let error = #expect(throws: JournalTextError.self) { _ = try rewrite() }
+            #expect(error?.code == code && error?.path == path, "\(error?.description ?? "")")
+        case .read(let expected):
+            var (now, before) = (try JournalGolden.object(rewrite()), try JournalGolden.object(bytes))
+            #expect(now["version"] as? Int == 2 && now["requires"] as? [String] != nil)
+            for key in ["version", "requires"] { (now[key], before[key]) = (nil, nil) }
+            var added: Set<String> = []
+            let known = try #require(withoutAdded(now, before, &added) as? [String: Any])
+            #expect(known as NSDictionary == before as NSDictionary)
+            #expect(added == expected)
+        }
+    }
+
+    @Test
+    func `every landed file is expected, and the newest are what is written today, to the byte`() throws {
+        let names = Set(Files.list("\(JournalGolden.folder)/landed"))
+        #expect(names == Set(LandedFile.all.map { "\($0.name).json" }))
+        for name in [JournalGolden.plan, JournalGolden.state, JournalGolden.late] {
+            let bytes = try Files.read("\(JournalGolden.folder)/landed/\(name).json")
+            #expect(try JournalGolden.rewritten(name, bytes) == bytes, "\(name)")
+        }
+    }
+}
