@@ -166,6 +166,8 @@ let productTargets: [Target] = [
     model("ClaimPlanning", ["CDI", "ClaimConfig", "Hardware", "JournalModel", "NetworkModel", "ResourceAPI", "Topology"]),
     // Documents, pictures and advice for people and scripts; simulated fleets.
     model("Inspection", ["ClaimConfig", "Hardware", "ResourceAPI", "SliceModel", "Topology"]),
+    // Command lines that have options alone.
+    model("CommandOptions"),
 
     // System
     // The parts of the C library and the kernel that Swift cannot see.
@@ -234,10 +236,11 @@ let productTargets: [Target] = [
     program(
         "nearside-node",
         [
-            "ClaimConfig", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "NetworkModel", "Node", "ResourceAPI", "SliceModel",
-            "Topology", argumentParser, logging,
+            "ClaimConfig", "CommandOptions", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "NetworkModel", "Node", "ResourceAPI",
+            "SliceModel",
+            "Topology", logging,
         ]),
-    program("nearside-nri", ["Attachment", "Linux", "NetworkModel", argumentParser, logging]),
+    program("nearside-nri", ["Attachment", "CommandOptions", "Linux", "NetworkModel", logging]),
     program("nearside-gate", ["ControlProtocol", "Linux"], standalone),
 ]
 
@@ -269,6 +272,7 @@ let testingTargets: [Target] = [
         [
             "Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed", "Topology",
         ], exclude: ["Golden"]),
+    tests("CommandOptionsTests", ["CommandOptions"]),
     tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed"]),
     tests("SliceModelTests", ["Hardware", "Inspection", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests(

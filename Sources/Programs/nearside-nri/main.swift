@@ -1,103 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
+import CommandOptions
 import Attachment
 import Glibc
 import Linux
 import Logging
 import NetworkModel
 
-struct NearsideNRI: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "nearside-nri",
-        abstract: "Moves the interfaces of claims into pods and back, as a plugin of the container runtime.",
-        discussion: """
-            Needs NET_ADMIN and SYS_ADMIN; has no credentials and talks to nobody but the runtime and the
-            journal. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
-            """)
-
-    @Option(help: "The folder of nearside-node, which is only read.")
+struct NearsideNRI {
     var journal = "/run/nearside"
-
-    @Option(help: "The folder of this program: what it did to interfaces, and its socket.")
     var states = "/run/nearside-nri"
-
-    @Option(help: "The runtime's NRI socket.")
     var nriSocket = "/var/run/nri/nri.sock"
-
-    @Option(help: "Only ask the instance that serves whether it is alive or ready, tell, and end: for probes.")
     var check: String?
-
-    @Flag(help: "Do without NRI: only containers that reference a claim get its devices, by nearside-gate.")
     var withoutNri = false
-
-    @Option(help: "Where the files of sysctl are, as this container sees them.")
     var sysctls = "/proc/sys"
-
-    @Option(help: "Name under which the runtime knows this plugin.")
     var name = "nearside"
-
-    @Option(help: "Place in the runtime's order of plugins, two digits.")
     var index = "10"
-
-    @Option(help: "Put nearside-gate, which lies beside this program, into this folder of the host, try it, and end.")
     var installGate: String?
-
-    @Option(help: "Name of the driver.")
     var driver = "dra.nearside"
-
-    @Option(help: "Folder for CDI specifications.")
     var cdi = "/var/run/cdi"
-
-    @Option(help: "Where the host's sys and proc are, by which device nodes are checked.")
     var hostRoot = "/"
-
-    @Option(
-        help:
-            "Virtual functions that physical ones are to have, as INTERFACE=COUNT or ADDRESS=COUNT with * for any characters; may be repeated."
-    )
     var virtualFunctions: [String] = []
-
-    @Option(help: "Where sysfs is mounted; so that virtual functions can be made, for writing.")
     var sysfs = "/sys"
-
-    @Option(help: "nearside-gate as the runtime finds it on the host; empty to do without.")
     var gate = "/var/lib/nearside/nearside-gate"
-
-    @Option(help: "User and group, by number, that DHCP clients run as, without capabilities.")
     var dhcpUser: UInt32 = LeaseClientOptions().user
-
-    @Option(
-        help: "A network of the cluster (pods, services, nodes): an answer of a DHCP server that overlaps it is not used; may be repeated.")
     var clusterNetwork: [String] = []
-
-    @Option(help: "Addresses of this node, with commas: interfaces that serve them are not taken.")
     var nodeAddresses = ""
-
-    @Option(help: "Address of the API server: the interface by which the host reaches it is not taken. In a pod KUBERNETES_SERVICE_HOST.")
     var apiServer: String?
-
-    @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
+
+    static var options: CommandOptions<Self> {
+        CommandOptions(
+            program: "nearside-nri",
+            abstract: "Moves the interfaces of claims into pods and back, as a plugin of the container runtime.",
+            discussion: """
+                Needs NET_ADMIN and SYS_ADMIN; has no credentials and talks to nobody but the runtime and the
+                journal. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
+                """,
+            options: [
+                .init("journal", \.journal, "The folder of nearside-node, which is only read."),
+                .init("states", \.states, "The folder of this program: what it did to interfaces, and its socket."),
+                .init("nri-socket", \.nriSocket, "The runtime's NRI socket."),
+                .init("check", \.check, "Only ask the instance that serves whether it is alive or ready, tell, and end: for probes."),
+                .init(
+                    flag: "without-nri", \.withoutNri,
+                    "Do without NRI: only containers that reference a claim get its devices, by nearside-gate."),
+                .init("sysctls", \.sysctls, "Where the files of sysctl are, as this container sees them."),
+                .init("name", \.name, "Name under which the runtime knows this plugin."),
+                .init("index", \.index, "Place in the runtime's order of plugins, two digits."),
+                .init(
+                    "install-gate", \.installGate,
+                    "Put nearside-gate, which lies beside this program, into this folder of the host, try it, and end."),
+                .init("driver", \.driver, "Name of the driver."),
+                .init("cdi", \.cdi, "Folder for CDI specifications."),
+                .init("host-root", \.hostRoot, "Where the host's sys and proc are, by which device nodes are checked."),
+                .init(
+                    "virtual-functions", \.virtualFunctions,
+                    "Virtual functions that physical ones are to have, as INTERFACE=COUNT or ADDRESS=COUNT with * for any characters; may be repeated."
+                ),
+                .init("sysfs", \.sysfs, "Where sysfs is mounted; so that virtual functions can be made, for writing."),
+                .init("gate", \.gate, "nearside-gate as the runtime finds it on the host; empty to do without."),
+                .init("dhcp-user", \.dhcpUser, "User and group, by number, that DHCP clients run as, without capabilities."),
+                .init(
+                    "cluster-network", \.clusterNetwork,
+                    "A network of the cluster (pods, services, nodes): an answer of a DHCP server that overlaps it is not used; may be repeated."
+                ),
+                .init("node-addresses", \.nodeAddresses, "Addresses of this node, with commas: interfaces that serve them are not taken."),
+                .init(
+                    "api-server", \.apiServer,
+                    "Address of the API server: the interface by which the host reaches it is not taken. In a pod KUBERNETES_SERVICE_HOST."),
+                .init("log-level", \.logLevel, "trace, debug, info, notice, warning, error or critical."),
+            ])
+    }
 
     func validate() throws {
         guard Logger.Level(rawValue: logLevel) != nil else {
-            throw ValidationError("--log-level does not know \"\(logLevel)\"")
+            throw UsageError("--log-level does not know \"\(logLevel)\"")
         }
         guard index.utf8.count == 2, index.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            throw ValidationError("--index is two digits such as 10, not \"\(index)\"")
+            throw UsageError("--index is two digits such as 10, not \"\(index)\"")
         }
         _ = try functionRules()
-        if let check, !InjectorCheck.levels.contains(check) { throw ValidationError("--check is alive or ready, not \"\(check)\"") }
+        if let check, !InjectorCheck.levels.contains(check) { throw UsageError("--check is alive or ready, not \"\(check)\"") }
         _ = try clusterNetworks()
         _ = try addresses()
-        guard dhcpUser != 0 else { throw ValidationError("--dhcp-user is not root") }
+        guard dhcpUser != 0 else { throw UsageError("--dhcp-user is not root") }
     }
 
     private func functionRules() throws -> [FunctionRule] {
         try virtualFunctions.map { text in
             do throws(FunctionRule.Malformed) { return try FunctionRule(parsing: text) } catch {
-                throw ValidationError("--virtual-functions: \(error)")
+                throw UsageError("--virtual-functions: \(error)")
             }
         }
     }
@@ -108,7 +101,7 @@ struct NearsideNRI: ParsableCommand {
         let server = Self.apiServerOfPod
         return try clusterNetwork.map { text in
             guard let prefix = IPPrefix(parsing: text), prefix.isNetwork else {
-                throw ValidationError("--cluster-network is a network such as 10.96.0.0/12, not \"\(text)\"")
+                throw UsageError("--cluster-network is a network such as 10.96.0.0/12, not \"\(text)\"")
             }
             return prefix
         } + (server.map { [IPPrefix(address: $0, length: $0.bitCount - 8).network] } ?? [])
@@ -123,7 +116,7 @@ struct NearsideNRI: ParsableCommand {
         func parse(_ texts: [Substring], _ option: String) throws -> [IPAddress] {
             try texts.map { text in
                 guard let address = IPAddress(parsing: String(text)) else {
-                    throw ValidationError("\(option) is an IP address, not \"\(text)\"")
+                    throw UsageError("\(option) is an IP address, not \"\(text)\"")
                 }
                 return address
             }
@@ -132,12 +125,15 @@ struct NearsideNRI: ParsableCommand {
         return (try parse(nodeAddresses.split(separator: ","), "--node-addresses"), servers)
     }
 
-    func run() throws {
+    func run() throws -> Int32 {
         var log = Logger(label: "nearside-nri", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         signal(SIGPIPE, SIG_IGN)
-        if let check { return try answer(check) }
-        if let installGate { return try GateInstallation.install(in: installGate) }
+        if let check { return answer(check) }
+        if let installGate {
+            try GateInstallation.install(in: installGate)
+            return EXIT_SUCCESS
+        }
         var options = InjectorDaemon.Options(
             journal: journal, states: states, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
         options.sysctls = sysctls
@@ -154,16 +150,34 @@ struct NearsideNRI: ParsableCommand {
             log.warning("system calls of this program are not filtered", metadata: ["error": "\(error)"])
         }
         try daemon.run()
+        return EXIT_SUCCESS
     }
 
-    private func answer(_ check: String) throws {
+    private func answer(_ check: String) -> Int32 {
         if let problem = InjectorCheck.problem(check, journal: journal, states: states) {
             print("not \(check): \(problem)")
-            throw ExitCode.failure
+            return EXIT_FAILURE
         }
         print(check)
+        return EXIT_SUCCESS
     }
 }
 
+/// Writes to standard error.
+func complain(_ text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
+
 if LeaseClientProcess.isMeant { exit(LeaseClientProcess.run()) }
-NearsideNRI.main()
+do {
+    guard let command = try NearsideNRI.options.parse(CommandLine.arguments.dropFirst(), into: NearsideNRI()) else {
+        print(NearsideNRI.options.help(NearsideNRI()), terminator: "")
+        exit(EXIT_SUCCESS)
+    }
+    try command.validate()
+    exit(try command.run())
+} catch let error as UsageError {
+    complain(error.text(program: NearsideNRI.options.program))
+    exit(UsageError.exitStatus)
+} catch {
+    complain("Error: \(error)\n")
+    exit(EXIT_FAILURE)
+}
