@@ -52,7 +52,7 @@ struct AttributeTests {
         // More than 32 there are no places for: what matters least is left out, and told.
         #expect(values.count == 32)
         #expect(values["alias"] == nil && values["pciSubsystem"] == nil)
-        #expect(all.remarks.contains { $0.contains(function.sliceName) && $0.contains("left out are") && $0.contains("alias") })
+        #expect(all.warnings.contains { $0.contains(function.sliceName) && $0.contains("left out are") && $0.contains("alias") })
     }
 
     @Test
@@ -74,12 +74,12 @@ struct AttributeTests {
         }
         machine.virtualNetdevs = [Netdev(name: "v_0"), Netdev(name: "v.0"), Netdev(name: "V-0"), Netdev(name: "v___")]
         let all = slices(machine)
-        let plan = SlicePlan(wished: all.whole, stored: [], owner: Self.owner)
+        let plan = SlicePlan(desired: all.whole, stored: [], owner: Self.owner)
         let api = try APIServer()
         defer { api.shutDown() }
         for slice in plan.creations { try api.add("resourceslices", slice) }
         #expect(try api.slices().flatMap { $0.spec.devices ?? [] }.count == all.whole.devices.count)
-        #expect(all.remarks.contains("v_0 is not published: another device is called v-0 already"), "\(all.remarks)")
+        #expect(all.warnings.contains("v_0 is not published: another device is called v-0 already"), "\(all.warnings)")
     }
 
     @Test(arguments: [
@@ -112,12 +112,12 @@ struct AttributeTests {
         }
         let all = slices(machine)
         #expect(all.devices.count == count)
-        let plan = SlicePlan(wished: all.whole, stored: [], owner: Self.owner)
+        let plan = SlicePlan(desired: all.whole, stored: [], owner: Self.owner)
         let api = try APIServer()
         defer { api.shutDown() }
         for slice in plan.creations { try api.add("resourceslices", slice) }
         #expect(try api.hasWholePool())
-        #expect(SlicePlan(wished: all.whole, stored: try api.slices(), owner: Self.owner).isEmpty)
+        #expect(SlicePlan(desired: all.whole, stored: try api.slices(), owner: Self.owner).isEmpty)
         if name == "many" { #expect(plan.creations.count == 2) }
     }
 

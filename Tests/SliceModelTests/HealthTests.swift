@@ -96,7 +96,7 @@ struct HealthTests {
     // MARK: Findings and taints
 
     @Test
-    func `trouble taints the device, its pair and every set with it, and nothing else`() throws {
+    func `a condition taints the device, its pair and every set with it, and nothing else`() throws {
         var machine = try machine()
         let index = try nic(machine)
         machine.functions[index].driver = nil
@@ -109,7 +109,7 @@ struct HealthTests {
         #expect(!slices.whole.devices.contains { $0.name == name }, "a NIC without interface and RDMA device is not published")
         #expect(slices.whole.devices.allSatisfy { $0.taints == nil })
         let held = HealthReport(MachineTopology(machine), Self.policy, held: [name], known: try self.machine())
-        #expect(held.findings[name]?.map(\.trouble) == [.lost])
+        #expect(held.findings[name]?.map(\.condition) == [.lost])
         #expect(held.findings[name]?.first?.message.hasPrefix("it has neither an interface nor an RDMA device") == true)
         let marks = SliceDevices(MachineTopology(machine), Self.policy, health: held)
         #expect(marks.whole.devices.filter { $0.taints != nil }.map(\.name) == [name], "it has left its pair")
@@ -189,7 +189,7 @@ struct HealthTests {
         machine.functions[index].link = PCILink(gigatransfers: 16, lanes: 8)
         machine.functions[index].maximalLink = PCILink(gigatransfers: 16, lanes: 16)
         let topology = MachineTopology(machine)
-        #expect(HealthReport(topology, Self.policy).findings.values.flatMap { $0 }.map(\.trouble) == [.narrowLink])
+        #expect(HealthReport(topology, Self.policy).findings.values.flatMap { $0 }.map(\.condition) == [.narrowLink])
         #expect(
             Doctor(topology, host: nil).findings.contains { $0.object == "\(machine.functions[index].address)" && $0.severity == .problem })
         #expect(TopologyText(topology, terminal: Terminal()).text.contains("PCIe only 16 GT/s x8"))
@@ -202,7 +202,7 @@ struct HealthTests {
     }
 
     @Test
-    func `no machine that is described is in trouble`() throws {
+    func `no described machine has a condition`() throws {
         for name in MachineDescription.embeddedNames {
             let machine = try machine(name)
             #expect(
@@ -215,15 +215,15 @@ struct HealthTests {
     @Test(arguments: [
         (
             "link-down",
-            "\"link-down\" is not TROUBLE=EFFECT; troubles are "
+            "\"link-down\" is not CONDITION=EFFECT; conditions are "
                 + "link-down, no-driver, no-interface, lost, narrow-link, not-restored, functions-in-use"
         ),
         (
             "fire=NoExecute",
-            "\"fire=NoExecute\" is not TROUBLE=EFFECT; troubles are "
+            "\"fire=NoExecute\" is not CONDITION=EFFECT; conditions are "
                 + "link-down, no-driver, no-interface, lost, narrow-link, not-restored, functions-in-use"
         ),
-        ("lost=Evict", "\"Evict\" is no effect; effects are None, NoSchedule, NoExecute and off"),
+        ("lost=Evict", "\"Evict\" is not an effect; effects are None, NoSchedule, NoExecute and off"),
     ])
     func `a policy that cannot be read says what would be right`(text: String, error: String) {
         #expect(throws: TaintPolicy.Malformed(description: error)) { try TaintPolicy(parsing: text) }

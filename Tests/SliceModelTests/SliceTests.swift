@@ -76,12 +76,12 @@ struct SliceTests {
     @Test
     func `slices are cut at 128 devices, and an empty pool is one empty slice`() {
         for (count, slices) in [(0, 1), (1, 1), (128, 1), (129, 2), (300, 3)] {
-            let plan = SlicePlan(wished: Self.devices(count), stored: [], owner: Self.owner)
+            let plan = SlicePlan(desired: Self.devices(count), stored: [], owner: Self.owner)
             #expect(plan.creations.count == slices)
             #expect(plan.creations.allSatisfy { $0.spec.pool.resourceSliceCount == Int64(slices) && $0.spec.pool.generation == 1 })
             #expect(plan.creations.flatMap { $0.spec.devices ?? [] }.count == count)
         }
-        let plan = SlicePlan(wished: Self.devices(300), stored: [], owner: Self.owner)
+        let plan = SlicePlan(desired: Self.devices(300), stored: [], owner: Self.owner)
         #expect(
             plan.creations.map { $0.metadata.generateName ?? "" } == [
                 "00000-dra.nearside-node-1-", "00001-dra.nearside-node-1-", "00002-dra.nearside-node-1-",
@@ -93,33 +93,33 @@ struct SliceTests {
     func `a taint makes slices of 64, and its going makes them whole again`() {
         var tainted = Self.devices(130)
         tainted.devices[100].taints = [DeviceTaint(key: "dra.nearside/link-down", effect: .noSchedule)]
-        let stored = Self.applied(SlicePlan(wished: tainted, stored: [], owner: Self.owner), to: [])
+        let stored = Self.applied(SlicePlan(desired: tainted, stored: [], owner: Self.owner), to: [])
         #expect(stored.map { $0.spec.devices?.count } == [64, 64, 2])
-        let after = Self.applied(SlicePlan(wished: Self.devices(130), stored: stored, owner: Self.owner), to: stored)
+        let after = Self.applied(SlicePlan(desired: Self.devices(130), stored: stored, owner: Self.owner), to: stored)
         #expect(after.sorted { ($0.metadata.name ?? "") < ($1.metadata.name ?? "") }.map { $0.spec.devices?.count } == [128, 2])
         #expect(after.allSatisfy { $0.spec.pool.generation == 1 + 1 || $0.spec.pool.resourceSliceCount == 2 })
-        #expect(SlicePlan(wished: Self.devices(130), stored: after, owner: Self.owner).isEmpty)
+        #expect(SlicePlan(desired: Self.devices(130), stored: after, owner: Self.owner).isEmpty)
     }
 
     @Test
     func `what is as wished is not written`() {
         for count in [0, 5, 200] {
-            let stored = Self.applied(SlicePlan(wished: Self.devices(count), stored: [], owner: Self.owner), to: [])
-            #expect(SlicePlan(wished: Self.devices(count), stored: stored, owner: Self.owner).isEmpty)
+            let stored = Self.applied(SlicePlan(desired: Self.devices(count), stored: [], owner: Self.owner), to: [])
+            #expect(SlicePlan(desired: Self.devices(count), stored: stored, owner: Self.owner).isEmpty)
         }
     }
 
     @Test
     func `one changed slice keeps the generation, several or a new one raise it everywhere`() {
-        let stored = Self.applied(SlicePlan(wished: Self.devices(200), stored: [], owner: Self.owner), to: [])
+        let stored = Self.applied(SlicePlan(desired: Self.devices(200), stored: [], owner: Self.owner), to: [])
         var one = Self.devices(200)
         one.devices[150].attributes?["x"] = .int(9)
-        let small = SlicePlan(wished: one, stored: stored, owner: Self.owner)
+        let small = SlicePlan(desired: one, stored: stored, owner: Self.owner)
         #expect(small.updates.count == 1)
         #expect(small.updates.first?.spec.pool.generation == 1)
-        let all = SlicePlan(wished: Self.devices(200, value: 1), stored: stored, owner: Self.owner)
+        let all = SlicePlan(desired: Self.devices(200, value: 1), stored: stored, owner: Self.owner)
         #expect(all.updates.map(\.spec.pool.generation) == [2, 2])
-        let more = SlicePlan(wished: Self.devices(260), stored: stored, owner: Self.owner)
+        let more = SlicePlan(desired: Self.devices(260), stored: stored, owner: Self.owner)
         #expect(more.updates.count == 2)
         #expect(more.creations.map(\.spec.pool.generation) == [2])
     }
@@ -128,10 +128,10 @@ struct SliceTests {
     func `every way from one number of devices to another ends as wished`() {
         for first in [0, 100, 129, 300] {
             for second in [0, 100, 129, 300] {
-                let stored = Self.applied(SlicePlan(wished: Self.devices(first), stored: [], owner: Self.owner), to: [])
-                let plan = SlicePlan(wished: Self.devices(second, value: 1), stored: stored, owner: Self.owner)
+                let stored = Self.applied(SlicePlan(desired: Self.devices(first), stored: [], owner: Self.owner), to: [])
+                let plan = SlicePlan(desired: Self.devices(second, value: 1), stored: stored, owner: Self.owner)
                 let after = Self.applied(plan, to: stored)
-                #expect(SlicePlan(wished: Self.devices(second, value: 1), stored: after, owner: Self.owner).isEmpty)
+                #expect(SlicePlan(desired: Self.devices(second, value: 1), stored: after, owner: Self.owner).isEmpty)
                 #expect(after.flatMap { $0.spec.devices ?? [] }.count == second)
                 #expect(Set(after.map(\.spec.pool.generation)).count == 1)
             }
@@ -162,14 +162,14 @@ struct SliceTests {
             }
             #expect(users.count == topology.pairing.pairs.flatMap(\.members).count)
             // Counters first and in a slice of their own; at most 64 devices beside them.
-            let plan = SlicePlan(wished: contents, stored: [], owner: Self.owner)
+            let plan = SlicePlan(desired: contents, stored: [], owner: Self.owner)
             #expect(plan.creations[0].spec.devices == nil && plan.creations[0].spec.sharedCounters?.count == 2)
             #expect(plan.creations.dropFirst().allSatisfy { $0.spec.sharedCounters == nil && ($0.spec.devices?.count ?? 0) <= 64 })
             let stored = Self.applied(plan, to: [])
-            #expect(SlicePlan(wished: contents, stored: stored, owner: Self.owner).isEmpty)
+            #expect(SlicePlan(desired: contents, stored: stored, owner: Self.owner).isEmpty)
             // And back, for a cluster that turns out not to know counters.
             let after = Self.applied(
-                SlicePlan(wished: slices.contents(lacking: [.counters]), stored: stored, owner: Self.owner), to: stored)
+                SlicePlan(desired: slices.contents(lacking: [.counters]), stored: stored, owner: Self.owner), to: stored)
             #expect(after.allSatisfy { $0.spec.sharedCounters == nil })
             let names = after.flatMap { $0.spec.devices ?? [] }.map(\.name)
             #expect(names == slices.devices.map(\.name))
@@ -207,7 +207,7 @@ struct SliceTests {
 
     @Test
     func `slices of an older generation, of another form or of another pool go`() {
-        let stored = Self.applied(SlicePlan(wished: Self.devices(5), stored: [], owner: Self.owner), to: [])
+        let stored = Self.applied(SlicePlan(desired: Self.devices(5), stored: [], owner: Self.owner), to: [])
         var old = stored[0]
         old.metadata.name = "00000-old"
         old.spec.pool.generation = 0
@@ -216,7 +216,7 @@ struct SliceTests {
         var other = stored[0]
         other.metadata.name = "00000-other"
         other.spec.pool.name = "other"
-        let plan = SlicePlan(wished: Self.devices(5), stored: stored + [old, odd, other], owner: Self.owner)
+        let plan = SlicePlan(desired: Self.devices(5), stored: stored + [old, odd, other], owner: Self.owner)
         #expect(Set(plan.deletions.compactMap(\.metadata.name)) == ["00000-old", "node-1-dra.nearside-x", "00000-other"])
         #expect(plan.updates.isEmpty && plan.creations.isEmpty)
     }

@@ -54,7 +54,7 @@ struct Publication {
         try await eventuallyTrue(seconds: seconds) {
             let stored = try api.slices()
             return try api.hasWholePool()
-                && SlicePlan(wished: devices.contents(lacking: lacking), stored: stored, owner: Self.owner).isEmpty
+                && SlicePlan(desired: devices.contents(lacking: lacking), stored: stored, owner: Self.owner).isEmpty
         }
     }
 

@@ -38,7 +38,7 @@ struct HintTests {
     func `a topology file pairs what the hypervisor shows alike, and says that it did`() throws {
         let hint = try Hint(nccl: Self.file.utf8, source: "ndv4.xml")
         let topology = MachineTopology(try embedded("azure-nd-a100-v4"), policy: policy(hint))
-        #expect(topology.remarks == [])
+        #expect(topology.warnings == [])
         #expect(topology.partners["0003:00:00.0"] == ["0104:00:00.0"])
         #expect(topology.partners["0004:00:00.0"] == ["0103:00:00.0"])
         let pair = try #require(topology.pairing.pairs.first)
@@ -67,7 +67,7 @@ struct HintTests {
             let topology = MachineTopology(try embedded(machine), policy: policy(try Hint(nccl: text.utf8, source: "f.xml")))
             #expect(topology.hint == nil)
             #expect(topology.partners == MachineTopology(try embedded(machine)).partners)
-            return topology.remarks.joined()
+            return topology.warnings.joined()
         }
         #expect(
             try remark("azure-nd-a100-v4", Self.file.replacing("numaid=\"0\"", with: "numaid=\"3\"")).contains(

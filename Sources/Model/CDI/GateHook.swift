@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a runtime starts `nearside-gate`, by a CDI specification or because the plugin says so.
+/// Command line and time-out of the OCI hook `nearside-gate`, shared by the CDI specification and the NRI plugin.
 package enum GateHook {
-    /// After so long the hook has failed: longer than the gate's own timeout, so that it can say why.
+    /// Seconds after which the runtime ends the hook: longer than the gate's own time-out, so that the gate can report the reason.
     package static let seconds = 30
 
-    /// With the name of the program first.
+    /// Returns the arguments of the hook, the program's name first.
     package static func arguments(claim: String, socket: String) -> [String] {
         ["nearside-gate", "--claim", claim, "--socket", socket]
     }

@@ -2,7 +2,7 @@
 
 import FoundationEssentials
 
-/// A CDI specification (cncf.io/container-device-interface, SPEC.md): what a container gets for a device.
+/// A CDI specification (cncf.io/container-device-interface, SPEC.md): the changes to a container for each device.
 ///
 /// Only fields of version 0.5.0 are used, which every runtime accepts.
 package struct Spec: Hashable, Sendable, Codable {
@@ -10,7 +10,7 @@ package struct Spec: Hashable, Sendable, Codable {
     /// `vendor/class`.
     package var kind: String
     package var devices: [SpecDevice]
-    /// For every container that has any of the devices.
+    /// Edits for every container that has any of the devices.
     package var containerEdits: ContainerEdits?
 
     package init(kind: String, devices: [SpecDevice], containerEdits: ContainerEdits? = nil) {
@@ -20,6 +20,7 @@ package struct Spec: Hashable, Sendable, Codable {
     }
 }
 
+/// A device of a CDI specification, and the edits for a container that has it.
 package struct SpecDevice: Hashable, Sendable, Codable {
     package var name: String
     package var containerEdits: ContainerEdits
@@ -30,6 +31,7 @@ package struct SpecDevice: Hashable, Sendable, Codable {
     }
 }
 
+/// Changes to the OCI configuration of a container. At least one field has to be set: runtimes refuse empty edits.
 package struct ContainerEdits: Hashable, Sendable, Codable {
     package var env: [String]?
     package var deviceNodes: [DeviceNode]?
@@ -44,7 +46,7 @@ package struct ContainerEdits: Hashable, Sendable, Codable {
     }
 }
 
-/// A file of the host in a container.
+/// A bind mount of a file of the host into a container.
 package struct Mount: Hashable, Sendable, Codable {
     package var hostPath: String
     package var containerPath: String
@@ -57,7 +59,7 @@ package struct Mount: Hashable, Sendable, Codable {
     }
 }
 
-/// A device node. With type and numbers given, the runtime need not look at the host's.
+/// A device node. With type and numbers given, the runtime does not need to read the host's node.
 package struct DeviceNode: Hashable, Sendable, Codable {
     package var path: String
     package var type = "c"
@@ -77,7 +79,7 @@ package struct Hook: Hashable, Sendable, Codable {
     package var hookName: String
     package var path: String
     package var args: [String]?
-    /// Seconds.
+    /// Seconds after which the runtime ends the hook.
     package var timeout: Int?
 
     package init(hookName: String, path: String, args: [String]?, timeout: Int?) {

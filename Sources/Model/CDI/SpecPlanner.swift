@@ -2,17 +2,17 @@
 
 package import JournalModel
 
-/// Makes the CDI specification of a claim from its plan. Pure.
+/// Computes the CDI specification of a claim from its plan. Pure.
 ///
-/// The plan is input from outside: every text in it is checked here, and whatever could act on the host (hooks, files, the kind) comes
-/// from this program's own options.
+/// The plan is input from outside: every text in it is checked here, and everything that could act on the host (hooks, files, the kind)
+/// comes from this program's own options.
 package struct SpecPlanner: Sendable {
     package var driver: String
-    /// nearside-gate as the container runtime finds it; nil to have containers held back by NRI alone.
+    /// Path of `nearside-gate` for the container runtime; nil if NRI alone holds containers back.
     package var gate: String?
-    /// The socket that the gate asks, as the host sees it.
+    /// Path of the gate's socket on the host.
     package var socket: String
-    /// The folder with this program's copies of workload files, as the host sees it.
+    /// Path on the host of the folder with this program's copies of workload files.
     package var workloads: String
 
     package init(driver: String, gate: String?, socket: String, workloads: String) {
@@ -31,11 +31,13 @@ package struct SpecPlanner: Sendable {
     private static let mostDevices = 512
     private static let mostNodes = 64
 
-    /// - Returns: nil for a plan without devices, or one of a version that wrote specifications itself.
-    /// - Throws: ``SpecRefusal`` with the field that is not of the expected form.
+    /// Computes the specification.
+    ///
+    /// - Returns: nil for a plan without devices, or for a plan of a version in which `nearside-node` wrote specifications itself.
+    /// - Throws: ``SpecRefusal`` with the field that does not have the expected form.
     package func spec(_ plan: ClaimPlan) throws(SpecRefusal) -> Spec? {
         guard let containers = plan.containers, !plan.devices.isEmpty else { return nil }
-        try require(PlanText.isUID(plan.claim.uid), "claim.uid", plan.claim.uid, "is no UID")
+        try require(PlanText.isUID(plan.claim.uid), "claim.uid", plan.claim.uid, "is not a UID")
         try require(plan.devices.count <= Self.mostDevices, "devices", "\(plan.devices.count)", "is more than \(Self.mostDevices)")
         var all = ContainerEdits()
         if plan.hasInterfaces, let gate {
@@ -47,8 +49,8 @@ package struct SpecPlanner: Sendable {
         }
         var variables: [String] = []
         for (name, value) in containers.environment.sorted(by: { $0.key < $1.key }) {
-            try require(Self.variables.contains(name), "containers.environment", name, "is no variable that plans set")
-            try require(PlanText.isValue(value), "containers.environment.\(name)", value, "is no value of a variable")
+            try require(Self.variables.contains(name), "containers.environment", name, "is not a variable that a plan may set")
+            try require(PlanText.isValue(value), "containers.environment.\(name)", value, "is not printable ASCII of at most 16 KiB")
             variables.append("\(name)=\(value)")
         }
         if containers.hasTopology {
@@ -66,17 +68,17 @@ package struct SpecPlanner: Sendable {
             devices[index].containerEdits.mounts = [mount(request, plan, containers)]
         }
         let names = Set(devices.map(\.name))
-        try require(names.count == devices.count, "devices", "\(devices.count)", "has two of one name")
+        try require(names.count == devices.count, "devices", "\(devices.count)", "has two devices of one name")
         return Spec(kind: DeviceNames.kind(driver: driver), devices: devices, containerEdits: all == ContainerEdits() ? nil : all)
     }
 
     private func device(_ plan: DevicePlan, _ uid: String) throws(SpecRefusal) -> SpecDevice {
-        try require(PlanText.isLabel(plan.device), "devices.device", plan.device, "is no name of a device")
-        if let share = plan.shareID { try require(PlanText.isUID(share), "devices.shareID", share, "is no UID") }
+        try require(PlanText.isLabel(plan.device), "devices.device", plan.device, "is not a DNS label")
+        if let share = plan.shareID { try require(PlanText.isUID(share), "devices.shareID", share, "is not a UID") }
         let nodes = plan.access?.nodes ?? []
         try require(nodes.count <= Self.mostNodes, "\(plan.device): nodes", "\(nodes.count)", "is more than \(Self.mostNodes)")
         let value = plan.interface?.name ?? plan.access?.address ?? plan.device
-        try require(PlanText.isValue(value), "\(plan.device): name", value, "is no value of a variable")
+        try require(PlanText.isValue(value), "\(plan.device): name", value, "is not printable ASCII of at most 16 KiB")
         // The variable tells the workload which device it was given. It also keeps the edits from being empty: runtimes refuse such files.
         let variable = "NEARSIDE_" + plan.device.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
         return SpecDevice(
@@ -88,18 +90,18 @@ package struct SpecPlanner: Sendable {
 
     // MARK: Files of KEP-5304
 
-    /// The first device of each described request: a container that has the request has that device.
+    /// Returns the first device of each described request: a container that has the request has that device.
     private func descriptions(_ plan: ClaimPlan, _ containers: ContainerPlan) throws(SpecRefusal) -> [(request: String, index: Int)] {
         guard !containers.describedRequests.isEmpty else { return [] }
-        try require(PlanText.isSubdomain(plan.claim.name), "claim.name", plan.claim.name, "is no name of a claim")
+        try require(PlanText.isSubdomain(plan.claim.name), "claim.name", plan.claim.name, "is not a DNS subdomain")
         if let name = containers.podClaimName {
-            try require(PlanText.isLabel(name), "containers.podClaimName", name, "is no name that a pod gives to a claim")
+            try require(PlanText.isLabel(name), "containers.podClaimName", name, "is not a DNS label")
         }
         var found: [(request: String, index: Int)] = []
         for request in Set(containers.describedRequests).sorted() {
-            try require(PlanText.isLabel(request), "containers.describedRequests", request, "is no name of a request")
+            try require(PlanText.isLabel(request), "containers.describedRequests", request, "is not a DNS label")
             guard let index = plan.devices.firstIndex(where: { $0.request == request || $0.request.hasPrefix("\(request)/") }) else {
-                throw SpecRefusal(.malformed, "containers.describedRequests", "no device of the plan is of request \(request)")
+                throw SpecRefusal(.malformed, "containers.describedRequests", "no device of the plan belongs to request \(request)")
             }
             found.append((request, index))
         }
@@ -114,7 +116,7 @@ package struct SpecPlanner: Sendable {
             options: ["ro", "bind"])
     }
 
-    /// Names of the workload files that the specification mounts.
+    /// Returns the names of the workload files that the specification mounts.
     package func files(_ plan: ClaimPlan) -> [String] {
         guard let containers = plan.containers else { return [] }
         return (containers.hasTopology ? [WorkloadFile.name(plan.claim.uid)] : [])

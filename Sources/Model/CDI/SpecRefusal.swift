@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A plan whose containers get nothing, since something in it cannot be right.
+/// The refusal of a plan: no container gets anything of it. Each code names the rule that the plan breaks.
 package struct SpecRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The reason for a refusal.
     package enum Code: String, Sendable {
-        /// A name or value is not of the form that this driver's plans have.
+        /// A name or value does not have the form of this driver's plans.
         case malformed
-        /// A device node is not the claimed device's.
+        /// A device node does not belong to the claimed device.
         case foreignNode
-        /// A workload file is missing, or is no plain file.
+        /// A workload file is missing, or is not a regular file.
         case unusableFile
-        /// The specification cannot be written.
+        /// The specification could not be written.
         case unwritable
     }
 

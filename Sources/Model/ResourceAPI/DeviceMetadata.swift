@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What containers are told of the devices of one request: the file that KEP-5304 gives them
-/// (metadata.resource.k8s.io/v1alpha1 DeviceMetadata).
+/// The file that describes the devices of one request to containers (KEP-5304, metadata.resource.k8s.io/v1alpha1 DeviceMetadata).
 package struct DeviceMetadata: Hashable, Sendable, Codable {
+    /// A request of the claim with its devices.
     package struct Request: Hashable, Sendable, Codable {
-        /// With a sub-request, if there is one.
+        /// Name of the request, `main/sub` for a sub-request.
         package var name: String
         package var devices: [Device]
 
@@ -14,11 +14,12 @@ package struct DeviceMetadata: Hashable, Sendable, Codable {
         }
     }
 
+    /// An allocated device.
     package struct Device: Hashable, Sendable, Codable {
         package var driver: String
         package var pool: String
         package var name: String
-        /// As in the slice the device was allocated from.
+        /// Attributes of the slice from which the device was allocated.
         package var attributes: [String: DeviceAttribute]?
         package var networkData: NetworkDeviceData?
 
@@ -33,7 +34,7 @@ package struct DeviceMetadata: Hashable, Sendable, Codable {
         }
     }
 
-    /// The claim's, and which edition of the file it is.
+    /// The identity of the claim, and the generation of the file.
     package struct Identity: Hashable, Sendable, Codable {
         package var name: String
         package var namespace: String
@@ -44,7 +45,7 @@ package struct DeviceMetadata: Hashable, Sendable, Codable {
     package var apiVersion = "metadata.resource.k8s.io/v1alpha1"
     package var kind = "DeviceMetadata"
     package var metadata: Identity
-    /// What the pod calls the claim, if it was made from a template.
+    /// Name of the claim in the pod's specification, if the claim was made from a template.
     package var podClaimName: String?
     package var requests: [Request]
 

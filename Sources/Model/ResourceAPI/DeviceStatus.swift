@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a driver says of a device it prepared: an entry of a claim's `status.devices` (KEP-4817).
+/// The status that a driver reports for a device that it prepared: an entry of a claim's `status.devices` (KEP-4817).
 package struct AllocatedDeviceStatus: Hashable, Sendable, Codable {
     package var driver: String
     package var pool: String
     package var device: String
-    /// Which part of a shared device.
+    /// ID of the share of a device that several claims have.
     package var shareID: String?
     package var conditions: [Condition]?
     package var networkData: NetworkDeviceData?
@@ -28,7 +28,7 @@ package struct Condition: Hashable, Sendable, Codable {
     package var type: String
     /// `True`, `False` or `Unknown`.
     package var status: String
-    /// One word in CamelCase; the API refuses an empty one.
+    /// One word in CamelCase; the API server refuses an empty one.
     package var reason: String
     package var message: String
     /// RFC 3339, whole seconds, UTC.
@@ -43,7 +43,7 @@ package struct Condition: Hashable, Sendable, Codable {
     }
 }
 
-/// The interface of an allocated device as the pod has it.
+/// The interface of an allocated device in the pod.
 package struct NetworkDeviceData: Hashable, Sendable, Codable {
     package var interfaceName: String?
     /// Addresses with their prefix lengths, in canonical form; at most 16.
@@ -57,15 +57,16 @@ package struct NetworkDeviceData: Hashable, Sendable, Codable {
     }
 }
 
-/// What `status.devices` of one claim is to hold of one driver, for server-side apply.
+/// The desired `status.devices` of one claim for one driver, for server-side apply.
 package struct DeviceStatusPatch: Hashable, Sendable, Codable {
+    /// The status of the claim with the entries of this driver alone.
     package struct Status: Hashable, Sendable, Codable {
         package var devices: [AllocatedDeviceStatus]
     }
 
     package var apiVersion: String
     package var kind = "ResourceClaim"
-    /// The UID guards against a claim that was made anew under the same name.
+    /// Name, namespace and UID. The API server refuses the patch if a new claim has the same name.
     package var metadata: Metadata
     package var status: Status
 

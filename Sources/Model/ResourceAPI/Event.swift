@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Something that happened to an object, for people (core/v1 Event).
+/// An event of an object (core/v1 Event).
 package struct Event: Hashable, Sendable, Codable {
+    /// A reference to the object of the event (core/v1 ObjectReference).
     package struct Object: Hashable, Sendable, Codable {
         package var apiVersion: String
         package var kind: String
@@ -18,11 +19,13 @@ package struct Event: Hashable, Sendable, Codable {
         }
     }
 
+    /// The component and the node that report the event.
     package struct Source: Hashable, Sendable, Codable {
         package var component: String
         package var host: String
     }
 
+    /// The severity of the event, its field `type`.
     package enum Kind: String, Hashable, Sendable, Codable {
         case normal = "Normal"
         case warning = "Warning"
@@ -43,7 +46,7 @@ package struct Event: Hashable, Sendable, Codable {
 
     /// - Parameter time: RFC 3339, whole seconds, UTC.
     package init(about object: Object, reason: String, message: String, type: Kind, component: String, host: String, time: String) {
-        // Events of objects without a namespace lie in this one.
+        // Events of cluster-scoped objects are in the default namespace.
         metadata = Metadata(generateName: "\(object.name.prefix(200)).", namespace: object.namespace ?? "default")
         involvedObject = object
         self.reason = reason

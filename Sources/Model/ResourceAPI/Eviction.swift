@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Asks that a pod go, as far as its disruption budgets allow (policy/v1 Eviction).
+/// A request to evict a pod, which the API server refuses if a disruption budget forbids it (policy/v1 Eviction).
 package struct Eviction: Hashable, Sendable, Codable {
+    /// Options of the deletion.
     package struct Options: Hashable, Sendable, Codable {
-        /// Only the pod with this UID.
+        /// The UID that the pod must have.
         package var preconditions: Metadata
     }
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A place in JSON text and what is wrong there.
+/// A syntax error or an exceeded limit in JSON text.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Bytes from the start of the text.
+    /// Offset of the error in bytes from the start of the text.
     package var offset: Int
     package var text: String
 
     package var description: String { "byte \(offset): \(text)" }
 }
 
-/// Bounds of a JSON text that is read.
+/// Limits on the size and the shape of a JSON text.
 package struct JSONLimits: Hashable, Sendable {
     package var bytes: Int
-    /// Lists and objects that are open at a time. What is skipped does not count.
+    /// Nesting of lists and objects. Skipped values do not count.
     package var depth: Int
-    /// Members and elements in all. What is skipped does not count.
+    /// Total number of members and elements. Skipped values do not count.
     package var values: Int
 
     package init(bytes: Int, depth: Int, values: Int) {
@@ -23,15 +23,15 @@ package struct JSONLimits: Hashable, Sendable {
         self.values = values
     }
 
-    /// An object of the API server, which takes requests of 3 MiB (k8s.io/apiserver, MaxRequestBodyBytes).
+    /// Limits for an object of the API server, which accepts requests of 3 MiB (k8s.io/apiserver, MaxRequestBodyBytes).
     package static let object = JSONLimits(bytes: 3 << 20, depth: 32, values: 1 << 17)
-    /// A file or a list that an operator hands over.
+    /// Limits for a file of an operator, or for a list of objects.
     package static let document = JSONLimits(bytes: 1 << 30, depth: 256, values: 1 << 25)
 }
 
-/// Reads JSON text (RFC 8259) from front to end in time that is linear in its size, without looking back.
+/// A pull parser of JSON text (RFC 8259): one pass, in time that is linear in the size of the text.
 ///
-/// The caller says which value it expects next; ``skip()`` passes over a value of any depth without recursion.
+/// The caller asks for the type that it expects next; ``skip()`` passes over a value of any depth without recursion.
 package struct JSONReader: Sendable {
     private let bytes: [UInt8]
     private let limits: JSONLimits
@@ -49,15 +49,15 @@ package struct JSONReader: Sendable {
 
     private func failure(_ text: String) -> JSONError { JSONError(offset: index, text: text) }
 
-    /// Refuses text behind the value.
+    /// Throws if text follows the value.
     package mutating func finish() throws(JSONError) {
-        if !isAtEnd() { throw failure("there is text behind the end of the value") }
+        if !isAtEnd() { throw failure("text follows the end of the value") }
     }
 
-    /// True when nothing but blanks is left.
+    /// Returns true if only white space is left.
     package mutating func isAtEnd() -> Bool { next() == nil }
 
-    /// The byte at which the next token begins.
+    /// Skips white space and returns the first byte of the next token, without consuming it.
     private mutating func next() -> UInt8? {
         while index < bytes.count {
             switch bytes[index] {
@@ -126,15 +126,17 @@ package struct JSONReader: Sendable {
 
     // MARK: Values
 
-    /// True when the next value is null, which is then behind.
+    /// Consumes the next value if it is null, and returns true then.
     package mutating func isNull() -> Bool { takes(word: "null") }
 
+    /// Reads a boolean.
     package mutating func bool() throws(JSONError) -> Bool {
         if takes(word: "true") { return true }
         if takes(word: "false") { return false }
         throw failure("true or false is expected")
     }
 
+    /// Reads a string, which has to be UTF-8, and decodes its escapes.
     package mutating func string() throws(JSONError) -> String {
         guard takes("\"") else { throw failure("a string is expected") }
         let start = index
@@ -158,7 +160,7 @@ package struct JSONReader: Sendable {
         return text
     }
 
-    /// Decodes the escape sequence behind a backslash.
+    /// Decodes the escape sequence after a backslash.
     private mutating func escape() throws(JSONError) -> Unicode.Scalar {
         guard index < bytes.count else { throw failure("the string does not end") }
         index += 1
@@ -194,7 +196,7 @@ package struct JSONReader: Sendable {
         return number
     }
 
-    /// An integer that fits, or else a number.
+    /// Reads a number: an integer if it fits into 64 bits, otherwise a double.
     private mutating func number() throws(JSONError) -> JSONValue {
         let start = index
         func digits() -> Bool {
@@ -226,7 +228,7 @@ package struct JSONReader: Sendable {
         return .number(value)
     }
 
-    /// Any value, of which all is kept. A name that an object has twice is refused.
+    /// Reads a value of any type completely. An object with two members of one name is an error.
     package mutating func value() throws(JSONError) -> JSONValue {
         switch next() {
         case UInt8(ascii: "{"):
@@ -249,8 +251,8 @@ package struct JSONReader: Sendable {
         }
     }
 
-    /// Passes over a value and gives its text. Brackets and quotes have to match; nothing else of it is looked at, so it can hold
-    /// what ``value()`` cannot: any depth, any number.
+    /// Skips a value and returns its text. Only brackets and quotes are checked, so the value may have any depth and any number, which
+    /// ``value()`` refuses.
     package mutating func skip() throws(JSONError) -> ArraySlice<UInt8> {
         var start: Int?
         var ends: [UInt8] = []
@@ -262,7 +264,7 @@ package struct JSONReader: Sendable {
             case UInt8(ascii: "{"): ends.append(UInt8(ascii: "}"))
             case UInt8(ascii: "["): ends.append(UInt8(ascii: "]"))
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                if ends.popLast() != byte { throw failure("a bracket closes what is not open") }
+                if ends.popLast() != byte { throw failure("a bracket closes nothing that is open") }
             case UInt8(ascii: ","), UInt8(ascii: ":"):
                 if ends.isEmpty { throw failure("a value is expected") }
             case UInt8(ascii: "\""):
@@ -270,7 +272,7 @@ package struct JSONReader: Sendable {
                 guard index < bytes.count else { throw failure("the string does not end") }
                 index += 1
             default:
-                // A number or a word, to its end.
+                // A number or a literal, to its end.
                 while index < bytes.count, !Self.endsWord(bytes[index]) { index += 1 }
             }
         } while !ends.isEmpty

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// JSON whose shape is somebody else's business.
+/// A JSON value of any shape, such as parameters of other drivers.
 package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -10,7 +10,7 @@ package enum JSONValue: Hashable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// What it is, in a word for messages.
+    /// Name of the type for messages, with its article.
     package var kind: String {
         switch self {
         case .null: "null"
@@ -29,14 +29,14 @@ package enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue {
-    /// Reads a whole text in time that is linear in its size.
+    /// Parses a whole text in time that is linear in its size.
     package init(parsing bytes: some Sequence<UInt8>, limits: JSONLimits = .document) throws(JSONError) {
         var reader = try JSONReader(Array(bytes), limits: limits)
         self = try reader.value()
         try reader.finish()
     }
 
-    /// The value as JSON, with members in the order of their names. A number that is not finite becomes null.
+    /// The value as JSON text, with members sorted by name. A number that is not finite becomes null.
     package var text: [UInt8] {
         var text: [UInt8] = []
         write(to: &text)
@@ -83,7 +83,7 @@ extension JSONValue {
     }
 }
 
-/// Is written by an encoder as part of other values. It is read by ``JSONReader`` only: a decoder would have to guess what each value is.
+/// Writes the value as part of other values. Only ``JSONReader`` reads it: a decoder would have to guess the type of each value.
 extension JSONValue: Encodable {
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()

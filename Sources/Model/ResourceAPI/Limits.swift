@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Limits of the API (k8s.io/api/resource/v1, types.go) and what keeps to them.
+/// Limits of the API (k8s.io/api/resource/v1, types.go), and functions that keep texts and attributes within them.
 ///
-/// One value that breaks a limit makes the API server refuse a whole slice, so nothing leaves this
-/// process without having gone through here.
+/// One value that breaks a limit makes the API server refuse a whole slice, so every published value is checked here first.
 package enum Limits {
     package static let devicesPerSlice = 128
-    /// In a slice in which any device draws on counters or has taints.
+    /// Number of devices in a slice in which any device consumes counters or has taints.
     package static let heavyDevicesPerSlice = 64
     package static let countersPerSet = 32
     package static let attributesPerDevice = 32
@@ -14,7 +13,7 @@ package enum Limits {
     package static let deviceNameBytes = 63
     package static let driverNameBytes = 63
 
-    /// The string, cut at a character boundary to what an attribute can hold.
+    /// Returns the text, truncated at a character boundary to the size of an attribute.
     package static func attribute(_ text: String) -> String {
         var count = 0
         var cut = text.startIndex
@@ -26,26 +25,26 @@ package enum Limits {
         return text
     }
 
-    /// Why an attribute would be refused; nil when it would not.
+    /// Returns the reason for which the API server would refuse an attribute, or nil for a valid one.
     package static func problem(_ name: String, _ value: DeviceAttribute) -> String? {
         let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        if parts.count == 2, !isDriverName(String(parts[0])) { return "\"\(parts[0])\" is no domain" }
+        if parts.count == 2, !isDriverName(String(parts[0])) { return "\"\(parts[0])\" is not a DNS subdomain" }
         let identifier = parts[parts.count - 1]
         let isIdentifier = identifier.utf8.allSatisfy { byte in
             byte == 0x5f || (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
         }
         guard isIdentifier, let first = identifier.utf8.first, !(0x30...0x39).contains(first), identifier.utf8.count <= 32 else {
-            return "\"\(identifier)\" is no C identifier of at most 32 characters"
+            return "\"\(identifier)\" is not a C identifier of at most 32 characters"
         }
         switch value {
         case .int, .bool: return nil
         case .string(let text): return text.utf8.count <= attributeBytes ? nil : "it has more than \(attributeBytes) bytes"
-        case .version(let text): return isSemanticVersion(text) ? nil : "\"\(text)\" is no semantic version"
+        case .version(let text): return isSemanticVersion(text) ? nil : "\"\(text)\" is not a semantic version"
         case .other: return "it has no value"
         }
     }
 
-    /// `1.2.3`, with a pre-release and a build if there are some (semver.org 2.0.0).
+    /// Returns true for a version such as `1.2.3`, with an optional pre-release and build (semver.org 2.0.0).
     static func isSemanticVersion(_ text: String) -> Bool {
         guard text.utf8.count <= attributeBytes else { return false }
         let build = text.split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)
@@ -70,7 +69,7 @@ package enum Limits {
         return build.count == 1 || build[1].split(separator: ".", omittingEmptySubsequences: false).allSatisfy(isIdentifier)
     }
 
-    /// A DNS label made of any name: lower case, other characters as dashes, dashes trimmed, cut.
+    /// Returns a DNS label for any name: lower case, other characters as dashes, outer dashes removed, at most 63 bytes.
     package static func label(_ text: String) -> String {
         var label = ""
         for character in text.lowercased().unicodeScalars {
@@ -82,10 +81,10 @@ package enum Limits {
         return String(start[...end])
     }
 
-    /// True for a DNS label (RFC 1123).
+    /// Returns true for a DNS label (RFC 1123).
     package static func isLabel(_ text: String) -> Bool { label(text) == text }
 
-    /// A DNS subdomain as driver names must be (RFC 1123), at most 63 bytes.
+    /// Returns true for a driver name: a DNS subdomain (RFC 1123) of at most 63 bytes.
     package static func isDriverName(_ text: String) -> Bool {
         guard text.utf8.count <= driverNameBytes else { return false }
         return text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in

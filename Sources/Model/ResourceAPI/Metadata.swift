@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The metadata of an API object, as far as we use it (apimachinery, meta/v1 ObjectMeta).
+/// The metadata of an API object, reduced to the fields in use (apimachinery, meta/v1 ObjectMeta).
 package struct Metadata: Hashable, Sendable, Codable {
     package var name: String?
     package var generateName: String?
@@ -23,7 +23,7 @@ package struct Metadata: Hashable, Sendable, Codable {
     }
 }
 
-/// Says whose object this is: it goes when its owner goes.
+/// The owner of an object. The garbage collector deletes the object after its owner.
 package struct OwnerReference: Hashable, Sendable, Codable {
     package var apiVersion: String
     package var kind: String
@@ -40,8 +40,9 @@ package struct OwnerReference: Hashable, Sendable, Codable {
     }
 }
 
-/// A list as the API server returns it.
+/// A list of objects from the API server.
 package struct ObjectList<Item: Codable & Hashable & Sendable>: Hashable, Sendable, Codable {
+    /// The metadata of a list: the version from which a watch continues, and the token of the next page.
     package struct ListMetadata: Hashable, Sendable, Codable {
         package var resourceVersion: String?
         package init(resourceVersion: String? = nil) { self.resourceVersion = resourceVersion }
@@ -62,10 +63,11 @@ package struct ObjectList<Item: Codable & Hashable & Sendable>: Hashable, Sendab
     }
 }
 
-/// A node, of which only the identity counts here.
+/// A node (core/v1 Node), reduced to its identity and its pod networks.
 package struct NodeObject: Hashable, Sendable, Codable {
+    /// The specification of a node, reduced to its pod networks.
     package struct Spec: Hashable, Sendable, Codable {
-        /// Networks of the node's pods, one of each family; absent where the cluster's network gives addresses in another way.
+        /// Prefixes of the node's pods, one of each address family; absent where the network plugin assigns addresses in another way.
         package var podCIDRs: [String]?
 
         package init(podCIDRs: [String]? = nil) { self.podCIDRs = podCIDRs }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A pod, of which only its claims count here (core/v1 Pod).
+/// A pod (core/v1 Pod), reduced to its claims.
 package struct Pod: Hashable, Sendable, Codable {
     package var metadata: Metadata
     package var spec: PodSpec?
@@ -12,7 +12,7 @@ package struct Pod: Hashable, Sendable, Codable {
         self.status = status
     }
 
-    /// Names of the claims the pod uses, in its namespace: those it names, and those that were made for it from templates.
+    /// Names of the claims of the pod, in its namespace: claims that its specification names, and claims made from templates.
     package var claimNames: Set<String> {
         Set(
             (spec?.resourceClaims ?? []).compactMap(\.resourceClaimName)
@@ -20,11 +20,13 @@ package struct Pod: Hashable, Sendable, Codable {
     }
 }
 
+/// The specification of a pod, reduced to its claims.
 package struct PodSpec: Hashable, Sendable, Codable {
     package var resourceClaims: [PodResourceClaim]?
     package init(resourceClaims: [PodResourceClaim]?) { self.resourceClaims = resourceClaims }
 }
 
+/// The status of a pod, reduced to the claims that were made from templates.
 package struct PodStatus: Hashable, Sendable, Codable {
     package var resourceClaimStatuses: [PodResourceClaim]?
     package init(resourceClaimStatuses: [PodResourceClaim]?) { self.resourceClaimStatuses = resourceClaimStatuses }
@@ -32,7 +34,7 @@ package struct PodStatus: Hashable, Sendable, Codable {
 
 /// An entry of `spec.resourceClaims` or of `status.resourceClaimStatuses`.
 package struct PodResourceClaim: Hashable, Sendable, Codable {
-    /// What containers call it.
+    /// Name by which containers refer to the claim.
     package var name: String
     package var resourceClaimName: String?
 

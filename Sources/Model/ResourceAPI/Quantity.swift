@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An amount as Kubernetes writes it: `1`, `80Gi`, `1500m`, `2e3` (apimachinery, pkg/api/resource, Quantity).
+/// An amount in the syntax of Kubernetes: `1`, `80Gi`, `1500m`, `2e3` (apimachinery, pkg/api/resource, Quantity).
 ///
-/// The server may give back another text for the same amount, so two are equal when the amounts are.
+/// The server may return another text for the same amount, so two quantities are equal if their amounts are.
 package struct Quantity: Hashable, Sendable {
     package let text: String
-    /// In units of 10^-9, the smallest that the API knows; nil for what is no quantity, which then equals only the same text.
+    /// Amount in units of 10^-9, the smallest of the API; nil for a text that is not a quantity, which then equals only the same text.
     private let nano: Int128?
 
     package init(_ text: String) {
@@ -47,7 +47,7 @@ package struct Quantity: Hashable, Sendable {
             fraction = rest.prefix { $0.isASCII && $0.isNumber }
             rest = rest[fraction.endIndex...]
         }
-        // Far more digits than any amount of a device has; below that nothing here can overflow but the factor.
+        // No amount of a device has that many digits; with fewer, only the factor can overflow.
         guard whole.count + fraction.count > 0, whole.count <= 18, fraction.count <= 9,
             var value = Int128(whole + fraction + String(repeating: "0", count: 9 - fraction.count))
         else { return nil }
@@ -82,7 +82,7 @@ extension Quantity: ExpressibleByStringLiteral, CustomStringConvertible {
 extension Quantity: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        // The API takes a number as well as a text.
+        // The API accepts a number as well as a string.
         if let number = try? container.decode(Int64.self) { self.init(number) } else { self.init(try container.decode(String.self)) }
     }
 

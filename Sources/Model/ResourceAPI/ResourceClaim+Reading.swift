@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reading of claims. A claim holds texts of its author and of other drivers: `spec`, parameters and `status.devices[].data` are
-/// passed over unread, and the time is linear in the size of the text, whatever it holds.
+/// Decoding of claims. A claim contains texts of its author and of other drivers: `spec`, parameters and `status.devices[].data` are
+/// skipped, and the time is linear in the size of the text for any content.
 extension ResourceClaim {
-    /// Reads a claim as the API server sends it. Pure, and fast enough for its size (``JSONLimits/object``); `ResourceClient` in module
-    /// Kubernetes calls it for every claim that `nearside-node` asks for.
+    /// Decodes a claim from an answer of the API server within ``JSONLimits/object``; `ResourceClient` in module Kubernetes calls it for
+    /// every claim that `nearside-node` requests.
     package init(json: [UInt8]) throws(JSONError) {
         var reader = try JSONReader(json, limits: .object)
         self.init(metadata: Metadata())
@@ -20,7 +20,7 @@ extension ResourceClaim {
 }
 
 extension ResourceClaimStatus {
-    /// Reads the status alone, without the claim around it.
+    /// Decodes a status alone, without the claim around it.
     package init(json: [UInt8]) throws(JSONError) {
         var reader = try JSONReader(json, limits: .object)
         try self.init(&reader)
@@ -46,7 +46,7 @@ extension ResourceClaimStatus {
 }
 
 extension JSONReader {
-    /// The members of an object that are not null: the API server takes null for what is not said.
+    /// Reads the members of an object that are not null: for the API server, null means absent.
     fileprivate mutating func fields(_ body: (inout JSONReader, String) throws(JSONError) -> Void) throws(JSONError) {
         try members { (reader, name) throws(JSONError) in if !reader.isNull() { try body(&reader, name) } }
     }
@@ -146,7 +146,7 @@ extension AllocatedDevice {
 }
 
 extension AllocationConfig {
-    /// A source that is not known counts as the claim, which may do less.
+    /// Decodes a configuration. An unknown source counts as the claim, which may set less than a class.
     fileprivate init(_ reader: inout JSONReader) throws(JSONError) {
         self.init(source: .fromClaim, opaque: nil)
         try reader.fields { (reader, name) throws(JSONError) in
@@ -163,7 +163,7 @@ extension AllocationConfig {
 extension OpaqueConfig {
     fileprivate init(_ reader: inout JSONReader) throws(JSONError) {
         self.init(driver: "", parameters: Array("null".utf8))
-        // A null is kept: it is for the driver to judge.
+        // A null is kept, and the decoder of the parameters refuses it.
         try reader.members { (reader, name) throws(JSONError) in
             switch name {
             case "driver": driver = try reader.string()

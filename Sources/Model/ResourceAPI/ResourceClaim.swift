@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A claim, as far as a node driver reads it (resource.k8s.io/v1 ResourceClaim).
+/// A claim (resource.k8s.io/v1 ResourceClaim), reduced to the fields that a node driver reads.
 package struct ResourceClaim: Hashable, Sendable, Encodable {
     package var metadata: Metadata
     package var status: ResourceClaimStatus?
@@ -10,19 +10,20 @@ package struct ResourceClaim: Hashable, Sendable, Encodable {
         self.status = status
     }
 
-    /// What the pod calls a claim that was made from a template (KEP-3063). Anybody can write the annotation, so it counts only on a
-    /// claim that a pod controls, and only when it is a DNS label, as the names of a pod's claims are.
+    /// Name in the pod's specification of a claim that was made from a template (KEP-3063). Every author of claims can write the
+    /// annotation, so it counts only on a claim that a pod controls, and only if it is a DNS label, as names of a pod's claims are.
     package var podClaimName: String? {
         guard !isOpen, let name = metadata.annotations?["resource.kubernetes.io/pod-claim-name"], Limits.isLabel(name) else { return nil }
         return name
     }
 
-    /// False for a claim that was made from a template for one pod, which alone uses it (KEP-3063: its controller).
+    /// False for a claim that was made from a template for one pod, its controller, which alone uses it (KEP-3063).
     package var isOpen: Bool {
         !(metadata.ownerReferences ?? []).contains { $0.kind == "Pod" && $0.apiVersion == "v1" && $0.controller == true }
     }
 }
 
+/// The status of a claim: its allocation, its consumers, and the devices that drivers report.
 package struct ResourceClaimStatus: Hashable, Sendable, Encodable {
     package var allocation: AllocationResult?
     package var reservedFor: [ConsumerReference]?
@@ -34,7 +35,7 @@ package struct ResourceClaimStatus: Hashable, Sendable, Encodable {
     }
 }
 
-/// Who may use the claim: normally pods.
+/// A consumer of the claim: normally a pod.
 package struct ConsumerReference: Hashable, Sendable, Encodable {
     package var apiGroup: String?
     package var resource: String
@@ -48,12 +49,14 @@ package struct ConsumerReference: Hashable, Sendable, Encodable {
     }
 }
 
+/// The allocation of a claim by the scheduler.
 package struct AllocationResult: Hashable, Sendable, Encodable {
     package var devices: DeviceAllocation
 
     package init(devices: DeviceAllocation) { self.devices = devices }
 }
 
+/// The allocated devices, and the configuration that applied when they were allocated.
 package struct DeviceAllocation: Hashable, Sendable, Encodable {
     package var results: [AllocatedDevice]?
     package var config: [AllocationConfig]?
@@ -64,14 +67,14 @@ package struct DeviceAllocation: Hashable, Sendable, Encodable {
     }
 }
 
-/// One device that the scheduler gave to a request. The request may be `main/sub`.
+/// One device that the scheduler allocated to a request. The request may be `main/sub`.
 package struct AllocatedDevice: Hashable, Sendable, Encodable {
     package var request: String
     package var driver: String
     package var pool: String
     package var device: String
     package var adminAccess: Bool?
-    /// Which allocation of a device that several claims can have (KEP-5075).
+    /// ID of the share of a device that several claims can have (KEP-5075).
     package var shareID: String?
 
     package init(request: String, driver: String, pool: String, device: String, shareID: String? = nil) {
@@ -82,19 +85,20 @@ package struct AllocatedDevice: Hashable, Sendable, Encodable {
         self.shareID = shareID
     }
 
-    /// The name containers refer to: without the sub-request.
+    /// Name by which containers refer to the request: without the sub-request.
     package var baseRequest: String { String(request.prefix { $0 != "/" }) }
 }
 
 /// Configuration for the devices of some requests, from the class or from the claim.
 package struct AllocationConfig: Hashable, Sendable, Encodable {
+    /// The object that the configuration comes from.
     package enum Source: String, Hashable, Sendable, Encodable {
         case fromClass = "FromClass"
         case fromClaim = "FromClaim"
     }
 
     package var source: Source
-    /// Empty or absent: all requests.
+    /// Requests that the configuration is for; all of them if empty or absent.
     package var requests: [String]?
     package var opaque: OpaqueConfig?
 
@@ -104,17 +108,17 @@ package struct AllocationConfig: Hashable, Sendable, Encodable {
         self.opaque = opaque
     }
 
-    /// Whether it is for this request; a main request's configuration is for all its sub-requests.
+    /// Returns true if the configuration is for the request of the device. That of a main request is for all its sub-requests.
     package func applies(to device: AllocatedDevice) -> Bool {
         guard let requests, !requests.isEmpty else { return true }
         return requests.contains(device.request) || requests.contains(device.baseRequest)
     }
 }
 
-/// Parameters for one driver: JSON that only this driver reads, so that those of others can be whatever the API takes.
+/// Parameters for one driver: JSON text that only this driver decodes, so that parameters of other drivers may have any form.
 package struct OpaqueConfig: Hashable, Sendable {
     package var driver: String
-    /// The text as the server sent it.
+    /// JSON text from the API server, unchanged.
     package var parameters: [UInt8]
 
     package init(driver: String, parameters: [UInt8]) {
@@ -140,10 +144,10 @@ extension OpaqueConfig: Encodable {
 }
 
 extension ResourceClaim {
-    /// Bytes of a claim from which on it is decoded and planned by itself, so that no other claim waits for it.
+    /// Size in bytes above which a claim is decoded and planned on a thread of its own, so that no other claim waits for it.
     package static let largeBytes = 32 << 10
 
-    /// True when the parameters of its configurations are that large.
+    /// True if the parameters of the configurations are larger than ``largeBytes``.
     package var isLarge: Bool {
         (status?.allocation?.devices.config ?? []).reduce(0) { $0 + ($1.opaque?.parameters.count ?? 0) } > Self.largeBytes
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A version of the group resource.k8s.io in which an API server can be spoken to. The objects here are those of v1; v1beta2
-/// writes them alike, v1beta1 has what makes up a device one level further down.
+/// A version of the API group resource.k8s.io. The types here are those of v1; v1beta2 has the same JSON, v1beta1 nests the
+/// fields of a device one level deeper, in `basic`.
 package enum ResourceAPIVersion: String, Sendable, CaseIterable {
     case v1, v1beta2, v1beta1
 
@@ -10,11 +10,11 @@ package enum ResourceAPIVersion: String, Sendable, CaseIterable {
 }
 
 extension CodingUserInfoKey {
-    /// The ``ResourceAPIVersion`` to write; v1 when it is not set. What is read tells by itself.
+    /// The ``ResourceAPIVersion`` to encode, v1 if it is not set. Decoding accepts all versions.
     package static let resourceAPIVersion = CodingUserInfoKey(rawValue: "nearside.resourceAPIVersion")
 }
 
-/// Devices of a node, as the scheduler sees them (resource.k8s.io/v1 ResourceSlice, KEP-4381).
+/// Devices of a node for the scheduler (resource.k8s.io/v1 ResourceSlice, KEP-4381).
 package struct ResourceSlice: Hashable, Sendable, Codable {
     package static let apiVersion = ResourceAPIVersion.v1.groupVersion
 
@@ -29,6 +29,7 @@ package struct ResourceSlice: Hashable, Sendable, Codable {
     }
 }
 
+/// The specification of a slice: its pool, and either devices or counters.
 package struct ResourceSliceSpec: Hashable, Sendable, Codable {
     package var driver: String
     package var pool: ResourcePool
@@ -48,11 +49,12 @@ package struct ResourceSliceSpec: Hashable, Sendable, Codable {
     }
 }
 
+/// The pool of a slice. Consumers use the slices of the highest generation alone, once all of them are there.
 package struct ResourcePool: Hashable, Sendable, Codable {
     package var name: String
-    /// Consumers look only at the slices of the highest generation.
+    /// Generation of the pool; it rises with every change that several slices make together.
     package var generation: Int64
-    /// How many slices of that generation there are.
+    /// Number of slices of that generation.
     package var resourceSliceCount: Int64
 
     package init(name: String, generation: Int64, resourceSliceCount: Int64) {
@@ -62,7 +64,7 @@ package struct ResourcePool: Hashable, Sendable, Codable {
     }
 }
 
-/// Amounts that devices of one pool draw on together, by DNS label.
+/// Counters that devices of one pool share, by DNS label (KEP-4815).
 package struct CounterSet: Hashable, Sendable, Codable {
     package var name: String
     package var counters: [String: Counter]
@@ -73,13 +75,14 @@ package struct CounterSet: Hashable, Sendable, Codable {
     }
 }
 
+/// The amount of one counter.
 package struct Counter: Hashable, Sendable, Codable {
     package var value: Quantity
 
     package init(value: Quantity) { self.value = value }
 }
 
-/// What a device takes of the counters of one set.
+/// The amounts that a device consumes of the counters of one set.
 package struct CounterConsumption: Hashable, Sendable, Codable {
     package var counterSet: String
     package var counters: [String: Counter]

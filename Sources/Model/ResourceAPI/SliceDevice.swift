@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A device in a slice: its name is a DNS label, unique in the pool.
+/// A device in a slice. Its name is a DNS label that is unique in the pool.
 package struct SliceDevice: Hashable, Sendable {
     package var name: String
     package var attributes: [String: DeviceAttribute]?
     package var capacity: [String: DeviceCapacity]?
-    /// What the device takes of counters that it shares with others.
+    /// Amounts that the device consumes of shared counters.
     package var consumesCounters: [CounterConsumption]?
-    /// What keeps new pods away from it, or makes those that have it go (KEP-5055).
+    /// Taints that keep new claims from the device, or evict the pods that have it (KEP-5055).
     package var taints: [DeviceTaint]?
-    /// Several claims can have it at once, each with its part of the capacity (KEP-5075).
+    /// True if several claims can have the device at once, each with a part of the capacity (KEP-5075).
     package var allowMultipleAllocations: Bool?
 
     package init(
@@ -34,7 +34,7 @@ extension SliceDevice: Codable {
         let outer = try decoder.container(keyedBy: CodingKeys.self)
         name = try outer.decode(String.self, forKey: .name)
         let values = outer.contains(.basic) ? try outer.nestedContainer(keyedBy: CodingKeys.self, forKey: .basic) : outer
-        // A server leaves out what is empty.
+        // The API server omits empty fields.
         attributes = try values.decodeIfPresent([String: DeviceAttribute].self, forKey: .attributes) ?? [:]
         capacity = try values.decodeIfPresent([String: DeviceCapacity].self, forKey: .capacity)
         consumesCounters = try values.decodeIfPresent([CounterConsumption].self, forKey: .consumesCounters)
@@ -55,21 +55,22 @@ extension SliceDevice: Codable {
     }
 }
 
-/// Keeps claims away from a device that do not tolerate it.
+/// A taint of a device: claims without a matching toleration do not get it (KEP-5055).
 package struct DeviceTaint: Sendable, Codable {
+    /// The effect of a taint on claims and pods.
     package enum Effect: String, Sendable, Codable, CaseIterable {
-        /// Says something and does nothing (Kubernetes 1.35).
+        /// Informs only (Kubernetes 1.35).
         case none = "None"
         case noSchedule = "NoSchedule"
-        /// Pods that have the device are deleted, too.
+        /// Deletes pods that have the device, too.
         case noExecute = "NoExecute"
     }
 
-    /// A label's name: `dra.nearside/link-down`.
+    /// Name in the form of a label: `dra.nearside/link-down`.
     package var key: String
     package var value: String?
     package var effect: Effect
-    /// Set by the server when it sees the taint for the first time; whoever writes the device again hands it back.
+    /// Time at which the server first saw the taint. The server sets it; later writes have to repeat it.
     package var timeAdded: String?
 
     package init(key: String, value: String? = nil, effect: Effect) {
@@ -80,7 +81,7 @@ package struct DeviceTaint: Sendable, Codable {
 }
 
 extension DeviceTaint: Hashable {
-    // The time is the server's.
+    // The server sets the time, so it does not count.
     package static func == (left: DeviceTaint, right: DeviceTaint) -> Bool {
         left.key == right.key && (left.value ?? "") == (right.value ?? "") && left.effect == right.effect
     }
@@ -92,7 +93,7 @@ extension DeviceTaint: Hashable {
     }
 }
 
-/// An amount that a device has, and how claims take of it.
+/// A capacity of a device, and the rules for claims that consume it.
 package struct DeviceCapacity: Hashable, Sendable, Codable {
     package var value: Quantity
     package var requestPolicy: CapacityRequestPolicy?
@@ -103,8 +104,9 @@ package struct DeviceCapacity: Hashable, Sendable, Codable {
     }
 }
 
-/// What a claim gets that does not say how much it wants, and what it may want.
+/// The amount for a claim that does not name one, and the amounts that a claim may name.
 package struct CapacityRequestPolicy: Hashable, Sendable, Codable {
+    /// The valid amounts of a request.
     package struct Range: Hashable, Sendable, Codable {
         package var min: Quantity
         package var max: Quantity?
@@ -126,13 +128,13 @@ package struct CapacityRequestPolicy: Hashable, Sendable, Codable {
     }
 }
 
-/// One attribute: exactly one of the fields is set on the wire.
+/// The value of an attribute: exactly one of the fields is set on the wire.
 package enum DeviceAttribute: Hashable, Sendable {
     case int(Int64)
     case bool(Bool)
     case string(String)
     case version(String)
-    /// What drivers of others have and we do not write: lists (KEP-5491).
+    /// A list (KEP-5491), which other drivers publish and this one does not.
     case other([String: JSONValue])
 }
 

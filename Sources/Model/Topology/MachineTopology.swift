@@ -13,7 +13,7 @@ package struct MachineTopology: Sendable {
     package let pairing: Pairing
     /// The hint in use, and why one was refused.
     package let hint: Hint?
-    package let remarks: [String]
+    package let warnings: [String]
     private let pairOfDevice: [String: Pair]
     private let isBeyondShare: Set<String>
     /// False for a description or capture without interfaces, RDMA devices and drivers of NICs, which says nothing about them.
@@ -24,7 +24,7 @@ package struct MachineTopology: Sendable {
         self.machine = machine
         let hint = policy.hint(for: machine)
         let contradiction = hint.flatMap { $0.contradiction(to: machine) }
-        remarks = contradiction.map { ["the hint of \(hint?.source ?? "") is not used: \($0)"] } ?? []
+        warnings = contradiction.map { ["the hint of \(hint?.source ?? "") is not used: \($0)"] } ?? []
         let used = contradiction == nil ? hint : nil
         self.hint = used
         devices = machine.devices

@@ -17,9 +17,9 @@ extension HealthReport {
         }
         for device in slices.whole.devices {
             let members = slices.pairs?.members[device.name] ?? []
-            let own = (findings[device.name] ?? []).filter { $0.trouble != .narrowLink }.map(\.message)
+            let own = (findings[device.name] ?? []).filter { $0.condition != .narrowLink }.map(\.message)
             let others = members.flatMap { member in
-                (findings[member] ?? []).filter { $0.trouble != .narrowLink }.map { "\(member): \($0.message)" }
+                (findings[member] ?? []).filter { $0.condition != .narrowLink }.map { "\(member): \($0.message)" }
             }
             add(device.name, own + others)
         }

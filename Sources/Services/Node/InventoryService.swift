@@ -110,7 +110,7 @@ actor InventoryService: Service {
         tellLost(Set(attachments.map(\.device)), machine, held: held)
         names.complete(&nameTable, for: machine)
         let slices = SliceDevices(topology, policy, health: report, names: nameTable)
-        note(snapshot.remarks + topology.remarks + slices.remarks)
+        note(snapshot.remarks + topology.warnings + slices.warnings)
         memory.keep(topology.remembered(policy, known: known, held: held), log: log)
         await preparer.update(
             devices: Dictionary(published.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }),
@@ -122,7 +122,7 @@ actor InventoryService: Service {
         statistics.snapshots += 1
         statistics.pairs = topology.pairing.pairs.count
         statistics.claims = plans.count
-        statistics.troubles = Dictionary(report.findings.values.flatMap { $0 }.map { ($0.trouble, 1) }, uniquingKeysWith: +)
+        statistics.conditions = Dictionary(report.findings.values.flatMap { $0 }.map { ($0.condition, 1) }, uniquingKeysWith: +)
         log.debug("snapshot", metadata: ["devices": "\(slices.whole.devices.count)"])
     }
 
@@ -231,12 +231,13 @@ actor InventoryService: Service {
                 log.warning(
                     "trouble",
                     metadata: [
-                        "device": "\(change.device)", "trouble": "\(change.finding.trouble.rawValue)", "what": "\(change.finding.message)",
+                        "device": "\(change.device)", "trouble": "\(change.finding.condition.rawValue)",
+                        "what": "\(change.finding.message)",
                     ])
-                events.tell(.warning, change.finding.trouble.began, text)
+                events.tell(.warning, change.finding.condition.began, text)
             } else {
-                log.notice("trouble is over", metadata: ["device": "\(change.device)", "trouble": "\(change.finding.trouble.rawValue)"])
-                events.tell(.normal, change.finding.trouble.ended, "\(change.device): \(change.finding.trouble.rawValue) is over")
+                log.notice("trouble is over", metadata: ["device": "\(change.device)", "trouble": "\(change.finding.condition.rawValue)"])
+                events.tell(.normal, change.finding.condition.ended, "\(change.device): \(change.finding.condition.rawValue) is over")
             }
         }
         health = report

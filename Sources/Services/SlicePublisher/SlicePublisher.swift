@@ -117,7 +117,7 @@ package actor SlicePublisher {
 
     private var plan: SlicePlan? {
         guard let contents, let owner else { return nil }
-        return SlicePlan(wished: contents, stored: store.slices, owner: owner, accepted: accepted)
+        return SlicePlan(desired: contents, stored: store.slices, owner: owner, accepted: accepted)
     }
 
     // MARK: Writing

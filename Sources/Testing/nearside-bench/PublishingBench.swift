@@ -50,7 +50,7 @@ enum PublishingBench {
         let topology = MachineTopology(machine(256))
         let slices = SliceDevices(topology, policy)
         let changed = SliceDevices(MachineTopology(machine(256, mtu: 9000)), policy)
-        let stored = SlicePlan(wished: slices.whole, stored: [], owner: owner).creations.enumerated().map { index, slice in
+        let stored = SlicePlan(desired: slices.whole, stored: [], owner: owner).creations.enumerated().map { index, slice in
             var slice = slice
             slice.metadata.name = (slice.metadata.generateName ?? "") + "abcde"
             slice.metadata.uid = "\(index)"
@@ -59,9 +59,10 @@ enum PublishingBench {
         let times = { (body: () -> Void) in (0..<rounds).map { _ in Stopwatch.milliseconds(body) } }
         table.add("\(slices.whole.devices.count) devices: build the slices", times { _ = SliceDevices(topology, policy) }, "ms")
         table.add(
-            "  compare with what is stored, the same", times { _ = SlicePlan(wished: slices.whole, stored: stored, owner: owner) }, "ms")
+            "  compare with what is stored, the same", times { _ = SlicePlan(desired: slices.whole, stored: stored, owner: owner) }, "ms")
         table.add(
-            "  compare with what is stored, all NICs changed", times { _ = SlicePlan(wished: changed.whole, stored: stored, owner: owner) },
+            "  compare with what is stored, all NICs changed",
+            times { _ = SlicePlan(desired: changed.whole, stored: stored, owner: owner) },
             "ms")
     }
 

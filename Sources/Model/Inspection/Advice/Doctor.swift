@@ -133,7 +133,7 @@ package struct Doctor: Hashable, Sendable, Codable {
 
     private mutating func checkPairs(_ topology: MachineTopology, _ diagnosis: Diagnosis) {
         let pairs = topology.pairing.pairs
-        for remark in topology.remarks { add(.problem, "hint", remark, "give the file of this machine type, or none") }
+        for warning in topology.warnings { add(.problem, "hint", warning, "give the file of this machine type, or none") }
         let ordinal = pairs.filter { $0.basis == .ordinal && $0.links.allSatisfy { $0.path.pathClass != .sys } }
         if !ordinal.isEmpty, pairs.count > 1 || ordinal.flatMap(\.nics).count > 1 {
             add(

@@ -81,7 +81,7 @@ package struct Explanation: Hashable, Sendable, Codable {
         share = best.worth > 0 ? min(1, allocation.worth / best.worth) : 0
         bestAccelerators = best.pairing.pairs.flatMap(\.accelerators).map(\.address)
         bestNICs = best.pairing.pairs.flatMap(\.nics).map(\.address)
-        self.remarks = remarks + topology.remarks
+        self.remarks = remarks + topology.warnings
     }
 
     /// A ResourceClaim, or its status, as JSON.

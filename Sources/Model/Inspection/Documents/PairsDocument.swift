@@ -63,7 +63,7 @@ package struct PairsDocument: Hashable, Sendable, Codable {
         sets = topology.sets.sets.map { set in Set(name: set.name, pairs: set.rails.map { "pair-\($0)" }) }
         unpaired = Unpaired(
             accelerators: pairing.unpairedAccelerators.map(\.address), nics: pairing.unpairedNICs.map(\.address))
-        remarks = topology.remarks
+        remarks = topology.warnings
     }
 
     private static func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }

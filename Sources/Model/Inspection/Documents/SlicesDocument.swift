@@ -13,7 +13,7 @@ package enum SlicesDocument {
     ) -> ObjectList<ResourceSlice> {
         let devices = SliceDevices(topology, policy, health: HealthReport(topology, policy), names: names)
         let plan = SlicePlan(
-            wished: devices.contents(lacking: lacking), stored: [],
+            desired: devices.contents(lacking: lacking), stored: [],
             owner: SliceOwner(driver: policy.driver, node: node, nodeUID: ""))
         let slices = plan.creations.map { slice in
             var slice = slice

@@ -252,8 +252,8 @@ package struct TopologyPicture {
             }
             y += Double(rows) * Measure.row + Measure.gap
         }
-        for remark in topology.remarks {
-            svg.text(remark, Measure.margin, y + 12, size: 10.5, fill: Palette.alarm)
+        for warning in topology.warnings {
+            svg.text(warning, Measure.margin, y + 12, size: 10.5, fill: Palette.alarm)
             y += Measure.row
         }
         return y

@@ -17,7 +17,7 @@ package struct TopologyText {
 
     package var text: String {
         var lines = [topology.machine.name ?? "this machine"]
-        lines += topology.remarks.map { "note: \($0)" }
+        lines += topology.warnings.map { "note: \($0)" }
         draw(TopologyTree(topology).branches, indent: "", into: &lines)
         return lines.joined(separator: "\n") + "\n" + matrix
     }

@@ -2,25 +2,25 @@
 
 import ResourceAPI
 
-/// The attributes of one device in the order of their importance, held to what the API takes.
+/// The attributes of one device in the order of their importance, within the limits of the API.
 ///
-/// One value that breaks a limit makes the API server refuse a whole slice, and with it every other device in it. So what
-/// cannot be valid stays out and is told of, and what is beyond the number of entries is what matters least.
+/// One value that breaks a limit makes the API server refuse a whole slice with all its devices. Invalid attributes are therefore left
+/// out with a warning, and if a device has too many attributes, the least important ones are left out.
 struct AttributeList {
     private(set) var values: [String: DeviceAttribute] = [:]
-    /// What was left out, and why: one line each.
-    private(set) var remarks: [String] = []
+    /// One line for each attribute that was left out, with the reason.
+    private(set) var warnings: [String] = []
     private var left: Int
     private var beyond: [String] = []
 
-    /// - Parameter capacities: how many entries the device's capacities take: they count too.
+    /// - Parameter capacities: number of the device's capacities, which count towards the same limit.
     init(capacities: Int = 0) { left = Limits.attributesPerDevice - capacities }
 
-    /// The first value that a name is given stays.
+    /// Adds a valid attribute. The first value of a name stays.
     mutating func add(_ name: String, _ value: DeviceAttribute?) {
         guard let value, values[name] == nil else { return }
         if let problem = Limits.problem(name, value) {
-            remarks.append("attribute \(name) is left out: \(problem)")
+            warnings.append("attribute \(name) is left out: \(problem)")
         } else if left == 0 {
             beyond.append(name)
         } else {
@@ -29,7 +29,7 @@ struct AttributeList {
         }
     }
 
-    /// A text, cut to what an attribute can hold; an empty one says nothing.
+    /// Adds a text, truncated to the size of an attribute; an empty text is not added.
     mutating func add(_ name: String, _ text: String?) {
         guard let text, !text.isEmpty else { return }
         add(name, .string(Limits.attribute(text)))
@@ -41,7 +41,7 @@ struct AttributeList {
 
     mutating func add(_ name: String, _ truth: Bool?) { add(name, truth.map(DeviceAttribute.bool)) }
 
-    /// Texts in order, with commas; those that do not fit any more are left out whole.
+    /// Adds sorted texts joined by commas. Elements that do not fit are left out as a whole.
     mutating func add(_ name: String, list: [String]) {
         var text = ""
         for element in list.sorted() {
@@ -51,10 +51,10 @@ struct AttributeList {
         add(name, text)
     }
 
-    /// Says what there was no room for.
+    /// Adds a warning with the names of the attributes that exceeded the limit.
     mutating func finish() {
         guard !beyond.isEmpty else { return }
-        remarks.append(
+        warnings.append(
             "a device has at most \(Limits.attributesPerDevice) attributes: left out are \(beyond.joined(separator: ", "))")
         beyond = []
     }

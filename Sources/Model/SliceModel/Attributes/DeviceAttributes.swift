@@ -4,26 +4,25 @@ import Hardware
 import ResourceAPI
 import Topology
 
-/// The attributes of one device, as `api/attributes.md` lists them.
+/// The attributes of one device (`api/attributes.md`).
 ///
-/// Names without a domain belong to the driver's; the others are the standard ones of KEP-4381 and
-/// KEP-6072, and those by which AWS's Neuron driver names groups. Where DRANET has an attribute of the same meaning, it has the
-/// same name here. What is unknown is absent.
+/// Names without a domain are in the driver's domain; the others are the standard ones of KEP-4381 and KEP-6072, and the group ids of
+/// AWS's Neuron driver. Where DRANET has an attribute of the same meaning, it has the same name here. Unknown values are absent.
 struct DeviceAttributes {
     private var list: AttributeList
 
     var values: [String: DeviceAttribute] { list.values }
-    var remarks: [String] { list.remarks }
+    var warnings: [String] { list.warnings }
 
     /// - Parameters:
     ///   - sets: names of the sets that the pair is in, by size.
-    ///   - groups: AWS's names of the groups that the device is in, by attribute.
+    ///   - groups: AWS's ids of the groups that the device is in, by attribute.
     init(
         _ device: Device, role: Role, pair: Pair?, sets: [Int: String], names: PCINameTable, groups: [String: String],
         capacities: Int = 0
     ) {
         list = AttributeList(capacities: capacities)
-        // The order is that of importance: what users select and match by comes first.
+        // In the order of importance: attributes for selectors and constraints come first.
         list.add("kind", device.kind.rawValue)
         list.add("role", role.rawValue)
         if let function = device.function { place(function) }
@@ -48,9 +47,9 @@ struct DeviceAttributes {
         list.finish()
     }
 
-    /// Where it is: what devices of other drivers have too.
+    /// Adds the position in the machine: attributes that devices of other drivers have as well.
     private mutating func place(_ function: PCIFunction) {
-        // The standard's form has four digits of domain; a longer address would be refused.
+        // The standard form has four digits of domain; consumers refuse a longer one.
         if function.address.domain <= 0xffff { list.add("resource.kubernetes.io/pciBusID", function.address.description) }
         list.add("resource.kubernetes.io/pcieRoot", function.pcieRoot)
         list.add("resource.kubernetes.io/numaNode", function.numaNode)
@@ -105,7 +104,7 @@ struct DeviceAttributes {
 }
 
 extension Device {
-    /// The InfiniBand subnet that its first port is in: the upper half of that port's first GID.
+    /// The InfiniBand subnet prefix of the first port: the upper half of its first GID.
     fileprivate var subnetPrefix: String? {
         guard let port = rdmaDevices.first?.ports.first, port.linkLayer == "InfiniBand", let gid = port.gids.first?.value else {
             return nil

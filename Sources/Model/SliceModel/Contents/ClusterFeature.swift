@@ -2,11 +2,11 @@
 
 package import ResourceAPI
 
-/// A part of the API that a cluster may have switched off. A server without it drops its fields, and says nothing.
+/// A feature of the API that a cluster may have disabled. A server without it drops the fields silently.
 package enum ClusterFeature: String, Hashable, Sendable, Codable, CaseIterable {
     case counters, taints, sharing
 
-    /// The feature gate of Kubernetes that it stands behind.
+    /// The feature gate of Kubernetes.
     package var gate: String {
         switch self {
         case .counters: "DRAPartitionableDevices"
@@ -15,16 +15,16 @@ package enum ClusterFeature: String, Hashable, Sendable, Codable, CaseIterable {
         }
     }
 
-    /// What is done without it.
+    /// Returns the effect of the missing feature on published devices, for logs.
     package func consequence(driver: String) -> String {
         switch self {
-        case .counters: "pairs are no devices there; matchAttribute on \(driver)/pair works"
-        case .taints: "a device in trouble is not published there for as long as it is"
-        case .sharing: "a NIC is one claim's at a time there"
+        case .counters: "pairs are not published as devices; use matchAttribute on \(driver)/pair"
+        case .taints: "a device with a condition is left out of the slices until the condition ends"
+        case .sharing: "a NIC is allocated to one claim at a time"
         }
     }
 
-    /// Those that a slice makes use of.
+    /// Returns the features that a slice uses.
     package static func used(by spec: ResourceSliceSpec) -> Set<ClusterFeature> {
         var used: Set<ClusterFeature> = []
         let devices = spec.devices ?? []

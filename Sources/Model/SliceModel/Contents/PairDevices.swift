@@ -7,30 +7,29 @@ package import Topology
 /// Pairs, and sets of them, as devices of their own (KEP-4815, partitionable devices): a claim for
 /// `pair.nearside` gets all members at once.
 ///
-/// Every accelerator and every NIC has one counter of one, and whatever holds it draws on it: its own device, its
-/// pair, and each set with that pair. So the scheduler can never give out a member twice.
+/// Every accelerator and every NIC has a counter of one, which its own device, its pair and each set with that pair consume. The
+/// scheduler can therefore never allocate a member twice.
 package struct PairDevices: Sendable {
     /// Pairs by rail, then sets by size.
     package let devices: [SliceDevice]
     package let counterSets: [CounterSet]
-    /// Names of the members' devices, by that of the pair or set.
+    /// Names of the members' devices, by the name of the pair or set.
     package let members: [String: [String]]
 
-    /// What the attribute `kind` of such a device can be.
+    /// Values of the attribute `kind` of such devices.
     static let kinds: Set<String> = ["pair", "pairs"]
 
-    /// What the counter sets are called.
+    /// Names of the counter sets.
     private enum Sets {
         static let accelerators = "accelerators"
         static let nics = "nics"
     }
 
-    /// Nil when there is nothing to put together: no pair whose members are all published, or more of them than
-    /// counters can be had.
+    /// Returns nil if there are no such devices: no pair whose members are all published, or more members than a set of counters may have.
     ///
     /// - Parameters:
-    ///   - published: the devices that have an entry of their own, and of which there is one for each claim.
-    ///   - taints: of each of them that has some, by name: what keeps claims away from a member does so from its pair.
+    ///   - published: the devices that are published on their own and that one claim has at a time.
+    ///   - taints: their taints, by the device's name. A taint of a member applies to its pair and sets.
     package init?(_ topology: MachineTopology, sets: [PairSet], published: [Device], taints: [String: [DeviceTaint]] = [:]) {
         let names = Dictionary(published.map { ($0.address, $0.sliceName) }, uniquingKeysWith: { first, _ in first })
         let pairs = topology.pairing.pairs.filter { pair in pair.members.allSatisfy { names[$0.address] != nil } }
@@ -44,7 +43,7 @@ package struct PairDevices: Sendable {
         var members: [String: [String]] = [:]
         let taken = Set(names.values)
         func add(_ name: String, _ some: [Pair], _ attributes: [String: DeviceAttribute]) {
-            // An interface can be called so, and was there first.
+            // An interface may have the same name; its device comes first.
             guard !taken.contains(name) else { return }
             let own = (accelerators: some.flatMap(\.accelerators), nics: some.flatMap(\.nics))
             let used = (own.accelerators.compactMap { names[$0.address] }, own.nics.compactMap { names[$0.address] })
@@ -69,7 +68,7 @@ package struct PairDevices: Sendable {
         self.members = members
     }
 
-    /// What a single device draws on; nil for one that is in no pair.
+    /// Returns the counters that a single device consumes; nil for a device without a pair.
     package func consumption(of device: Device) -> [CounterConsumption]? {
         let name = device.sliceName
         switch device.kind {
@@ -88,7 +87,7 @@ package struct PairDevices: Sendable {
             .map { CounterConsumption(counterSet: $0.0, counters: ones($0.1)) }
     }
 
-    /// One taint for each key, with the strictest effect; its value is the first member that has it.
+    /// Returns one taint for each key, with the strictest effect; its value is the first member that has it.
     private static func joined(members: [String], _ taints: [String: [DeviceTaint]]) -> [DeviceTaint]? {
         var joined: [String: DeviceTaint] = [:]
         for member in members {

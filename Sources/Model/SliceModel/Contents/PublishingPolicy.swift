@@ -3,17 +3,17 @@
 package import Hardware
 package import Topology
 
-/// What of a machine is published, and under which driver's name.
+/// The operator's choice of devices that are published, and the name of the driver.
 package struct PublishingPolicy: Sendable {
-    /// Attributes and devices are published under this name.
+    /// Name of the driver, which is the domain of its attributes.
     package var driver: String
-    /// Kinds of accelerators that this driver owns; others are their vendors' drivers'.
+    /// Kinds of accelerators that this driver publishes; drivers of their vendors publish the others.
     package var owned: Set<String>
     /// Prefixes of names of virtual interfaces that may be given to pods.
     package var virtualNICs: [String]
-    /// What becomes of claims when a device is in trouble.
+    /// Effects of device conditions on claims.
     package var taints: TaintPolicy
-    /// How many claims can have an RDMA NIC without an interface at a time; nil for one, as it is with all others.
+    /// Number of claims that can share an RDMA NIC without an interface; nil for one, as for all other devices.
     package var shares: Int?
 
     package init(
@@ -35,7 +35,7 @@ package struct PublishingPolicy: Sendable {
         }
     }
 
-    /// Reads a list such as `gpus,neurons`.
+    /// Parses a list such as `gpus,neurons`.
     package static func owned(_ text: String) throws(UnknownFamily) -> Set<String> {
         let known = Set(Catalog.Family.allCases.map(\.policyName))
         let names = text.split(separator: ",").map(String.init)
@@ -43,12 +43,12 @@ package struct PublishingPolicy: Sendable {
         return Set(names)
     }
 
-    /// True for a device of this machine that is published: of a kind that is selected, and not withheld (``MachineTopology``).
+    /// Returns true for a device that is published: its kind is selected and it is not withheld (``MachineTopology``).
     package func publishes(_ device: Device, of topology: MachineTopology) -> Bool {
         selects(device) && topology.withheld(device) == nil
     }
 
-    /// True for a device of a kind that this driver publishes: an accelerator it owns, a NIC on a bus, a virtual one with a prefix.
+    /// Returns true for a device of a selected kind: an owned accelerator, a NIC on a bus, or a virtual NIC with a configured prefix.
     package func selects(_ device: Device) -> Bool {
         switch device.kind {
         case .accelerator: device.family.map { owned.contains($0.policyName) } ?? false
@@ -56,8 +56,8 @@ package struct PublishingPolicy: Sendable {
         }
     }
 
-    /// Whether several claims can have the device at once: what a NIC without an interface gives is device nodes, which many
-    /// processes can open, as with EFA. An interface is in one network namespace at a time.
+    /// Returns true if several claims can have the device at once. A NIC without an interface, such as EFA, consists of device nodes, which
+    /// many processes can open; an interface is in one network namespace at a time.
     package func isShared(_ device: Device) -> Bool {
         shares.map { $0 > 1 } == true && device.kind == .nic && !device.rdmaDevices.isEmpty && device.netdevs.isEmpty
     }

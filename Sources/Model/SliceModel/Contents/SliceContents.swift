@@ -2,7 +2,7 @@
 
 package import ResourceAPI
 
-/// What the slices of a node hold together.
+/// The devices and counters of all slices of a node.
 package struct SliceContents: Hashable, Sendable {
     package var devices: [SliceDevice]
     package var counterSets: [CounterSet]
@@ -12,7 +12,7 @@ package struct SliceContents: Hashable, Sendable {
         self.counterSets = counterSets
     }
 
-    /// One slice's worth.
+    /// The devices or counters of one slice.
     package struct Part: Hashable {
         package var devices: [SliceDevice]?
         package var counterSets: [CounterSet]?
@@ -22,15 +22,15 @@ package struct SliceContents: Hashable, Sendable {
             self.counterSets = counterSets
         }
 
-        /// What a slice holds; the server leaves out lists that are empty.
+        /// Reads the contents of a slice; the server omits empty lists.
         package init(of spec: ResourceSliceSpec) {
             counterSets = spec.sharedCounters.flatMap { $0.isEmpty ? nil : $0 }
             devices = counterSets == nil ? spec.devices ?? [] : nil
         }
     }
 
-    /// Cut into what one slice may hold: counters in a slice of their own and first, so that they are there before
-    /// anything draws on them. An empty pool is a slice too: it says that the driver is there and has nothing.
+    /// The contents split by the limits of a slice. Counters come first, in slices of their own, so that they exist before a device
+    /// consumes them. An empty pool is one empty slice, which shows that the driver runs and has no devices.
     var parts: [Part] {
         let isHeavy = devices.contains { $0.consumesCounters != nil || $0.taints != nil }
         let size = isHeavy ? Limits.heavyDevicesPerSlice : Limits.devicesPerSlice
@@ -41,7 +41,7 @@ package struct SliceContents: Hashable, Sendable {
         return (counterSets.isEmpty ? [] : [Part(counterSets: counterSets)]) + parts
     }
 
-    /// The same for a cluster that lacks some features. A device that only a taint would keep claims from is left out.
+    /// Returns the contents for a cluster that lacks some features. Without taints, a device that needs one is left out.
     func without(_ lacking: Set<ClusterFeature>) -> SliceContents {
         var contents = self
         if lacking.contains(.counters) {

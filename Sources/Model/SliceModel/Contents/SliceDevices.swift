@@ -5,7 +5,7 @@ package import ResourceAPI
 package import Topology
 
 extension Device {
-    /// The device's name in slices: `pci-0000-8a-00-0`, or the interface name as a DNS label.
+    /// Name of the device in slices: `pci-0000-8a-00-0`, or the interface name as a DNS label.
     package var sliceName: String {
         guard let function else { return Limits.label(address) }
         return subFunction?.sliceName(in: function) ?? function.sliceName
@@ -17,44 +17,44 @@ extension PCIFunction {
 }
 
 extension SubFunction {
-    /// `pci-0000-8a-00-0-sf-88`
+    /// Returns the name of a sub-function in slices: `pci-0000-8a-00-0-sf-88`.
     package func sliceName(in function: PCIFunction) -> String {
         Limits.label("pci-\(function.address)-sf-\(number.map(String.init) ?? name)")
     }
 }
 
-/// The devices of a machine as a slice carries them. Pure.
+/// The devices of a machine in the form of slices. Pure.
 package struct SliceDevices: Sendable {
-    /// Pairs and sets of them; nil when there are none.
+    /// Pairs and sets as devices; nil if there are none.
     package let pairs: PairDevices?
-    /// All that is published where the cluster has every feature.
+    /// Contents for a cluster with every feature.
     package let whole: SliceContents
-    /// What was left out of it, and why: one line each, for the log.
-    package let remarks: [String]
-    /// Those that are there once, and no pair.
+    /// One line for each device or attribute that was left out, with the reason, for the log.
+    package let warnings: [String]
+    /// Devices other than pairs and sets.
     package var devices: [SliceDevice] { whole.devices.filter { pairs?.members[$0.name] == nil } }
-    /// What is published elsewhere, by what the cluster lacks.
+    /// Returns the contents for a cluster that lacks some features.
     package func contents(lacking: Set<ClusterFeature>) -> SliceContents { lacking.isEmpty ? whole : whole.without(lacking) }
 
-    /// What is published, given as it is.
+    /// Wraps given contents.
     package init(contents: SliceContents, pairs: PairDevices? = nil) {
         self.pairs = pairs
         whole = contents
-        remarks = []
+        warnings = []
     }
 
     package init(
         _ topology: MachineTopology, _ policy: PublishingPolicy, health: HealthReport = HealthReport(), names: PCINameTable = PCINameTable()
     ) {
-        var remarks: [String] = []
+        var warnings: [String] = []
         var taken: Set<String> = []
         var entries: [Device] = []
         for device in topology.devices.filter({ policy.publishes($0, of: topology) }) + health.lost {
-            // Two interface names can become one label; the first keeps it.
+            // Two interface names can have the same label; the first device gets it.
             if taken.insert(device.sliceName).inserted {
                 entries.append(device)
             } else {
-                remarks.append("\(device.address) is not published: another device is called \(device.sliceName) already")
+                warnings.append("\(device.address) is not published: another device is called \(device.sliceName) already")
             }
         }
         let sets = topology.pairing.pairs.count > 1 ? topology.sets.sets : []
@@ -74,25 +74,25 @@ package struct SliceDevices: Sendable {
                 device, role: topology.role(of: device).role, pair: pair,
                 sets: Dictionary(own.map { ($0.rails.count, $0.name) }, uniquingKeysWith: { first, _ in first }), names: names,
                 groups: groups?.ids(of: device) ?? [:], capacities: capacity?.count ?? 0)
-            remarks += attributes.remarks.map { "\(device.sliceName): \($0)" }
+            warnings += attributes.warnings.map { "\(device.sliceName): \($0)" }
             return SliceDevice(
                 name: device.sliceName, attributes: attributes.values, capacity: capacity, consumesCounters: pairs?.consumption(of: device),
                 taints: taints[device.sliceName], allowMultipleAllocations: capacity == nil ? nil : true)
         }
         whole = SliceContents(devices: devices + (pairs?.devices ?? []), counterSets: pairs?.counterSets ?? [])
-        self.remarks = remarks
+        self.warnings = warnings
     }
 
     private static func taints(_ findings: [HealthReport.Finding], _ policy: PublishingPolicy) -> [DeviceTaint]? {
         let taints = findings.compactMap { finding in
-            policy.taints.effects[finding.trouble].map { DeviceTaint(key: "\(policy.driver)/\(finding.trouble.rawValue)", effect: $0) }
+            policy.taints.effects[finding.condition].map { DeviceTaint(key: "\(policy.driver)/\(finding.condition.rawValue)", effect: $0) }
         }
         return taints.isEmpty ? nil : taints
     }
 }
 
 extension DeviceCapacity {
-    /// So many claims, one share each unless they ask for more.
+    /// Returns a capacity for a number of claims, one share for each unless it requests more.
     fileprivate static func shares(_ count: Int) -> DeviceCapacity {
         DeviceCapacity(
             value: Quantity(count), requestPolicy: CapacityRequestPolicy(default: "1", validRange: .init(min: "1", step: "1")))

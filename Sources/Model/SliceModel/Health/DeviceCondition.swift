@@ -2,26 +2,26 @@
 
 package import ResourceAPI
 
-/// What can be wrong with a device.
+/// A condition of a device that affects its use.
 package enum DeviceCondition: String, Hashable, Sendable, CaseIterable, Comparable {
-    /// No port has a link, though somebody switched it on.
+    /// No port of an enabled NIC has a link.
     case linkDown = "link-down"
     /// No kernel driver is bound to it.
     case noDriver = "no-driver"
-    /// It had an interface, and has none any more.
+    /// The device has lost its interface.
     case noInterface = "no-interface"
-    /// A claim has it, and it is not on the bus any more.
+    /// A claim has the device, which is no longer on the bus.
     case lost
-    /// Its PCIe link has fewer lanes than both ends can have.
+    /// The PCIe link has fewer lanes than both ends support.
     case narrowLink = "narrow-link"
-    /// It did not come back from a pod as it was.
+    /// The device could not be restored after a pod.
     case notRestored = "not-restored"
-    /// A physical function of which a claim has a virtual one.
+    /// A claim has a virtual function of this physical function.
     case functionsInUse = "functions-in-use"
 
     package static func < (left: DeviceCondition, right: DeviceCondition) -> Bool { left.rawValue < right.rawValue }
 
-    /// What an event says in a word: that it began, and that it is over.
+    /// Reason of the event for the beginning of the condition; ``ended`` is the one for its end.
     package var began: String {
         switch self {
         case .linkDown: "LinkDown"
@@ -47,12 +47,12 @@ package enum DeviceCondition: String, Hashable, Sendable, CaseIterable, Comparab
     }
 }
 
-/// What becomes of claims when a device is in trouble.
+/// The taint effects of device conditions.
 package struct TaintPolicy: Hashable, Sendable {
-    /// Without an entry a trouble is told of by event and health stream, and taints nothing.
+    /// Effect of each condition. A condition without an entry is reported by events and the health stream alone.
     package var effects: [DeviceCondition: DeviceTaint.Effect]
 
-    /// New claims do not get a device without a link, driver, interface or presence, or that is not as it was; pods that have it keep it.
+    /// The default keeps new claims from a device with any condition but a narrow link; running pods keep the device.
     package init(
         effects: [DeviceCondition: DeviceTaint.Effect] = [
             .linkDown: .noSchedule, .noDriver: .noSchedule, .noInterface: .noSchedule, .lost: .noSchedule, .notRestored: .noSchedule,
@@ -62,29 +62,29 @@ package struct TaintPolicy: Hashable, Sendable {
         self.effects = effects
     }
 
-    /// A policy that cannot be read: what, and what would be right.
+    /// An invalid policy, with the valid values.
     package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
         package var description: String
 
         package init(description: String) { self.description = description }
     }
 
-    /// Changes to the usual policy: `link-down=NoExecute,no-driver=off`.
+    /// Parses changes to the default policy: `link-down=NoExecute,no-driver=off`.
     package init(parsing text: String) throws(Malformed) {
         self.init()
         for part in text.split(separator: ",") {
             let words = part.split(separator: "=", maxSplits: 1).map(String.init)
-            guard words.count == 2, let trouble = DeviceCondition(rawValue: words[0]) else {
+            guard words.count == 2, let condition = DeviceCondition(rawValue: words[0]) else {
                 let known = DeviceCondition.allCases.map(\.rawValue).joined(separator: ", ")
-                throw Malformed(description: "\"\(part)\" is not TROUBLE=EFFECT; troubles are \(known)")
+                throw Malformed(description: "\"\(part)\" is not CONDITION=EFFECT; conditions are \(known)")
             }
             if words[1] == "off" {
-                effects[trouble] = nil
+                effects[condition] = nil
             } else if let effect = DeviceTaint.Effect(rawValue: words[1]) {
-                effects[trouble] = effect
+                effects[condition] = effect
             } else {
                 let known = DeviceTaint.Effect.allCases.map(\.rawValue).joined(separator: ", ")
-                throw Malformed(description: "\"\(words[1])\" is no effect; effects are \(known) and off")
+                throw Malformed(description: "\"\(words[1])\" is not an effect; effects are \(known) and off")
             }
         }
     }

@@ -3,26 +3,27 @@
 package import Hardware
 package import Topology
 
-/// What is wrong with the devices of a machine. Pure.
+/// The conditions of the devices of a machine. Pure.
 package struct HealthReport: Hashable, Sendable {
+    /// A condition of one device.
     package struct Finding: Hashable, Sendable {
-        package var trouble: DeviceCondition
-        /// For people: what exactly, and where to look.
+        package var condition: DeviceCondition
+        /// Details for the operator: the cause, and where to look.
         package var message: String
     }
 
-    /// By the device's name in slices; in the order of troubles.
+    /// Findings by the device's name in slices, sorted by condition.
     package private(set) var findings: [String: [Finding]] = [:]
-    /// Devices that are gone and that a claim still has.
+    /// Devices that a claim has and that are no longer there.
     package private(set) var lost: [Device] = []
 
     package init() {}
 
     /// - Parameters:
-    ///   - topology: that of the machine with damped links (``LinkDamper``).
-    ///   - policy: which devices count.
+    ///   - topology: the topology of the machine with damped links (``LinkDamper``).
+    ///   - policy: the choice of devices.
     ///   - held: names of devices that claims have.
-    ///   - known: the machine as it was when it had all its devices.
+    ///   - known: the machine at the time when it had all its devices.
     package init(_ topology: MachineTopology, _ policy: PublishingPolicy, held: Set<String> = [], known: Machine? = nil) {
         let devices = topology.devices
         let diagnosis = Diagnosis(topology)
@@ -35,11 +36,11 @@ package struct HealthReport: Hashable, Sendable {
                 if let first = used.first {
                     found.append(
                         Finding(
-                            trouble: .functionsInUse,
+                            condition: .functionsInUse,
                             message: "claims hold \(used.count) of its virtual functions, \(first.sliceName) among them"))
                 }
             }
-            if !found.isEmpty { findings[device.sliceName] = found.sorted { $0.trouble < $1.trouble } }
+            if !found.isEmpty { findings[device.sliceName] = found.sorted { $0.condition < $1.condition } }
         }
         let missing = held.subtracting(present)
         guard !missing.isEmpty else { return }
@@ -48,28 +49,30 @@ package struct HealthReport: Hashable, Sendable {
         for device in lost {
             let why =
                 here[device.sliceName].flatMap(topology.withheld)
-                ?? (device.function == nil ? "it is gone" : "it is not on the bus any more")
+                ?? (device.function == nil ? "it is gone" : "it is no longer on the bus")
             let place = device.function?.address.description ?? device.address
-            findings[device.sliceName] = [Finding(trouble: .lost, message: "\(why); see: dmesg | grep -i \"\(place)\"")]
+            findings[device.sliceName] = [Finding(condition: .lost, message: "\(why); see: dmesg | grep -i \"\(place)\"")]
         }
     }
 
-    /// Adds what others than the machine itself tell.
-    package mutating func add(_ trouble: DeviceCondition, _ messages: [(device: String, message: String)]) {
-        for (device, message) in messages where !(findings[device] ?? []).contains(where: { $0.trouble == trouble }) {
-            findings[device] = ((findings[device] ?? []) + [Finding(trouble: trouble, message: message)]).sorted { $0.trouble < $1.trouble }
+    /// Adds a condition that the machine itself does not show.
+    package mutating func add(_ condition: DeviceCondition, _ messages: [(device: String, message: String)]) {
+        for (device, message) in messages where !(findings[device] ?? []).contains(where: { $0.condition == condition }) {
+            findings[device] = ((findings[device] ?? []) + [Finding(condition: condition, message: message)]).sorted {
+                $0.condition < $1.condition
+            }
         }
     }
 
-    /// What began and what ended since another report: device, trouble and what to say.
+    /// Returns the conditions that began or ended since another report.
     package func changes(since old: HealthReport) -> [(device: String, finding: Finding, began: Bool)] {
         var changes: [(device: String, finding: Finding, began: Bool)] = []
         for device in Set(findings.keys).union(old.findings.keys).sorted() {
             let (before, after) = (old.findings[device] ?? [], findings[device] ?? [])
-            for finding in after where !before.contains(where: { $0.trouble == finding.trouble }) {
+            for finding in after where !before.contains(where: { $0.condition == finding.condition }) {
                 changes.append((device, finding, true))
             }
-            for finding in before where !after.contains(where: { $0.trouble == finding.trouble }) {
+            for finding in before where !after.contains(where: { $0.condition == finding.condition }) {
                 changes.append((device, finding, false))
             }
         }
@@ -81,20 +84,20 @@ extension HealthReport.Finding {
     /// The findings that concern a claim's user; nil for the others.
     fileprivate init?(_ finding: Diagnosis.Finding, on device: Device) {
         switch finding {
-        case .linkDown: self.init(trouble: .linkDown, message: device.linkText)
+        case .linkDown: self.init(condition: .linkDown, message: device.linkText)
         case .noDriver:
             self.init(
-                trouble: .noDriver, message: "no kernel driver is bound; see: dmesg | grep \(device.function?.address.description ?? "")")
+                condition: .noDriver, message: "no kernel driver is bound; see: dmesg | grep \(device.function?.address.description ?? "")")
         case .narrowLink(let link, let possible):
             self.init(
-                trouble: .narrowLink, message: "its PCIe link has \(link.lanes) of \(possible.lanes) lanes; reseat it or its riser")
+                condition: .narrowLink, message: "its PCIe link has \(link.lanes) of \(possible.lanes) lanes; reseat it or its riser")
         case .slowLink, .idleLink, .slowPort, .redirected, .distantNIC: return nil
         }
     }
 }
 
 extension Device {
-    /// Which of its links is missing.
+    /// Names of the ports or interfaces without a link.
     fileprivate var linkText: String {
         let ports = rdmaDevices.flatMap { rdma in
             rdma.ports.filter { $0.state != "ACTIVE" }.map { "\(rdma.name) port \($0.number) is \($0.state ?? "?")" }

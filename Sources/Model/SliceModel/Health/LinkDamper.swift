@@ -3,25 +3,26 @@
 package import Hardware
 import Topology
 
-/// Keeps a link that flaps from being news each time. Pure: the time comes from outside.
+/// Damps flapping links. Pure: the caller passes the time.
 ///
-/// A link that goes is believed at once: nobody should get that NIC. One that comes back has to stay for a while first: ten
-/// seconds, and twice as long for each further time it was lost within ten minutes, up to five minutes. An interface that comes back
-/// from a pod is given half a minute to find its link again.
+/// A lost link counts at once, so that no claim gets the NIC. A new link counts when it has been up for ten seconds, and for twice as
+/// long for each further loss within ten minutes, up to five minutes. An interface that returns from a pod has half a minute to
+/// re-establish its link.
 package struct LinkDamper: Sendable {
+    /// An instant of the monotonic clock.
     package typealias Instant = ContinuousClock.Instant
 
     private struct Entry {
-        /// What the rest of the program is told.
+        /// The damped state.
         var isUp: Bool
-        /// What was seen last, and since when.
+        /// The latest observed state, and the time of its change.
         var seen: Bool
         var since: Instant
-        /// When it was lost, also while nobody believed that it was back.
+        /// Times of losses, also of links that did not count as up yet.
         var losses: [Instant] = []
-        /// Until then a lost link is nothing to worry about.
+        /// End of the grace time after a pod.
         var excused: Instant?
-        /// The device when it had its link: a port without one does not tell its rate.
+        /// The device while it had its link: a port without a link does not report its rate.
         var whenUp: Device?
     }
 
@@ -35,7 +36,7 @@ package struct LinkDamper: Sendable {
 
     package init() {}
 
-    /// The machine with links as they are to be believed, and when to look again if nothing happens before; nil for never.
+    /// Returns the machine with damped links, and the time of the next change if nothing happens before; nil for none.
     ///
     /// - Parameter inPods: names in slices of devices whose interfaces are in pods.
     package mutating func damped(_ machine: Machine, inPods: Set<String> = [], at now: Instant) -> (machine: Machine, next: Instant?) {
@@ -59,9 +60,9 @@ package struct LinkDamper: Sendable {
         return (machine, next)
     }
 
-    /// Takes in what was seen of one link; when to look at it again.
+    /// Records an observation of one link, and returns the time at which the damped state changes by itself.
     private mutating func note(_ device: Device, isUp: Bool, at now: Instant) -> Instant? {
-        // What is seen for the first time is believed.
+        // The first observation counts at once.
         var entry = entries[device.address] ?? Entry(isUp: isUp, seen: isUp, since: now)
         defer { entries[device.address] = entry }
         if isUp { entry.whenUp = device }
@@ -86,7 +87,7 @@ package struct LinkDamper: Sendable {
 }
 
 extension Machine {
-    /// Lets every NIC be changed: its interfaces and its RDMA devices are taken over.
+    /// Applies a change to every NIC, and stores its interfaces and RDMA devices in the machine.
     fileprivate mutating func changeNICs(_ change: (inout Device) -> Void) {
         for device in devices where device.kind == .nic {
             var changed = device
@@ -108,7 +109,7 @@ extension Machine {
 }
 
 extension [Netdev] {
-    /// Replaces those of the same names.
+    /// Replaces the interfaces of the same names.
     fileprivate mutating func take(_ others: [Netdev]) {
         for other in others { if let index = firstIndex(where: { $0.name == other.name }) { self[index] = other } }
     }
@@ -125,7 +126,7 @@ extension Device {
         }
     }
 
-    /// Rates as they were, where a link that is missing tells none, or that of the slowest there is.
+    /// Copies the rates of another observation: a port without a link reports no rate, or the lowest one.
     fileprivate mutating func takeRates(of other: Device) {
         for index in netdevs.indices {
             if let same = other.netdevs.first(where: { $0.name == netdevs[index].name }) { netdevs[index].speed = same.speed }

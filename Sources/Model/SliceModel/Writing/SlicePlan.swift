@@ -2,7 +2,7 @@
 
 package import ResourceAPI
 
-/// Whose slices they are.
+/// The owner of slices: a driver on a node.
 package struct SliceOwner: Hashable, Sendable {
     package var driver: String
     package var node: String
@@ -15,12 +15,11 @@ package struct SliceOwner: Hashable, Sendable {
     }
 }
 
-/// What has to be written so that the API server holds the wished slices: nothing, when it does. Pure.
+/// The writes that bring the slices at the API server to the desired contents. Pure.
 ///
-/// The rules are those of the Kubernetes helper library (k8s.io/dynamic-resource-allocation,
-/// resourceslice controller), so that schedulers see one pool, whole, at every moment:
-/// names begin with the slice's index; the generation stays when at most one slice changes and none is
-/// new; what is obsolete goes first, then updates, then new slices.
+/// The rules are those of the Kubernetes helper library (k8s.io/dynamic-resource-allocation, resourceslice controller), so that
+/// schedulers see one complete pool at every moment: names begin with the slice's index; the generation stays if at most one slice
+/// changes and none is new; obsolete slices are deleted first, then slices are updated, then created.
 package struct SlicePlan: Hashable, Sendable {
     package var deletions: [ResourceSlice] = []
     package var updates: [ResourceSlice] = []
@@ -28,15 +27,15 @@ package struct SlicePlan: Hashable, Sendable {
 
     package var isEmpty: Bool { deletions.isEmpty && updates.isEmpty && creations.isEmpty }
 
-    package init(wished: SliceContents, stored: [ResourceSlice], owner: SliceOwner) {
-        self.init(wished: wished, stored: stored, owner: owner, accepted: [:])
+    package init(desired: SliceContents, stored: [ResourceSlice], owner: SliceOwner) {
+        self.init(desired: desired, stored: stored, owner: owner, accepted: [:])
     }
 
-    /// - Parameter accepted: what the server makes of a part that it does not keep as it is: that is as good as the part.
+    /// - Parameter accepted: contents that the server stores in place of a part that it changes by itself; they count as equal.
     package init(
-        wished: SliceContents, stored: [ResourceSlice], owner: SliceOwner, accepted: [SliceContents.Part: SliceContents.Part]
+        desired: SliceContents, stored: [ResourceSlice], owner: SliceOwner, accepted: [SliceContents.Part: SliceContents.Part]
     ) {
-        let chunks = wished.parts
+        let chunks = desired.parts
         func holds(_ slice: ResourceSlice, _ part: SliceContents.Part) -> Bool {
             let held = SliceContents.Part(of: slice.spec)
             return held == part || accepted[part] == held
@@ -73,7 +72,7 @@ package struct SlicePlan: Hashable, Sendable {
                     let times = Self.times(of: slice)
                     slice.spec = spec
                     slice.metadata.ownerReferences = Self.owners(owner)
-                    // A taint that stays has been there since the server first saw it.
+                    // A taint that stays keeps the time at which the server first saw it.
                     for device in (slice.spec.devices ?? []).indices {
                         for taint in (slice.spec.devices?[device].taints ?? []).indices {
                             guard let name = slice.spec.devices?[device].name, let value = slice.spec.devices?[device].taints?[taint] else {
@@ -95,12 +94,13 @@ package struct SlicePlan: Hashable, Sendable {
         [OwnerReference(apiVersion: "v1", kind: "Node", name: owner.node, uid: owner.nodeUID)]
     }
 
-    /// A node that was made anew under its name has another UID: what belongs to the old one would be deleted with it.
+    /// Returns true for a slice of this node object. A node that was deleted and created again has a new UID, and the garbage collector
+    /// deletes objects of the old one.
     private static func isOwned(_ slice: ResourceSlice, _ owner: SliceOwner) -> Bool {
         slice.metadata.ownerReferences?.contains { $0.kind == "Node" && $0.uid == owner.nodeUID } ?? false
     }
 
-    /// Since when each device has each of its taints.
+    /// Returns the time of each taint of each device.
     private static func times(of slice: ResourceSlice) -> [String: [DeviceTaint: String]] {
         var times: [String: [DeviceTaint: String]] = [:]
         for device in slice.spec.devices ?? [] {
@@ -118,7 +118,7 @@ package struct SlicePlan: Hashable, Sendable {
             ownerReferences: owners(owner))
     }
 
-    /// The index that the name begins with; nil for a name of another form.
+    /// Returns the index at the beginning of the name; nil for a name of another form.
     private static func index(of slice: ResourceSlice) -> Int? {
         guard let name = slice.metadata.name, let dash = name.firstIndex(of: "-"),
             name[..<dash].utf8.count >= 5

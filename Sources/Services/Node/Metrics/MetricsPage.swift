@@ -86,7 +86,7 @@ struct MetricsPage {
             })
         add(
             "device_troubles", .gauge, "Devices in trouble.",
-            DeviceCondition.allCases.map { trouble in ([("trouble", trouble.rawValue)], inventory.troubles[trouble] ?? 0) })
+            DeviceCondition.allCases.map { condition in ([("trouble", condition.rawValue)], inventory.conditions[condition] ?? 0) })
     }
 }
 
@@ -95,7 +95,7 @@ struct InventoryStatistics: Sendable {
     var snapshots = 0
     var pairs = 0
     var claims = 0
-    var troubles: [DeviceCondition: Int] = [:]
+    var conditions: [DeviceCondition: Int] = [:]
 }
 
 /// Counts what was asked of the API server.
