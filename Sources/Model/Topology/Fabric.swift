@@ -3,15 +3,15 @@
 package import Hardware
 import NetworkModel
 
-/// What a device is there for.
+/// The purpose of a device.
 package enum Role: String, Sendable, Codable {
-    /// Takes part in pairing.
+    /// A NIC that takes part in pairing.
     case fabric
-    /// Can do RDMA, but is not for accelerators to talk over.
+    /// A NIC with RDMA that is not for traffic between accelerators.
     case storage
-    /// Serves the machine itself.
+    /// A NIC for the management of the machine, such as of its NVLink switches.
     case management
-    /// In use by the host itself: never published, never moved.
+    /// A NIC that the host itself uses: never published, never moved.
     case uplink
     /// Any other NIC.
     case general
@@ -19,7 +19,7 @@ package enum Role: String, Sendable, Codable {
     case compute
 }
 
-/// A role, and why a device has it.
+/// A role, and the reason for it.
 package struct RoleReason: Hashable, Sendable {
     package var role: Role
     package var reason: String
@@ -30,20 +30,20 @@ package struct RoleReason: Hashable, Sendable {
     }
 }
 
-/// Which NICs of a machine make up the fabric that accelerators talk over, and what the others are for.
+/// The roles of a machine's NICs: which ones are the fabric of the accelerators, which are uplinks, and the purpose of the others.
 ///
-/// Only one kind of NIC does: that with the most ports among those that can do RDMA. A management ConnectX
-/// or a storage NIC beside eight of another kind would otherwise take an accelerator's place.
+/// The fabric is one kind of NIC: the one with the most ports among those with RDMA. Otherwise a management ConnectX or a storage NIC
+/// beside eight NICs of another kind would be paired with an accelerator.
 package struct Fabric: Sendable {
-    /// In the machine's own order.
+    /// Fabric NICs in the machine's own order.
     package let nics: [Device]
-    /// Those that would be among them if they had a link.
+    /// NICs without a link that would otherwise be fabric NICs.
     package let down: [Device]
     private let reasons: [String: RoleReason]
-    /// Addresses of NICs that the policy names.
+    /// Addresses of NICs to which the policy gives a role.
     private let named: Set<String>
 
-    /// NICs that are given out as one network.
+    /// NICs that are one network.
     private struct Kind: Hashable {
         enum Part: Int { case whole, virtual, sub }
 
@@ -67,13 +67,13 @@ package struct Fabric: Sendable {
         self.init(machine, devices: machine.devices, policy: policy)
     }
 
-    /// - Parameter devices: those of the machine.
+    /// - Parameter devices: devices of the machine.
     init(_ machine: Machine, devices: [Device], policy: TopologyPolicy) {
         let nics = devices.filter { $0.kind == .nic }
         var reasons: [String: RoleReason] = [:]
         var candidates: [Device] = []
         let parents = Set(machine.functions.compactMap(\.physicalFunction))
-        // The owner of a physical function can switch off its virtual functions and its sub-functions.
+        // A pod that has a physical function could disable its virtual functions and sub-functions.
         var usedParts: [PCIAddress: (part: Device, use: HostUse)] = [:]
         for nic in nics {
             guard let use = nic.hostUse, !use.yieldsToPolicy,
@@ -128,9 +128,10 @@ package struct Fabric: Sendable {
         self.named = named
     }
 
-    /// True for a NIC that the policy gives a role.
+    /// Returns true for a NIC to which the policy gives a role.
     func isNamed(_ device: Device) -> Bool { named.contains(device.address) }
 
+    /// Returns the role of a device, and the reason for it.
     package func role(of device: Device) -> RoleReason {
         if device.kind == .accelerator { return RoleReason(role: .compute, reason: "an accelerator") }
         return reasons[device.address] ?? RoleReason(role: .general, reason: "not a NIC of this machine")
@@ -143,12 +144,12 @@ package struct Fabric: Sendable {
             linkLayer: nic.rdmaDevices.first?.ports.first?.linkLayer)
     }
 
-    /// The kind with the most ports; then the faster; then that of undivided functions; then the first on the bus.
+    /// Returns the kind with the most ports; among equal ones the fastest, then physical functions, then the first on the bus.
     private static func dominant(_ candidates: [Device]) -> (name: String, nics: [Device]) {
         var kinds: [(kind: Kind, rate: Double?, nics: [Device])] = []
         for (kind, nics) in Dictionary(grouping: candidates, by: kind) {
-            // Ports that came up slow are still the fabric's; as many as half of the others are a network of
-            // their own. A port without a link tells the slowest rate there is, and has no say.
+            // Single ports that negotiated a low rate belong to the fabric; if half as many as the others are slower, they are a network of
+            // their own. A port without a link reports the lowest rate and does not count.
             let rates = Dictionary(grouping: nics.compactMap(activeRate), by: { $0 }).mapValues(\.count)
             let most = rates.max { ($0.value, $0.key) < ($1.value, $1.key) }
             let others = rates.filter { $0.key != most?.key && $0.value * 2 >= most?.value ?? 0 }
@@ -169,7 +170,7 @@ package struct Fabric: Sendable {
         nic.rdmaDevices.flatMap(\.ports).contains { $0.state != "DOWN" } ? nic.portGbps : nil
     }
 
-    /// What an RDMA NIC beside the fabric is for.
+    /// Returns the role of an RDMA NIC outside the fabric.
     private static func other(_ nic: Device, than fabric: (name: String, nics: [Device]), on machine: Machine) -> RoleReason {
         let name = "\(kind(nic).text) beside \(fabric.nics.count) x \(fabric.name)"
         if let function = nic.function, Catalog.isNVLinkManager(function, on: machine) {
@@ -178,14 +179,14 @@ package struct Fabric: Sendable {
         return RoleReason(role: .storage, reason: "\(name): another kind than the fabric")
     }
 
-    /// Whether no port has a link. Ethernet is not asked: its port is down for as long as nobody has brought
-    /// its interface up, which a pod will.
+    /// Returns true if no port has a link. Ethernet ports do not count: they are down until the interface is brought up, which happens in
+    /// the pod.
     private static func isLinkDown(_ nic: Device) -> Bool {
         let ports = nic.rdmaDevices.flatMap(\.ports)
         return !ports.isEmpty && ports.allSatisfy { $0.linkLayer != "Ethernet" && $0.state == "DOWN" }
     }
 
-    /// Without any RDMA, accelerators talk over the fast ones of the other NICs.
+    /// Returns true for a NIC that can be the fabric of a machine without RDMA.
     private static func isFast(_ nic: Device) -> Bool {
         nic.function.map(Catalog.isFastWithoutRDMA) == true || (nic.portGbps ?? 0) >= 50
     }

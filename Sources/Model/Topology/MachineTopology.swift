@@ -2,24 +2,23 @@
 
 package import Hardware
 
-/// All that is worked out of a machine: what its devices are for, how far they are from each other, and which
-/// belong together. A value; computing it does no I/O.
+/// The topology of a machine: roles of devices, distances between them, pairs and sets. A value; it is computed without I/O.
 package struct MachineTopology: Sendable {
     package let machine: Machine
-    /// Those of the machine, in order.
+    /// Devices of the machine, in order.
     package let devices: [Device]
     package let distances: Distances
     package let fabric: Fabric
     package let pairing: Pairing
-    /// The hint in use, and why one was refused.
+    /// The hint in use; ``warnings`` has the reason if one was refused.
     package let hint: Hint?
     package let warnings: [String]
     private let pairOfDevice: [String: Pair]
     private let isBeyondShare: Set<String>
-    /// False for a description or capture without interfaces, RDMA devices and drivers of NICs, which says nothing about them.
+    /// False for a description or capture without interfaces, RDMA devices and drivers of NICs, where these are unknown.
     private let showsInterfaces: Bool
 
-    /// - Parameter known: the machine as it was when it had all its devices; nil when nothing is known of before.
+    /// - Parameter known: the machine at the time when it had all its devices; nil if it is not known.
     package init(_ machine: Machine, policy: TopologyPolicy = TopologyPolicy(), known: Machine? = nil) {
         self.machine = machine
         let hint = policy.hint(for: machine)
@@ -53,7 +52,7 @@ package struct MachineTopology: Sendable {
             for member in pair.members { pairs[member.address] = pair }
         }
         pairOfDevice = pairs
-        // A NIC that no share needs and that is farther from every accelerator than the others are from theirs.
+        // A NIC that no accelerator needs and that is farther from all of them than the paired NICs are from theirs.
         let worst = pairing.pairs.flatMap(\.links).map(\.path.pathClass).max() ?? .unknown
         let distances = distances
         isBeyondShare = Set(
@@ -62,12 +61,12 @@ package struct MachineTopology: Sendable {
             }.map(\.address))
     }
 
-    /// Accelerators, but none that is a part of another one here.
+    /// Returns the accelerators without those that are a part of another one in the list.
     private static func accelerators(_ devices: [Device]) -> [Device] {
         devices.filter { $0.kind == .accelerator && $0.function?.physicalFunction == nil }
     }
 
-    /// What pairs with each other, or would: to be remembered for the time when a part of it is missing.
+    /// Functions that are in pairs or could be: the caller remembers them for the time when one of them is missing.
     package var members: [PCIFunction] {
         var functions: [PCIAddress: PCIFunction] = [:]
         for device in Self.accelerators(devices) + fabric.nics + fabric.down {
@@ -78,8 +77,10 @@ package struct MachineTopology: Sendable {
         return functions.values.sorted { $0.address < $1.address }
     }
 
+    /// Returns the pair of a device.
     package func pair(of device: Device) -> Pair? { pairOfDevice[device.address] }
 
+    /// Returns the role of a device, and the reason for it.
     package func role(of device: Device) -> RoleReason {
         if isBeyondShare.contains(device.address) {
             return RoleReason(role: .storage, reason: "of the fabric's kind, but beyond every share and near no accelerator")
@@ -87,7 +88,7 @@ package struct MachineTopology: Sendable {
         return fabric.role(of: device)
     }
 
-    /// The reason why a NIC is not given to pods, as a sentence; nil for one that is, and for every accelerator.
+    /// Returns the reason for which a NIC is not given to pods, as a sentence; nil for an accelerator and for a NIC that is.
     package func withheld(_ device: Device) -> String? {
         guard device.kind == .nic else { return nil }
         let role = role(of: device)
@@ -99,13 +100,12 @@ package struct MachineTopology: Sendable {
         return "\(role.reason); a topology policy that names it for \(role.role.rawValue) publishes it"
     }
 
-    /// The sets of pairs; they are worked out when they are asked for.
+    /// The sets of pairs, computed at each access.
     package var sets: PairSets { PairSets(pairing.pairs, distances: distances) }
 }
 
 extension Machine {
-    /// The functions that another machine lacks. Virtual functions that are gone were removed on purpose, and
-    /// do not count.
+    /// Returns the functions that another machine lacks, without virtual functions, which are removed on purpose.
     package func missing(from machine: Machine) -> [PCIFunction] {
         let addresses = Set(machine.functions.map(\.address))
         return functions.filter { $0.physicalFunction == nil && !addresses.contains($0.address) }

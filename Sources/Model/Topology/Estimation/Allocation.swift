@@ -2,15 +2,15 @@
 
 package import Hardware
 
-/// Devices that were given out together, judged: who of them is how near to whom, and what that is worth.
+/// The quality of an allocation: the distances between its accelerators and NICs, and its predicted bandwidth.
 package struct Allocation: Sendable {
-    /// The best that can be made of these devices alone.
+    /// The best pairing of these devices alone.
     package let pairing: Pairing
-    /// How many of its accelerators reach their NICs as near as the machine's own pairing has them.
+    /// Number of accelerators whose NICs are as near as in the machine's own pairing.
     package let aligned: Int
-    /// Gb/s of all together; nil when a rate is not known.
+    /// Total Gb/s; nil if a rate is unknown.
     package let gbps: Double?
-    /// The same to compare with, also where rates are not known: then every port counts 100 Gb/s.
+    /// Total Gb/s for comparison: a port of unknown rate counts as 100 Gb/s.
     package let worth: Double
 
     package init(accelerators: [Device], nics: [Device], of topology: MachineTopology) {
@@ -40,13 +40,13 @@ package struct Allocation: Sendable {
         }
     }
 
-    /// The best allocation of as many accelerators and NICs that a machine with nothing given out has: whole pairs, in
-    /// the order of rails, and of each as many NICs as all get.
+    /// Returns the best allocation of the same numbers of devices on an empty machine: whole pairs in the order of rails, with an equal
+    /// number of NICs each.
     package static func best(accelerators: Int, nics: Int, of topology: MachineTopology) -> Allocation {
         let pairs = topology.pairing.pairs.sorted { ($0.gbps ?? 0, -$0.rail) > ($1.gbps ?? 0, -$1.rail) }
         var chosen: [Device] = []
         var used: [Pair] = []
-        // With fewer accelerators than a pair has, one of each pair: they need not share its NICs.
+        // With fewer accelerators than a pair has, one of each pair, so that they do not share NICs.
         let size = pairs.map(\.accelerators.count).max() ?? 1
         let spreads = nics >= accelerators
         if spreads {

@@ -2,13 +2,13 @@
 
 package import Hardware
 
-/// What accelerators and the network can exchange, in Gb/s: enough to compare placements, not a promise.
+/// A model of the bandwidth between accelerators and the network in Gb/s, for the comparison of placements.
 ///
 ///     flow(accelerator, NIC) = min(port rate, efficiency x narrowest PCIe link on the way) x share(path)
 ///     pair                   = min(sum over NICs of their worst flow, efficiency x sum of the accelerators' links)
 ///
-/// All constants are here. The shares come from what others published for aligned and unaligned placements;
-/// only their order is used for decisions, and it is that of the path classes:
+/// All constants are here. The shares come from published measurements of aligned and unaligned placements; decisions depend only on
+/// their order, which is that of the path classes:
 ///
 /// | measured | aligned | unaligned | ratio |
 /// | --- | --- | --- | --- |
@@ -19,21 +19,21 @@ package import Hardware
 /// | GB200 on OCI, all_reduce: same, other node (GB/s; same) | 46 | 25 SYS | 0.54 |
 /// | ND MI300X v5, 4 x 4: same, other node (GB/s; same) | 42.5 | 6.1 SYS | 0.14 |
 package enum Bandwidth {
-    /// Of what a link carries, what is left for data: 256 bytes of payload come with up to 26 bytes of header,
-    /// sequence number, checksum and framing (PCI Express Base, section 3.1 and 4.2).
+    /// Share of a link's rate that carries data: 256 bytes of payload have up to 26 bytes of header, sequence number, checksum and framing
+    /// (PCI Express Base, sections 3.1 and 4.2).
     package static let efficiency = 256.0 / 282.0
 
-    /// What a path leaves of the rate.
+    /// Returns the share of the rate that a path sustains.
     package static func share(_ path: Path, of accelerator: Device) -> Double {
-        // On its own node a coherently attached GPU is reached over the processor's mesh, not over PCIe.
+        // On its own node, traffic to a coherently attached GPU uses the processor's mesh instead of PCIe.
         let isCoherent = accelerator.function.map(Catalog.isCoherentlyAttached) == true
         switch path.pathClass {
-        // Peer to peer inside switches: nothing is lost.
+        // Peer to peer inside switches: the full rate.
         case .pix, .pxb: return 1
-        // Through one host bridge: no published pair of figures; between its neighbours.
+        // Through one host bridge: no measurements are published; between the neighbouring classes.
         case .phb: return isCoherent ? 1 : 0.9
-        // Between host bridges. With SYS at 0.53, A4's mixture (2 PIX, 2 NODE, 4 SYS) leaves 0.46 to 0.52 for
-        // NODE; the better one, and a little, so that it is above SYS.
+        // Between host bridges: with SYS at 0.53, A4's mixture (2 PIX, 2 NODE, 4 SYS) implies 0.46 to 0.52 for NODE; slightly more, so that
+        // it is above SYS.
         case .node: return isCoherent ? 1 : 0.55
         // The median of the measured ratios above.
         case .sys: return 0.53
@@ -41,13 +41,13 @@ package enum Bandwidth {
         }
     }
 
-    /// Gb/s of one accelerator and one NIC; nil when neither a port's nor a link's rate is known.
+    /// Returns Gb/s between one accelerator and one NIC; nil if neither the port's nor a link's rate is known.
     package static func gbps(_ path: Path, _ accelerator: Device) -> Double? {
         guard let rate = [path.portGbps, path.pcieGbps.map { $0 * efficiency }].compactMap({ $0 }).min() else { return nil }
         return rate * share(path, of: accelerator)
     }
 
-    /// Gb/s of a group of accelerators with NICs of their own; nil when any flow is unknown.
+    /// Returns Gb/s of a group of accelerators with their NICs; nil if any flow is unknown.
     package static func gbps(accelerators: [Device], nics: [Device], links: [PairLink]) -> Double? {
         var sum = 0.0
         for nic in nics {

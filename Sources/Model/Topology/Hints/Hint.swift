@@ -2,12 +2,11 @@
 
 package import Hardware
 
-/// Where the functions of a machine are, as told by somebody other than the kernel: for machines whose
-/// hypervisor hides the PCI hierarchy.
+/// The PCI hierarchy of a machine from a source other than the kernel, for machines whose hypervisor hides it.
 package struct Hint: Hashable, Sendable {
-    /// Where one function is.
+    /// The position of one function.
     package struct Place: Hashable, Sendable {
-        /// The switches above it, outermost first, by any names.
+        /// Names of the switches above the function, outermost first.
         package var switches: [String]
         package var numaNode: Int?
 
@@ -17,7 +16,7 @@ package struct Hint: Hashable, Sendable {
         }
     }
 
-    /// Where the hint comes from: the name of a file.
+    /// Source of the hint: the name of a file.
     package var source: String
     package var places: [PCIAddress: Place]
 
@@ -26,7 +25,7 @@ package struct Hint: Hashable, Sendable {
         self.places = places
     }
 
-    /// Groups of functions that belong together: each is one switch.
+    /// Makes a switch of each group of functions.
     package init(source: String, groups: [[PCIAddress]]) {
         self.source = source
         places = [:]
@@ -35,7 +34,7 @@ package struct Hint: Hashable, Sendable {
         }
     }
 
-    /// The class of a path by this hint; nil when it does not name both ends, or says nothing of the two.
+    /// Returns the class of a path by this hint; nil if it does not name both ends, or does not relate them.
     func path(_ left: PCIAddress, _ right: PCIAddress) -> PathClass? {
         guard let first = places[left], let second = places[right] else { return nil }
         let shared = zip(first.switches, second.switches).prefix { $0 == $1 }.count
@@ -46,10 +45,10 @@ package struct Hint: Hashable, Sendable {
         return near == far ? .node : .sys
     }
 
-    /// Why this hint cannot be about this machine; nil when nothing speaks against it.
+    /// Returns the contradiction between this hint and the machine; nil if there is none.
     ///
-    /// The kernel is believed where it shows a switch or a NUMA node: a hint for another machine type or
-    /// another numbering would do more harm than none.
+    /// Switches and NUMA nodes that the kernel shows take precedence: a hint for another machine type or another numbering would make
+    /// the pairing worse than no hint.
     package func contradiction(to machine: Machine) -> String? {
         let devices = machine.devices.filter { $0.subFunction == nil }.compactMap { device in
             device.function.flatMap { places[$0.address] == nil ? nil : $0 }
@@ -71,7 +70,7 @@ package struct Hint: Hashable, Sendable {
                     return "it puts \(left.address) and \(right.address) behind one switch, "
                         + "but the kernel shows them on NUMA nodes \(near) and \(far)"
                 }
-                // A switch that redirects is a switch all the same.
+                // A switch that redirects counts as a switch.
                 if !isTogether, path.pathClass <= .pxb || path.isRedirected, !first.switches.isEmpty || !second.switches.isEmpty {
                     return "it puts \(left.address) and \(right.address) apart, "
                         + "but the kernel shows both behind \(path.shared ?? "one switch")"

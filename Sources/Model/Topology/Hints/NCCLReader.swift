@@ -3,15 +3,15 @@
 import Hardware
 
 extension Hint {
-    /// A NCCL topology file that cannot be used: the line, and what is wrong there.
+    /// A NCCL topology file that cannot be used: the line and the error.
     package struct Malformed: Error, Hashable, CustomStringConvertible {
         package var description: String
     }
 
-    /// Reads a topology file of NCCL or RCCL, as vendors ship them: `cpu` elements with a `numaid`, in them
-    /// `pci` elements with a `busid`, bridges around what is behind them (nccl, src/graph/xml.cc).
+    /// Parses a topology file of NCCL or RCCL: `cpu` elements with a `numaid` contain `pci` elements with a `busid`, and a bridge contains
+    /// the functions behind it (nccl, src/graph/xml.cc).
     ///
-    /// What the file says besides (speeds, GPUs, nets) is passed over.
+    /// Other contents (speeds, GPUs, nets) are ignored.
     package init(nccl bytes: some Collection<UInt8>, source: String) throws(Malformed) {
         var scanner = MarkupScanner(bytes)
         var places: [PCIAddress: Place] = [:]
@@ -37,7 +37,7 @@ extension Hint {
                 if tag.name == "pci" {
                     guard let text = tag.attributes["busid"] else { throw fail("<pci> lacks its busid") }
                     identity = text
-                    // Bridges and leaves look alike; what a bridge is named for is harmless.
+                    // Bridges and leaves have the same form; the position of a bridge is never asked for.
                     if let address = PCIAddress(parsing: text.lowercased()) {
                         guard places[address] == nil else { throw fail("\(address) is there twice") }
                         places[address] = Place(switches: open.compactMap(\.identity), numaNode: numaNode)
@@ -62,8 +62,8 @@ extension Hint {
     }
 }
 
-/// Tags and attributes of XML, and nothing else of it: no text, no entities but the five that are predefined, no
-/// document types. NCCL itself reads its files with no more.
+/// A scanner of XML tags and attributes, without text, document types, or entities other than the five predefined ones. NCCL's own
+/// parser has the same scope.
 struct MarkupScanner {
     struct Tag: Hashable {
         enum Kind { case start, end, empty }
@@ -107,7 +107,7 @@ struct MarkupScanner {
         while let byte = current, byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d { advance() }
     }
 
-    /// The next tag; nil at the end.
+    /// Returns the next tag; nil at the end.
     mutating func next() throws(Malformed) -> Tag? {
         while let byte = current {
             if byte != UInt8(ascii: "<") {

@@ -2,24 +2,23 @@
 
 import Hardware
 
-/// A machine as a NCCL topology file, for `NCCL_TOPO_FILE` (nccl, src/graph/xml.cc and topo.cc).
+/// A machine in the form of a NCCL topology file, for `NCCL_TOPO_FILE` (nccl, src/graph/xml.cc and topo.cc).
 ///
-/// Where the hierarchy is hidden, each pair becomes a switch: that is what the file is for. Devices can be left
-/// out, so that a container is told of its own ones only.
+/// Where the hierarchy is hidden, each pair becomes a switch. Devices can be left out, so that the file of a container has only its own.
 ///
-/// NCCL completes what a file leaves out only on the way from an accelerator of the job to its processor. A NIC whose link, or a processor
-/// whose kind is not said, ends the job ("Attribute link_width of node pci not found"), so both are said of all, if only as unknown.
+/// NCCL completes missing attributes only between an accelerator of the job and its processor. A NIC without a link width, or a processor
+/// without a kind, ends the job ("Attribute link_width of node pci not found"), so every element has both, if only as unknown.
 package struct NCCLTopology: Sendable {
     private let topology: MachineTopology
     private let members: Set<String>?
 
-    /// - Parameter members: addresses of the devices that the file names; nil for all that are in pairs.
+    /// - Parameter members: addresses of the devices in the file; nil for all devices of pairs.
     package init(_ topology: MachineTopology, members: Set<String>? = nil) {
         self.topology = topology
         self.members = members
     }
 
-    /// An element and what is in it.
+    /// An element with its children.
     private final class Element {
         let head: String
         let identity: String
@@ -32,8 +31,8 @@ package struct NCCLTopology: Sendable {
             self.link = link
         }
 
-        /// A bridge of which nobody says how fast it is, is as fast as what is behind it. Without a word NCCL takes a link for one of 8 GT/s
-        /// and 16 lanes, and uses less of what is faster (topo.cc, ncclTopoAddPci).
+        /// The link of the element. A bridge of unknown rate gets the fastest link behind it: without one, NCCL assumes 8 GT/s and 16
+        /// lanes, and limits faster devices to that (topo.cc, ncclTopoAddPci).
         var fastest: PCILink? { link ?? children.compactMap(\.fastest).max { $0.gigabitsPerSecond < $1.gigabitsPerSecond } }
     }
 
@@ -43,7 +42,7 @@ package struct NCCLTopology: Sendable {
         for device in machine.devices where device.subFunction == nil {
             guard let function = device.function, topology.pair(of: device) != nil || members != nil else { continue }
             if let members, !members.contains(device.address) { continue }
-            // Where nobody knows, as NCCL has it for what it finds itself.
+            // An unknown node is -1, as in NCCL's own detection.
             let node = node(of: device) ?? topology.pair(of: device).flatMap(commonNode) ?? -1
             let processor = processors[node] ?? Element("cpu numaid=\"\(node)\" \(kind)")
             processors[node] = processor
@@ -76,7 +75,7 @@ package struct NCCLTopology: Sendable {
         return (lines + ["</system>"]).joined(separator: "\n") + "\n"
     }
 
-    /// What NCCL knows speeds between processors by; with an empty word it takes them for fast.
+    /// Attributes of a processor, from which NCCL derives the rate between processors; for an empty vendor it assumes a high one.
     private var kind: String {
         guard let processor = topology.machine.processor else { return "arch=\"\"" }
         if processor.architecture != .x86 { return "arch=\"\(processor.architecture.rawValue)\"" }
@@ -88,26 +87,26 @@ package struct NCCLTopology: Sendable {
         device.numaNode ?? device.function.flatMap { topology.hint?.places[$0.address]?.numaNode }
     }
 
-    /// The node that all members of a pair are on, as far as theirs are known; nil when they are on several.
+    /// Returns the node of all members of a pair whose node is known; nil if there are several.
     private func commonNode(_ pair: Pair) -> Int? {
         let nodes = Set(pair.members.compactMap(node))
         return nodes.count > 1 ? nil : nodes.first ?? -1
     }
 
-    /// The bridges above a device, outermost first; those that the kernel does not show are made up of pairs.
+    /// Returns the bridges above a device, outermost first; where the kernel shows none, a bridge for the pair.
     private func bridges(of device: Device) -> [(name: String, function: PCIFunction?)] {
         let seen = device.function?.bridges ?? []
         if let pair = topology.pair(of: device), commonNode(pair) != nil,
             pair.links.contains(where: { $0.path.pathClass > .pxb || $0.path.basis == .hint })
         {
-            // Bus addresses that no machine has: domain ffff, as the vendors' own files have them.
+            // Bus addresses that no machine has: domain ffff, as in the vendors' files.
             let number = String(pair.rail % 256, radix: 16)
             return [("ffff:\(number.count < 2 ? "0" : "")\(number):00.0", nil)]
         }
         return seen.map { ($0.description, topology.machine[$0]) }
     }
 
-    /// Virtual functions often do not tell their link; it is at least as fast as the port behind it.
+    /// Returns a link for a virtual function that does not report one: it is at least as fast as the port behind it.
     private static func leastLink(_ device: Device) -> PCILink? {
         guard let rate = device.rdmaDevices.flatMap(\.ports).compactMap(\.rate).max() else { return nil }
         return [8, 16, 32, 64].map { PCILink(gigatransfers: $0, lanes: 16) }.first { $0.gigabitsPerSecond >= rate }
@@ -124,7 +123,7 @@ package struct NCCLTopology: Sendable {
         return text
     }
 
-    /// NCCL reads no escapes.
+    /// Returns the text without characters that need escapes, which NCCL does not decode.
     private static func plain(_ text: String) -> String { text.filter { !"\"<>&".contains($0) } }
 
     private static func write(_ element: Element, _ indent: String, _ lines: inout [String]) {

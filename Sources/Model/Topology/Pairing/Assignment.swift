@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Costs of giving each row a column, as one table.
+/// A table of the costs of assigning a column to each row.
 ///
-/// Costs are compared one part after the other, from the left: they are packed into one number of 128 bits
-/// whose parts have room for sums over 1024 rows.
+/// A cost is a lexicographic tuple, packed into one number of 128 bits whose parts have room for sums over 1024 rows.
 package struct AssignmentTable {
     private let rows: Int
     private let columns: Int
     private var costs: [Int128]
 
-    /// More than any sum of costs that are allowed.
+    /// Cost of a forbidden edge: more than any sum of valid costs.
     package static let forbidden: Int128 = 1 << 114
 
-    /// - Parameter cost: of each row and column. Rows must not outnumber columns.
+    /// - Parameter cost: cost of an edge between a row and a column. There have to be at least as many columns as rows.
     package init(rows: Int, columns: Int, cost: (Int, Int) -> Int128) {
         precondition(rows <= columns)
         self.rows = rows
@@ -24,8 +23,8 @@ package struct AssignmentTable {
         }
     }
 
-    /// The column of each row so that the sum of costs is least: the Hungarian method with potentials
-    /// (Kuhn 1955; shortest augmenting paths in O(rows² x columns), as in Jonker and Volgenant 1987).
+    /// Returns the column of each row with the least sum of costs, by the Hungarian method with potentials (Kuhn 1955; shortest augmenting
+    /// paths in O(rows² x columns), Jonker and Volgenant 1987).
     package func solve() -> [Int] {
         // Row 0 and column 0 are sentinels.
         var rowPotential = [Int128](repeating: 0, count: rows + 1)
@@ -83,10 +82,10 @@ package struct AssignmentTable {
     }
 }
 
-/// The bottleneck of an assignment: how bad its worst edge has to be.
+/// The bottleneck of an assignment: the least cost of its worst edge.
 enum Bottleneck {
-    /// The least bound under which `count` members of the left side, each with as many places as `capacity`
-    /// tells, find partners of their own on the right.
+    /// Returns the least bound under which all members of the left side, each with `capacity` places, can be assigned distinct partners on
+    /// the right.
     static func least(left: Int, capacity: Int, right: Int, cost: (Int, Int) -> Int) -> Int {
         var costs: [Int] = []
         costs.reserveCapacity(left * right)
@@ -102,7 +101,7 @@ enum Bottleneck {
         return bounds.isEmpty ? 0 : bounds[low]
     }
 
-    /// Kuhn's augmenting paths, with a member of the left side entered once for each of its places.
+    /// Returns true if a complete assignment exists under a bound, by Kuhn's augmenting paths with one vertex for each place.
     private static func isComplete(_ left: Int, _ capacity: Int, _ right: Int, _ costs: [Int], _ bound: Int) -> Bool {
         var owner = [Int](repeating: -1, count: right)
         var seen = [Int](repeating: -1, count: right)

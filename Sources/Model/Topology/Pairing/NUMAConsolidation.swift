@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Makes groups of one NUMA node out of mixed ones, where that costs no distance.
+/// Reduces the number of groups that span NUMA nodes, at no cost in distance.
 ///
-/// How many groups are mixed is no sum over edges, so the assignment itself cannot tell. Of the solutions it
-/// found equally good, this takes one with fewer mixed groups, by steps of one or two exchanges.
+/// The number of mixed groups is not a sum over edges, so the assignment cannot minimise it. This local search goes through solutions of
+/// equal distance in steps of one or two exchanges.
 struct NUMAConsolidation {
     /// Members of the more numerous side, by group.
     private(set) var groups: [[Int]]
-    /// Those that are in no group.
+    /// Members without a group.
     private var rest: [Int]
-    /// How many members a group may have.
+    /// Allowed number of members of a group.
     let sizes: ClosedRange<Int>
-    /// NUMA nodes of the groups' own members, and of the others.
+    /// NUMA nodes of the groups' owners, the less numerous side.
     let owners: [Int?]
+    /// NUMA nodes of the members.
     let members: [Int?]
-    /// The distance of a member in a group; nil where it may not be.
+    /// Distance of a member in a group; nil if it is not allowed there.
     let distance: (Int, Int) -> Int128?
-    /// 1 for a member in a group that it was not in before, if there was a before.
+    /// 1 for a member in a group other than that of the earlier solution, 0 otherwise or without one.
     let moves: (Int, Int) -> Int
 
     init(
@@ -32,14 +33,14 @@ struct NUMAConsolidation {
         self.moves = moves
     }
 
-    /// Two members, or a member and a free place, of two groups; a group that is not there is the rest.
+    /// An exchange between two groups: of two members, or of a member and a free place. The index after the last group is ``rest``.
     private struct Exchange {
         var from: Int
         var member: Int
         var to: Int
-        /// Nil for a free place.
+        /// The other member; nil for a free place.
         var other: Int?
-        /// How much farther it is, and how many more have moved.
+        /// Change of the distance and of the number of moved members.
         var change: Int128
         var moves: Int
     }
@@ -62,7 +63,7 @@ struct NUMAConsolidation {
         group < groups.count ? distance(group, member).map { ($0, moves(group, member)) } : (0, 0)
     }
 
-    /// Every exchange that is allowed and has an end in one of some groups.
+    /// Returns every allowed exchange with an end in one of some groups.
     private func exchanges(around some: Set<Int>) -> [Exchange] {
         var found: [Exchange] = []
         for from in 0...groups.count {
@@ -90,16 +91,16 @@ struct NUMAConsolidation {
         return found
     }
 
-    /// Exchanges as long as one, or two together, leave fewer groups mixed at the same cost.
+    /// Applies exchanges, one or two at a time, while they reduce the number of mixed groups at the same cost.
     mutating func improve() {
-        // A machine so large and so mixed is left as it is: it would be looked at for too long.
+        // Larger machines with mixed groups are skipped: the search would take too long.
         while members.count <= 64 {
             let mixedGroups = groups.indices.filter { mixed($0) > 0 }
             guard !mixedGroups.isEmpty, step(Set(mixedGroups)) else { return }
         }
     }
 
-    /// The step that leaves fewer groups mixed and moves the fewest; false when there is none.
+    /// Applies the step that leaves fewer mixed groups and moves the fewest members; returns false if there is none.
     private mutating func step(_ some: Set<Int>) -> Bool {
         let now = count
         var best: (state: NUMAConsolidation, moves: Int)?
@@ -112,7 +113,7 @@ struct NUMAConsolidation {
             changed.apply(first)
             consider(changed, first.moves)
         }
-        // Two at a time are tried on machines of a size that is sold: more would take seconds.
+        // Two exchanges at a time are tried on machines up to the largest size on the market: more would take seconds.
         for first in firsts where members.count <= 16 && (best == nil || earlierMatters) {
             var changed = self
             changed.apply(first)
@@ -129,6 +130,6 @@ struct NUMAConsolidation {
 
     private var count: Int { groups.indices.map(mixed).reduce(0, +) }
 
-    /// Whether there was a before, so that how many move makes a difference.
+    /// True if there is an earlier solution, so that the number of moves counts.
     private var earlierMatters: Bool { groups.indices.contains { group in groups[group].contains { moves(group, $0) != 0 } } }
 }

@@ -2,27 +2,26 @@
 
 import Hardware
 
-/// Pairs that belong together: 2, 4, 8 ... of them.
+/// A set of 2, 4, 8 ... pairs that are near each other.
 package struct PairSet: Hashable, Sendable {
-    /// Rails of its pairs, ascending.
+    /// Rails of the pairs, ascending.
     package var rails: [Int]
     package var name: String
 
-    /// `pairs-4-0`: its size and its number.
+    /// Names the set by its size and number: `pairs-4-0`.
     init(_ rails: [Int], number: Int) {
         self.rails = rails.sorted()
         name = "pairs-\(rails.count)-\(number)"
     }
 }
 
-/// The pairs of a machine put together in halves: two pairs make a set of two, two of those a set of four. A set
-/// that is given out never leaves another one with a hole, and what is near stays together.
+/// The sets of a machine, built in halves: two pairs are a set of two, two of those a set of four. The allocation of a set therefore never
+/// fragments another one, and near pairs stay together.
 ///
-/// Near is, in this order: accelerators with links of their own to each other (XGMI, NeuronLink), where not all
-/// have them; the path between the accelerators; the path between the NICs; the order of rails. At every size
-/// the sets are those with the least sum (exact up to 16 members, by rails above).
+/// The criteria, in this order: direct links between accelerators (XGMI, NeuronLink) if not all have them; the path between the
+/// accelerators; the path between the NICs; the order of rails. At every size the sum is least (exact up to 16 members, by rails above).
 package struct PairSets: Sendable {
-    /// From the smallest size to the largest.
+    /// Sets from the smallest size to the largest.
     package let sets: [PairSet]
 
     package init(_ pairs: [Pair], distances: Distances) {
@@ -35,7 +34,7 @@ package struct PairSets: Sendable {
                 var costs = [Int](repeating: 0, count: count * count)
                 for left in 0..<count {
                     for right in (left + 1)..<count {
-                        // What is equally near stays in order.
+                        // Equally near units stay in order.
                         costs[left * count + right] = Self.cost(units[left], units[right], distances) << 12 + (right - left)
                     }
                 }
@@ -48,7 +47,7 @@ package struct PairSets: Sendable {
         self.sets = sets
     }
 
-    /// Beyond so many members the matching would take too long.
+    /// Number of members above which the exact matching would take too long.
     private static let mostExact = 16
 
     private static func cost(_ left: [Pair], _ right: [Pair], _ distances: Distances) -> Int {
@@ -59,7 +58,7 @@ package struct PairSets: Sendable {
         }
         let accelerators = sum(ones, others)
         let nics = sum(left.compactMap(\.nics.first), right.compactMap(\.nics.first))
-        // Each part has room for the sum over eight sets of 16 accelerators of the worst class.
+        // Each part of the cost has room for the sum over eight sets of 16 accelerators of the worst class.
         return (4095 - min(linked, 4095)) << 32 | accelerators << 16 | nics
     }
 
@@ -72,8 +71,7 @@ package struct PairSets: Sendable {
 
     private static func inOrder(_ count: Int) -> [(Int, Int)] { (0..<count / 2).map { ($0 * 2, $0 * 2 + 1) } }
 
-    /// The perfect matching of least cost, by dynamic programming over what is matched. Of an odd number one
-    /// stays over.
+    /// Returns the perfect matching of least cost, by dynamic programming over the matched subset. Of an odd number, one stays unmatched.
     private static func matching(_ count: Int, _ cost: (Int, Int) -> Int) -> [(Int, Int)] {
         let full = 1 << count
         var best = [Int](repeating: .max, count: full)
@@ -82,7 +80,7 @@ package struct PairSets: Sendable {
         for mask in 0..<full where best[mask] != .max {
             guard let first = (0..<count).first(where: { mask & 1 << $0 == 0 }) else { continue }
             if count % 2 == 1, mask.nonzeroBitCount % 2 == 0, best[mask] < best[mask | 1 << first] {
-                // The one that stays over.
+                // The unmatched one.
                 best[mask | 1 << first] = best[mask]
                 last[mask | 1 << first] = (first, first)
             }

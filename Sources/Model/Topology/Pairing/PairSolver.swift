@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Who goes with whom, as indices of accelerators and NICs.
+/// A group of accelerators and NICs, by their indices.
 package struct PairGroup: Hashable, Sendable {
     package var accelerators: [Int]
     package var nics: [Int]
 }
 
-/// The assignment itself, over plain numbers.
+/// The assignment of NICs to accelerators, over plain numbers.
 ///
-/// With at least as many NICs as accelerators each accelerator gets an equal share of NICs; otherwise each NIC
-/// an equal share of accelerators. Of all such assignments the one is taken with, in this order,
+/// With at least as many NICs as accelerators, each accelerator gets an equal share of NICs; otherwise each NIC an equal share of
+/// accelerators. Of all such assignments, the solver takes the one with, in this order,
 /// 1. the least worst distance,
 /// 2. the least sum of distances, part by part,
 /// 3. the fewest groups over several NUMA nodes (``NUMAConsolidation``: by exchanges, where the sum leaves a choice),
 /// 4. the most edges of an earlier solution kept,
-/// 5. the least displacement of the two orders, squared: what is alike stays in order and together.
-/// The solution is exact in all that is a sum.
+/// 5. the least squared displacement between the two orders, so that equal devices stay in order and together.
+/// The solution is exact in all criteria that are sums.
 package struct PairSolver {
-    /// What was before a part of the machine was lost.
+    /// The solution before a part of the machine was lost.
     package struct Earlier {
-        /// Where the members stood, and how many there were.
+        /// Positions of the accelerators in the earlier order.
         package var acceleratorPlaces: [Int]
         package var nicPlaces: [Int]
         package var acceleratorCount: Int
         package var nicCount: Int
         package var isKept: (Int, Int) -> Bool
-        /// How many NICs an accelerator had at most, and the worst distance: what may be given still.
+        /// Largest number of NICs of an accelerator, and the worst distance: the limits for the new solution.
         package var share: Int
         package var worst: Distance?
     }
@@ -38,8 +38,8 @@ package struct PairSolver {
     private let nics: Int
 
     /// - Parameters:
-    ///   - distances: of each accelerator to each NIC; there has to be at least one of each.
-    ///   - nodes: NUMA nodes of both, where groups are to be of one node if they can.
+    ///   - distances: distance of each accelerator to each NIC; there has to be at least one of each.
+    ///   - nodes: NUMA nodes of both, if groups should be on one node where possible.
     package init(
         _ distances: [[Distance]], nodes: (accelerators: [Int?], nics: [Int?])? = nil, earlier: Earlier? = nil
     ) {
@@ -55,7 +55,7 @@ package struct PairSolver {
     private var acceleratorCount: Int { earlier?.acceleratorCount ?? accelerators }
     private var nicCount: Int { earlier?.nicCount ?? nics }
 
-    /// The groups; one for each accelerator, or, when there are more accelerators than NICs, for each NIC.
+    /// Solves the assignment: one group for each accelerator, or for each NIC if there are more accelerators than NICs.
     package func groups() -> [PairGroup] {
         guard accelerators > 0, nics > 0 else { return [] }
         return accelerators <= nics ? shareNICs() : shareAccelerators()
@@ -63,23 +63,23 @@ package struct PairSolver {
 
     private func rank(_ accelerator: Int, _ nic: Int) -> Int { distances[accelerator][nic].rank }
 
-    /// The parts of an edge's cost, most important first. 10 bits on top of each are for the sum.
+    /// Returns the cost of an edge: the most important part first, each with 10 bits of room for the sum.
     private func cost(_ accelerator: Int, _ nic: Int, displacement: Int) -> Int128 {
         let cost = distanceCost(distances[accelerator][nic]) << 11 | Int128(moves(accelerator, nic))
         return cost << 34 | Int128(displacement * displacement)
     }
 
-    /// 1 for an edge that an earlier solution did not have.
+    /// Returns 1 for an edge that the earlier solution did not have.
     private func moves(_ accelerator: Int, _ nic: Int) -> Int { earlier.map { $0.isKept(accelerator, nic) ? 0 : 1 } ?? 0 }
 
     private func distanceCost(_ distance: Distance) -> Int128 {
         (Int128(distance.pathClass.rawValue) << 18 | Int128(distance.numa)) << 22 | Int128(distance.narrowness)
     }
 
-    /// More than any sum of ``cost(_:_:displacement:)``.
+    /// Cost of an empty optional place: more than any sum of ``cost(_:_:displacement:)``.
     private static let surcharge: Int128 = 1 << 100
 
-    /// How far two positions of two orders of different length are apart, 4096 for the whole length.
+    /// Returns the difference between relative positions in two orders of different length, 4096 for the whole length.
     private static func displacement(_ left: Int, of leftCount: Int, _ right: Int, of rightCount: Int) -> Int {
         min(4095, abs(left * 4096 / max(1, leftCount) - right * 4096 / max(1, rightCount)))
     }
@@ -87,7 +87,7 @@ package struct PairSolver {
     // MARK: At least as many NICs as accelerators
 
     private func shareNICs() -> [PairGroup] {
-        // More NICs for each only as long as that takes none across NUMA nodes, unless even the nearest are.
+        // Each gets more NICs only while none of them is on another NUMA node, unless even the nearest ones are.
         let nearest = Bottleneck.least(left: accelerators, capacity: 1, right: nics, cost: rank)
         var share = nics / accelerators
         var bound = nearest
@@ -97,8 +97,8 @@ package struct PairSolver {
             share -= 1
         }
         if share == 1 { bound = nearest }
-        // What the division leaves goes, one for each at most, to whom it is really near; and where NICs are
-        // missing, each keeps what it had.
+        // The remainder of the division goes, one for each at most, to accelerators that are really near; where NICs are missing, each
+        // accelerator keeps those it had.
         let isVisible = bound >> 20 <= PathClass.phb.rawValue && distances.contains { $0.contains { $0.rank != bound } }
         let optional = max(isVisible && nics > share * accelerators ? 1 : 0, (earlier?.share ?? 0) - share)
         let limit = optional > 0 ? max(bound, earlier?.worst?.rank ?? 0) : bound
@@ -109,7 +109,7 @@ package struct PairSolver {
         func place(_ row: Int) -> Int { row < mandatory ? row % share : share + (row - mandatory) % optional }
         let fullShare = max(1, nicCount / max(1, acceleratorCount))
         let table = AssignmentTable(rows: rows, columns: nics + accelerators * optional) { row, column in
-            // An optional place may stay empty, if it has to.
+            // An optional place may stay empty.
             guard column < nics else { return row < mandatory ? AssignmentTable.forbidden : Self.surcharge }
             let accelerator = owner(row)
             let rank = rank(accelerator, column)
@@ -122,7 +122,7 @@ package struct PairSolver {
         var shares = [[Int]](repeating: [], count: accelerators)
         for (row, column) in table.solve().enumerated() where column < nics { shares[owner(row)].append(column) }
         shares = whole(shares, of: nics, sizes: share...share + optional, nodes?.accelerators, nodes?.nics) { accelerator, nic in
-            // What is farther was so before, and stays where it is.
+            // Farther ones were that far in the earlier solution, and keep their places.
             rank(accelerator, nic) <= bound ? distanceCost(distances[accelerator][nic]) : nil
         } moves: {
             moves($0, $1)
@@ -130,7 +130,7 @@ package struct PairSolver {
         return shares.enumerated().map { PairGroup(accelerators: [$0], nics: $1.sorted()) }
     }
 
-    /// Groups of one NUMA node, as far as distances allow.
+    /// Returns groups that are on one NUMA node, as far as distances allow.
     private func whole(
         _ groups: [[Int]], of count: Int, sizes: ClosedRange<Int>, _ owners: [Int?]?, _ members: [Int?]?,
         distance: @escaping (Int, Int) -> Int128?, moves: @escaping (Int, Int) -> Int
@@ -146,15 +146,15 @@ package struct PairSolver {
 
     // MARK: More accelerators than NICs
 
-    /// Each NIC has as many places as its share, and one more where the division leaves a rest; those cost so
-    /// much that only the rest takes one.
+    /// Assigns accelerators to NICs. Each NIC has as many places as its share, and one more if the division has a remainder; the surcharge
+    /// of those places keeps all but the remainder away.
     private func shareAccelerators() -> [PairGroup] {
         let share = accelerators / nics
         let mandatory = share * nics
         let places = mandatory + (accelerators % nics == 0 ? 0 : nics)
         func nic(_ column: Int) -> Int { column < mandatory ? column / share : column - mandatory }
-        // All accelerators find a place, and all mandatory places an accelerator: where each is possible
-        // alone, both are possible together (Mendelsohn and Dulmage 1958).
+        // Every accelerator gets a place, and every mandatory place an accelerator: if each is possible alone, both are possible together
+        // (Mendelsohn and Dulmage 1958).
         let bound = max(
             Bottleneck.least(left: accelerators, capacity: 1, right: places) { rank($0, nic($1)) },
             Bottleneck.least(left: nics, capacity: share, right: accelerators) { rank($1, $0) })

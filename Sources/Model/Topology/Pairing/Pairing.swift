@@ -10,39 +10,37 @@ package struct Pair: Hashable, Sendable {
     package var nics: [Device]
     package var links: [PairLink]
     package var basis: Basis
-    /// The NUMA node of all members; nil when they differ or one is unknown.
+    /// NUMA node of all members; nil if they differ or one is unknown.
     package var numaNode: Int?
-    /// Gb/s between the accelerators and the network; nil when no rate on the way is known
-    /// (``Bandwidth``).
+    /// Gb/s between the accelerators and the network (``Bandwidth``); nil if no rate on the way is known.
     package var gbps: Double?
 
     package var name: String { "pair-\(rail)" }
     package var members: [Device] { accelerators + nics }
 }
 
-/// How an accelerator of a pair reaches a NIC of it.
+/// The path between an accelerator and a NIC of one pair.
 package struct PairLink: Hashable, Sendable {
     package var accelerator: String
     package var nic: String
     package var path: Path
-    /// Gb/s that the two can exchange (``Bandwidth``); nil when no rate on the way is known.
+    /// Gb/s between the two (``Bandwidth``); nil if no rate on the way is known.
     package var gbps: Double?
 }
 
-/// Which accelerator goes with which NICs: see ``PairSolver`` for what makes a pairing the best.
+/// The pairing of accelerators and NICs. ``PairSolver`` has the criteria.
 package struct Pairing: Sendable {
-    /// By rail.
+    /// Pairs in the order of rails.
     package private(set) var pairs: [Pair]
     package let unpairedAccelerators: [Device]
     package let unpairedNICs: [Device]
 
-    /// The pairing of some devices of a machine.
+    /// Pairs some devices of a machine.
     ///
     /// - Parameters:
-    ///   - distances: those of a machine that has all the devices, and the missing ones.
-    ///   - missing: devices that the machine had and that may come back: their places stay theirs, so that
-    ///     the rails of the others do not move, and of equally good pairings the one is taken that changes
-    ///     the fewest.
+    ///   - distances: distances of a machine with all the devices and the missing ones.
+    ///   - missing: devices that the machine had and that may return: their places are kept, so that the rails of the others stay, and of
+    ///     equally good pairings the one with the fewest changes is taken.
     package init(
         accelerators: [Device], nics: [Device], distances: Distances, hint: Hint? = nil,
         missing: (accelerators: [Device], nics: [Device]) = ([], [])
@@ -58,7 +56,7 @@ package struct Pairing: Sendable {
         } else {
             (used, rails) = Self.repaired(accelerators, nics, paths, distances, hint, missing)
         }
-        // Where there was a choice and every path is alike, the hierarchy has said nothing.
+        // If all of several paths are equal, the hierarchy was no criterion.
         let distinguishes = Set(paths.joined().map(\.distance)).count > 1 || nics.count == 1
         pairs = zip(used, rails).map { group, rail in
             Self.pair(group, rail, accelerators, nics, paths, distinguishes)
@@ -69,7 +67,7 @@ package struct Pairing: Sendable {
         unpairedNICs = nics.indices.filter { !taken.contains($0) }.map { nics[$0] }
     }
 
-    /// The pairing of what is left: as that of the whole machine, with as few changes as a best one allows.
+    /// Returns the pairing of the devices that are left: the best one with the fewest changes from that of the whole machine.
     private static func repaired(
         _ accelerators: [Device], _ nics: [Device], _ paths: [[Path]], _ distances: Distances, _ hint: Hint?,
         _ missing: (accelerators: [Device], nics: [Device])
@@ -97,7 +95,7 @@ package struct Pairing: Sendable {
                 },
                 share: share, worst: whole.pairs.flatMap(\.links).map(\.path.distance).max()))
         let groups = solver.groups()
-        // A pair has the rail of the one it was: of its only NIC, or of its only accelerator.
+        // A pair keeps the rail of its predecessor, which has the same NIC or accelerator.
         var free = Set(0..<max(groups.count, whole.pairs.count))
         var rails = [Int?](repeating: nil, count: groups.count)
         for (index, group) in groups.enumerated() {
@@ -128,10 +126,10 @@ package struct Pairing: Sendable {
             gbps: Bandwidth.gbps(accelerators: members, nics: partners, links: links))
     }
 
-    /// The weakest ground among the links.
+    /// Returns the weakest basis among the links.
     private static func basis(of links: [PairLink]) -> Basis {
         let order: [Basis] = [.pci, .hint, .numa, .ordinal]
-        // That two devices are on different nodes is no ground for putting them together.
+        // Devices on different nodes are paired by their order alone.
         let grounds = links.map { $0.path.pathClass >= .sys ? Basis.ordinal : $0.path.basis }
         return grounds.max { (order.firstIndex(of: $0) ?? 0) < (order.firstIndex(of: $1) ?? 0) } ?? .ordinal
     }

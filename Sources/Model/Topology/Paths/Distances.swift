@@ -4,13 +4,12 @@ package import Hardware
 
 /// Paths between the devices of one machine.
 ///
-/// Where each function hangs is turned into numbers once, so that the paths of 256 accelerators to 256
-/// NICs are cheap.
+/// The position of each function is encoded as numbers once, so that the paths of 256 accelerators to 256 NICs are cheap.
 package struct Distances: Sendable {
-    /// A place that functions can be behind: a bridge, a host bridge, or a part of a hypervisor's path.
+    /// A place above functions: a bridge, a host bridge, or a component of a hypervisor's path.
     private struct Place {
         var name: String
-        /// A bridge or host bridge, and no mere name in a path.
+        /// True for a bridge or host bridge, false for a component of a path.
         var isHierarchy: Bool
         var isBridge: Bool
         var gbps: Double?
@@ -19,7 +18,7 @@ package struct Distances: Sendable {
 
     private struct Position {
         var address: PCIAddress
-        /// Outermost first.
+        /// Places above the function, outermost first.
         var places: [Int]
         var numaNode: Int?
         var gbps: Double?
@@ -30,8 +29,7 @@ package struct Distances: Sendable {
     private var places: [Place] = []
     private var positions: [PCIAddress: Position] = [:]
 
-    /// - Parameter hint: what is known of the hierarchy from elsewhere; it must have been checked
-    ///   (``Hint/contradiction(to:)``).
+    /// - Parameter hint: a hierarchy from another source, which must not contradict the machine (``Hint/contradiction(to:)``).
     package init(_ machine: Machine, hint: Hint? = nil) {
         self.machine = machine
         self.hint = hint
@@ -60,7 +58,7 @@ package struct Distances: Sendable {
         }
     }
 
-    /// The paths of some devices to others, row by row. Each device is looked up once.
+    /// Returns the paths between rows and columns of devices. Each device is looked up once.
     package func paths(_ rows: [Device], _ columns: [Device]) -> [[Path]] {
         let others = columns.map { (device: $0, position: position($0), rate: $0.portGbps) }
         return rows.map { row in
@@ -75,12 +73,12 @@ package struct Distances: Sendable {
         }
     }
 
-    /// The path between two devices; nil when one of them is not on PCI.
+    /// Returns the path between two devices; nil if one of them is not on PCI.
     package func path(_ left: Device, _ right: Device) -> Path? {
         left.function == nil || right.function == nil ? nil : paths([left], [right])[0][0]
     }
 
-    /// The path between two functions, by their addresses.
+    /// Returns the path between two functions, by their addresses.
     package func path(_ left: PCIAddress, _ right: PCIAddress) -> Path {
         guard let first = positions[left], let second = positions[right] else { return Path(pathClass: .unknown, basis: .ordinal) }
         return path(first, second)
@@ -92,7 +90,7 @@ package struct Distances: Sendable {
         var shared = 0
         var innermost: Int?
         while shared < left.places.count, shared < right.places.count, left.places[shared] == right.places[shared] {
-            // A description may tell the switches and not the host bridge above them.
+            // A description may have the switches without the host bridge above them.
             if places[left.places[shared]].isHierarchy { innermost = left.places[shared] }
             shared += 1
         }
@@ -119,9 +117,8 @@ package struct Distances: Sendable {
         return narrowest
     }
 
-    /// Whether the first port below what both share redirects: a request of one device to another turns around where
-    /// both ways meet, and there the port it came through decides whether it may (PCI Express Base, ACS P2P
-    /// Request Redirect).
+    /// Returns true if the first port below the shared place redirects: a request between two devices turns around where their ways meet,
+    /// and the port through which it came decides whether it may (PCI Express Base, ACS P2P Request Redirect).
     private func redirects(_ position: Position, at shared: Int) -> Bool {
         position.places.count > shared && places[position.places[shared]].redirects
     }
@@ -139,22 +136,21 @@ package struct Distances: Sendable {
         path.pathClass = .phb
         guard places[innermost].isBridge else { return }
         path.isRedirected = redirects(left, at: shared) || redirects(right, at: shared)
-        // Behind the last shared bridge, a device of the same switch has one port of its own; with more than
-        // that, other switches lie between.
+        // Below the innermost shared bridge, a device of the same switch has one port of its own; more ports are further switches.
         if !path.isRedirected { path.pathClass = max(left.places.count, right.places.count) - shared <= 1 ? .pix : .pxb }
     }
 }
 
 extension ACSControl {
-    /// Sends requests or answers between devices of one switch up to the host bridge.
+    /// True if requests or completions between devices of one switch go up to the host bridge.
     package var redirects: Bool { !isDisjoint(with: [.requestRedirect, .completionRedirect]) }
 }
 
 extension Device {
-    /// Gb/s of all ports of a NIC together; nil for others, or when nothing tells.
+    /// Total Gb/s of the ports of a NIC; nil for other devices, or if no rate is known.
     package var portGbps: Double? {
         guard kind == .nic else { return nil }
-        // A port without a link tells the slowest rate there is.
+        // A port without a link reports the lowest rate.
         let ports = rdmaDevices.flatMap(\.ports)
         let active = ports.filter { $0.state != "DOWN" }
         let rates = (active.isEmpty ? ports : active).compactMap(\.rate)

@@ -2,8 +2,8 @@
 
 import Hardware
 
-/// The order of devices inside a machine that is the same on every machine of one type: by NUMA node, host
-/// bridge, and the slots on the way down. Numbers of buses change with what else is plugged in, slots do not.
+/// An order of devices that is the same on every machine of one type: by NUMA node, host bridge, and the slots on the way down. Bus
+/// numbers change with other cards in the machine, slots do not.
 struct MachineOrder: Comparable {
     private var key: [UInt64]
 
@@ -19,7 +19,7 @@ struct MachineOrder: Comparable {
         key.append(UInt64(clamping: device.subFunction?.number ?? 0))
     }
 
-    /// `pci0000:44` as domain and bus.
+    /// Returns domain and bus of `pci0000:44` as one number.
     private static func number(_ hostBridge: String) -> UInt64? {
         let parts = hostBridge.dropFirst(3).split(separator: ":")
         guard parts.count == 2, let domain = UInt64(parts[0], radix: 16), let bus = UInt64(parts[1], radix: 16) else { return nil }
@@ -30,7 +30,7 @@ struct MachineOrder: Comparable {
 }
 
 extension [Device] {
-    /// In the machine's own order; what it does not tell apart, by bus address.
+    /// Sorts devices by the machine's own order, and equal ones by bus address.
     func inMachineOrder(hint: Hint?) -> [Device] {
         map { device in
             (MachineOrder(device, numaNode: device.numaNode ?? device.function.flatMap { hint?.places[$0.address]?.numaNode }), device)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How two devices reach each other, nearest first: the classes of `nvidia-smi topo -m`.
+/// The class of a path between two devices, nearest first: the classes of `nvidia-smi topo -m`.
 package enum PathClass: Int, Sendable, Codable, CaseIterable, Comparable {
     /// Through at most one PCIe switch.
     case pix
@@ -12,7 +12,7 @@ package enum PathClass: Int, Sendable, Codable, CaseIterable, Comparable {
     case node
     /// Across NUMA nodes.
     case sys
-    /// Nothing is known.
+    /// The path is not known.
     case unknown
 
     package var name: String {
@@ -29,32 +29,32 @@ package enum PathClass: Int, Sendable, Codable, CaseIterable, Comparable {
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// On what a path, or a pairing, rests: how sure it is.
+/// The evidence for a path or a pairing, strongest first.
 package enum Basis: String, Sendable, Codable {
-    /// The PCI hierarchy puts the two together.
+    /// The PCI hierarchy of the kernel.
     case pci
-    /// The operator's or vendor's description of the machine does: the hypervisor hides the hierarchy.
+    /// A description of the machine by its operator or vendor, where the hypervisor hides the hierarchy.
     case hint
-    /// Only the NUMA node does.
+    /// The NUMA node alone.
     case numa
-    /// Nothing does: the i-th accelerator has the i-th NIC.
+    /// None: the i-th accelerator has the i-th NIC.
     case ordinal
 }
 
-/// The path between two devices of a machine, with all it was judged by.
+/// The path between two devices of a machine.
 package struct Path: Hashable, Sendable {
     package var pathClass: PathClass
-    /// What tells the class.
+    /// Evidence for the class.
     package var basis: Basis
-    /// SLIT distance of the two NUMA nodes; 10 within one, nil when unknown.
+    /// SLIT distance of the two NUMA nodes; 10 within one, nil if unknown.
     package var numaDistance: Int?
-    /// Gb/s of the narrowest PCIe link on the way, those of the two ends included; nil when none is known.
+    /// Gb/s of the narrowest PCIe link on the way, those of the two ends included; nil if none is known.
     package var pcieGbps: Double?
-    /// Gb/s of the network port at one end; nil when neither end is a NIC, or its rate is not known.
+    /// Gb/s of the network port at one end; nil if neither end is a NIC, or if its rate is not known.
     package var portGbps: Double?
-    /// A switch that both are behind sends what they exchange up to the host bridge (ACS redirection).
+    /// True if the shared switch sends traffic between the two up to the host bridge (ACS redirection).
     package var isRedirected = false
-    /// The innermost bridge or host bridge that both are behind: `0000:45:00.0`, `pci0000:44`.
+    /// The innermost bridge or host bridge above both: `0000:45:00.0`, `pci0000:44`.
     package var shared: String?
 
     package init(pathClass: PathClass, basis: Basis) {
@@ -62,27 +62,27 @@ package struct Path: Hashable, Sendable {
         self.basis = basis
     }
 
-    /// The narrowest place on the way in Gb/s.
+    /// Gb/s of the narrowest link or port on the way.
     package var narrowest: Double? { [pcieGbps, portGbps].compactMap { $0 }.min() }
 
     package var distance: Distance {
         Distance(
             pathClass: pathClass,
-            // Across nodes of unknown distance is farther than any distance that is told; ACPI's table has
-            // 254 for its greatest (ACPI 6.5, section 5.2.17).
+            // An unknown distance between nodes is farther than any known one; the greatest of ACPI's table is 254 (ACPI 6.5, section
+            // 5.2.17).
             numa: min(numaDistance ?? (pathClass >= .sys ? 255 : 10), 255),
-            // What tells no rate is not preferred to what tells a good one.
+            // An unknown rate is not preferred to a good one.
             narrowness: Distance.limit - min(narrowest.map { Int($0) } ?? 0, Distance.limit))
     }
 }
 
-/// How far two devices are from each other: the path's class counts first, then the distance of the NUMA
-/// nodes, then how narrow the way is. Lower is nearer.
+/// The distance between two devices: the class of the path first, then the distance of the NUMA nodes, then the narrowness. Lower is
+/// nearer.
 package struct Distance: Hashable, Sendable, Comparable {
     package var pathClass: PathClass
-    /// 10 to 255.
+    /// SLIT distance of the NUMA nodes, 10 to 255.
     package var numa: Int
-    /// 0 for the widest way that is told apart, 4095 for an unknown one.
+    /// 0 for the widest path, 4095 for one of unknown rate.
     package var narrowness: Int
 
     static let limit = 4095
@@ -93,7 +93,7 @@ package struct Distance: Hashable, Sendable, Comparable {
         self.narrowness = narrowness
     }
 
-    /// The same order in one number.
+    /// The distance as one number of the same order.
     var rank: Int { pathClass.rawValue << 20 | numa << 12 | narrowness }
 
     package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }

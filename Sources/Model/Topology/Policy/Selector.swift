@@ -2,9 +2,10 @@
 
 package import Hardware
 
-/// Names devices by what they are: `id=15b3:1021,interface=rdma*`. All parts have to match; `*` stands for any
-/// text and `?` for one character.
+/// A selector of devices by their properties: `id=15b3:1021,interface=rdma*`. All parts have to match; `*` matches any text and `?` one
+/// character.
 package struct Selector: Hashable, Sendable, CustomStringConvertible {
+    /// A property of a device.
     package enum Key: String, Sendable, CaseIterable {
         /// PCI address: `0000:8a:00.0`.
         case address
@@ -24,7 +25,7 @@ package struct Selector: Hashable, Sendable, CustomStringConvertible {
         var pattern: String
     }
 
-    /// A text that is no selector: what is wrong with it, and what would be right.
+    /// A text that is not a selector: the error, and the valid form.
     package struct Malformed: Error, Hashable, CustomStringConvertible {
         package var description: String
     }
@@ -48,6 +49,7 @@ package struct Selector: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { parts.map { "\($0.key.rawValue)=\($0.pattern)" }.joined(separator: ",") }
 
+    /// Returns true if all parts of the selector match the device.
     package func matches(_ device: Device) -> Bool {
         parts.allSatisfy { part in
             Self.values(part.key, device).contains { Glob.matches(part.pattern, $0) }
@@ -66,14 +68,13 @@ package struct Selector: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Patterns with `*` and `?`.
+/// Glob patterns with `*` and `?`.
 enum Glob {
     static func matches(_ pattern: String, _ text: String) -> Bool {
         let pattern = Array(pattern.utf8)
         let text = Array(text.utf8)
         var (position, index) = (0, 0)
-        // Where the last star was, and how much it has taken so far: enough, since a later star can take what
-        // an earlier one left.
+        // Position of the last star and the length of its match. One suffices, since a later star can match the rest of an earlier one.
         var star: (pattern: Int, text: Int)?
         while index < text.count {
             if position < pattern.count, pattern[position] == UInt8(ascii: "*") {

@@ -2,12 +2,11 @@
 
 import Hardware
 
-/// What an operator knows of machines that no bus tells: which NICs are for what, and what is behind which
-/// switch. Nothing of it is needed on machines whose hierarchy is visible.
+/// An operator's knowledge of machines: roles of NICs, and the switches above devices. Machines with a visible hierarchy need none.
 package struct TopologyPolicy: Hashable, Sendable {
-    /// A hint for the machines whose product name matches a pattern.
+    /// A hint for machines whose product name matches a pattern.
     package struct MachineHint: Hashable, Sendable {
-        /// `*` for every machine; otherwise as ``Selector`` has its patterns.
+        /// Pattern of product names with the wildcards of ``Selector``; `*` for every machine.
         package var machine: String
         package var hint: Hint
 
@@ -17,9 +16,9 @@ package struct TopologyPolicy: Hashable, Sendable {
         }
     }
 
-    /// NICs by role. When any NIC is named for the fabric, the fabric is exactly those.
+    /// Selectors of NICs by role. If any NIC is selected for the fabric, the fabric consists of exactly the selected ones.
     package var roles: [Role: [Selector]]
-    /// The first that matches counts.
+    /// Hints, of which the first match is used.
     package var hints: [MachineHint]
 
     package init(roles: [Role: [Selector]] = [:], hints: [MachineHint] = []) {
@@ -31,7 +30,7 @@ package struct TopologyPolicy: Hashable, Sendable {
         hints.first { Glob.matches($0.machine, machine.name ?? "") }?.hint
     }
 
-    /// The role a selector gives a device, and that selector.
+    /// Returns the role that a selector gives to a device, and that selector.
     func role(of device: Device) -> (Role, Selector)? {
         for role in [Role.fabric, .storage, .management] {
             if let selector = roles[role]?.first(where: { $0.matches(device) }) { return (role, selector) }
