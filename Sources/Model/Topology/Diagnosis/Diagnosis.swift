@@ -2,19 +2,20 @@
 
 package import Hardware
 
-/// Findings on the devices of a machine, each judged in this place alone: slices make taints of them, `nearside doctor` gives advice, and
-/// pictures mark the devices. A finding that costs nothing, as an idle GPU's slow link, is no mark and no taint anywhere.
+/// Findings on the devices of a machine, decided here alone: slices turn them into taints, `nearside doctor` into advice, and pictures
+/// into marks. A harmless finding, such as the slow link of an idle GPU, is neither a taint nor a mark.
 package struct Diagnosis: Hashable, Sendable {
+    /// A defect of one device, or a harmless peculiarity.
     package enum Finding: Hashable, Sendable {
         /// No port has a link, though the NIC is enabled.
         case linkDown
         /// No kernel driver is bound to an accelerator or a NIC that can do RDMA.
         case noDriver
-        /// The PCIe link has fewer lanes than both ends can have.
+        /// The PCIe link has fewer lanes than both ends support.
         case narrowLink(PCILink, possible: PCILink)
-        /// The PCIe link has all its lanes, and each is slower than both ends can be.
+        /// The PCIe link has all its lanes, and each is slower than both ends support.
         case slowLink(PCILink, possible: PCILink)
-        /// As ``slowLink(_:possible:)``, of an accelerator, which saves power so while it is idle.
+        /// A slow link of an accelerator, which saves power while it is idle.
         case idleLink(PCILink, possible: PCILink)
         /// A port of the fabric is slower than others; Gb/s.
         case slowPort(Double, fastest: Double)
@@ -23,14 +24,14 @@ package struct Diagnosis: Hashable, Sendable {
         /// An accelerator reaches its NIC only across NUMA nodes.
         case distantNIC
 
-        /// True for what costs neither bandwidth nor devices.
+        /// True for a finding that costs neither bandwidth nor devices.
         package var isHarmless: Bool { if case .idleLink = self { true } else { false } }
     }
 
-    /// By the device's or bridge's address.
+    /// Findings by the address of the device or bridge.
     private var findings: [String: [Finding]] = [:]
 
-    /// - Parameter showsDrivers: true for a live host. A capture can be without the drivers of a kind of device; then a missing driver is
+    /// - Parameter showsDrivers: true for a live host. A capture may lack the drivers of a kind of device; then a missing driver is
     ///   a finding only where another device of the kind has one.
     package init(_ topology: MachineTopology, showsDrivers: Bool = false) {
         let machine = topology.machine
@@ -75,7 +76,7 @@ package struct Diagnosis: Hashable, Sendable {
     /// Judges the PCIe link of a function by its own maximum and that of the port at the other end.
     private static func link(of function: PCIFunction, below port: PCIFunction?) -> Finding? {
         guard Catalog.hasRealLink(function), let link = function.link, var possible = function.maximalLink else { return nil }
-        // Both ends of a link tell the same; what tells something else is not its other end.
+        // Both ends of a link report the same state; a function with another state is not the other end.
         if let port, port.link == link, let other = port.maximalLink {
             possible.lanes = min(possible.lanes, other.lanes)
             possible.gigatransfers = min(possible.gigatransfers, other.gigatransfers)
