@@ -7,9 +7,9 @@ import Testing
 
 struct DescriptionTests {
     @Test(arguments: [
-        (#""rdmaDevices": [{"name": "a", "ports": [{"number": 1, "rate": 1e300}]}]"#, "rate: is no rate in Gb/s"),
-        (#""link": {"gigatransfers": 1e300, "lanes": 16}"#, "gigatransfers: is no rate in GT/s"),
-        (#""link": {"gigatransfers": 16, "lanes": 4611686018427387904}"#, "lanes: is no number of lanes"),
+        (#""rdmaDevices": [{"name": "a", "ports": [{"number": 1, "rate": 1e300}]}]"#, "rate: is not a rate in Gb/s"),
+        (#""link": {"gigatransfers": 1e300, "lanes": 16}"#, "gigatransfers: is not a rate in GT/s"),
+        (#""link": {"gigatransfers": 16, "lanes": 4611686018427387904}"#, "lanes: is not a number of lanes"),
     ])
     func `a number that no hardware has is refused, not calculated with`(member: String, error: String) {
         let text = """
@@ -51,7 +51,7 @@ struct DescriptionTests {
         (#"{"apiVersion":"nearside/v1alpha1","kind":"Machine"}"#, "functions: is missing"),
         (
             #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[{"address":"0:1"}]}"#,
-            #"functions[0].address: "0:1" is no PCI address such as 0000:8a:00.0"#
+            #"functions[0].address: "0:1" is not a PCI address such as 0000:8a:00.0"#
         ),
         (
             #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[{"address":"0000:00:00.0","vendor":"zz","device":"0000","class":"000000"}]}"#,

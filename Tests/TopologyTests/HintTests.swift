@@ -209,7 +209,10 @@ struct HintTests {
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#,
                 "hints[0] needs one of groups and ncclTopology"
             ),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"groups": [["x"]]}]}"#, "\"x\" is no PCI address"),
+            (
+                #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"groups": [["x"]]}]}"#,
+                "\"x\" is not a PCI address"
+            ),
         ] {
             try Files.write(folder("bad.json"), text)
             let thrown = #expect(throws: PolicyFile.Unusable.self) { try PolicyFile.read(folder("bad.json")) }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the driver of an accelerator tells of it. Each is nil or empty when it does not.
+/// Facts that the driver of an accelerator reports. Each is nil or empty if the driver does not report it.
 package struct AcceleratorFacts: Hashable, Sendable, Codable {
-    /// The name its driver gives it: `NVIDIA H100 80GB HBM3`, `Trainium2`.
+    /// Product name: `NVIDIA H100 80GB HBM3`, `Trainium2`.
     package var product: String?
-    /// Unique in the world: NVIDIA's UUID, AMD's unique id.
+    /// Globally unique id: NVIDIA's UUID, AMD's unique id.
     package var uuid: String?
-    /// The number that the vendor's tools use: NVIDIA's minor, Neuron's index.
+    /// Index of the device in the vendor's tools: NVIDIA's minor, Neuron's index.
     package var index: Int?
-    /// Bytes of its own memory.
+    /// Bytes of device memory.
     package var memory: UInt64?
-    /// Accelerators of one non-zero hive reach each other by XGMI.
+    /// XGMI hive: accelerators of one non-zero hive are connected by XGMI.
     package var hive: String?
-    /// Accelerators at the other ends of its own links (XGMI, NeuronLink).
+    /// Accelerators at the other ends of direct links (XGMI, NeuronLink).
     package var neighbours: [PCIAddress]
 
     package init(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What we know of devices by their ids: the one table that says what is an accelerator and who made it.
+/// Knowledge about devices by their PCI ids: the only table of accelerators and their vendors.
 ///
-/// Drivers and class codes alone do not tell: a Neuron device has class 0880, as chipset timers have.
+/// Class codes and drivers do not suffice: a Neuron device has class 0880, as chipset timers have.
 package enum Catalog {
     /// A family of accelerators, and the name that policy (`--own`) uses for it.
     package enum Family: String, Sendable, CaseIterable {
@@ -13,7 +13,7 @@ package enum Catalog {
         case tpu
         case intel
 
-        /// Families are owned by kind: GPUs, Neuron devices, Gaudi, TPUs.
+        /// Name of the family in the option `--own`.
         package var policyName: String {
             switch self {
             case .nvidia, .amd, .intel: "gpus"
@@ -26,15 +26,15 @@ package enum Catalog {
 
     private struct Rule {
         var vendor: String
-        /// Device ids; empty for any.
+        /// Device ids; empty for all of the vendor.
         var devices: Set<String>
-        /// Prefixes of the class code; empty for any.
+        /// Prefixes of the class code; empty for all.
         var classes: [String]
         var family: Family
     }
 
     private static let rules: [Rule] = [
-        // 3D controllers and display controllers; NVSwitch is class 0680 and no accelerator.
+        // 3D controllers and display controllers. NVSwitch, class 0680, is not an accelerator.
         Rule(vendor: "10de", devices: [], classes: ["0302", "0300"], family: .nvidia),
         // Instinct: class 1200; generations before CDNA 3 are display controllers of class 0380.
         Rule(vendor: "1002", devices: [], classes: ["1200", "0380"], family: .amd),
@@ -48,11 +48,11 @@ package enum Catalog {
         Rule(
             vendor: "1ae0", devices: ["005e", "0056", "0062", "0063", "006f"], classes: [],
             family: .tpu),
-        // Data centre GPUs; the graphics of a desktop processor (class 0300) pairs with nothing.
+        // Data centre GPUs. The graphics of a desktop processor (class 0300) takes no part in pairing.
         Rule(vendor: "8086", devices: [], classes: ["0380"], family: .intel),
     ]
 
-    /// The family of an accelerator, nil for anything else.
+    /// Returns the family of an accelerator, nil for other functions.
     package static func acceleratorFamily(_ function: PCIFunction) -> Family? {
         rules.first { rule in
             rule.vendor == function.vendor
@@ -61,52 +61,52 @@ package enum Catalog {
         }?.family
     }
 
-    /// Elastic Fabric Adapter: RDMA capable by its id, also before its driver has bound.
+    /// Returns true for an Elastic Fabric Adapter, which has RDMA by its id, also before its driver is bound.
     package static func isEFA(_ function: PCIFunction) -> Bool {
         function.vendor == "1d0f" && function.device.hasPrefix("efa")
     }
 
-    /// HPE Slingshot: a fabric of its own kind, without devices of the kernel's RDMA subsystem.
+    /// Returns true for HPE Slingshot, a fabric without devices of the kernel's RDMA subsystem.
     package static func isSlingshot(_ function: PCIFunction) -> Bool {
         function.vendor == "17db" && function.device == "0501"
     }
 
-    /// A network function: class 02 (network controller), or anything with an RDMA device or netdev.
+    /// Returns true for a network function: class 02 (network controller), or any function with an RDMA device or an interface.
     package static func isNIC(_ function: PCIFunction) -> Bool {
         function.classCode.hasPrefix("02") || !function.rdmaDevices.isEmpty || !function.netdevs.isEmpty
     }
 
-    /// Can move data by RDMA: it has an RDMA device, is an InfiniBand controller, or is known to be one.
+    /// Returns true for a function with an RDMA device, an InfiniBand controller, or an id that is known to support RDMA.
     package static func isRDMACapable(_ function: PCIFunction) -> Bool {
         !function.rdmaDevices.isEmpty || function.classCode.hasPrefix("0207") || isEFA(function) || isSlingshot(function)
     }
 
-    /// Google's virtual NIC: no RDMA, and still what the GPUs of A3 machines talk over (GPUDirect-TCPX).
+    /// Returns true for Google's virtual NIC: without RDMA, but the fabric of the GPUs of A3 machines (GPUDirect-TCPX).
     package static func isFastWithoutRDMA(_ function: PCIFunction) -> Bool {
         function.vendor == "1ae0" && function.device == "0042"
     }
 
-    /// The ConnectX InfiniBand functions through which software reaches the NVLink switches of an HGX B200 or
-    /// B300 board: they look like any other, but no workload may have them.
+    /// Returns true for the ConnectX InfiniBand functions through which software manages the NVLink switches of an HGX B200 or B300 board:
+    /// they have the ids of ordinary NICs, but no workload may have them.
     package static func isNVLinkManager(_ function: PCIFunction, on machine: Machine) -> Bool {
         guard function.vendor == "15b3", function.classCode.hasPrefix("0207") else { return false }
         return machine.functions.contains { $0.vendor == "10de" && ["2901", "2909", "290a", "3182"].contains($0.device) }
     }
 
-    /// Whether the PCIe link that a function shows is the one it has. The functions of AWS Nitro show 8 GT/s x16
-    /// whatever they are: 126 Gb/s, also where the instance type is sold with ports of 200 or 400.
+    /// Returns true if the PCIe link in sysfs is real. All functions of AWS Nitro show 8 GT/s x16, which is 126 Gb/s, also on instance
+    /// types with ports of 200 or 400 Gb/s.
     package static func hasRealLink(_ function: PCIFunction) -> Bool { function.vendor != "1d0f" }
 
-    /// GPUs that hang on their processor by a coherent link instead of PCIe (Grace): what a NIC of their own
-    /// node sends reaches them at full rate.
+    /// Returns true for a GPU on a coherent link to its processor instead of PCIe (Grace): traffic of a NIC on its NUMA node has the full
+    /// rate.
     package static func isCoherentlyAttached(_ function: PCIFunction) -> Bool {
         function.vendor == "10de" && ["2342", "2348", "2941", "31a1", "31c2", "31c3"].contains(function.device)
     }
 
-    /// Nodes that a device needs and others need too, by path.
+    /// Returns paths of device nodes that a device shares with other devices.
     ///
-    /// The NVIDIA driver's are those its container toolkit gives to every container; RDMA through the
-    /// connection manager needs one node of the host.
+    /// Those of NVIDIA's driver are the ones that its container toolkit adds to every container; RDMA through the connection manager needs
+    /// one node of the host.
     package static func sharedNodes(_ device: Device) -> Set<String> {
         var paths: Set<String> = []
         if device.function?.driver == "vfio-pci" { return ["/dev/vfio/vfio", "/dev/iommu"] }
@@ -118,7 +118,7 @@ package enum Catalog {
         case .amd: paths = ["/dev/kfd"]
         case .gaudi, .neuron, .tpu, .intel, nil: break
         }
-        // EFA has no connection manager; its node alone is all it needs.
+        // EFA has no connection manager and needs only its own node.
         if !device.rdmaDevices.isEmpty, device.function.map(isEFA) != true { paths.insert("/dev/infiniband/rdma_cm") }
         return paths
     }

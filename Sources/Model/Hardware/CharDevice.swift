@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A character device a container needs to use a device.
+/// A character device that a container needs in order to use a device.
 package struct CharDevice: Hashable, Sendable, Codable {
     /// Path below the host's root: `/dev/infiniband/uverbs0`.
     package var path: String
@@ -13,6 +13,6 @@ package struct CharDevice: Hashable, Sendable, Codable {
         self.minor = minor
     }
 
-    /// The last part of its path: `uverbs0`.
+    /// Last component of the path: `uverbs0`.
     package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Lists of a description: absent stands for empty, and empty is written as absent.
+/// Decodes and encodes lists of descriptions: an absent list is empty, and an empty list is omitted.
 extension KeyedDecodingContainer {
     func list<Element: Decodable>(_ key: Key) throws -> [Element] {
         try decodeIfPresent([Element].self, forKey: key) ?? []

@@ -2,25 +2,25 @@
 
 package import NetworkModel
 
-/// An accelerator or a NIC of a machine: what users see, claim and inspect.
+/// An accelerator or a NIC of a machine: the unit of publication and of claims.
 package struct Device: Hashable, Sendable {
+    /// The kind of a device.
     package enum Kind: String, Sendable, Codable {
         case accelerator
         case nic
     }
 
-    /// The PCI address in sysfs form, with `/sf88` behind it for a sub-function; or the interface name of a
-    /// virtual NIC.
+    /// PCI address in the form of sysfs, followed by `/sf88` for a sub-function; the interface name for a virtual NIC.
     package var address: String
     package var kind: Kind
     /// The PCI function; nil for a virtual NIC.
     package var function: PCIFunction?
     /// The sub-function of that function, if the device is one.
     package var subFunction: SubFunction?
-    /// Its own interfaces: no representors, nothing that is stacked on them.
+    /// The device's own interfaces, without representors and stacked interfaces.
     package var netdevs: [Netdev]
     package var rdmaDevices: [RDMADevice]
-    /// Nodes a container needs that other devices need too.
+    /// Device nodes that a container needs and that other devices share.
     package var sharedCharDevices: [CharDevice]
 
     package init(
@@ -38,25 +38,24 @@ package struct Device: Hashable, Sendable {
 
     package var family: Catalog.Family? { function.flatMap(Catalog.acceleratorFamily) }
     package var isUplink: Bool { netdevs.contains(where: \.isUplink) }
-    /// The use that the host itself makes of one of its interfaces; one that no policy changes comes first.
+    /// The host's use of one of the interfaces; a use that no policy can override comes first.
     package var hostUse: HostUse? {
         let uses = netdevs.compactMap(\.hostUse)
         return uses.first { !$0.yieldsToPolicy } ?? uses.first
     }
     package var numaNode: Int? { function?.numaNode }
 
-    /// Can move data by RDMA: it has an RDMA device, is an InfiniBand controller, or is known to be one.
+    /// True for a device with RDMA (``Catalog/isRDMACapable(_:)``).
     package var isRDMACapable: Bool {
         !rdmaDevices.isEmpty || subFunction == nil && function.map(Catalog.isRDMACapable) ?? false
     }
 
-    /// All nodes a container needs for this device, but not those it shares with others.
+    /// Device nodes of this device alone that a container needs.
     package var charDevices: [CharDevice] {
         (subFunction == nil ? function?.charDevices ?? [] : []) + rdmaDevices.flatMap(\.charDevices)
     }
 
-    /// Order of devices wherever a list of them is shown or published: PCI functions by bus address,
-    /// then virtual NICs by name.
+    /// Returns true if two devices are in the order of all lists: PCI functions by bus address, then virtual NICs by name.
     package static func areInOrder(_ left: Device, _ right: Device) -> Bool {
         switch (left.function?.address, right.function?.address) {
         case (let first?, let second?) where first == second:
@@ -70,7 +69,7 @@ package struct Device: Hashable, Sendable {
 }
 
 extension Machine {
-    /// Accelerators and NICs, in order.
+    /// Accelerators and NICs of the machine, in order.
     package var devices: [Device] {
         var devices: [Device] = []
         for function in functions {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension MachineDescription {
-    /// Names of the embedded machines, as `--machine` takes them.
+    /// Names of the embedded machines for the option `--machine`.
     package static var embeddedNames: [String] { embedded.map(\.name) }
 
-    /// An embedded machine by its name; nil for any other name.
+    /// Returns an embedded machine by its name; nil for any other name.
     package static func embedded(_ name: String) throws(Malformed) -> MachineDescription? {
         guard let entry = embedded.first(where: { $0.name == name }) else { return nil }
         return try MachineDescription(json: entry.json.utf8)

@@ -3,9 +3,8 @@
 import NetworkModel
 
 extension Machine {
-    /// The same machine without what tells which one it is: hardware and network addresses, GUIDs, UUIDs,
-    /// aliases. Equal values stay equal and different ones different, so that everything that is worked out
-    /// from the machine stays the same.
+    /// Returns the machine without identifying values: hardware and network addresses, GUIDs, UUIDs, aliases. Equal values stay equal and
+    /// different ones different, so that all results that are computed from the machine stay the same.
     package func masked() -> Machine {
         var mask = Mask()
         var machine = self
@@ -16,7 +15,7 @@ extension Machine {
     }
 }
 
-/// Stand-ins for identifiers, in the order in which they are met.
+/// Stand-ins for identifiers, numbered in the order of their first use.
 private struct Mask {
     private var numbers: [String: Int] = [:]
 
@@ -26,7 +25,7 @@ private struct Mask {
         return numbers.count
     }
 
-    /// Digits of the same kind at the same places: zeros, and the stand-in's number at the end.
+    /// Returns a value of the same format: zeros as digits, and the number of the stand-in at the end.
     private mutating func digits(_ value: String, keeping start: String) -> String {
         let separators = value.enumerated().filter { !$0.element.isHexDigit }
         var text = String(number(value), radix: 16)
@@ -37,7 +36,7 @@ private struct Mask {
         return text
     }
 
-    /// Names can be made from hardware addresses and GUIDs: `enx0c42a1b2c3d4`.
+    /// Masks names that contain hardware addresses or GUIDs: `enx0c42a1b2c3d4`.
     private mutating func name(_ value: String) -> String {
         var result = ""
         var run = ""
@@ -55,7 +54,7 @@ private struct Mask {
     }
 
     mutating func apply(to function: inout PCIFunction) {
-        // Hypervisors name their buses and what is on them by GUIDs.
+        // Hypervisors use GUIDs as names of buses and devices.
         function.path = function.path.map { part in
             part.split(separator: "-").map(\.count) == [8, 4, 4, 4, 12] ? digits(part, keeping: "") : part
         }
@@ -81,7 +80,7 @@ private struct Mask {
         netdev.alias = nil
         netdev.alternativeNames = []
         netdev.addresses = []
-        // Routes and addresses of the site, and names of interfaces that the machine does not show.
+        // It contains routes and addresses of the site, and names of interfaces that are not part of the machine.
         netdev.hostUse?.object = nil
         if let other = netdev.hostUse?.stackedWith { netdev.hostUse?.stackedWith = name(other) }
     }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// All that discovery knows of a machine: a value, complete in itself.
+/// A snapshot of a machine: a value that is complete in itself.
 ///
-/// The same value is read from a live host, from a captured tree and from a machine description, and
-/// everything that decides (pairing, slices, plans) works on it alone.
+/// A live host, a captured tree and a machine description yield the same value. Pairing, slices and plans depend on it alone.
 package struct Machine: Hashable, Sendable, Codable {
-    /// Product name: DMI's for a live host, the machine type for a description.
+    /// Product name: that of DMI for a live host, the machine type for a description.
     package var name: String?
-    /// Nil when the kernel does not tell, or a description does not.
+    /// The processors; nil if the kernel or the description does not name them.
     package var processor: Processor?
     /// NUMA nodes by id.
     package var numaNodes: [NUMANode]
@@ -17,7 +16,7 @@ package struct Machine: Hashable, Sendable, Codable {
     package var virtualNetdevs: [Netdev]
     /// RDMA devices that belong to no PCI function (software RDMA over a virtual interface), by name.
     package var virtualRDMADevices: [RDMADevice]
-    /// Device nodes that several devices need: `/dev/nvidiactl`, `/dev/infiniband/rdma_cm`, ...
+    /// Device nodes that several devices share: `/dev/nvidiactl`, `/dev/infiniband/rdma_cm`, ...
     package var sharedCharDevices: [CharDevice]
 
     package init(
@@ -60,11 +59,10 @@ package struct Machine: Hashable, Sendable, Codable {
     }
 }
 
-/// A NUMA node and how far the others are.
+/// A NUMA node and its distances to all nodes.
 package struct NUMANode: Hashable, Sendable, Codable {
     package var id: Int
-    /// Relative distances to the nodes in the order of their ids (ACPI SLIT; 10 is local). Empty when
-    /// the firmware has no table.
+    /// Relative distances to the nodes in the order of their ids (ACPI SLIT; 10 is local). Empty if the firmware has no table.
     package var distances: [Int]
 
     package init(id: Int, distances: [Int] = []) {
@@ -91,12 +89,12 @@ package struct NUMANode: Hashable, Sendable, Codable {
 }
 
 extension Machine {
-    /// Every interface, wherever it belongs.
+    /// All interfaces: of functions, of sub-functions and virtual ones.
     package var allNetdevs: [Netdev] {
         functions.flatMap { $0.netdevs + $0.subFunctions.flatMap(\.netdevs) } + virtualNetdevs
     }
 
-    /// The function at an address. Functions are in bus order.
+    /// The function at an address, by binary search.
     package subscript(address: PCIAddress) -> PCIFunction? {
         var (low, high) = (0, functions.count)
         while low < high {
@@ -106,20 +104,20 @@ extension Machine {
         return low < functions.count && functions[low].address == address ? functions[low] : nil
     }
 
-    /// The narrowest link between a function and its host bridge, its own included; nil when none is known.
+    /// Returns the narrowest link between a function and its host bridge, its own included; nil if none is known.
     package func narrowestLink(of function: PCIFunction) -> PCILink? {
         (function.bridges.compactMap { self[$0]?.link } + [function.link].compactMap { $0 })
             .min { $0.gigabitsPerSecond < $1.gigabitsPerSecond }
     }
 
-    /// The virtual functions of a physical one, by index.
+    /// Returns the virtual functions of a physical one, by index.
     package func virtualFunctions(of address: PCIAddress?) -> [PCIFunction] {
         guard let address else { return [] }
         return functions.filter { $0.physicalFunction == address }
             .sorted { ($0.virtualFunctionIndex ?? .max, $0.address) < ($1.virtualFunctionIndex ?? .max, $1.address) }
     }
 
-    /// SLIT distance of two nodes, nil when unknown.
+    /// Returns the SLIT distance of two nodes, nil if unknown.
     package func numaDistance(_ left: Int, _ right: Int) -> Int? {
         guard let row = numaNodes.first(where: { $0.id == left })?.distances,
             let column = numaNodes.firstIndex(where: { $0.id == right }), column < row.count

@@ -2,17 +2,17 @@
 
 import FoundationEssentials
 
-/// A file that describes a machine: `api/machine.schema.json`.
+/// A machine description, the file format of `api/machine.schema.json`.
 ///
-/// People write one by hand or capture it; tests and inspection read it back to the same ``Machine``.
+/// A description is captured or written by hand; tests and inspection decode it to the same ``Machine``.
 package struct MachineDescription: Hashable, Sendable, Codable {
     package static let apiVersion = "nearside/v1alpha1"
     package static let kind = "Machine"
 
     package var machine: Machine
-    /// Where the facts come from.
+    /// Source of the facts.
     package var source: String?
-    /// What a reader has to know: what is missing, what stands for something else.
+    /// Notes for readers, such as missing facts and stand-ins.
     package var note: String?
 
     package init(machine: Machine, source: String? = nil, note: String? = nil) {
@@ -52,12 +52,12 @@ package struct MachineDescription: Hashable, Sendable, Codable {
 }
 
 extension MachineDescription {
-    /// A description that cannot be used: where in it, and why.
+    /// A description that cannot be used: the field and the error.
     package struct Malformed: Error, Hashable, CustomStringConvertible {
         package var description: String
     }
 
-    /// Reads a description. Besides the form it checks what no form shows: addresses that occur twice.
+    /// Decodes a description, and checks rules that the schema cannot express, such as unique addresses.
     package init(json: some Sequence<UInt8>) throws(Malformed) {
         do {
             self = try JSONDecoder().decode(MachineDescription.self, from: Data(json))
@@ -80,6 +80,7 @@ extension MachineDescription {
         }
     }
 
+    /// Encodes the description with sorted keys and indentation.
     package func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -88,7 +89,7 @@ extension MachineDescription {
 }
 
 extension DecodingError {
-    /// `functions[3].address: …`: the place in the file, then what is wrong there.
+    /// The error as text: the path in the file, then the cause, `functions[3].address: ...`.
     package var place: String {
         func path(_ context: Context, _ last: String? = nil) -> String {
             var text = ""
@@ -102,7 +103,7 @@ extension DecodingError {
         case .keyNotFound(let key, let context):
             return path(context, key.stringValue) + "is missing"
         case .typeMismatch(let type, let context):
-            return path(context) + "is no \(type)"
+            return path(context) + "is not of type \(type)"
         case .valueNotFound(let type, let context):
             return path(context) + "is null, not a \(type)"
         case .dataCorrupted(let context) where context.codingPath.isEmpty:

@@ -2,49 +2,49 @@
 
 package import NetworkModel
 
-/// A network interface as the kernel shows it.
+/// A network interface of the kernel.
 package struct Netdev: Hashable, Sendable, Codable {
     /// Interface name, at most 15 bytes.
     package var name: String
-    /// Interface index in the namespace it was seen in; 0 when not known.
+    /// Interface index in the network namespace of the snapshot; 0 if unknown.
     package var index: Int
     /// Hardware address in lower-case hexadecimal with colons; 20 bytes for IP over InfiniBand.
     package var mac: String?
-    /// The address the device was made with.
+    /// Permanent hardware address of the device.
     package var permanentMAC: String?
     package var mtu: Int?
-    /// Bounds of the MTU; a nil upper bound is none.
+    /// Bounds of the MTU; nil for no bound.
     package var minimalMTU: Int?
     package var maximalMTU: Int?
-    /// RFC 2863 state as the kernel prints it: `up`, `down`, `unknown`, ...
+    /// RFC 2863 state in the kernel's spelling: `up`, `down`, `unknown`, ...
     package var state: String?
-    /// Whether somebody has switched it on (IFF_UP): one that is off has no carrier, and nothing is wrong with it.
+    /// True if the interface is enabled (IFF_UP). A disabled one has no carrier, which is not a defect.
     package var isEnabled: Bool?
-    /// True when the physical layer has a signal.
+    /// True if the physical layer has a signal.
     package var hasCarrier: Bool?
-    /// The type of its frames: `ether`, `infiniband`, `none` (if_arp.h, ARPHRD).
+    /// Link-layer type: `ether`, `infiniband`, `none` (if_arp.h, ARPHRD).
     package var encapsulation: String?
-    /// Mb/s; nil when the driver does not say.
+    /// Mb/s; nil if the driver does not report it.
     package var speed: Int?
-    /// Version of the device's firmware as its driver tells it.
+    /// Firmware version, as reported by the driver.
     package var firmware: String?
     /// The rtnetlink kind of a virtual interface: `veth`, `macvlan`, `vlan`, ...
     package var kind: String?
-    /// The interface it is stacked on.
+    /// Name of the interface below a stacked one.
     package var lower: String?
-    /// Number of the device's port it stands for, from 0 (dev_port).
+    /// Number of the device's port, from 0 (dev_port).
     package var port: Int?
-    /// What the driver calls that port: `p0`, `pf0vf1`, `pf0sf88`.
+    /// Name of the port in the driver: `p0`, `pf0vf1`, `pf0sf88`.
     package var portName: String?
-    /// The switch that the port belongs to; equal for all ports of one switchdev NIC.
+    /// Id of the switch of the port; equal for all ports of one switchdev NIC.
     package var switchID: String?
     package var alias: String?
     package var alternativeNames: [String]
-    /// Addresses with their prefix lengths: `10.0.0.5/24`.
+    /// Addresses with prefix lengths: `10.0.0.5/24`.
     package var addresses: [String]
-    /// The device on a bus that the interface belongs to, as the kernel names it: `0000:8a:00.0`, `virtio0`.
+    /// Kernel name of the bus device of the interface: `0000:8a:00.0`, `virtio0`.
     package var parentDevice: String?
-    /// The use that the host itself makes of this interface; nil for none, or when it is not known.
+    /// The host's own use of this interface; nil for none, or if unknown.
     package var hostUse: HostUse?
 
     package init(
@@ -63,7 +63,7 @@ package struct Netdev: Hashable, Sendable, Codable {
         hostUse = isUplink ? HostUse(.defaultRoute) : nil
     }
 
-    /// True when the node's own traffic depends on this interface.
+    /// True if the node's own traffic depends on this interface.
     package var isUplink: Bool { hostUse.map { !$0.yieldsToPolicy } ?? false }
 
     private enum CodingKeys: String, CodingKey {
@@ -99,7 +99,7 @@ package struct Netdev: Hashable, Sendable, Codable {
         alternativeNames = try values.list(.alternativeNames)
         addresses = try values.list(.addresses)
         parentDevice = try values.decodeIfPresent(String.self, forKey: .parentDevice)
-        // A description that tells no more than this has it from the default routes.
+        // A description with this field alone was made from the default routes.
         let isUplink = try values.decodeIfPresent(Bool.self, forKey: .isUplink) ?? false
         hostUse = try values.decodeIfPresent(HostUse.self, forKey: .hostUse) ?? (isUplink ? HostUse(.defaultRoute) : nil)
     }
@@ -134,17 +134,17 @@ package struct Netdev: Hashable, Sendable, Codable {
 }
 
 extension Netdev {
-    /// Kinds of frames by their number (linux/if_arp.h), as `ip link` calls them.
+    /// Names of link-layer types by their number (linux/if_arp.h), in the spelling of `ip link`.
     package static let encapsulations: [Int: String] = [1: "ether", 32: "infiniband", 512: "ppp", 519: "rawip", 768: "ipip", 65534: "none"]
 
-    /// Whose other end a representor is: what the host's switch sees of a function it gave away.
+    /// The function behind a representor, which is the function's port on the host's switch.
     package enum Represented: Hashable, Sendable {
         case virtualFunction(Int)
         case subFunction(Int)
     }
 
-    /// Nil for every interface but a representor. The port's name tells: `pf0vf1`, `c1pf0vf1`, `pf0sf88`
-    /// (net/core/devlink.c, names of ports by flavour).
+    /// The function behind a representor, from its port name: `pf0vf1`, `c1pf0vf1`, `pf0sf88` (net/core/devlink.c, names of ports by
+    /// flavour). Nil for other interfaces.
     package var represented: Represented? {
         guard var rest = portName.map({ $0[...] }) else { return nil }
         func number(after prefix: String) -> Int? {
@@ -163,8 +163,8 @@ extension Netdev {
 }
 
 extension [Netdev] {
-    /// Of the interfaces of one device its own: no representors, and none that is stacked on another of them
-    /// (a child of IP over InfiniBand hangs on the same function as its parent).
+    /// The device's own interfaces: without representors, and without interfaces stacked on another one (a child of IP over InfiniBand has
+    /// the same function as its parent).
     package var own: [Netdev] {
         filter { netdev in netdev.represented == nil && !contains { $0.name == netdev.lower } }
     }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The place of a PCI function: `domain:bus:device.function`, as in `0000:8a:00.0`.
+/// The address of a PCI function: `domain:bus:device.function`, such as `0000:8a:00.0`.
 ///
-/// Domains have 32 bits: VMD and some hypervisors number them above `ffff`, and sysfs then prints
-/// more than four digits.
+/// Domains have 32 bits: VMD and some hypervisors use numbers above `ffff`, for which sysfs prints more than four digits.
 package struct PCIAddress: Hashable, Sendable {
     package var domain: UInt32
     package var bus: UInt8
@@ -17,14 +16,14 @@ package struct PCIAddress: Hashable, Sendable {
         self.function = function
     }
 
-    /// Reads the form that sysfs uses for folder names; nil for anything else.
+    /// Parses the form of folder names in sysfs; nil for other texts.
     package init?(parsing text: some StringProtocol) {
         var text = String(text)
         guard let address = text.withUTF8({ PCIAddress(bytes: UnsafeRawBufferPointer($0)) }) else { return nil }
         self = address
     }
 
-    /// The same from bytes: a large host has thousands of such names in the targets of its links.
+    /// Parses bytes without a copy: a large host has thousands of such names in the targets of links.
     package init?(bytes: UnsafeRawBufferPointer) {
         // Domain of four to eight digits, then ":bb:dd.f".
         guard (12...16).contains(bytes.count) else { return nil }
@@ -65,8 +64,7 @@ extension PCIAddress: CustomStringConvertible {
     }
 }
 
-/// The bus order: the order in which firmware and kernels enumerate, and the tie breaker wherever
-/// two choices are equally good.
+/// Orders addresses by bus: the enumeration order of firmware and kernel, and the tie breaker between equally good choices.
 extension PCIAddress: Comparable {
     package static func < (left: Self, right: Self) -> Bool {
         (left.domain, left.bus, left.device, left.function)
@@ -80,7 +78,7 @@ extension PCIAddress: Codable {
         let text = try container.decode(String.self)
         guard let address = PCIAddress(parsing: text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "\"\(text)\" is no PCI address such as 0000:8a:00.0")
+                in: container, debugDescription: "\"\(text)\" is not a PCI address such as 0000:8a:00.0")
         }
         self = address
     }

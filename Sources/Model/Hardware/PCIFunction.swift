@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One function on the PCI bus, with what the kernel made of it.
+/// A PCI function with its kernel devices.
 package struct PCIFunction: Hashable, Sendable, Codable {
     package var address: PCIAddress
     /// Vendor id, four hexadecimal digits: `10de`.
@@ -11,35 +11,34 @@ package struct PCIFunction: Hashable, Sendable, Codable {
     package var classCode: String
     /// Subsystem vendor and device: `10de:16c1`.
     package var subsystem: String?
-    /// Where the function hangs: the folders between `/sys/devices` and its own, outermost first.
-    /// `["pci0000:44", "0000:44:00.0"]` is behind one root port; a function under a hypervisor's bus
-    /// has other names before the host bridge. Empty when the capture does not tell.
+    /// Folders between `/sys/devices` and that of the function, outermost first. `["pci0000:44", "0000:44:00.0"]` is behind one root port;
+    /// a function on a hypervisor's bus has other names before the host bridge. Empty if a capture lacks it.
     package var path: [String]
-    /// NUMA node; nil when the kernel says -1, which means unknown.
+    /// NUMA node; nil if unknown, which is -1 in sysfs.
     package var numaNode: Int?
-    /// The bound kernel driver; nil when there is none.
+    /// The bound kernel driver; nil for none.
     package var driver: String?
-    /// The link to the next bridge as it runs now.
+    /// The current link to the next bridge.
     package var link: PCILink?
-    /// The fastest and widest link the function can have.
+    /// The fastest and widest link that the function supports.
     package var maximalLink: PCILink?
-    /// What a bridge redirects. Nil when its configuration space could not be read: that is unknown, not
-    /// off. Empty when nothing is on, or the bridge cannot do any of it.
+    /// Redirections of a bridge. Nil if its configuration space could not be read, which means unknown. Empty if none is enabled or
+    /// supported.
     package var acs: ACSControl?
     package var iommuGroup: Int?
-    /// Of a physical function that can have virtual ones.
+    /// Numbers of virtual functions, for a physical function that supports them.
     package var sriov: SRIOV?
-    /// The physical function, if this is a virtual one.
+    /// The physical function of a virtual one.
     package var physicalFunction: PCIAddress?
-    /// Which of its physical function's virtual functions this is, from 0.
+    /// Index among the virtual functions of the physical function, from 0.
     package var virtualFunctionIndex: Int?
-    /// Interfaces of the function itself, and the representors that its driver made.
+    /// Interfaces of the function itself, and representors of its driver.
     package var netdevs: [Netdev]
     package var rdmaDevices: [RDMADevice]
     package var subFunctions: [SubFunction]
-    /// Device nodes of the function itself (not those of its RDMA devices).
+    /// Device nodes of the function itself, without those of its RDMA devices.
     package var charDevices: [CharDevice]
-    /// What only an accelerator has.
+    /// Facts about an accelerator.
     package var accelerator: AcceleratorFacts?
 
     package init(
@@ -66,8 +65,7 @@ package struct PCIFunction: Hashable, Sendable, Codable {
     /// The host bridge (`pci0000:44`), the innermost one if a hypervisor nests them.
     package var hostBridge: String? { path.last { $0.hasPrefix("pci") } }
 
-    /// The value of the standard attribute `resource.kubernetes.io/pcieRoot`: only a host bridge that
-    /// stands directly below `/sys/devices` counts (KEP-4381).
+    /// Value of the standard attribute `resource.kubernetes.io/pcieRoot`: a host bridge directly below `/sys/devices` (KEP-4381).
     package var pcieRoot: String? {
         guard let first = path.first, first.hasPrefix("pci") else { return nil }
         return first
@@ -79,11 +77,11 @@ package struct PCIFunction: Hashable, Sendable, Codable {
     package var isBridge: Bool { classCode.hasPrefix("0604") }
 }
 
-/// Virtual functions of a physical one.
+/// Numbers of virtual functions of a physical one.
 package struct SRIOV: Hashable, Sendable, Codable {
-    /// How many the device can have.
+    /// Number that the device supports.
     package var total: Int
-    /// How many there are.
+    /// Number of existing ones.
     package var enabled: Int
 
     package init(total: Int, enabled: Int) {

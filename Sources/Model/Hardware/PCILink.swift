@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A PCI Express link: how fast each lane runs, and how many there are.
+/// A PCI Express link: the rate of each lane and the number of lanes.
 package struct PCILink: Hashable, Sendable, Codable {
     /// Transfers per second and lane in 10^9: 2.5, 5, 8, 16, 32 or 64.
     package var gigatransfers: Double
     package var lanes: Int
 
     package init(gigatransfers: Double, lanes: Int) {
-        // What no link can have counts nothing; it is not to break what calculates with it.
+        // Impossible values become 0, so that they do not break calculations.
         self.gigatransfers = Self.rates.contains(gigatransfers) ? gigatransfers : 0
         self.lanes = Self.widths.contains(lanes) ? lanes : 0
     }
@@ -20,10 +20,10 @@ package struct PCILink: Hashable, Sendable, Codable {
         gigatransfers = try values.decode(Double.self, forKey: .gigatransfers)
         lanes = try values.decode(Int.self, forKey: .lanes)
         guard Self.rates.contains(gigatransfers) else {
-            throw DecodingError.dataCorruptedError(forKey: .gigatransfers, in: values, debugDescription: "is no rate in GT/s, 0 to 1000")
+            throw DecodingError.dataCorruptedError(forKey: .gigatransfers, in: values, debugDescription: "is not a rate in GT/s, 0 to 1000")
         }
         guard Self.widths.contains(lanes) else {
-            throw DecodingError.dataCorruptedError(forKey: .lanes, in: values, debugDescription: "is no number of lanes, 0 to 64")
+            throw DecodingError.dataCorruptedError(forKey: .lanes, in: values, debugDescription: "is not a number of lanes, 0 to 64")
         }
     }
 
@@ -31,18 +31,18 @@ package struct PCILink: Hashable, Sendable, Codable {
         case gigatransfers, lanes
     }
 
-    /// What the link carries in Gb/s after its line code: 8b/10b up to 5 GT/s, 128b/130b up to
-    /// 32 GT/s, and no code but fixed-size flits above (PCI Express Base 6.0, sections 4.2.1 and 4.2.2).
+    /// Gb/s after the line code: 8b/10b up to 5 GT/s, 128b/130b up to 32 GT/s, and fixed-size flits without a code above (PCI Express Base
+    /// 6.0, sections 4.2.1 and 4.2.2).
     package var gigabitsPerSecond: Double {
         let code = gigatransfers <= 5 ? 0.8 : gigatransfers <= 32 ? 128.0 / 130.0 : 1
         return gigatransfers * Double(lanes) * code
     }
 }
 
-/// Access Control Services that are switched on at a bridge (PCI Express Base, ACS control register).
+/// Access Control Services that are enabled at a bridge (PCI Express Base, ACS control register).
 ///
-/// Redirection at a switch sends what one device behind it writes to another up to the host bridge and
-/// back: near devices then are not near.
+/// Redirection at a switch sends traffic between two devices behind it up to the host bridge and back, so that near devices are no longer
+/// near.
 package struct ACSControl: OptionSet, Hashable, Sendable {
     package let rawValue: UInt16
     package init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -55,7 +55,7 @@ package struct ACSControl: OptionSet, Hashable, Sendable {
     package static let egressControl = ACSControl(rawValue: 1 << 5)
     package static let directTranslated = ACSControl(rawValue: 1 << 6)
 
-    /// The names of `lspci -vv`.
+    /// Names in the spelling of `lspci -vv`.
     private static let names = [
         "SrcValid", "TransBlk", "ReqRedir", "CmpltRedir", "UpstreamFwd", "EgressCtrl", "DirectTrans",
     ]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What kind of processors a machine has: all of one machine are alike.
+/// The kind of a machine's processors, which are all alike.
 package struct Processor: Hashable, Sendable, Codable {
+    /// An architecture for which NCCL has rates.
     package enum Architecture: String, Sendable, Codable, CaseIterable {
         case x86 = "x86_64"
         case arm = "arm64"
@@ -20,9 +21,9 @@ package struct Processor: Hashable, Sendable, Codable {
     }
 
     package var architecture: Architecture
-    /// Of x86: `GenuineIntel`, `AuthenticAMD`.
+    /// Vendor of an x86 processor: `GenuineIntel`, `AuthenticAMD`.
     package var vendor: String?
-    /// Of x86, as the kernel counts (the extended family and model are in it).
+    /// Family of an x86 processor in the kernel's numbers, which include the extended family and model.
     package var family: Int?
     package var model: Int?
 
@@ -33,7 +34,7 @@ package struct Processor: Hashable, Sendable, Codable {
         self.model = model
     }
 
-    /// What `/proc/cpuinfo` tells of the first one; nil for a kind that is none of these (arch/*/kernel/cpu/proc.c and the like).
+    /// Reads the first processor of `/proc/cpuinfo`; nil for another architecture (arch/*/kernel/cpu/proc.c).
     package init?(information text: String) {
         var values: [Substring: String] = [:]
         for line in text.split(separator: "\n", omittingEmptySubsequences: false).prefix(while: { !$0.isEmpty }) {
@@ -54,7 +55,7 @@ package struct Processor: Hashable, Sendable, Codable {
         }
     }
 
-    /// The lines of `/proc/cpuinfo` that tell this.
+    /// Lines of `/proc/cpuinfo` from which the same value is read.
     package var information: String {
         switch architecture {
         case .x86:

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An RDMA device: what libibverbs and `/sys/class/infiniband` list.
+/// An RDMA device of libibverbs and `/sys/class/infiniband`.
 package struct RDMADevice: Hashable, Sendable, Codable {
     /// Kernel name: `mlx5_0`, `rdmap79s0`.
     package var name: String
-    /// `CA`, `RNIC`, `unspecified` (EFA), ...: the text behind the number in `node_type`.
+    /// Text of `node_type`: `CA`, `RNIC`, `unspecified` (EFA), ...
     package var nodeType: String?
     package var firmware: String?
-    /// Node GUID as sysfs prints it: `0c42:a103:0065:bafe`.
+    /// Node GUID in the form of sysfs: `0c42:a103:0065:bafe`.
     package var nodeGUID: String?
-    /// Equal for all functions of one adapter.
+    /// GUID that is equal for all functions of one adapter.
     package var systemImageGUID: String?
     package var ports: [RDMAPort]
-    /// Its uverbs, umad and issm nodes. Numbers change over reboots, so they are always found by the
-    /// device's name.
+    /// Device nodes: uverbs, umad and issm. Their numbers change over reboots, so they are found by the device's name.
     package var charDevices: [CharDevice]
 
     package init(
@@ -62,17 +61,17 @@ package struct RDMAPort: Hashable, Sendable, Codable {
     package var state: String?
     /// `Ethernet`, `InfiniBand`, or `Unspecified` for EFA.
     package var linkLayer: String?
-    /// Gb/s. What no port can have is not told at all.
+    /// Gb/s; nil for an impossible value.
     package var rate: Double? {
         didSet { rate = Self.plausible(rate) }
     }
 
-    /// Far above any port, and far below what no integer holds.
+    /// Returns a rate within the limits: far above any port, and within an integer.
     private static func plausible(_ rate: Double?) -> Double? { rate.flatMap { (0...1_000_000).contains($0) ? $0 : nil } }
 
-    /// Local identifier, of InfiniBand ports that a subnet manager has reached.
+    /// Local identifier of an InfiniBand port that a subnet manager has configured.
     package var lid: Int?
-    /// The interface behind the port (RoCE, iWARP).
+    /// Name of the interface of the port (RoCE, iWARP).
     package var netdev: String?
     package var gids: [GID]
 
@@ -95,7 +94,7 @@ package struct RDMAPort: Hashable, Sendable, Codable {
         linkLayer = try values.decodeIfPresent(String.self, forKey: .linkLayer)
         rate = try values.decodeIfPresent(Double.self, forKey: .rate)
         guard rate == Self.plausible(rate) else {
-            throw DecodingError.dataCorruptedError(forKey: .rate, in: values, debugDescription: "is no rate in Gb/s, 0 to 1000000")
+            throw DecodingError.dataCorruptedError(forKey: .rate, in: values, debugDescription: "is not a rate in Gb/s, 0 to 1000000")
         }
         lid = try values.decodeIfPresent(Int.self, forKey: .lid)
         netdev = try values.decodeIfPresent(String.self, forKey: .netdev)
@@ -117,7 +116,7 @@ package struct RDMAPort: Hashable, Sendable, Codable {
 /// An entry of a port's table of global identifiers.
 package struct GID: Hashable, Sendable, Codable {
     package var index: Int
-    /// As sysfs prints it: eight groups of four digits.
+    /// Value in the form of sysfs: eight groups of four digits.
     package var value: String
     /// `IB/RoCE v1` or `RoCE v2`.
     package var type: String?

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A slice of a physical function with interfaces of its own, without a place on the PCI bus: a device on
-/// the kernel's auxiliary bus (Documentation/networking/devlink/devlink-port.rst).
+/// A part of a physical function with interfaces of its own and without a PCI address: a device on the kernel's auxiliary bus
+/// (Documentation/networking/devlink/devlink-port.rst).
 package struct SubFunction: Hashable, Sendable, Codable {
-    /// Name on the auxiliary bus: `mlx5_core.sf.2`. The number in it is not stable over reboots.
+    /// Name on the auxiliary bus: `mlx5_core.sf.2`. Its number is not stable over reboots.
     package var name: String
-    /// The number it was made with, which is.
+    /// Number from the creation of the sub-function, which is stable.
     package var number: Int?
     package var netdevs: [Netdev]
     package var rdmaDevices: [RDMADevice]
