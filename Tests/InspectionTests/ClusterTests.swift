@@ -35,11 +35,11 @@ struct ClusterTests {
         return wish
     }
 
-    private func ground(_ form: ClusterCapabilities.Form, _ machine: String? = nil) throws -> ClusterCapabilities {
-        var ground = ClusterCapabilities()
-        ground.form = form
-        if let machine { ground.look(at: try topology(machine)) }
-        return ground
+    private func capabilities(_ form: ClusterCapabilities.Form, _ machine: String? = nil) throws -> ClusterCapabilities {
+        var capabilities = ClusterCapabilities()
+        capabilities.form = form
+        if let machine { capabilities.inspect(try topology(machine)) }
+        return capabilities
     }
 
     /// The rules of the API for a claim's devices, and of its references.
@@ -96,11 +96,11 @@ struct ClusterTests {
                     for together in ClaimRequest.Together.allCases {
                         for count in [1, 2, 3, 4, 7, 8, 16] {
                             for rails in [[], Array(0..<count)] {
-                                var ground = try ground(form, machine)
-                                ground.version = version
+                                var capabilities = try capabilities(form, machine)
+                                capabilities.version = version
                                 let comment: Comment = "\(form) \(machine ?? "-") \(together) \(count) \(rails)"
                                 do throws(ClaimRequest.Malformed) {
-                                    let template = try ClaimTemplate(wish(count, together, rails: rails), ground)
+                                    let template = try ClaimTemplate(wish(count, together, rails: rails), capabilities)
                                     #expect(template.document["apiVersion"] == .string(version.groupVersion))
                                     do { try check(template, comment) } catch { Issue.record(error) }
                                 } catch { #expect(!error.description.isEmpty && !error.description.contains("\n"), comment) }
@@ -117,22 +117,23 @@ struct ClusterTests {
         func devices(_ template: ClaimTemplate) throws -> String {
             try JSONOutput.text(try #require(template.document["spec"]?["spec"]?["devices"]))
         }
-        let pairs = try devices(try ClaimTemplate(wish(4), try ground(.pairs)))
+        let pairs = try devices(try ClaimTemplate(wish(4), try capabilities(.pairs)))
         #expect(pairs.contains("pairs-4.nearside") && pairs.contains("firstAvailable") && pairs.contains("\"count\" : 4"))
-        let rails = try devices(try ClaimTemplate(wish(4, .required, rails: [0, 1, 2, 3]), try ground(.pairs)))
+        let rails = try devices(try ClaimTemplate(wish(4, .required, rails: [0, 1, 2, 3]), try capabilities(.pairs)))
         #expect(rails.contains("rail in [0, 1, 2, 3]") && rails.contains("resource.kubernetes.io/numaNode"))
         // p4d's pairs have two GPUs: four GPUs are two of them.
-        let p4d = try devices(try ClaimTemplate(wish(4, .any), try ground(.pairs, "aws-p4d")))
+        let p4d = try devices(try ClaimTemplate(wish(4, .any), try capabilities(.pairs, "aws-p4d")))
         #expect(p4d.contains("\"count\" : 2"))
-        let p5 = try devices(try ClaimTemplate(wish(2, .required), try ground(.constraints, "aws-p5")))
+        let p5 = try devices(try ClaimTemplate(wish(2, .required), try capabilities(.constraints, "aws-p5")))
         #expect(p5.contains("dra.nearside/pair") && p5.contains("dra.nearside/group2") && p5.contains("\"count\" : 4"))
         let trn2 = try devices(
-            try ClaimTemplate(wish(4), try ground(.vendor(deviceClass: "neuron.aws.com", attribute: ""), "aws-trn2")))
+            try ClaimTemplate(wish(4), try capabilities(.vendor(deviceClass: "neuron.aws.com", attribute: ""), "aws-trn2")))
         #expect(trn2.contains("resource.aws.com/devicegroup4_id") && trn2.contains("efa.nearside"))
         // Where PCI says nothing, the node does.
-        let azure = try ground(.vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot"), "azure-nd-a100-v4")
+        let azure = try capabilities(
+            .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot"), "azure-nd-a100-v4")
         #expect(azure.form == .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/numaNode"))
-        #expect(azure.remarks.contains { $0.contains("is chance") })
+        #expect(azure.warnings.contains { $0.contains("is arbitrary") })
     }
 
     @Test(arguments: [("0-3", [0, 1, 2, 3]), ("0,2,4-5", [0, 2, 4, 5]), ("7", [7])])
@@ -211,22 +212,22 @@ struct ClusterTests {
         let list =
             #"{"items": [{"metadata": {"name": "odd"}, "spec": 5}, {"metadata": {"name": "lists"}, "spec": {"driver": "d", "nodeName": "n", "pool": {"name": "n", "generation": 1, "resourceSliceCount": 1}, "devices": [{"name": "x", "attributes": {"a": {"strings": ["b"]}}}]}}]}"#
         let read = try ClusterState(slices: Array(list.utf8), claims: Array(#"{"items": []}"#.utf8))
-        #expect(read.slices.count == 1 && read.remarks == ["odd of the ResourceSlices is not understood and left out"])
+        #expect(read.slices.count == 1 && read.warnings == ["odd of the ResourceSlices cannot be decoded and is left out"])
         #expect(throws: ClaimRequest.Malformed.self) { try ClusterState(slices: Array("oops".utf8), claims: []) }
     }
 
     @Test
     func `what a cluster has decides the form of a claim`() throws {
         var state = ClusterState()
-        #expect(state.ground(driver: "dra.nearside").remarks.count == 1)
+        #expect(state.capabilities(driver: "dra.nearside").warnings.count == 1)
         state.slices = try slices("aws-p5", node: "n1")
-        #expect(state.ground(driver: "dra.nearside").form == .pairs && state.ground(driver: "dra.nearside").nicsPerPair == 4)
+        #expect(state.capabilities(driver: "dra.nearside").form == .pairs && state.capabilities(driver: "dra.nearside").nicsPerPair == 4)
         state.slices = try slices("aws-p4d", node: "n1", lacking: [.counters])
-        let constrained = state.ground(driver: "dra.nearside")
+        let constrained = state.capabilities(driver: "dra.nearside")
         #expect(constrained.form == .constraints && constrained.acceleratorsPerPair == 2 && constrained.nicsPerPair == 1)
         state = try self.state()
         state.slices.removeAll { $0.spec.pool.name != "n2" }
-        guard case .vendor(let deviceClass, _) = state.ground(driver: "dra.nearside").form else {
+        guard case .vendor(let deviceClass, _) = state.capabilities(driver: "dra.nearside").form else {
             Issue.record("not the vendor's form")
             return
         }

@@ -10,15 +10,17 @@ struct FleetTests {
         try Fleet(MachineTopology(try #require(try MachineDescription.embedded(name)).machine))
     }
 
-    private func fill(_ name: String, _ mix: String, _ wish: Wish, turnover: Int = 0, nodes: Int = 10) throws -> Fleet.Outcome {
-        try fleet(name).fill(nodes: nodes, mix: try ClaimMix(mix), wish: wish, turnover: turnover, seed: 1)
+    private func fill(_ name: String, _ mix: String, _ strategy: RequestStrategy, turnover: Int = 0, nodes: Int = 10) throws
+        -> Fleet.Outcome
+    {
+        try fleet(name).fill(nodes: nodes, mix: try ClaimMix(mix), strategy: strategy, turnover: turnover, seed: 1)
     }
 
     @Test
     func `single accelerators of a p4d take a NIC each, and leave the other accelerator of it without one`() throws {
-        for wish in [Wish.unconstrained, .pcieRoot, .numaNode, .pair, .pairDevices] {
-            let outcome = try fill("aws-p4d", "1", wish)
-            #expect(outcome.claims == 40, "\(wish)")
+        for strategy in [RequestStrategy.unconstrained, .pcieRoot, .numaNode, .pair, .pairDevices] {
+            let outcome = try fill("aws-p4d", "1", strategy)
+            #expect(outcome.claims == 40, "\(strategy)")
             #expect(outcome.aligned + outcome.misplaced == 40 && outcome.stranded == 40)
         }
         // First fit takes accelerators 1 to 4, of which the second and fourth have NICs of other roots then.
@@ -51,12 +53,13 @@ struct FleetTests {
     func `everything is accounted for, and whole pairs are always aligned`() throws {
         for name in MachineDescription.embeddedNames {
             guard let fleet = try? fleet(name) else { continue }
-            for wish in Wish.allCases {
-                let outcome = fleet.fill(nodes: 20, mix: try ClaimMix("1:40,2:20,4:15,8:10,1a:15"), wish: wish, turnover: 3, seed: 7)
+            for strategy in RequestStrategy.allCases {
+                let outcome = fleet.fill(
+                    nodes: 20, mix: try ClaimMix("1:40,2:20,4:15,8:10,1a:15"), strategy: strategy, turnover: 3, seed: 7)
                 #expect(outcome.aligned + outcome.alone + outcome.misplaced + outcome.stranded == outcome.accelerators, "\(name)")
                 #expect([outcome.aligned, outcome.alone, outcome.misplaced, outcome.stranded].allSatisfy { $0 >= 0 }, "\(name)")
-                #expect(outcome.bandwidth <= 1.0001, "\(name) \(wish)")
-                if wish == .pair || wish == .pairDevices { #expect(outcome.misplaced == 0, "\(name) \(wish)") }
+                #expect(outcome.bandwidth <= 1.0001, "\(name) \(strategy)")
+                if strategy == .pair || strategy == .pairDevices { #expect(outcome.misplaced == 0, "\(name) \(strategy)") }
             }
         }
     }
@@ -67,7 +70,7 @@ struct FleetTests {
         #expect(try fill("aws-p4d", mix, .unconstrained, turnover: 5) == fill("aws-p4d", mix, .unconstrained, turnover: 5))
         let fleet = try fleet("aws-p4d")
         let outcomes = try (1...5).map { seed in
-            fleet.fill(nodes: 10, mix: try ClaimMix(mix), wish: .unconstrained, turnover: 5, seed: UInt64(seed))
+            fleet.fill(nodes: 10, mix: try ClaimMix(mix), strategy: .unconstrained, turnover: 5, seed: UInt64(seed))
         }
         #expect(Set(outcomes).count > 1)
     }

@@ -90,7 +90,7 @@ struct PictureTests {
             ["aws-p4d", "azure-nd-a100-v4"].map { (name: $0, topology: try topology($0)) }, nodes: 5, mix: ClaimMix("1,2,4,1a"),
             turnover: 2, seed: 1)
         #expect(isWellFormed(SimulationChart.text(document)))
-        #expect(document.mean.count == Wish.allCases.count)
+        #expect(document.mean.count == RequestStrategy.allCases.count)
     }
 }
 

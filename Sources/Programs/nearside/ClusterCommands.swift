@@ -131,36 +131,36 @@ struct ClaimCommand: ParsableCommand {
         do throws(ClaimRequest.Malformed) {
             if let rails { wish.rails = try ClaimRequest.rails(rails) }
         } catch { throw ValidationError("--rails: \(error)") }
-        let ground = try ground()
-        do throws(ClaimRequest.Malformed) { template = try ClaimTemplate(wish, ground) } catch { throw Console.failure("\(error)") }
+        let capabilities = try capabilities()
+        do throws(ClaimRequest.Malformed) { template = try ClaimTemplate(wish, capabilities) } catch { throw Console.failure("\(error)") }
         switch output {
-        case .yaml: Console.print(template.remarks.map { "# \($0)\n" }.joined() + (try YAMLOutput.text(template)))
+        case .yaml: Console.print(template.warnings.map { "# \($0)\n" }.joined() + (try YAMLOutput.text(template)))
         case .json: Console.print(try JSONOutput.text(template))
         }
     }
 
-    private func ground() throws -> ClusterCapabilities {
-        var ground = ClusterCapabilities()
+    private func capabilities() throws -> ClusterCapabilities {
+        var capabilities = ClusterCapabilities()
         if askCluster {
-            ground = try Kubectl.state(withClaims: false).ground(driver: driver)
+            capabilities = try Kubectl.state(withClaims: false).capabilities(driver: driver)
             guard let version = try Kubectl.version() else {
                 throw Console.failure("this cluster has no resource.k8s.io in a version that is known here: it needs Kubernetes 1.34")
             }
-            ground.version = version
+            capabilities.version = version
         }
-        if let apiVersion { ground.version = apiVersion }
+        if let apiVersion { capabilities.version = apiVersion }
         switch form {
         case nil: break
-        case .pairs: ground.form = .pairs
-        case .constraints: ground.form = .constraints
-        case .vendor: ground.form = .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot")
+        case .pairs: capabilities.form = .pairs
+        case .constraints: capabilities.form = .constraints
+        case .vendor: capabilities.form = .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot")
         }
         if let vendorClass {
-            guard case .vendor(_, let attribute) = ground.form else { throw ValidationError("--vendor-class is for --form vendor") }
-            ground.form = .vendor(deviceClass: vendorClass, attribute: attribute)
+            guard case .vendor(_, let attribute) = capabilities.form else { throw ValidationError("--vendor-class is for --form vendor") }
+            capabilities.form = .vendor(deviceClass: vendorClass, attribute: attribute)
         }
-        if source.machine != nil || source.hostRoot != nil { ground.look(at: try source.readTopology()) }
-        return ground
+        if source.machine != nil || source.hostRoot != nil { capabilities.inspect(try source.readTopology()) }
+        return capabilities
     }
 }
 

@@ -51,7 +51,9 @@ enum TopologyBench {
         let mix = try ClaimMix("1:40,2:20,4:15,8:10,1a:15")
         table.add(
             "5000 nodes filled, and every claim replaced three times",
-            times(min(rounds, 5)) { for wish in Wish.allCases { _ = fleet.fill(nodes: 5000, mix: mix, wish: wish, turnover: 3, seed: 1) } },
+            times(min(rounds, 5)) {
+                for strategy in RequestStrategy.allCases { _ = fleet.fill(nodes: 5000, mix: mix, strategy: strategy, turnover: 3, seed: 1) }
+            },
             "ms")
     }
 

@@ -3,21 +3,21 @@
 package import ClaimConfig
 import ResourceAPI
 
-/// What is wrong with the configurations in a file, before a cluster sees it: a claim, a template, a class, a list of them,
-/// or a configuration alone.
+/// A check of the configurations in a file before it is applied: a claim, a template, a class, a list of them, or a configuration alone.
 ///
-/// Of a claim and a template also what only a class may set; a configuration alone may be meant for either.
+/// In claims and templates, settings that only a class may have are problems; in a configuration alone, which may be for either, they are
+/// notes.
 package struct ConfigCheck: Hashable, Sendable {
-    /// The first problems, with the whole path in the file.
+    /// The first problems, with the complete path in the file.
     package private(set) var problems: [ConfigProblem] = []
-    /// How many more problems there are.
+    /// Number of further problems.
     package private(set) var omitted = 0
-    /// How many configurations of this driver there were.
+    /// Number of configurations of this driver.
     package private(set) var count = 0
-    /// Settings of a configuration alone that count in a class only.
+    /// Settings of a configuration alone that only a class may have.
     package private(set) var notes: [ConfigProblem] = []
 
-    /// A file that is no JSON of any use: why.
+    /// A file without usable JSON, with the reason.
     package struct Unreadable: Error, Hashable, Sendable, CustomStringConvertible {
         package var description: String
     }
@@ -31,22 +31,22 @@ package struct ConfigCheck: Hashable, Sendable {
     private let driver: String
     private let allowed: Set<String>
 
-    /// - Parameter allowed: privileged settings that claims may set, by their paths.
+    /// - Parameter allowed: paths of privileged settings that claims may have.
     package init(_ bytes: [UInt8], driver: String, allowed: Set<String> = []) throws(Unreadable) {
         self.driver = driver
         self.allowed = allowed
-        // Several objects, one after the other, are what kubectl prints.
+        // kubectl prints several objects one after the other.
         var objects: [ArraySlice<UInt8>] = []
         do throws(JSONError) {
             var reader = try JSONReader(bytes, limits: .document)
             repeat { objects.append(try reader.skip()) } while !reader.isAtEnd()
-        } catch { throw Unreadable(description: "is no JSON: \(error)") }
+        } catch { throw Unreadable(description: "is not JSON: \(error)") }
         for (index, bytes) in objects.enumerated() { try check(bytes, at: objects.count > 1 ? "object \(index): " : "") }
     }
 
     // MARK: Objects
 
-    /// The members of an object, unread: what is in them may be another driver's.
+    /// Returns the members of an object without decoding them: they may belong to another driver.
     private func members(_ bytes: ArraySlice<UInt8>?, at path: String) throws(Unreadable) -> [String: ArraySlice<UInt8>] {
         guard let bytes else { return [:] }
         var members: [String: ArraySlice<UInt8>] = [:]
@@ -54,7 +54,7 @@ package struct ConfigCheck: Hashable, Sendable {
             var reader = try JSONReader(Array(bytes), limits: .document)
             if reader.isNull() { return [:] }
             try reader.members { (reader, name) throws(JSONError) in members[name] = try reader.skip() }
-        } catch { throw Unreadable(description: "\(path.isEmpty ? "is no object: " : "\(path): ")\(error)") }
+        } catch { throw Unreadable(description: "\(path.isEmpty ? "is not an object: " : "\(path): ")\(error)") }
         return members
     }
 
@@ -94,12 +94,12 @@ package struct ConfigCheck: Hashable, Sendable {
             }
         case "", NetworkConfig.kind: judge(Array(bytes), at: path, .unknown)
         default:
-            // Whatever else lies in the file is not ours to judge.
+            // Other objects in the file are ignored.
             return
         }
     }
 
-    /// The configurations of a claim's devices, or of a class.
+    /// Checks the configurations of a claim's devices, or of a class.
     private mutating func read(_ bytes: ArraySlice<UInt8>?, at path: String, _ role: Role) throws(Unreadable) {
         for (index, entry) in try elements(bytes, at: path).enumerated() {
             let place = "\(path)[\(index)]"

@@ -3,20 +3,22 @@
 package import Hardware
 package import Topology
 
-/// `nearside doctor`: what keeps a machine from its best, and what to do. Pure.
+/// The findings of `nearside doctor`: defects of a machine that cost bandwidth or devices, each with advice. Pure.
 package struct Doctor: Hashable, Sendable, Codable {
+    /// The severity of a finding.
     package enum Severity: String, Sendable, Codable, Comparable {
         /// Costs bandwidth, or devices, now.
         case problem
-        /// Costs something under some circumstances.
+        /// Costs bandwidth or devices under some circumstances.
         case advice
 
         package static func < (left: Self, right: Self) -> Bool { left == .problem && right == .advice }
     }
 
+    /// A finding with its advice.
     package struct Finding: Hashable, Sendable, Codable {
         package var severity: Severity
-        /// A device's address, or what else it is about.
+        /// Address of the device, or name of another subject.
         package var object: String
         package var finding: String
         package var advice: String
@@ -24,7 +26,7 @@ package struct Doctor: Hashable, Sendable, Codable {
 
     package private(set) var findings: [Finding] = []
 
-    /// - Parameter host: nil for a machine that is only a description.
+    /// - Parameter host: settings of the host; nil for a description.
     package init(_ topology: MachineTopology, host: HostFacts?) {
         let machine = topology.machine
         let diagnosis = Diagnosis(topology, showsDrivers: host != nil)
@@ -52,7 +54,7 @@ package struct Doctor: Hashable, Sendable, Codable {
         findings.append(Finding(severity: severity, object: object, finding: finding, advice: advice))
     }
 
-    /// Up to three addresses, and how many more.
+    /// Returns up to three addresses and the number of the others.
     private static func list(_ devices: [Device]) -> String { list(devices.map(\.address)) }
 
     private static func list(_ names: [String]) -> String {
@@ -187,7 +189,7 @@ package struct Doctor: Hashable, Sendable, Codable {
                         ?? "its driver"
                 add(.problem, device.address, "this \(device.word) has no driver", "load \(wanted): modprobe \(wanted), or install it")
             }
-            // A NIC whose driver can do RDMA, with the other half of it missing.
+            // A NIC whose driver supports RDMA without the module for it.
             if device.kind == .nic, device.rdmaDevices.isEmpty, let driver = function.driver, let missing = Self.modules[driver],
                 host?.modules.map({ !$0.contains(missing) }) == true
             {
@@ -234,10 +236,11 @@ package struct Doctor: Hashable, Sendable, Codable {
         }
     }
 
-    // MARK: For people
+    // MARK: Text
 
     package var hasProblems: Bool { findings.contains { $0.severity == .problem } }
 
+    /// Formats the findings for a terminal.
     package func text(_ terminal: Terminal) -> String {
         guard !findings.isEmpty else { return "nothing found that keeps this machine from its best\n" }
         var text = ""

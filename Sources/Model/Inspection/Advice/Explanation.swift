@@ -6,14 +6,15 @@ import ResourceAPI
 import SliceModel
 package import Topology
 
-/// `nearside explain`: an allocation against the best that the machine could have given.
+/// The result of `nearside explain`: an allocation in comparison with the best one on its machine.
 package struct Explanation: Hashable, Sendable, Codable {
+    /// An accelerator of the allocation with its NICs.
     package struct Entry: Hashable, Sendable, Codable {
         package var accelerator: String
         package var nics: [String]
         package var path: String
         package var gbps: Double?
-        /// The NICs of its pair, and the path to them.
+        /// NICs of the accelerator's pair; ``ownPath`` is the path to them.
         package var ownNICs: [String]
         package var ownPath: String?
         package var isAligned: Bool
@@ -24,21 +25,21 @@ package struct Explanation: Hashable, Sendable, Codable {
     package var spareNICs: [String]
     package var gbps: Double?
     package var bestGbps: Double?
-    /// 1 is the best possible.
+    /// Predicted bandwidth as a share of the best allocation's, 1 for the best.
     package var share: Double
     package var bestAccelerators: [String]
     package var bestNICs: [String]
-    /// What a reader has to know: devices that are not this machine's.
+    /// Warnings, such as devices that are not of this machine.
     package var remarks: [String]
 
-    /// Input that is no allocation: what is wrong, and what would be right.
+    /// Input without an allocation: the cause and the remedy.
     package struct Unusable: Error, CustomStringConvertible {
         package var description: String
 
         package init(description: String) { self.description = description }
     }
 
-    /// - Parameter names: devices by PCI address, interface name, or the name a slice has for them.
+    /// - Parameter names: PCI addresses, interface names, or names of devices in slices.
     package init(devices names: [String], of topology: MachineTopology, remarks: [String] = []) throws(Unusable) {
         var accelerators: [Device] = []
         var nics: [Device] = []
@@ -84,7 +85,7 @@ package struct Explanation: Hashable, Sendable, Codable {
         self.remarks = remarks + topology.warnings
     }
 
-    /// A ResourceClaim, or its status, as JSON.
+    /// Reads the allocation of a ResourceClaim or of its status, as JSON.
     package init(claim bytes: [UInt8], of topology: MachineTopology) throws(Unusable) {
         var claim: ResourceClaim
         do throws(JSONError) {
@@ -112,7 +113,7 @@ package struct Explanation: Hashable, Sendable, Codable {
         try self.init(devices: names, of: topology, remarks: remarks)
     }
 
-    /// A device by any of its names: the vendors' drivers call theirs `gpu-0` and `neuron-device-0`, by index.
+    /// Returns a device by any of its names; the vendors' drivers use `gpu-0` and `neuron-device-0`, by index.
     private static func device(_ name: String, _ machine: Machine) -> Device? {
         machine.devices.first { device in
             if device.address == name || device.sliceName == name || device.netdevs.contains(where: { $0.name == name }) { return true }
@@ -132,7 +133,7 @@ package struct Explanation: Hashable, Sendable, Codable {
             ])
         }
         text += table.text
-        if !spareNICs.isEmpty { text += "of no use to any of them: \(spareNICs.joined(separator: " "))\n" }
+        if !spareNICs.isEmpty { text += "NICs that none of them needs: \(spareNICs.joined(separator: " "))\n" }
         let aligned = entries.count(where: \.isAligned)
         text += "\(aligned) of \(entries.count) accelerators are as near to their NICs as this machine can have them\n"
         let rates = gbps.flatMap { given in bestGbps.map { ": \(Int(given)) of \(Int($0)) Gb/s" } } ?? ""

@@ -2,44 +2,45 @@
 
 package import ResourceAPI
 
-/// `nearside claim`: a ResourceClaimTemplate for a wish, in the form that a cluster can serve.
+/// The ResourceClaimTemplate of `nearside claim` for a request, in the form that a cluster supports.
 package struct ClaimTemplate: Hashable, Sendable, Encodable {
     package private(set) var document: JSONValue = .null
-    /// What of the wish the form cannot say.
-    package private(set) var remarks: [String]
+    /// Parts of the request that the form cannot express, one line each.
+    package private(set) var warnings: [String]
 
-    private let wish: ClaimRequest
-    private let ground: ClusterCapabilities
+    private let claim: ClaimRequest
+    private let capabilities: ClusterCapabilities
     private var requests: [JSONValue] = []
     private var constraints: [JSONValue] = []
 
-    /// Requests of one claim, of the API.
+    /// Limit of the API on the requests of one claim.
     private static let most = 32
 
-    package init(_ wish: ClaimRequest, _ ground: ClusterCapabilities) throws(ClaimRequest.Malformed) {
-        self.wish = wish
-        self.ground = ground
-        remarks = ground.remarks
-        guard (1...512).contains(wish.accelerators) else {
-            throw ClaimRequest.Malformed(description: "a claim is for 1 to 512 accelerators, not \(wish.accelerators)")
+    package init(_ claim: ClaimRequest, _ capabilities: ClusterCapabilities) throws(ClaimRequest.Malformed) {
+        self.claim = claim
+        self.capabilities = capabilities
+        warnings = capabilities.warnings
+        guard (1...512).contains(claim.accelerators) else {
+            throw ClaimRequest.Malformed(description: "a claim is for 1 to 512 accelerators, not \(claim.accelerators)")
         }
-        let pairs = (wish.accelerators + ground.acceleratorsPerPair - 1) / ground.acceleratorsPerPair
-        if !wish.rails.isEmpty, wish.rails.count < pairs {
-            throw ClaimRequest.Malformed(description: "\(pairs) pairs cannot be on \(wish.rails.count) rails: each is on one of its own")
+        let pairs = (claim.accelerators + capabilities.acceleratorsPerPair - 1) / capabilities.acceleratorsPerPair
+        if !claim.rails.isEmpty, claim.rails.count < pairs {
+            throw ClaimRequest.Malformed(description: "\(pairs) pairs need as many rails, and \(claim.rails.count) are named")
         }
-        if pairs * ground.acceleratorsPerPair > wish.accelerators {
-            remarks.append(
-                "a pair has \(ground.acceleratorsPerPair) accelerators here: \(pairs * ground.acceleratorsPerPair) are asked for")
+        if pairs * capabilities.acceleratorsPerPair > claim.accelerators {
+            warnings.append(
+                "a pair has \(capabilities.acceleratorsPerPair) accelerators here: the template requests \(pairs * capabilities.acceleratorsPerPair)"
+            )
         }
-        switch ground.form {
+        switch capabilities.form {
         case .pairs: askForPairs(pairs)
         case .constraints:
             try askForMembers(
-                pairs, deviceClass: "accelerator.nearside", attribute: "\(wish.driver)/pair", all: "\(wish.driver)/group\(pairs)",
+                pairs, deviceClass: "accelerator.nearside", attribute: "\(claim.driver)/pair", all: "\(claim.driver)/group\(pairs)",
                 hasGroups: pairs > 1 && pairs.nonzeroBitCount == 1)
         case .vendor(ClusterCapabilities.neuronClass, _): try askForNeurons()
         case .vendor(let deviceClass, let attribute):
-            if !wish.rails.isEmpty { remarks.append("rails are of the NICs: their accelerators come along by \(attribute)") }
+            if !claim.rails.isEmpty { warnings.append("rails select NICs, and \(attribute) matches their accelerators") }
             try askForMembers(pairs, deviceClass: deviceClass, attribute: attribute, all: "", hasGroups: false)
         }
         finish()
@@ -51,11 +52,11 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
 
     private mutating func askForPairs(_ count: Int) {
         let name = "pairs"
-        let isSet = count > 1 && count.nonzeroBitCount == 1 && wish.rails.isEmpty
+        let isSet = count > 1 && count.nonzeroBitCount == 1 && claim.rails.isEmpty
         let node = "resource.kubernetes.io/numaNode"
-        // A set has this attribute when all its members are on one node.
+        // A set has this attribute if all its members are on one node.
         let onOneNode = #""resource.kubernetes.io" in device.attributes && "numaNode" in device.attributes["resource.kubernetes.io"]"#
-        switch wish.together {
+        switch claim.together {
         case _ where count == 1: requests = [exactly(name, "pair.nearside", 1, railSelectors)]
         case .any: requests = [exactly(name, "pair.nearside", count, railSelectors)]
         case .required where isSet: requests = [exactly(name, "pairs-\(count).nearside", 1, [onOneNode])]
@@ -75,56 +76,56 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
         }
     }
 
-    /// A request for the accelerators and one for the NICs of each pair, held together by an attribute.
+    /// Adds a request for the accelerators and one for the NICs of each pair, and a constraint that matches them.
     private mutating func askForMembers(
         _ pairs: Int, deviceClass: String, attribute: String, all: String, hasGroups: Bool
     ) throws(ClaimRequest.Malformed) {
         guard pairs * 2 <= Self.most else {
             throw ClaimRequest.Malformed(
                 description:
-                    "a claim has at most \(Self.most) requests: \(pairs) pairs need two each, where pairs are no devices of their own")
+                    "a claim has at most \(Self.most) requests: \(pairs) pairs need two each, since the cluster has no devices for pairs")
         }
         for index in 0..<pairs {
             let (accelerator, nic) = pairs == 1 ? ("accelerator", "nic") : ("accelerator-\(index)", "nic-\(index)")
-            let selectors = wish.rails.isEmpty ? [] : [rail(in: [wish.rails[index]])]
+            let selectors = claim.rails.isEmpty ? [] : [rail(in: [claim.rails[index]])]
             let own = deviceClass == "accelerator.nearside" ? selectors : []
-            requests.append(exactly(accelerator, deviceClass, ground.acceleratorsPerPair, own))
-            requests.append(exactly(nic, "rdma.nearside", ground.nicsPerPair, selectors))
+            requests.append(exactly(accelerator, deviceClass, capabilities.acceleratorsPerPair, own))
+            requests.append(exactly(nic, "rdma.nearside", capabilities.nicsPerPair, selectors))
             constraints.append(match(attribute, [accelerator, nic]))
         }
         guard pairs > 1 else { return }
         let nics = (0..<pairs).map { "nic-\($0)" }
-        switch wish.together {
+        switch claim.together {
         case .any: break
         case .required:
             constraints.append(match("resource.kubernetes.io/numaNode", nics))
-            if hasGroups, wish.rails.isEmpty { constraints.append(match(all, nics)) }
-        case .preferred: remarks.append("what is only preferred cannot be said in this form: they may be on several NUMA nodes")
+            if hasGroups, claim.rails.isEmpty { constraints.append(match(all, nics)) }
+        case .preferred: warnings.append("this form cannot express a preference: the devices may be on several NUMA nodes")
         }
     }
 
-    /// AWS's driver and ours name the same groups: the NICs come with the group.
+    /// Requests a group of Neuron devices with its NICs: AWS's driver and this one publish the same group ids.
     private mutating func askForNeurons() throws(ClaimRequest.Malformed) {
-        guard ClusterCapabilities.neuronGroups.contains(wish.accelerators) else {
+        guard ClusterCapabilities.neuronGroups.contains(claim.accelerators) else {
             throw ClaimRequest.Malformed(
                 description:
-                    "\(ClusterCapabilities.neuronClass) has groups of 1, 4, 8 and 16 devices: \(wish.accelerators) have no NICs in common")
+                    "\(ClusterCapabilities.neuronClass) has groups of 1, 4, 8 and 16 devices: \(claim.accelerators) have no NICs in common")
         }
-        let nics = max(1, wish.accelerators * ground.nicsPerPair / ground.acceleratorsPerPair)
+        let nics = max(1, claim.accelerators * capabilities.nicsPerPair / capabilities.acceleratorsPerPair)
         requests = [
-            exactly("accelerators", ClusterCapabilities.neuronClass, wish.accelerators, []),
+            exactly("accelerators", ClusterCapabilities.neuronClass, claim.accelerators, []),
             exactly("nics", "efa.nearside", nics, railSelectors),
         ]
-        constraints = [match("resource.aws.com/devicegroup\(wish.accelerators)_id", ["accelerators", "nics"])]
+        constraints = [match("resource.aws.com/devicegroup\(claim.accelerators)_id", ["accelerators", "nics"])]
     }
 
     // MARK: Parts
 
-    private var railSelectors: [String] { wish.rails.isEmpty ? [] : [rail(in: wish.rails)] }
+    private var railSelectors: [String] { claim.rails.isEmpty ? [] : [rail(in: claim.rails)] }
 
     private func rail(in rails: [Int]) -> String {
         let list = rails.map(String.init).joined(separator: ", ")
-        let attributes = "device.attributes[\"\(wish.driver)\"]"
+        let attributes = "device.attributes[\"\(claim.driver)\"]"
         return "\"rail\" in \(attributes) && \(attributes).rail in [\(list)]"
     }
 
@@ -144,9 +145,9 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
         .object(fields(deviceClass, count, selectors).merging(["name": .string(name)]) { $1 })
     }
 
-    /// v1beta1 has no level of its own for it.
+    /// Returns a request for exact devices. v1beta1 has no level `exactly`.
     private func exactly(_ name: String, _ deviceClass: String, _ count: Int, _ selectors: [String]) -> JSONValue {
-        if ground.version == .v1beta1 { return request(name, deviceClass, count, selectors) }
+        if capabilities.version == .v1beta1 { return request(name, deviceClass, count, selectors) }
         return .object(["name": .string(name), "exactly": .object(fields(deviceClass, count, selectors))])
     }
 
@@ -158,8 +159,8 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
         var devices: [String: JSONValue] = ["requests": .array(requests)]
         if !constraints.isEmpty { devices["constraints"] = .array(constraints) }
         document = .object([
-            "apiVersion": .string(ground.version.groupVersion), "kind": .string("ResourceClaimTemplate"),
-            "metadata": .object(["name": .string(wish.name)]),
+            "apiVersion": .string(capabilities.version.groupVersion), "kind": .string("ResourceClaimTemplate"),
+            "metadata": .object(["name": .string(claim.name)]),
             "spec": .object(["spec": .object(["devices": .object(devices)])]),
         ])
     }

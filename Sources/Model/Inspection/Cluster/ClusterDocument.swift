@@ -2,26 +2,28 @@
 
 import ResourceAPI
 
-/// `nearside cluster`: which pairs each node has, which are free, who has the others, and how well what runs is aligned. From
-/// slices and claims alone.
+/// The result of `nearside cluster`: pairs of each node, free ones, claims with their pods, and the alignment of allocated devices. It is
+/// computed from slices and claims alone.
 package struct ClusterDocument: Hashable, Sendable, Codable {
+    /// A claim with devices on the node.
     package struct Claim: Hashable, Sendable, Codable {
         package var name: String
         package var pods: [String]
-        /// Devices as they were allocated.
+        /// Names of the allocated devices.
         package var devices: [String]
-        /// Pairs that it has a part of.
+        /// Pairs of which the claim has at least a part.
         package var pairs: [String]
         package var accelerators: Int
-        /// Accelerators that have a NIC of their own pair; nil when the claim has no accelerators, or no NICs.
+        /// Number of accelerators with a NIC of their own pair; nil if the claim has no accelerators or no NICs.
         package var aligned: Int?
     }
 
+    /// A node with its pairs and claims.
     package struct Node: Hashable, Sendable, Codable {
         package var name: String
         package var pairs: [String]
         package var free: [String]
-        /// Pairs with a member that new claims do not get.
+        /// Pairs with a member whose taint keeps new claims away.
         package var tainted: [String]
         package var claims: [Claim]
     }
@@ -32,8 +34,8 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
 
     package init(_ state: ClusterState, driver: String) {
         self.driver = driver
-        remarks = state.remarks
-        let pools = state.pools(remarks: &remarks)
+        remarks = state.warnings
+        let pools = state.pools(warnings: &remarks)
         let inventory = Inventory(pools)
         var nodes: [String: Node] = [:]
         for (key, slices) in pools where key[0] == driver {
@@ -47,7 +49,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
         for claim in state.claims {
             let results = claim.status?.allocation?.devices.results ?? []
             for (pool, own) in Dictionary(grouping: results.filter { $0.driver == driver }, by: \.pool) where nodes[pool] != nil {
-                // What the accelerators' own driver gave on the same node belongs to it.
+                // Accelerators that another driver allocated on the same node belong to the claim.
                 let others = results.filter { $0.driver != driver && $0.pool == pool }
                 nodes[pool]?.claims.append(Self.claim(claim, own, others, inventory))
             }
@@ -70,7 +72,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
         let nics = members.filter { inventory.kind(of: $0) == "nic" }
         let near = Set(nics.flatMap(inventory.pairs))
         var aligned = accelerators.count { !inventory.pairs(of: $0).isDisjoint(with: near) }
-        // The vendor's: all there is to go by is where they are on the bus.
+        // Devices of another driver are matched by their host bridge alone.
         let roots = Set(nics.compactMap { inventory.place(of: $0) })
         let foreign = others.map { [$0.driver, $0.pool, $0.device] }.filter { inventory.place(of: $0) != nil }
         aligned += foreign.count { inventory.place(of: $0).map(roots.contains) ?? false }
@@ -82,7 +84,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
             aligned: count == 0 || nics.isEmpty ? nil : aligned)
     }
 
-    /// `pair-2` before `pair-10`.
+    /// Returns true if two names are in numeric order: `pair-2` before `pair-10`.
     private static func areInOrder(_ left: String, _ right: String) -> Bool {
         (left.utf8.count, left) < (right.utf8.count, right)
     }
@@ -90,7 +92,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
     package var text: String {
         var text = remarks.map { "note: \($0)\n" }.joined()
         guard !nodes.isEmpty else { return text + "no node publishes devices of \(driver)\n" }
-        var table = TextTable(["NODE", "PAIRS", "FREE", "TROUBLE", "CLAIM", "PODS", "HAS", "ALIGNED"])
+        var table = TextTable(["NODE", "PAIRS", "FREE", "TAINTED", "CLAIM", "PODS", "HAS", "ALIGNED"])
         for node in nodes {
             let head = [
                 node.name, "\(node.pairs.count)", "\(node.free.count)", node.tainted.isEmpty ? "-" : node.tainted.joined(separator: " "),
@@ -130,7 +132,7 @@ private struct Inventory {
 
     func kind(of key: [String]) -> String? { devices[key]?.attribute("kind") }
 
-    /// The device itself, or what a pair or set is made of: the counters it draws on have the names of its members.
+    /// Returns the device itself, or the members of a pair or set, which are the names of its counters.
     func members(of key: [String]) -> [[String]] {
         guard let device = devices[key], ["pair", "pairs"].contains(device.attribute("kind")) else { return [key] }
         return (device.consumesCounters ?? []).flatMap(\.counters.keys).map { [key[0], key[1], $0] }
@@ -138,6 +140,6 @@ private struct Inventory {
 
     func pairs(of key: [String]) -> Set<String> { Set(members(of: key).compactMap { devices[$0]?.attribute("pair") }) }
 
-    /// The host bridge, where a driver tells it of an accelerator or NIC.
+    /// Returns the host bridge of a device, if its driver publishes it.
     func place(of key: [String]) -> String? { devices[key]?.attribute("resource.kubernetes.io/pcieRoot") }
 }

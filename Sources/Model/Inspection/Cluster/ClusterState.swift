@@ -3,25 +3,25 @@
 import FoundationEssentials
 package import ResourceAPI
 
-/// Slices and claims of a whole cluster, as kubectl prints them.
+/// Slices and claims of a whole cluster, from the output of kubectl.
 package struct ClusterState: Sendable {
     package var slices: [ResourceSlice] = []
     package var claims: [ResourceClaim] = []
-    /// Objects that could not be understood: one line each.
-    package var remarks: [String] = []
+    /// One line for each object that could not be decoded.
+    package var warnings: [String] = []
 
     package init() {}
 
-    /// Lists as JSON. An object of another driver that is not understood does not hide the rest.
+    /// Decodes lists in JSON. An object that cannot be decoded becomes a warning and is left out.
     package init(slices: [UInt8], claims: [UInt8]) throws(ClaimRequest.Malformed) {
-        self.slices = try Self.list(slices, "ResourceSlices", &remarks) {
+        self.slices = try Self.list(slices, "ResourceSlices", &warnings) {
             try JSONDecoder().decode(ResourceSlice.self, from: Data($0))
         }
-        self.claims = try Self.list(claims, "ResourceClaims", &remarks) { try ResourceClaim(json: $0) }
+        self.claims = try Self.list(claims, "ResourceClaims", &warnings) { try ResourceClaim(json: $0) }
     }
 
     private static func list<Object>(
-        _ bytes: [UInt8], _ what: String, _ remarks: inout [String], _ object: ([UInt8]) throws -> Object
+        _ bytes: [UInt8], _ what: String, _ warnings: inout [String], _ object: ([UInt8]) throws -> Object
     ) throws(ClaimRequest.Malformed) -> [Object] {
         var items: [[UInt8]]?
         do throws(JSONError) {
@@ -39,20 +39,20 @@ package struct ClusterState: Sendable {
         for item in items {
             do { objects.append(try object(item)) } catch {
                 let name = (try? JSONDecoder().decode(Named.self, from: Data(item)))?.metadata.name
-                remarks.append("\(name ?? "?") of the \(what) is not understood and left out")
+                warnings.append("\(name ?? "?") of the \(what) cannot be decoded and is left out")
             }
         }
         return objects
     }
 
-    /// The slices of each pool's newest generation, by driver and pool; pools that are not whole are not looked at.
-    package func pools(remarks: inout [String]) -> [[String]: [ResourceSlice]] {
+    /// Returns the slices of each pool's newest generation, by driver and pool. An incomplete pool becomes a warning and is left out.
+    package func pools(warnings: inout [String]) -> [[String]: [ResourceSlice]] {
         var pools: [[String]: [ResourceSlice]] = [:]
         for (key, slices) in Dictionary(grouping: slices, by: { [$0.spec.driver, $0.spec.pool.name] }) {
             let newest = slices.map(\.spec.pool.generation).max() ?? 0
             let current = slices.filter { $0.spec.pool.generation == newest }
             if current.contains(where: { $0.spec.pool.resourceSliceCount != Int64(current.count) }) {
-                remarks.append("pool \(key[1]) of \(key[0]) is being written: \(current.count) slices of generation \(newest)")
+                warnings.append("pool \(key[1]) of \(key[0]) is being written: \(current.count) slices of generation \(newest)")
             } else {
                 pools[key] = current
             }
@@ -60,16 +60,16 @@ package struct ClusterState: Sendable {
         return pools
     }
 
-    /// What of a driver's devices there is to ask for.
-    package func ground(driver: String) -> ClusterCapabilities {
-        var ground = ClusterCapabilities()
+    /// Returns the capabilities of the cluster for requests of a driver's devices.
+    package func capabilities(driver: String) -> ClusterCapabilities {
+        var capabilities = ClusterCapabilities()
         let devices = slices.filter { $0.spec.driver == driver }.flatMap { $0.spec.devices ?? [] }
-        if devices.isEmpty { ground.remarks.append("no node of this cluster publishes devices of \(driver) yet") }
+        if devices.isEmpty { capabilities.warnings.append("no node of this cluster publishes devices of \(driver) yet") }
         let pairs = devices.filter { $0.attribute("kind") == "pair" }
         let owned = devices.filter { $0.attribute("kind") == "accelerator" && $0.attribute("pair") != nil }
         if let first = pairs.first {
-            ground.acceleratorsPerPair = first.number("accelerators") ?? 1
-            ground.nicsPerPair = first.number("nics") ?? 1
+            capabilities.acceleratorsPerPair = first.number("accelerators") ?? 1
+            capabilities.nicsPerPair = first.number("nics") ?? 1
         } else {
             let nics = devices.filter { $0.attribute("kind") == "nic" && $0.attribute("pair") != nil }
             let node = slices.first { $0.spec.driver == driver && $0.spec.devices?.contains { $0.attribute("pair") != nil } == true }?.spec
@@ -77,27 +77,27 @@ package struct ClusterState: Sendable {
             let own = slices.filter { $0.spec.driver == driver && $0.spec.pool.name == node }.flatMap { $0.spec.devices ?? [] }
             let names = Set(own.compactMap { $0.attribute("pair") }).count
             if names > 0 {
-                ground.nicsPerPair = max(1, own.count { $0.attribute("kind") == "nic" && $0.attribute("pair") != nil } / names)
+                capabilities.nicsPerPair = max(1, own.count { $0.attribute("kind") == "nic" && $0.attribute("pair") != nil } / names)
                 let accelerators = own.count { $0.attribute("kind") == "accelerator" && $0.attribute("pair") != nil }
-                ground.acceleratorsPerPair = max(1, accelerators / names)
+                capabilities.acceleratorsPerPair = max(1, accelerators / names)
             }
             if !owned.isEmpty {
-                ground.form = .constraints
+                capabilities.form = .constraints
             } else if !nics.isEmpty {
                 let vendors = Set(slices.map(\.spec.driver))
                 let vendor =
                     ["gpu.nvidia.com", "gpu.amd.com", ClusterCapabilities.neuronClass].first(where: vendors.contains) ?? "gpu.nvidia.com"
-                ground.form = .vendor(deviceClass: vendor, attribute: "resource.kubernetes.io/pcieRoot")
+                capabilities.form = .vendor(deviceClass: vendor, attribute: "resource.kubernetes.io/pcieRoot")
             }
         }
-        return ground
+        return capabilities
     }
 }
 
 private struct Named: Decodable { var metadata: Metadata }
 
 extension SliceDevice {
-    /// A text attribute.
+    /// Returns the value of a string attribute.
     func attribute(_ name: String) -> String? {
         if case .string(let text)? = attributes?[name] { text } else { nil }
     }

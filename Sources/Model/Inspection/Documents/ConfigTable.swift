@@ -3,14 +3,14 @@
 import ClaimConfig
 import ResourceAPI
 
-/// The fields of configurations, for people: `nearside validate --explain`.
+/// The table of configuration fields that `nearside validate --explain` prints.
 package enum ConfigTable {
-    /// Columns: field, type, limit, who may set it.
+    /// Returns the rows of the fields, with the columns field, type, limit, and author that may set it.
     package static func rows() -> [[String]] {
         ConfigField.all.map { [$0.path, $0.kind.name, $0.kind.limit, who($0)] }
     }
 
-    /// Columns: setting of an interface, values, who may set it.
+    /// Returns the rows of the sysctls of an interface, with the columns setting, values, and author that may set it.
     package static func sysctlRows() -> [[String]] {
         Sysctls.settings.sorted { $0.key < $1.key }.map { name, setting in
             [name, "\(setting.values.lowerBound) to \(setting.values.upperBound)", setting.isHarmless ? "claim" : "class"]

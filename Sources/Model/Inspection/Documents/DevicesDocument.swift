@@ -3,21 +3,22 @@
 package import Hardware
 package import Topology
 
-/// `nearside devices -o json`: the form is an interface (`api/inspection.md`).
+/// The document of `nearside devices -o json`, a stable interface (`api/inspection.md`).
 package struct DevicesDocument: Hashable, Sendable, Codable {
     package var devices: [Entry]
 
+    /// A device.
     package struct Entry: Hashable, Sendable, Codable {
         package var address: String
         package var kind: Device.Kind
         package var vendorID: String?
         package var deviceID: String?
-        /// By pci.ids, for people: it depends on the version of a text file.
+        /// Name in pci.ids, for display: it depends on the version of that file.
         package var name: String?
         package var subsystemID: String?
         package var classID: String?
         package var driver: String?
-        /// Absent when unknown.
+        /// NUMA node; absent if unknown.
         package var numaNode: Int?
         package var pcieRoot: String?
         package var bridges: [String]
@@ -33,19 +34,19 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         package var subFunction: Int?
         package var netdevs: [String]
         package var rdmaDevices: [String]
-        /// The devices behind ``netdevs`` and ``rdmaDevices``, with all that is known of them.
+        /// Details of ``netdevs``; ``rdma`` has those of ``rdmaDevices``.
         package var interfaces: [Netdev]
         package var rdma: [RDMADevice]
         package var accelerator: AcceleratorFacts?
         package var charDevices: [String]
         package var role: String
-        /// Why it has this role, for people.
+        /// Reason for the role, for display.
         package var roleReason: String
-        /// Why a NIC is not given to pods, for people; absent for one that is, and for accelerators.
+        /// Reason for which a NIC is not given to pods, for display; absent for other NICs and for accelerators.
         package var withheld: String?
     }
 
-    /// - Parameter names: looks names up, as in pci.ids; nil when they are not wanted.
+    /// - Parameter names: looks up a name in pci.ids; nil to leave names out.
     package init(_ topology: MachineTopology, names: ((_ vendor: String, _ device: String) -> String?)? = nil) {
         let machine = topology.machine
         devices = machine.devices.map { device in
@@ -70,7 +71,7 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         }
     }
 
-    /// A table for people.
+    /// The document as a table.
     package var table: String {
         var table = TextTable([
             "ADDRESS", "KIND", "ROLE", "NUMA", "LINK", "Gb/s", "STATE", "INTERFACE", "RDMA", "DRIVER", "DEVICE",
@@ -84,7 +85,7 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
             ])
         }
         guard !devices.isEmpty else { return "no accelerators and no NICs\n" }
-        // What is not plain from the role alone.
+        // Devices whose role needs an explanation.
         let notable = devices.filter { $0.withheld != nil || $0.role == "general" && $0.roleReason != "no RDMA" }
         let reasons = Dictionary(grouping: notable) {
             "\($0.role)\($0.withheld.map { ", not given to pods: \($0)" } ?? ": \($0.roleReason)")"
@@ -97,7 +98,7 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
 }
 
 extension DevicesDocument.Entry {
-    /// `nic`, and what else it is.
+    /// Kind with the part of a divided function: `nic vf3`.
     fileprivate var kindText: String {
         if let index = virtualFunctionIndex { return "\(kind.rawValue) vf\(index)" }
         if let subFunction { return "\(kind.rawValue) sf\(subFunction)" }
@@ -105,7 +106,7 @@ extension DevicesDocument.Entry {
         return physicalFunction == nil ? kind.rawValue : "\(kind.rawValue) vf"
     }
 
-    /// `32x16`, the transfers and lanes of the link; with what it could be when that is more.
+    /// Transfers and lanes of the link, `32x16`, followed by the maximum if it is higher.
     fileprivate var linkText: String {
         func text(_ link: PCILink) -> String {
             "\(link.gigatransfers == link.gigatransfers.rounded() ? String(Int(link.gigatransfers)) : String(link.gigatransfers))x\(link.lanes)"
@@ -115,7 +116,7 @@ extension DevicesDocument.Entry {
         return "\(text(link))<\(text(maximalLink))"
     }
 
-    /// Gb/s of the network side.
+    /// Gb/s of the network ports.
     fileprivate var rate: Double? {
         rdma.flatMap(\.ports).compactMap(\.rate).max() ?? interfaces.compactMap(\.speed).max().map { Double($0) / 1000 }
     }

@@ -2,8 +2,9 @@
 
 import FoundationEssentials
 
-/// The common form of all JSON that the programs print.
+/// The common format of JSON output.
 package enum JSONOutput {
+    /// Encodes a document with sorted keys and indentation, and a line end.
     package static func text(_ document: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

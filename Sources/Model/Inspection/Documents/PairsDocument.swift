@@ -3,21 +3,22 @@
 import Hardware
 package import Topology
 
-/// `nearside pairs -o json`: the form is an interface (`api/inspection.md`).
+/// The document of `nearside pairs -o json`, a stable interface (`api/inspection.md`).
 package struct PairsDocument: Hashable, Sendable, Codable {
     package var pairs: [Entry]
     package var sets: [Set]
     package var unpaired: Unpaired
-    /// What a reader has to know, such as a hint that was refused.
+    /// Warnings, such as a hint that was refused.
     package var remarks: [String]
 
+    /// A pair.
     package struct Entry: Hashable, Sendable, Codable {
         package var name: String
         package var accelerators: [String]
         package var nics: [String]
         package var links: [Link]
         package var basis: String
-        /// For people.
+        /// Reason for the pairing, for display.
         package var why: String
         package var rail: Int
         package var numaNode: Int?
@@ -25,22 +26,25 @@ package struct PairsDocument: Hashable, Sendable, Codable {
         package var gbps: Double?
     }
 
+    /// The path between an accelerator and a NIC of the pair.
     package struct Link: Hashable, Sendable, Codable {
         package var accelerator: String
         package var nic: String
         package var path: String
         package var numaDistance: Int?
-        /// Gb/s of the narrowest PCIe link on the way, and of the NIC's port.
+        /// Gb/s of the narrowest PCIe link on the way; ``portGbps`` is that of the NIC's ports.
         package var pcieGbps: Double?
         package var portGbps: Double?
         package var gbps: Double?
     }
 
+    /// A set of pairs.
     package struct Set: Hashable, Sendable, Codable {
         package var name: String
         package var pairs: [String]
     }
 
+    /// Accelerators and fabric NICs without a pair.
     package struct Unpaired: Hashable, Sendable, Codable {
         package var accelerators: [String]
         package var nics: [String]
@@ -91,7 +95,7 @@ package struct PairsDocument: Hashable, Sendable, Codable {
         return text
     }
 
-    /// Up to three addresses, or the first and the last.
+    /// Returns up to three addresses, or the first and the last with their number.
     private static func list(_ addresses: [String]) -> String {
         addresses.count <= 2
             ? addresses.joined(separator: " ") : "\(addresses[0]) .. \(addresses[addresses.count - 1]) (\(addresses.count))"
@@ -99,14 +103,14 @@ package struct PairsDocument: Hashable, Sendable, Codable {
 }
 
 extension PairsDocument.Entry {
-    /// The classes of its paths, nearest first.
+    /// Classes of the paths, nearest first.
     package var path: String {
         PathClass.allCases.map(\.name).filter { name in links.contains { $0.path == name } }.joined(separator: ",")
     }
 }
 
 extension Pair {
-    /// Why these belong together, for people.
+    /// Returns the reason for the pairing, for display.
     package func why(_ hint: Hint?) -> String {
         let paths = links.map(\.path).sorted { $0.distance < $1.distance }
         guard let nearest = paths.first, let farthest = paths.last else { return "" }

@@ -2,8 +2,9 @@
 
 package import Topology
 
-/// `nearside simulate -o json`: the form is an interface (`api/inspection.md`).
+/// The document of `nearside simulate -o json`, a stable interface (`api/inspection.md`).
 package struct SimulationDocument: Sendable, Codable {
+    /// The outcomes of one machine type, one for each strategy.
     package struct Entry: Sendable, Codable {
         package var machine: String
         package var outcomes: [Fleet.Outcome]
@@ -13,7 +14,7 @@ package struct SimulationDocument: Sendable, Codable {
     package var turnover: Int
     package var machines: [Entry]
 
-    /// Fills a fleet of each machine, once for each way of asking.
+    /// Simulates a fleet of each machine type with each strategy.
     package init(_ topologies: [(name: String, topology: MachineTopology)], nodes: Int, mix: ClaimMix, turnover: Int, seed: UInt64)
         throws(Fleet.Impossible)
     {
@@ -22,12 +23,14 @@ package struct SimulationDocument: Sendable, Codable {
         machines = []
         for (name, topology) in topologies {
             let fleet = try Fleet(topology)
-            // Over many machine types some are too small for some claims.
+            // Among many machine types, some are too small for some claims.
             if topologies.count == 1, let obstacle = fleet.obstacle(to: mix) { throw obstacle }
             machines.append(
                 Entry(
                     machine: name,
-                    outcomes: Wish.allCases.map { fleet.fill(nodes: nodes, mix: mix, wish: $0, turnover: turnover, seed: seed) }))
+                    outcomes: RequestStrategy.allCases.map {
+                        fleet.fill(nodes: nodes, mix: mix, strategy: $0, turnover: turnover, seed: seed)
+                    }))
         }
     }
 
@@ -37,7 +40,7 @@ package struct SimulationDocument: Sendable, Codable {
             var table = TextTable(["ASKED WITH", "CLAIMS", "ALIGNED", "ALONE", "MISPLACED", "STRANDED", "BANDWIDTH"])
             for outcome in entry.outcomes {
                 table.add([
-                    outcome.wish.rawValue, String(outcome.claims), percent(outcome.aligned, outcome), percent(outcome.alone, outcome),
+                    outcome.strategy.rawValue, String(outcome.claims), percent(outcome.aligned, outcome), percent(outcome.alone, outcome),
                     percent(outcome.misplaced, outcome),
                     percent(outcome.stranded, outcome), "\(Int((outcome.bandwidth * 100).rounded()))%",
                 ])
@@ -50,7 +53,7 @@ package struct SimulationDocument: Sendable, Codable {
             var table = TextTable(["ALL MACHINES", "ALIGNED", "ALONE", "MISPLACED", "STRANDED", "BANDWIDTH"])
             for outcome in mean {
                 table.add([
-                    outcome.wish.rawValue, percent(outcome.aligned, outcome), percent(outcome.alone, outcome),
+                    outcome.strategy.rawValue, percent(outcome.aligned, outcome), percent(outcome.alone, outcome),
                     percent(outcome.misplaced, outcome),
                     percent(outcome.stranded, outcome), "\(Int((outcome.bandwidth * 100).rounded()))%",
                 ])
@@ -60,13 +63,13 @@ package struct SimulationDocument: Sendable, Codable {
         return text
     }
 
-    /// All machines together: shares of all accelerators, and the mean of the bandwidths by accelerator.
+    /// Outcomes over all machines: sums of accelerators, and the mean bandwidth by accelerator.
     package var mean: [Fleet.Outcome] {
-        Wish.allCases.map { wish in
-            let all = machines.flatMap(\.outcomes).filter { $0.wish == wish }
+        RequestStrategy.allCases.map { strategy in
+            let all = machines.flatMap(\.outcomes).filter { $0.strategy == strategy }
             let accelerators = all.map(\.accelerators).reduce(0, +)
             return Fleet.Outcome(
-                wish: wish, claims: all.map(\.claims).reduce(0, +), accelerators: accelerators,
+                strategy: strategy, claims: all.map(\.claims).reduce(0, +), accelerators: accelerators,
                 aligned: all.map(\.aligned).reduce(0, +), alone: all.map(\.alone).reduce(0, +),
                 misplaced: all.map(\.misplaced).reduce(0, +),
                 stranded: all.map(\.stranded).reduce(0, +),

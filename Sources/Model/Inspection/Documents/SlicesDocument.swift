@@ -5,8 +5,9 @@ package import ResourceAPI
 package import SliceModel
 package import Topology
 
-/// `nearside slices`: what a node of this kind would publish.
+/// The slices of `nearside slices`: those that a node with this machine would publish.
 package enum SlicesDocument {
+    /// Returns the slices of a first publication without their owner, which only a cluster has.
     package static func list(
         _ topology: MachineTopology, _ policy: PublishingPolicy, node: String, names: PCINameTable = PCINameTable(),
         lacking: Set<ClusterFeature> = []
@@ -17,13 +18,14 @@ package enum SlicesDocument {
             owner: SliceOwner(driver: policy.driver, node: node, nodeUID: ""))
         let slices = plan.creations.map { slice in
             var slice = slice
-            // The owner is the node object, which only a cluster has.
+            // The owner is the node object.
             slice.metadata.ownerReferences = nil
             return slice
         }
         return ObjectList(apiVersion: "v1", kind: "List", items: slices)
     }
 
+    /// Formats slices for a terminal.
     package static func text(_ list: ObjectList<ResourceSlice>) -> String {
         var lines = ""
         for slice in list.items {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Columns of text, each as wide as its widest cell.
+/// A table of text with columns as wide as their widest cells.
 struct TextTable {
     private var rows: [[String]]
 

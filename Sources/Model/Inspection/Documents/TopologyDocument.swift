@@ -3,7 +3,7 @@
 package import Hardware
 package import Topology
 
-/// `nearside topology -o json`: devices and pairs of one machine together.
+/// The document of `nearside topology -o json`: devices and pairs of one machine.
 package struct TopologyDocument: Hashable, Sendable, Codable {
     package var machine: String?
     package var numaNodes: [NUMANode]

@@ -3,9 +3,10 @@
 import FoundationEssentials
 import ResourceAPI
 
-/// A document as YAML 1.2: the same as its JSON, in blocks. Every text is quoted as in JSON, which YAML takes
-/// as it is (YAML 1.2.2, section 7.3.1), so no value can be taken for another.
+/// A document as YAML 1.2: the values of its JSON in block style. Every string is quoted as in JSON, which is valid YAML (YAML 1.2.2,
+/// section 7.3.1), so no value can have another type.
 package enum YAMLOutput {
+    /// Encodes a document.
     package static func text(_ document: some Encodable) throws -> String {
         let value = try JSONValue(parsing: JSONEncoder().encode(document))
         return try lines(value).joined(separator: "\n") + "\n"
@@ -27,7 +28,7 @@ package enum YAMLOutput {
         }
     }
 
-    /// What an object is comes first, as in every manifest.
+    /// Returns the position of a key: the type and metadata of an object come first, as in every manifest.
     private static func rank(_ key: String) -> Int {
         ["apiVersion", "kind", "metadata", "name", "requests"].firstIndex(of: key) ?? 9
     }
@@ -42,7 +43,7 @@ package enum YAMLOutput {
         }
     }
 
-    /// A key that no rule of YAML takes for anything but text.
+    /// Returns true for a key that YAML cannot interpret as another type.
     private static func isPlain(_ key: String) -> Bool {
         guard let first = key.first, first.isASCII, first.isLetter else { return false }
         return key.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
@@ -52,7 +53,7 @@ package enum YAMLOutput {
     private static func scalar(_ value: JSONValue) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
-        // A list of one, since some encoders refuse a bare text.
+        // A list of one, since some encoders refuse a string at the top level.
         let text = String(decoding: try encoder.encode([value]), as: UTF8.self)
         return String(text.dropFirst().dropLast())
     }

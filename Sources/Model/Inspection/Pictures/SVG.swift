@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The shapes of a picture, as SVG 1.1. Lengths are pixels.
+/// A picture in SVG 1.1. Lengths are pixels.
 struct SVG {
     private(set) var elements: [String] = []
 
@@ -41,7 +41,7 @@ struct SVG {
         elements.append("<circle cx=\"\(Self.number(x))\" cy=\"\(Self.number(y))\" r=\"\(Self.number(radius))\" fill=\"\(fill)\"/>")
     }
 
-    /// - Parameter description: what the picture shows, for those who cannot see it.
+    /// - Parameter description: text for screen readers.
     func document(width: Double, height: Double, title: String, description: String) -> String {
         """
         <svg xmlns="http://www.w3.org/2000/svg" width="\(Self.number(width))" height="\(Self.number(height))" \
@@ -55,7 +55,7 @@ struct SVG {
         """
     }
 
-    /// About as wide as a text is: fonts differ, and the picture must not.
+    /// Returns the estimated width of a text, which must not depend on fonts.
     static func width(_ text: String, size: Double, face: Face = .plain) -> Double {
         Double(text.count) * size * (face == .plain ? 0.58 : face == .bold ? 0.65 : 0.61)
     }
@@ -73,7 +73,7 @@ struct SVG {
             case "<": result += "&lt;"
             case ">": result += "&gt;"
             case "\"": result += "&quot;"
-            // Others of the control characters may not be in XML at all.
+            // XML does not allow the other control characters.
             case _ where character.value < 0x20: result += " "
             default: result.unicodeScalars.append(character)
             }
@@ -82,7 +82,7 @@ struct SVG {
     }
 }
 
-/// Colours that are told apart by most people, and none of them red: red is for what is wrong.
+/// Colours that most people can distinguish. Red is reserved for findings.
 enum Palette {
     static let ink = "#1f2933"
     static let faint = "#66727f"

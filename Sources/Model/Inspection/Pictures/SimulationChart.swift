@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// `nearside simulate -o svg`: for each way of asking, what became of the accelerators, and the bandwidth.
+/// The chart of `nearside simulate -o svg`: the outcome of the accelerators and the bandwidth of each strategy.
 package enum SimulationChart {
     private static let colours = (aligned: "#2b8a3e", alone: "#9dc3a6", misplaced: "#e08214", stranded: "#c9ced6")
 
+    /// Draws the chart as SVG.
     package static func text(_ document: SimulationDocument) -> String {
         var svg = SVG()
         let (left, bar, row, margin) = (150.0, 460.0, 26.0, 24.0)
@@ -28,7 +29,7 @@ package enum SimulationChart {
             svg.text("\(name), \(document.nodes) nodes", margin, y, size: 13, fill: Palette.ink, face: .bold)
             y += 10
             for outcome in outcomes {
-                svg.text(outcome.wish.rawValue, margin + left - 12, y + 15, size: 11.5, fill: Palette.ink, anchor: "end")
+                svg.text(outcome.strategy.rawValue, margin + left - 12, y + 15, size: 11.5, fill: Palette.ink, anchor: "end")
                 var start = margin + left
                 let all = Double(max(1, outcome.accelerators))
                 for (count, colour, ink) in [

@@ -3,8 +3,9 @@
 import Hardware
 package import Topology
 
-/// The machine in the language of Graphviz: `nearside topology -o dot | dot -Tsvg`.
+/// A machine as a graph for Graphviz: `nearside topology -o dot | dot -Tsvg`.
 package enum TopologyGraph {
+    /// Writes the graph in the DOT language.
     package static func text(_ topology: MachineTopology) -> String {
         var lines = [
             "graph machine {",
@@ -51,7 +52,7 @@ package enum TopologyGraph {
         for child in branch.children { write(child, above: identity, topology, diagnosis, &lines) }
     }
 
-    /// A text of Graphviz: quotes and backslashes inside are escaped, line ends are its own.
+    /// Returns a quoted string of the DOT language, with escaped quotes and backslashes.
     private static func quoted(_ text: String) -> String {
         var result = "\""
         for character in text {

@@ -3,13 +3,12 @@
 import Hardware
 package import Topology
 
-/// The machine as a picture: NUMA nodes, host bridges, switches and devices as boxes in boxes, each pair in a colour
-/// of its own, what is wrong in red.
+/// A picture of a machine: nested boxes for NUMA nodes, host bridges, switches and devices, a colour for each pair, and findings in red.
 package struct TopologyPicture {
     private let topology: MachineTopology
     private let diagnosis: Diagnosis
     private var svg = SVG()
-    /// Where each device was drawn: the middle of its upper edge, and the box it is in.
+    /// Position of each drawn device: the middle of its upper edge, and its box.
     private var anchors: [String: (x: Double, y: Double, box: Int)] = [:]
     private var containers = 0
 
@@ -20,7 +19,7 @@ package struct TopologyPicture {
         static let head = 20.0
         static let margin = 24.0
         static let title = 64.0
-        /// How wide the boxes of one NUMA node become before they go on below.
+        /// Width at which the boxes of one NUMA node wrap to the next row.
         static let node = 600.0
         static let row = 18.0
     }
@@ -30,15 +29,16 @@ package struct TopologyPicture {
         diagnosis = Diagnosis(topology)
     }
 
+    /// Draws the picture as SVG.
     package func text() -> String {
         var picture = self
         return picture.draw()
     }
 
-    /// A box that knows its size, not yet where it goes.
+    /// A box with its size, before it has a position.
     private indirect enum Box {
         case tile(Device)
-        /// Devices that say nothing each.
+        /// Several devices without details of their own.
         case several([Device])
         case container(
             title: String, detail: String, depth: Int, children: [(box: Box, x: Double, y: Double)], width: Double, height: Double)
@@ -59,7 +59,7 @@ package struct TopologyPicture {
         case .virtual: return container("virtual interfaces", "", branch.children, width, depth)
         case .numaNode(let node): return container(node.map { "NUMA node \($0)" } ?? "NUMA node unknown", "", branch.children, width, depth)
         case .bridges(let names):
-            // A host bridge of its own says nothing that the address does not.
+            // A host bridge for a single device adds no information.
             if branch.children.count == 1, case .device(let device) = branch.children[0].kind { return .tile(device) }
             let bridges = names.compactMap { PCIAddress(parsing: $0) }
             let link = bridges.compactMap { topology.machine[$0]?.link?.text }.last ?? ""
@@ -171,7 +171,7 @@ package struct TopologyPicture {
             + "\(count(pairs.count, "pair")) of \(shapes)\(rate)"
     }
 
-    /// Boxes first, tiles and words later, so that lines run between them.
+    /// Draws boxes in the first pass, tiles and texts in the second, so that lines are between them.
     private mutating func place(_ box: Box, _ x: Double, _ y: Double, tiles: Bool, inside: Int) {
         switch box {
         case .tile(let device):
@@ -220,7 +220,7 @@ package struct TopologyPicture {
         svg.text(topology.role(of: devices[0]).role.rawValue, x + 8, y + 43, size: 9.5, fill: Palette.faint)
     }
 
-    /// Where the boxes do not show that two belong together, a line does.
+    /// Draws a line between members of a pair that are in different boxes.
     private mutating func drawLinks() {
         for pair in topology.pairing.pairs {
             for link in pair.links where link.path.pathClass > .phb || link.path.basis == .hint {
@@ -234,7 +234,7 @@ package struct TopologyPicture {
         }
     }
 
-    /// Each pair with its path and rate; in columns. Returns where it ends.
+    /// Draws each pair with its path and rate in columns, and returns the lower edge.
     private mutating func drawLegend(at top: Double, width: Double) -> Double {
         let pairs = topology.pairing.pairs
         var y = top

@@ -3,7 +3,7 @@
 import Hardware
 package import Topology
 
-/// The machine as a tree and a matrix of paths, for a terminal.
+/// A machine as a tree and a matrix of paths for a terminal.
 package struct TopologyText {
     private let topology: MachineTopology
     private let diagnosis: Diagnosis
@@ -33,7 +33,7 @@ package struct TopologyText {
         }
     }
 
-    /// Neighbours that would read alike are one line: the 32 plain interfaces of a p5 say nothing each.
+    /// Groups neighbours with equal descriptions, such as the 32 plain interfaces of a p5, into one line.
     private func grouped(_ branches: [TopologyTree.Branch]) -> [[TopologyTree.Branch]] {
         var groups: [[TopologyTree.Branch]] = []
         for branch in branches {
@@ -46,7 +46,7 @@ package struct TopologyText {
         return groups
     }
 
-    /// What a device without a pair and without problems is; nil for all others.
+    /// Returns the description of a device without a pair and without findings; nil for all others.
     private func plain(_ branch: TopologyTree.Branch) -> String? {
         guard case .device(let device) = branch.kind, topology.pair(of: device) == nil, diagnosis.marks(on: device).isEmpty else {
             return nil
@@ -78,7 +78,7 @@ package struct TopologyText {
         }
     }
 
-    /// What a device is, without its names.
+    /// Returns the description of a device without its names.
     private func words(_ device: Device) -> [String] {
         var words = [device.word]
         if let driverless = device.function, driverless.driver == nil, device.kind == .nic, device.netdevs.isEmpty,
@@ -95,13 +95,13 @@ package struct TopologyText {
 
     // MARK: Matrix
 
-    /// Path classes of every accelerator and fabric NIC, as `nvidia-smi topo -m` shows them; a table as wide as
-    /// the terminal after another. NICs that stand alike with every accelerator are one column.
+    /// Path classes of every accelerator and fabric NIC in the layout of `nvidia-smi topo -m`, split into tables of the terminal's width.
+    /// NICs with equal paths to all accelerators share a column.
     private var matrix: String {
         let accelerators = topology.pairing.pairs.flatMap(\.accelerators) + topology.pairing.unpairedAccelerators
         let nics = topology.pairing.pairs.flatMap(\.nics) + topology.pairing.unpairedNICs
         guard !accelerators.isEmpty, !nics.isEmpty else { return "" }
-        // A domain that all share says nothing, and takes room.
+        // A common domain adds no information.
         let isPlain = (accelerators + nics).allSatisfy { $0.address.hasPrefix("0000:") }
         func short(_ address: String) -> String { isPlain ? String(address.dropFirst(5)) : address }
         func cell(_ accelerator: Device, _ nic: Device) -> String {
@@ -140,9 +140,9 @@ package struct TopologyText {
     }
 }
 
-/// What the reader's terminal can show.
+/// The capabilities of the output terminal.
 package struct Terminal: Sendable {
-    /// Columns; no limit when the output is no terminal.
+    /// Columns; unlimited if the output is not a terminal.
     package var width: Int
     package var hasColours: Bool
 
@@ -151,8 +151,7 @@ package struct Terminal: Sendable {
         self.hasColours = hasColours
     }
 
-    /// A colour that can be told from the background of most terminals, by pair. Red is left out: it
-    /// is for marks.
+    /// Returns a text in the colour of a pair, which is visible on most backgrounds. Red is reserved for marks.
     func colour(_ text: String, _ number: Int) -> String {
         hasColours ? "\u{1B}[\([32, 33, 34, 35, 36, 92, 94, 95, 96][number % 9])m\(text)\u{1B}[0m" : text
     }
@@ -161,7 +160,7 @@ package struct Terminal: Sendable {
 
     func bold(_ text: String) -> String { hasColours ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
-    /// At most as wide as the terminal, less what has to follow.
+    /// Truncates a text to the terminal's width less the columns to keep free.
     func cut(_ text: String, keeping: Int = 0) -> String {
         let room = max(24, width - keeping)
         return width == .max || text.count <= room ? text : text.prefix(room - 1) + "…"

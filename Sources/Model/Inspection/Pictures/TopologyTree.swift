@@ -3,16 +3,16 @@
 import Hardware
 import Topology
 
-/// The machine as every picture draws it: NUMA nodes, in them host bridges and switches, in those devices.
+/// The tree that all pictures of a machine share: NUMA nodes, host bridges, switches, devices.
 struct TopologyTree {
-    /// A box, with what is in it.
+    /// A node of the tree with its children.
     struct Branch {
         enum Kind: Hashable {
             case numaNode(Int?)
-            /// A host bridge or bridge, by its name in sysfs; several when each leads to the next only.
+            /// A host bridge or bridge by its name in sysfs; several if each has the next one as its only child.
             case bridges([String])
             case device(Device)
-            /// Interfaces of no PCI function.
+            /// Interfaces without a PCI function.
             case virtual
         }
 
@@ -62,7 +62,7 @@ struct TopologyTree {
         insert(device, at: Array(way.dropFirst()), into: &branches[index].children)
     }
 
-    /// Bridges that lead to one place only are one box; a port with a single device is the device's own.
+    /// Merges bridges with a single child, and removes the port of a single device.
     private static func fold(_ branch: Branch) -> Branch {
         guard case .bridges(var names) = branch.kind else { return branch }
         var children = branch.children
@@ -76,7 +76,7 @@ struct TopologyTree {
 }
 
 extension Device {
-    /// `GPU`, `Trainium`, `EFA`, `NIC`: one word for people.
+    /// Kind for display: `GPU`, `Trainium`, `EFA`, `NIC`.
     var word: String {
         switch family {
         case .nvidia, .amd, .intel: "GPU"
@@ -87,12 +87,12 @@ extension Device {
         }
     }
 
-    /// The PCIe link it runs at, if what it shows can be believed.
+    /// The current PCIe link, if it is real (``Catalog/hasRealLink(_:)``).
     var realLink: PCILink? { function.flatMap { Catalog.hasRealLink($0) ? $0.link : nil } }
 }
 
 extension Diagnosis {
-    /// The marks of a device in a picture, a word or two each; empty for a device without findings.
+    /// Returns the marks of a device in a picture, one or two words each; empty for a device without findings.
     func marks(on device: Device) -> [String] {
         var marks: [String] = []
         for finding in self[device.address] where !finding.isHarmless {
@@ -112,7 +112,7 @@ extension Diagnosis {
 }
 
 extension PCILink {
-    /// `32 GT/s x16`
+    /// The link for display: `32 GT/s x16`.
     var text: String {
         let rate = gigatransfers == gigatransfers.rounded() ? String(Int(gigatransfers)) : String(gigatransfers)
         return "\(rate) GT/s x\(lanes)"

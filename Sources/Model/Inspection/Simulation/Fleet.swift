@@ -3,9 +3,9 @@
 import Hardware
 package import Topology
 
-/// How claims ask for an accelerator and its NICs.
-package enum Wish: String, Sendable, CaseIterable, Codable {
-    /// Accelerators and NICs, and nothing that puts them together.
+/// The form in which claims request an accelerator and its NICs.
+package enum RequestStrategy: String, Sendable, CaseIterable, Codable {
+    /// Accelerators and NICs without a constraint.
     case unconstrained = "no constraint"
     /// `matchAttribute: resource.kubernetes.io/pcieRoot` for each accelerator and its NICs.
     case pcieRoot
@@ -17,24 +17,24 @@ package enum Wish: String, Sendable, CaseIterable, Codable {
     case pairDevices = "pair devices"
 }
 
-/// What claims ask for: so many accelerators, so often.
+/// A mix of claims: sizes with their weights.
 package struct ClaimMix: Hashable, Sendable {
+    /// One size of claims.
     package struct Part: Hashable, Sendable {
         package var accelerators: Int
-        /// Wants accelerators only, as pods of a single node do.
+        /// True for claims of accelerators without NICs, as of workloads on a single node.
         package var isAlone: Bool
         package var weight: Int
     }
 
     package var parts: [Part]
 
-    /// A text that is no mix.
+    /// A text that is not a mix.
     package struct Malformed: Error, CustomStringConvertible {
         package var description: String
     }
 
-    /// Reads `1:50,2:25,8:10,1a:15`: sizes of claims, and how often each comes; an `a` behind the size is for
-    /// accelerators alone, without NICs.
+    /// Parses `1:50,2:25,8:10,1a:15`: sizes of claims with their weights; an `a` after the size means accelerators without NICs.
     package init(_ text: String) throws(Malformed) {
         parts = []
         for piece in text.split(separator: ",") {
@@ -42,40 +42,47 @@ package struct ClaimMix: Hashable, Sendable {
             let isAlone = words[0].hasSuffix("a")
             guard words.count <= 2, let size = Int(isAlone ? words[0].dropLast() : words[0]), (1...64).contains(size),
                 let weight = words.count == 2 ? Int(words[1]) : 1, (1...1_000_000).contains(weight)
-            else { throw Malformed(description: "\"\(piece)\" is no size and weight such as 4:25 or 1a:10; sizes go from 1 to 64") }
+            else { throw Malformed(description: "\"\(piece)\" is not a size and weight such as 4:25 or 1a:10; sizes go from 1 to 64") }
             parts.append(Part(accelerators: size, isAlone: isAlone, weight: weight))
         }
         guard !parts.isEmpty else { throw Malformed(description: "a mix is a list such as 1:40,2:20,4:15,8:10,1a:15") }
     }
 }
 
-/// Many nodes of one machine type, filled with claims until none fits any more; then claims end at random, and
-/// others take their room.
+/// A simulated fleet of nodes of one machine type. Claims fill it until none fits; then random claims end and others follow.
 ///
-/// Claims come in a random order that is the same in every run. Each goes to the first node that has room, as the
-/// allocator of kube-scheduler finds it there: request by request, the first free device in published order that
-/// satisfies the constraints, going back where that leads nowhere. What others on the node need is not thought of.
+/// Claims come in a random order that is the same in every run. Each goes to the first node with room, where the devices are those that the
+/// allocator of kube-scheduler would select: for each request the first free device in published order that satisfies the constraints, with
+/// backtracking. It does not consider the needs of other claims.
 package struct Fleet: Sendable {
-    /// What became of the accelerators.
+    /// The outcome for the accelerators of the fleet.
     package struct Outcome: Hashable, Sendable, Codable {
-        package var wish: Wish
+        package var strategy: RequestStrategy
         package var claims: Int
-        /// Of all accelerators of the fleet.
+        /// Number of accelerators of the fleet, which is the sum of the four counts.
         package var accelerators: Int
-        /// Given out with NICs as near as the machine can give it.
+        /// Allocated with the nearest NICs of the machine.
         package var aligned: Int
-        /// Given out without NICs, as was asked.
+        /// Allocated without NICs, as requested.
         package var alone: Int
-        /// Given out with farther ones.
+        /// Allocated with farther NICs.
         package var misplaced: Int
-        /// Left over where no claim can have them, or given out without being asked for.
+        /// Free where no claim fits, or allocated without being requested.
         package var stranded: Int
-        /// What all allocations are worth, of what the fleet would be if every pair was given out whole.
+        /// Predicted bandwidth as a share of that of a fleet in which every pair is allocated as a whole.
         package var bandwidth: Double
 
-        package init(wish: Wish, claims: Int, accelerators: Int, aligned: Int, alone: Int, misplaced: Int, stranded: Int, bandwidth: Double)
-        {
-            self.wish = wish
+        /// Keys of `nearside simulate -o json`.
+        private enum CodingKeys: String, CodingKey {
+            case strategy = "wish"
+            case claims, accelerators, aligned, alone, misplaced, stranded, bandwidth
+        }
+
+        package init(
+            strategy: RequestStrategy, claims: Int, accelerators: Int, aligned: Int, alone: Int, misplaced: Int, stranded: Int,
+            bandwidth: Double
+        ) {
+            self.strategy = strategy
             self.claims = claims
             self.accelerators = accelerators
             self.aligned = aligned
@@ -86,7 +93,7 @@ package struct Fleet: Sendable {
         }
     }
 
-    /// A machine or a mix of claims that cannot be simulated, and why.
+    /// A machine or a mix of claims that cannot be simulated, with the reason.
     package struct Impossible: Error, CustomStringConvertible {
         package var description: String
     }
@@ -94,7 +101,7 @@ package struct Fleet: Sendable {
     private let topology: MachineTopology
     private let accelerators: [Device]
     private let nics: [Device]
-    /// Accelerators and NICs of one pair.
+    /// Number of accelerators and NICs of one pair.
     private let shape: (accelerators: Int, nics: Int)
     private let sets: [[Int]]
     private let whole: Double
@@ -104,7 +111,7 @@ package struct Fleet: Sendable {
         accelerators = topology.devices.filter { $0.kind == .accelerator && topology.pair(of: $0) != nil }
         nics = topology.fabric.nics
         let name = topology.machine.name ?? "this machine"
-        guard !accelerators.isEmpty else { throw Impossible(description: "\(name) has no pairs: there is nothing to give out together") }
+        guard !accelerators.isEmpty else { throw Impossible(description: "\(name) has no pairs to allocate") }
         guard accelerators.count <= 64, nics.count <= 64 else {
             throw Impossible(
                 description:
@@ -120,7 +127,7 @@ package struct Fleet: Sendable {
         whole = Allocation(accelerators: accelerators, nics: pairs.flatMap(\.nics), of: topology).worth
     }
 
-    /// Why no node can hold some claim of a mix; nil when all fit on an empty one.
+    /// Returns an error if some claim of a mix does not fit on an empty node.
     package func obstacle(to mix: ClaimMix) -> Impossible? {
         guard let part = mix.parts.first(where: { $0.accelerators > accelerators.count }) else { return nil }
         return Impossible(
@@ -141,10 +148,10 @@ package struct Fleet: Sendable {
         var asked = 0
     }
 
-    /// Devices that a constraint takes together: by the value of an attribute, in published order.
-    private func groups(_ wish: Wish) -> [(accelerators: UInt64, nics: UInt64)] {
+    /// Returns devices by the value of the constraint's attribute, in published order.
+    private func groups(_ strategy: RequestStrategy) -> [(accelerators: UInt64, nics: UInt64)] {
         func value(_ device: Device) -> String? {
-            switch wish {
+            switch strategy {
             case .pcieRoot: device.function?.pcieRoot
             case .numaNode: device.numaNode.map(String.init)
             case .pair: topology.pair(of: device)?.name
@@ -177,7 +184,7 @@ package struct Fleet: Sendable {
         return taken
     }
 
-    /// The units a claim is made of: whole pairs, and what is left of one.
+    /// Returns the units of a claim: whole pairs, and the rest of one.
     private func units(_ size: Int) -> [(accelerators: Int, nics: Int)] {
         var units = [(accelerators: Int, nics: Int)](repeating: shape, count: size / shape.accelerators)
         if size % shape.accelerators > 0 { units.append((size % shape.accelerators, shape.nics)) }
@@ -185,20 +192,20 @@ package struct Fleet: Sendable {
     }
 
     private func allocate(
-        _ part: ClaimMix.Part, _ wish: Wish, _ groups: [(accelerators: UInt64, nics: UInt64)], _ node: Node
+        _ part: ClaimMix.Part, _ strategy: RequestStrategy, _ groups: [(accelerators: UInt64, nics: UInt64)], _ node: Node
     ) -> Grant? {
         let size = part.accelerators
         if part.isAlone { return Self.first(size, of: node.accelerators).map { Grant(accelerators: $0, nics: 0, asked: size) } }
-        if wish == .pairDevices { return allocatePairs(size, node) }
+        if strategy == .pairDevices { return allocatePairs(size, node) }
         let units = units(size)
-        if wish == .unconstrained {
-            // Constraints couple nothing: all accelerators in order, and all NICs in order.
+        if strategy == .unconstrained {
+            // Without a constraint: all accelerators in order, then all NICs in order.
             guard let some = Self.first(size, of: node.accelerators),
                 let others = Self.first(units.map(\.nics).reduce(0, +), of: node.nics)
             else { return nil }
             return Grant(accelerators: some, nics: others, asked: size)
         }
-        // Which free devices were found to lead nowhere, by how many units were placed.
+        // Sets of free devices without a solution, by the number of placed units.
         var dead: Set<[UInt64]> = []
         func place(_ index: Int, _ node: Node, _ grant: Grant) -> Grant? {
             if index == units.count { return grant }
@@ -218,7 +225,7 @@ package struct Fleet: Sendable {
         return place(0, node, Grant())
     }
 
-    /// A set of as many pairs if there is one, otherwise one pair after the other.
+    /// Allocates a set of as many pairs if there is one, otherwise one pair after the other.
     private func allocatePairs(_ size: Int, _ node: Node) -> Grant? {
         let pairs = topology.pairing.pairs
         func grant(_ members: [Int]) -> Grant {
@@ -247,19 +254,19 @@ package struct Fleet: Sendable {
 
     // MARK: The fleet
 
-    /// What is given out, and what was found out of nodes on the way.
+    /// Allocations, and a cache of results for nodes.
     private struct State {
         var nodes: [Node]
         var claims: [(node: Int, grant: Grant)] = []
-        /// What a claim of a size gets on a node with just these devices free.
+        /// Allocation of a claim of each size on a node with exactly these free devices.
         var known: [Node: [ClaimMix.Part: Grant?]] = [:]
     }
 
-    /// Fills a fleet of so many nodes, and lets claims come and go.
+    /// Fills a fleet of nodes, and replaces claims.
     ///
-    /// - Parameter turnover: how often every claim, on average, has ended and made room for others.
-    package func fill(nodes count: Int, mix: ClaimMix, wish: Wish, turnover: Int = 0, seed: UInt64) -> Outcome {
-        let groups = groups(wish)
+    /// - Parameter turnover: average number of times that every claim ends and makes room for others.
+    package func fill(nodes count: Int, mix: ClaimMix, strategy: RequestStrategy, turnover: Int = 0, seed: UInt64) -> Outcome {
+        let groups = groups(strategy)
         let full = Node(
             accelerators: accelerators.count == 64 ? .max : 1 << UInt64(accelerators.count) - 1,
             nics: nics.count == 64 ? .max : 1 << UInt64(nics.count) - 1)
@@ -268,14 +275,14 @@ package struct Fleet: Sendable {
         func grant(_ part: ClaimMix.Part, on node: Int) -> Grant? {
             let free = state.nodes[node]
             if let remembered = state.known[free]?[part] { return remembered }
-            let grant = allocate(part, wish, groups, free)
+            let grant = allocate(part, strategy, groups, free)
             state.known[free, default: [:]][part] = .some(grant)
             return grant
         }
-        /// Gives out claims until none fits on any of some nodes.
+        /// Allocates claims until none fits on any of some nodes.
         func fill(_ range: Range<Int>) {
             var parts = mix.parts
-            // The first node that may still have room for a claim of a size: rooms only get smaller.
+            // The first node that may have room for a claim of a size: room only shrinks.
             var next: [ClaimMix.Part: Int] = [:]
             while !parts.isEmpty {
                 let part = ClaimMix.pick(parts, &random)
@@ -301,17 +308,17 @@ package struct Fleet: Sendable {
             let ended = state.claims.swapRemove(at: Int.random(in: state.claims.indices, using: &random))
             state.nodes[ended.node].accelerators |= ended.grant.accelerators
             state.nodes[ended.node].nics |= ended.grant.nics
-            // Nothing fitted anywhere before; now something may here.
+            // No claim fitted before, so only this node can have room now.
             fill(ended.node..<ended.node + 1)
         }
-        return outcome(wish, state, count)
+        return outcome(strategy, state, count)
     }
 
-    private func outcome(_ wish: Wish, _ state: State, _ count: Int) -> Outcome {
+    private func outcome(_ strategy: RequestStrategy, _ state: State, _ count: Int) -> Outcome {
         var grants: [Grant: Int] = [:]
         for claim in state.claims { grants[claim.grant, default: 0] += 1 }
         var outcome = Outcome(
-            wish: wish, claims: state.claims.count, accelerators: count * accelerators.count, aligned: 0, alone: 0, misplaced: 0,
+            strategy: strategy, claims: state.claims.count, accelerators: count * accelerators.count, aligned: 0, alone: 0, misplaced: 0,
             stranded: 0, bandwidth: 0)
         for (grant, times) in grants {
             guard grant.nics != 0 else {
@@ -333,7 +340,7 @@ package struct Fleet: Sendable {
 }
 
 extension Array {
-    /// Takes an element out without moving all that follow; the last one takes its place.
+    /// Removes an element in constant time by replacing it with the last one.
     fileprivate mutating func swapRemove(at index: Int) -> Element {
         swapAt(index, count - 1)
         return removeLast()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A generator whose numbers are the same in every run (SplitMix64; Steele, Lea and Flood 2014).
+/// A random number generator with the same numbers in every run (SplitMix64; Steele, Lea and Flood 2014).
 package struct SplitMix: RandomNumberGenerator {
     private var state: UInt64
 
