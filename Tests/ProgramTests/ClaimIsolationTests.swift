@@ -39,10 +39,10 @@ struct ClaimIsolationTests {
         #expect(eventually { phase(node, "a") == "released" })
         // It needs nearside-nri for its CDI specification, which comes after the plan.
         let next = try background(node) { _ = try $0.prepare(namespace: "default", name: "gpu", uid: "uid-gpu") }
-        #expect(eventually(seconds: 2) { phase(node, "gpu") == "prepared" })
+        #expect(eventually { phase(node, "gpu") == "prepared" })
         #expect(!release.isDone && !next.isDone)
         node.injectorDaemon?.signal(SIGCONT)
-        try next.finish(seconds: 4)
+        try next.finish()
         try release.finish()
         #expect(phase(node, "a") == nil)
         // Without it, what is wrong is said, and not that there is another instance.
@@ -98,7 +98,7 @@ struct ClaimIsolationTests {
             for name in ["slow", "quick"] { #expect(response.claims["uid-\(name)"]?.error == "") }
             #expect(response.claims["uid-none"]?.error.contains("404 NotFound") == true)
         }
-        #expect(eventually(seconds: 2) { phase(node, "quick") == "prepared" })
+        #expect(eventually { phase(node, "quick") == "prepared" })
         #expect(!call.isDone && phase(node, "slow") == nil)
         try call.finish()
     }
@@ -119,7 +119,7 @@ struct ClaimIsolationTests {
         #expect(!next.isDone && phase(node, "b") == nil)
         try node.runtime?.stop(pod)
         try node.unprepare("a")
-        try next.finish(seconds: 4)
+        try next.finish()
         #expect(phase(node, "b") == "prepared")
         try node.unprepare("b")
     }

@@ -224,6 +224,6 @@ struct DaemonTests {
         try node.startInjector(nriSocket: socket)
         let first = try UnixSocket.accept(listener)
         try UnixSocket.send([UInt8](repeating: 0xff, count: 64), to: first)
-        _ = try RuntimePeer(listener: listener, seconds: 10)
+        _ = try RuntimePeer(listener: listener)
     }
 }

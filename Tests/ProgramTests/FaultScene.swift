@@ -177,7 +177,7 @@ extension FaultTests {
                     if form != .pod || node.runtime != nil { throw Broken(description: "a container runs without its devices") }
                     // Nothing was there to hold it back: it has them five seconds after the program is back.
                     try revive()
-                    guard try eventually(seconds: 5, { try hasInterfaces(pod) }) else {
+                    guard try eventually({ try hasInterfaces(pod) }) else {
                         throw Broken(description: "a pod that started without nearside-nri was not repaired")
                     }
                     return

@@ -104,7 +104,7 @@ struct FeatureRefusalTests {
         try node.addClaim("gpu", devices: [Self.gpu], pod: "pod-3", interface: nil)
         try update(node, from: old)
         // The remembered features of the old daemon may cause one refusal; the kubelet tries again.
-        let isPrepared = eventually(seconds: 5) { (try? node.prepare("gpu")) != nil }
+        let isPrepared = eventually { (try? node.prepare("gpu")) != nil }
         #expect(isPrepared)
         try node.unprepare("gpu")
     }

@@ -103,7 +103,7 @@ struct HostUseDaemonTests {
         #expect(try eventually { try published(node).isSuperset(of: devices) })
         // The controller manager comes to it.
         try replaceNode(["10.244.5.0/24"])
-        #expect(try eventually(seconds: 20) { try !published(node).contains(devices[0]) }, "\(node.log("node.log"))")
+        #expect(try eventually { try !published(node).contains(devices[0]) }, "\(node.log("node.log"))")
         #expect(try published(node).isSuperset(of: devices.dropFirst()))
         try node.addClaim("a", devices: [devices[0]])
         #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }

@@ -144,11 +144,11 @@ struct KubeletTests {
         node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 409))
         node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 429))
         try node.startNode()
-        #expect(try eventually(seconds: 20) { try node.api.hasWholePool() })
+        #expect(try eventually { try node.api.hasWholePool() })
         node.api.cutWatches()
         node.api.inject(.init("GET", "/apis/resource.k8s.io/v1/resourceslices", code: 410))
         try node.api.deleteAllSlices()
-        #expect(try eventually(seconds: 20) { try node.api.hasWholePool() }, "\(node.log("node.log"))")
+        #expect(try eventually { try node.api.hasWholePool() }, "\(node.log("node.log"))")
     }
 
     @Test
@@ -162,7 +162,7 @@ struct KubeletTests {
         #expect(eventually { node.log("node.log").contains("401 Unauthorized") }, "\(node.log("node.log"))")
         #expect(try node.api.slices().isEmpty)
         try Files.write(node.scratch("token"), "secret-of-the-testbed\n")
-        #expect(try eventually(seconds: 20) { try node.api.hasWholePool() }, "\(node.log("node.log"))")
+        #expect(try eventually { try node.api.hasWholePool() }, "\(node.log("node.log"))")
         #expect(!node.log("node.log").contains("secret-of-the-testbed"), "a token is never printed")
         node.kill(node: SIGTERM)
         // Another authority: no request gets through.

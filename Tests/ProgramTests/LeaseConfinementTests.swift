@@ -70,7 +70,7 @@ struct LeaseConfinementTests {
         try node.runtime?.run(pod)
         let container = try #require(node.runtime)
         #expect(
-            eventually(seconds: 15) { (try? container.create(NRIContainer(), in: pod).adjust.hooks.createRuntime.isEmpty) == true },
+            eventually { (try? container.create(NRIContainer(), in: pod).adjust.hooks.createRuntime.isEmpty) == true },
             "\(node.log("nri.log")) \(server.log)")
         let processes = clients(node)
         #expect(processes.count == 2)
@@ -127,7 +127,7 @@ struct LeaseConfinementTests {
         try node.runtime?.run(pod)
         func table() -> String { (try? ChildProcess.run("/sbin/ip", ["-4", "route"], in: inside).output) ?? "" }
         #expect(
-            eventually(seconds: 15) { table().contains("10.1.0.0/16 via 192.0.2.1 dev net1") },
+            eventually { table().contains("10.1.0.0/16 via 192.0.2.1 dev net1") },
             "\(table()) \(node.log("nri.log")) \(server.log)")
         let own = table().split(separator: "\n").filter { $0.contains("net1") }
         #expect(own.count == 2 && own.contains { $0.hasPrefix("192.0.2.0/24 ") }, "\(own)")
@@ -210,7 +210,7 @@ struct LeaseConfinementTests {
         }
         try server.start()
         #expect(
-            eventually(seconds: 15) { node.log("nri.log").contains("192.0.2.20/24 overlaps the cluster's network 192.0.2.77/32") },
+            eventually { node.log("nri.log").contains("192.0.2.20/24 overlaps the cluster's network 192.0.2.77/32") },
             "\(node.log("nri.log"))")
         #expect(try node.peak(of: process) - before < 16 << 20)
         try node.runtime?.stop(pod)

@@ -185,7 +185,7 @@ struct LostInterfaceTests {
         if isEarly { try node.addInterfaces(1) }
         try node.startNode()
         try node.startInjector()
-        let isReleased = eventually(seconds: 10) { Files.list(node.scratch("states/states")).isEmpty }
+        let isReleased = eventually { Files.list(node.scratch("states/states")).isEmpty }
         #expect(isReleased, "\(node.log("nri.log"))")
         #expect(node.log("nri.log").contains("interface lost"))
         if !isEarly {

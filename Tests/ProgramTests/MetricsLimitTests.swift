@@ -39,14 +39,14 @@ struct MetricsLimitTests {
                 "-c",
                 "ulimit -n 2048; for i in {1..1000}; do exec {fd}<>/dev/tcp/127.0.0.1/\(Self.port) || exit 1; done; echo connected; sleep 120",
             ], in: node.host, output: node.scratch("clients.log"))
-        #expect(eventually(seconds: 30) { node.log("clients.log").contains("connected") }, "\(node.log("clients.log"))")
+        #expect(eventually { node.log("clients.log").contains("connected") }, "\(node.log("clients.log"))")
         #expect(eventually { descriptors() <= before + 20 }, "\(before) \(descriptors())")
         let error = #expect(throws: KubeletPeer.Failure.self) {
             try node.kubelet?.prepare(namespace: "default", name: "none", uid: "none")
         }
         #expect(error?.details.contains("404 NotFound") == true)
         // All of them are still there and say nothing.
-        #expect(try eventually(seconds: 30) { try page(node).contains("nearside_slices_current 1") })
+        #expect(try eventually { try page(node).contains("nearside_slices_current 1") })
         #expect(clients.isRunning)
         #expect(eventually { descriptors() <= before + 4 }, "\(before) \(descriptors())")
         clients.stop(SIGKILL)

@@ -176,7 +176,7 @@ struct PreparationDelayTests {
         let best = try #require(rounds.min { $0.longest < $1.longest })
         #expect(best.longest - idle.longest < Self.bound, "idle \(idle), rounds \(rounds)")
         let planned = try Background { _ = try Self.call(channel, "NodePrepareResources", ["planned"]) }
-        #expect(eventually(seconds: 2) { Files.exists("\(plans)/uid-planned.json") })
+        #expect(eventually { Files.exists("\(plans)/uid-planned.json") })
         node.injectorDaemon?.signal(SIGCONT)
         for call in calls + [planned] { try call.finish() }
     }

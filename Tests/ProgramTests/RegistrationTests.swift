@@ -46,7 +46,7 @@ struct RegistrationTests {
         usleep(300_000)
         let other = try UnixSocket.listen(node.scratch("other.sock"))
         #expect(rename(node.scratch("other.sock"), socket) == 0)
-        #expect(eventually(seconds: 15) { (try? KubeletPeer(registrationSocket: socket)) != nil }, "\(node.log("node.log"))")
+        #expect(eventually { (try? KubeletPeer(registrationSocket: socket)) != nil }, "\(node.log("node.log"))")
         #expect(node.log("node.log").contains("another program put its own socket at"))
         withExtendedLifetime(other) {}
     }
@@ -237,7 +237,7 @@ struct RegistrationTests {
         _ = try ChildProcess.run("/sbin/ip", ["link", "set", "wire0", "up"], in: node.host)
         usleep(1_000_000)
         #expect(try !tainted().isEmpty, "not at once")
-        #expect(try eventually(seconds: 20) { try tainted().isEmpty })
+        #expect(try eventually { try tainted().isEmpty })
         #expect(try eventually { try node.api.events().contains { $0.reason == "LinkUp" } })
     }
 

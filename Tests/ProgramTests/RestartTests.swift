@@ -89,7 +89,7 @@ struct RestartTests {
         try restart(node)
         node.api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces", code: 503, times: 100_000))
         try node.startInjector()
-        try node.startNode(seconds: 25)
+        try node.startNode()
         #expect(node.log("node.log").contains("plans of prepared claims are still lost"))
         let pod = try node.makePod("one", uid: "pod-1")
         let other = try node.makePod("two", uid: "pod-2")
@@ -124,14 +124,14 @@ struct RestartTests {
         try node.runtime?.run(pod)
         #expect(try node.interfaces(pod).contains("net2"))
         for name in ["orphan", "running"] { try node.api.remove("resourceclaims/default", name) }
-        #expect(eventually(seconds: 20) { plans(node) == ["uid-kept.json", "uid-running.json"] }, "\(node.log("node.log"))")
+        #expect(eventually { plans(node) == ["uid-kept.json", "uid-running.json"] }, "\(node.log("node.log"))")
         #expect(try Files.readText(node.scratch("node.log"), limit: 64 << 20).contains("orphaned claim released"))
         #expect(try node.interfaces(pod).contains("net2"))
         // The device is free for the next one.
         try node.addClaim("next", pod: "pod-4")
         try node.prepare("next")
         try node.runtime?.stop(pod)
-        #expect(eventually(seconds: 20) { !plans(node).contains("uid-running.json") }, "\(node.log("node.log"))")
+        #expect(eventually { !plans(node).contains("uid-running.json") }, "\(node.log("node.log"))")
         #expect(plans(node) == ["uid-kept.json", "uid-next.json"])
         let page = try ChildProcess.run(
             "/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/9178; printf 'GET /metrics HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; cat <&3"],

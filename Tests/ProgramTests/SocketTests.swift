@@ -95,7 +95,7 @@ struct SocketTests {
         #expect(try daemon.ticks() - ticks < 100)
         try daemon.recover()
         withExtendedLifetime(clients) {}
-        #expect(eventually(seconds: 20) { (try? node.prepare("first")) != nil }, "\(node.log("node.log"))")
+        #expect(eventually { (try? node.prepare("first")) != nil }, "\(node.log("node.log"))")
         let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 20_000)
         #expect(reply == .ok)
         try node.unprepare("first")

@@ -104,7 +104,7 @@ struct ChurnTests {
             // While the runtime is being found again, Prepare says so, and the kubelet asks again.
             var ids: [String] = []
             var last: (any Error)?
-            let isPrepared = eventually(seconds: 10) {
+            let isPrepared = eventually {
                 do {
                     ids = try node.kubelet?.prepare(namespace: "default", name: name, uid: "claim-\(name)").flatMap(\.cdiDeviceIds) ?? []
                 } catch { last = error }

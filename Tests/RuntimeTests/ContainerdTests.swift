@@ -105,7 +105,7 @@ struct ContainerdTests {
 
         try containerd.removeSandbox(sandbox)
         try node.kubelet?.unprepare(namespace: "default", name: "nic", uid: "claim-pod-1")
-        #expect(try eventually(seconds: 3) { try link("nic0", node) == before })
+        #expect(try eventually { try link("nic0", node) == before })
         for folder in ["cdi", "journal/workloads", "journal/plans"] { #expect(Files.list(node.scratch(folder)).isEmpty) }
         #expect(Files.list(node.scratch("states/states")).isEmpty)
     }

@@ -114,7 +114,7 @@ private final class DriverScene {
             "--log-level", "debug",
         ]
         daemon = try ChildProcess("/usr/bin/env", command, output: scratch("nri.log"))
-        runtime = try RuntimePeer(listener: listener, pods: [], timeout: 10_000, seconds: 30)
+        runtime = try RuntimePeer(listener: listener, pods: [], timeout: 10_000)
     }
 
     func end() {
@@ -174,7 +174,7 @@ private final class DriverScene {
         try #require(try Self.run("ip link show net0", in: namespace).status == 0, "\((try? Files.readText(scratch("nri.log"))) ?? "")")
         try body(pod, namespace)
         var last = ""
-        let isReleased = try eventually(seconds: 20) {
+        let isReleased = try eventually {
             last = "\(try release())"
             return last == "ok"
         }

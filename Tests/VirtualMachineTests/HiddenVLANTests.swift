@@ -47,7 +47,7 @@ extension LiveKernelTests {
         #expect(refusal?.contains(part) == true, "\(refusal ?? "released"); \(scene.log)")
         #expect(try scene.problems("claim-5").count == 1)
         hidden = nil
-        #expect(try eventually(seconds: 20) { try scene.journal.state("claim-5") == nil }, "\(scene.log)")
+        #expect(try eventually { try scene.journal.state("claim-5") == nil }, "\(scene.log)")
         #expect(try scene.release("claim-5") == nil)
         // Where nobody has hidden anything, the release waits for the search.
         try scene.prepare("claim-6", layout.nics[2], parameters: parameters)

@@ -25,7 +25,7 @@ extension Room {
     /// Up, with all that follows from it: a carrier, and an address that has been found to be nobody else's.
     static func bringUp(_ names: [String]) throws {
         for name in names { try run("ip link set \(name) up") }
-        let areUp = try eventually(seconds: 30) {
+        let areUp = try eventually {
             try names.allSatisfy { name in
                 let text = try run("ip address show dev \(name)")
                 return text.contains("state UP") && text.contains("inet6 fe80") && !text.contains("tentative")
@@ -38,6 +38,6 @@ extension Room {
 
     /// Every namespace has to be gone first, and the kernel takes its time for that.
     static func setSharing(_ mode: String) throws {
-        #expect(eventually(seconds: 30) { (try? run("rdma system set netns \(mode)")) != nil })
+        #expect(eventually { (try? run("rdma system set netns \(mode)")) != nil })
     }
 }

@@ -34,7 +34,7 @@ final class InjectorScene {
                 "--journal", journal.path, "--states", journal.statesPath, "--nri-socket", scratch("nri.sock"), "--cdi", scratch("cdi"),
                 "--log-level", "debug",
             ], output: scratch("nri.log"))
-        runtime = try RuntimePeer(listener: listener, timeout: 60_000, seconds: 30)
+        runtime = try RuntimePeer(listener: listener, timeout: 60_000)
     }
 
     func end() {

@@ -71,7 +71,7 @@ extension LiveKernelTests {
         }
         // The last that held the namespace has let go: what is still in it the kernel returns in its own time.
         let entries = orders.map { entry($0, nil) }
-        #expect(eventually(seconds: 30) { network.restore(entries, from: nil).isEmpty })
+        #expect(eventually { network.restore(entries, from: nil).isEmpty })
         try Room.expectUnchanged(before)
     }
 

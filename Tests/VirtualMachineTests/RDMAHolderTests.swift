@@ -46,7 +46,7 @@ extension LiveKernelTests {
         #expect(try scene.release("claim-1") == refusal)
         holder.stop(SIGKILL)
         // Nobody asks again.
-        #expect(try eventually(seconds: 20) { try scene.journal.state("claim-1") == nil }, "\(scene.log)")
+        #expect(try eventually { try scene.journal.state("claim-1") == nil }, "\(scene.log)")
         #expect(try scene.release("claim-1") == nil)
 
         try scene.prepare("claim-2", address, parameters: kind == "subInterface" ? child : nil)
@@ -76,6 +76,6 @@ extension LiveKernelTests {
         try scene.stop(second.pod)
         #expect(try scene.release("claim-4")?.contains("process \(left.identifier) (ibv_asyncwatch)") == true)
         left.stop(SIGKILL)
-        #expect(try eventually(seconds: 20) { try scene.release("claim-4") == nil })
+        #expect(try eventually { try scene.release("claim-4") == nil })
     }
 }

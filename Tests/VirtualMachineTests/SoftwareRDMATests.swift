@@ -113,7 +113,7 @@ struct SoftwareRDMATests {
                 }
             }
             let gone = orders.map { entry($0, nil) }
-            #expect(eventually(seconds: 30) { network.restore(gone, from: nil).isEmpty })
+            #expect(eventually { network.restore(gone, from: nil).isEmpty })
             try Room.expectUnchanged(before)
         }
     }

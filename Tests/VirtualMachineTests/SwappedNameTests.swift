@@ -45,9 +45,9 @@ extension LiveKernelTests {
             }
         }
         let text = try Room.run("ip -brief link")
-        #expect(eventually(seconds: 30) { ((try? Room.run("ip link show")) ?? "").contains("altname of-\(names[0])") }, "\(text)")
+        #expect(eventually { ((try? Room.run("ip link show")) ?? "").contains("altname of-\(names[0])") }, "\(text)")
         // Claims are restored one by one.
-        #expect(eventually(seconds: 30) { entries.map { network.restore([$0], from: nil).isEmpty }.allSatisfy { $0 } })
+        #expect(eventually { entries.map { network.restore([$0], from: nil).isEmpty }.allSatisfy { $0 } })
         try Room.expectUnchanged(before)
     }
 }

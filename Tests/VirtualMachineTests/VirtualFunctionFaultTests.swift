@@ -83,11 +83,11 @@ private final class FunctionScene {
         parent = try #require(Files.list("/sys/bus/pci/devices/\(physical.address)/net").first)
         try Room.write("2", to: "/sys/bus/pci/devices/\(physical.address)/sriov_numvfs")
         let folder = "/sys/bus/pci/devices/\(physical.address)/virtfn0/net"
-        #expect(eventually(seconds: 30) { !Files.list(folder).isEmpty })
+        #expect(eventually { !Files.list(folder).isEmpty })
         interface = try #require(Files.list(folder).first)
         try Room.run("ip link set \(parent) up")
         let speed = "/sys/class/net/\(parent)/speed"
-        #expect(eventually(seconds: 30) { (try? Files.readText(speed))?.hasPrefix("1000") == true })
+        #expect(eventually { (try? Files.readText(speed))?.hasPrefix("1000") == true })
         scratch = try ScratchFolder("vf")
         listener = try UnixSocket.listen(scratch("nri.sock"))
         faults = try FaultSwitch(file: scratch("faults"))
@@ -121,7 +121,7 @@ private final class FunctionScene {
         try connect()
     }
 
-    private func connect() throws { runtime = try RuntimePeer(listener: listener, pods: pods, timeout: 10_000, seconds: 30) }
+    private func connect() throws { runtime = try RuntimePeer(listener: listener, pods: pods, timeout: 10_000) }
 
     /// Whoever is gone comes back.
     private func revive() throws {

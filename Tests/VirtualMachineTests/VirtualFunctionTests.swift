@@ -24,12 +24,12 @@ extension LiveKernelTests {
         func virtual() throws -> [PCIFunction] {
             try Room.snapshot().functions.filter { $0.physicalFunction?.description == physical.address }
         }
-        #expect(try eventually(seconds: 30) { try virtual().filter { !$0.netdevs.isEmpty }.count == 2 })
+        #expect(try eventually { try virtual().filter { !$0.netdevs.isEmpty }.count == 2 })
         let function = try #require(try virtual().first { $0.virtualFunctionIndex == 0 })
         let interface = try #require(function.netdevs.first?.name)
 
         // It has started anew with them, and without a link it takes no rate.
-        #expect(try eventually(seconds: 30) { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
+        #expect(try eventually { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
         let network = try PodNetwork()
         let before = try Room.run("ip link show \(name)")
         var plan = VirtualFunctionPlan(parent: name, number: 0)
@@ -70,7 +70,7 @@ extension LiveKernelTests {
         #expect(try Room.snapshot()[function.address]?.netdevs.first?.name == interface)
 
         other.keep(inUse: [], isNews: true)
-        #expect(try eventually(seconds: 30) { try virtual().isEmpty })
+        #expect(try eventually { try virtual().isEmpty })
         try Room.run("ip link set \(name) down")
     }
 
@@ -86,8 +86,8 @@ extension LiveKernelTests {
             _ = try? Room.run("ip link set \(name) down")
             try? Room.write("0", to: "\(folder)/sriov_numvfs")
         }
-        #expect(eventually(seconds: 30) { !Files.list("\(folder)/virtfn1/net").isEmpty })
-        #expect(try eventually(seconds: 30) { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
+        #expect(eventually { !Files.list("\(folder)/virtfn1/net").isEmpty })
+        #expect(try eventually { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
         func functions() throws -> [Substring] {
             try Room.run("ip link show \(name)").split(separator: "\n").filter { $0.contains("vf ") }
         }

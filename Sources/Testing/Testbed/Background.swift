@@ -17,7 +17,7 @@ package final class Background: Sendable {
     package var isDone: Bool { outcome.withLock { $0 != nil } }
 
     /// Waits for the end, and throws what the work threw, or that it has not ended in time.
-    package func finish(seconds: Double = 45) throws {
+    package func finish(seconds: Double = Waiting.bound) throws {
         struct Unfinished: Error {}
         guard eventually(seconds: seconds, { isDone }) else { throw Unfinished() }
         try outcome.withLock { try $0?.get() }

@@ -80,13 +80,3 @@ package final class ChildProcess: @unchecked Sendable {
         return (status, try Files.readText(scratch("out"), limit: 64 << 20))
     }
 }
-
-/// Asks again and again until it is so; false when the time is up.
-package func eventually(seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
-    let end = Poller.now() + Int(seconds * 1000)
-    while true {
-        if try condition() { return true }
-        if Poller.now() >= end { return false }
-        usleep(5000)
-    }
-}

@@ -76,7 +76,7 @@ package final class ContainerdPeer {
     }
 
     private func awaitServing() throws {
-        let isServing = eventually(seconds: 30) {
+        let isServing = eventually {
             (try? channel.call("/runtime.v1.RuntimeService/Version", CRIVersionRequest()) as CRIVersionResponse) != nil
         }
         guard isServing else { throw Failure(description: "containerd does not serve CRI:\n\(log)") }

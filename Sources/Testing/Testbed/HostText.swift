@@ -67,7 +67,7 @@ package enum HostText {
 
     /// What is not as it was; empty as soon as all is. The kernel does some of what follows a change in its own time.
     package static func changes(
-        since before: String, within seconds: Double = 3, _ text: () throws -> String
+        since before: String, within seconds: Double = Waiting.bound, _ text: () throws -> String
     ) rethrows -> String {
         var after = ""
         let isBack = try eventually(seconds: seconds) {

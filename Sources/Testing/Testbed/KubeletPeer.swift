@@ -85,7 +85,7 @@ package final class KubeletPeer: @unchecked Sendable {
             throw Failure(status: 14, details: "no channel to \(registrationSocket)")
         }
         info = try registration.call(
-            "/pluginregistration.Registration/GetInfo", RegistrationInfoRequest(), milliseconds: 1000)
+            "/pluginregistration.Registration/GetInfo", RegistrationInfoRequest(), milliseconds: 10_000)
         guard let service = Channel(socket: info.endpoint, authority: "localhost") else {
             throw Failure(status: 14, details: "no channel to \(info.endpoint)")
         }
@@ -94,7 +94,7 @@ package final class KubeletPeer: @unchecked Sendable {
         status.pluginRegistered = refusal == nil
         status.error = refusal ?? ""
         let _: RegistrationRegistrationStatusResponse = try registration.call(
-            "/pluginregistration.Registration/NotifyRegistrationStatus", status, milliseconds: 5000)
+            "/pluginregistration.Registration/NotifyRegistrationStatus", status, milliseconds: 10_000)
     }
 
     /// Watches the health of all devices.

@@ -33,13 +33,20 @@ package final class RuntimePeer {
     private static let service = "nri.pkg.api.v1alpha1.Plugin"
 
     /// Waits for a plugin, configures and synchronises it.
+    ///
+    /// - Parameters:
+    ///   - requestTimeout: the time-out that the plugin is given, in milliseconds.
+    ///   - timeout: how long this side waits for a response, in milliseconds.
+    ///   - plugin: the process of the plugin, whose end also ends the wait.
+    ///   - log: the log of that process.
     package init(
         listener: Descriptor, dialect: Dialect = .stateChange, pods: [NRIPodSandbox] = [],
         containers: [NRIContainer] = [], requestTimeout: Int = 2000,
-        timeout: Int = 60_000, seconds: Double = 10
+        timeout: Int = 60_000, plugin process: ChildProcess? = nil, log: () -> String = { "" }
     ) throws {
-        guard try !Poller.readable([listener], milliseconds: Int(seconds * 1000)).isEmpty else {
-            throw Failure(description: "no plugin came")
+        func isConnecting() throws -> Bool { try !Poller.readable([listener], milliseconds: 5).isEmpty }
+        guard try eventually({ try isConnecting() || process?.isRunning == false }), try isConnecting() else {
+            throw Failure(description: "no plugin has connected: \(log())")
         }
         socket = try UnixSocket.accept(listener)
         self.dialect = dialect

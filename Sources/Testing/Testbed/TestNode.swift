@@ -222,13 +222,14 @@ package final class TestNode {
     package func connectRuntime() throws {
         runtime = try RuntimePeer(
             listener: runtimeListener, dialect: options.dialect, pods: synchronized, containers: containers,
-            requestTimeout: options.requestTimeout, timeout: options.runtimeTimeout)
+            requestTimeout: options.requestTimeout, timeout: options.runtimeTimeout, plugin: injectorDaemon,
+            log: { [weak self] in self?.log("nri.log") ?? "" })
     }
 
-    /// - Parameters:
-    ///   - registrationSocket: where it is to appear, if not in its usual place.
-    ///   - seconds: within which it is to appear.
-    package func startNode(registrationSocket: String? = nil, seconds: Double = 10) throws {
+    /// Starts `nearside-node` and waits until it serves its registration socket, or has ended.
+    ///
+    /// - Parameter registrationSocket: the path of the socket; nil for the usual one.
+    package func startNode(registrationSocket: String? = nil) throws {
         nodeDaemon = try startDaemon(
             "nearside-node", capabilities: [],
             [
@@ -241,7 +242,7 @@ package final class TestNode {
             log: "node.log")
         let socket = registrationSocket ?? scratch("plugins_registry/\(options.driver)-reg.sock")
         func isServing() -> Bool { (try? UnixSocket.connect(socket)) != nil }
-        guard eventually(seconds: seconds, { isServing() || nodeDaemon?.isRunning != true }), isServing() else {
+        guard eventually({ isServing() || nodeDaemon?.isRunning != true }), isServing() else {
             throw SystemError("find", "\(socket); nearside-node says: \(log("node.log"))", code: 2)
         }
         kubelet = try KubeletPeer(registrationSocket: socket, timeout: options.kubeletTimeout)
@@ -294,7 +295,7 @@ package final class TestNode {
     package func hostText() throws -> String { try HostText.atRest { try HostText.network(host) } }
 
     /// What of the host's network is not as it was; empty when it is, at the latest after the time that the kernel takes.
-    package func changes(since before: String, within seconds: Double = 3) throws -> String {
+    package func changes(since before: String, within seconds: Double = Waiting.bound) throws -> String {
         try HostText.changes(since: before, within: seconds) { try HostText.network(host) }
     }
 }
