@@ -278,7 +278,8 @@ struct ClusterTests {
         let failed = try run(["cluster"], kubectl: "echo 'no such cluster' >&2; exit 3")
         #expect(failed.status == 1)
         #expect(
-            failed.output.contains("nearside: kubectl get resourceslices.resource.k8s.io -o json ended with 3, as it says above"),
+            failed.output.contains(
+                "nearside: kubectl get resourceslices.resource.k8s.io -o json ended with status 3; its message is above"),
             "\(failed.output)")
         let nonsense = try run(["cluster"], kubectl: "echo hello")
         #expect(

@@ -8,8 +8,7 @@ import ControlProtocol
 import Glibc
 import Linux
 
-/// How long the interfaces of the claim may take, in milliseconds. The runtime's limit for the hook,
-/// set in the CDI specification, is longer.
+/// Time-out in milliseconds for the interfaces of the claim. The runtime's time-out for the hook, set in the CDI specification, is longer.
 let timeout = 20_000
 
 func refuse(_ why: String) -> Never {
@@ -17,7 +16,7 @@ func refuse(_ why: String) -> Never {
     exit(1)
 }
 
-/// The number behind `"pid":` in the OCI state, which has this one field of that name.
+/// Returns the number after `"pid":` in the OCI state, which has one field of that name.
 func processID(in state: [UInt8]) -> Int32? {
     let text = String(decoding: state, as: UTF8.self)
     let key = Array("\"pid\"".utf8)
@@ -48,10 +47,10 @@ guard let claim else { refuse("--claim is missing; usage: nearside-gate --claim 
 
 signal(SIGPIPE, SIG_IGN)
 do {
-    // The runtime may start us before it writes: its pipe is waited for.
+    // The runtime may start this program before it writes to the pipe.
     let state = try Descriptor(owning: dup(0)).readToEnd(limit: 1 << 20)
     guard let process = processID(in: state), process > 0 else {
-        refuse("standard input is no OCI state with a pid; a runtime starts this program, not a person")
+        refuse("standard input is not an OCI state with a pid; container runtimes start this program")
     }
     let namespace = try Descriptor.open("/proc/\(process)/ns/net", flags: O_RDONLY)
     let end = Poller.now() + timeout

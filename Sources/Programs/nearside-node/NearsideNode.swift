@@ -54,48 +54,48 @@ struct NearsideNode {
                 .init("node-name", \.nodeName, "Name of this node in the cluster."),
                 .init(
                     "check", \.check,
-                    "Ask the instance that runs, and print the answer: alive (it answers), or ready (registered with the kubelet, nearside-nri synchronised, slices accepted). With --journal and --pod-uid, or POD_UID in the environment."
+                    "Query the running instance, and print the answer: alive (it answers), or ready (registered with the kubelet, nearside-nri synchronised, slices accepted). With --journal and --pod-uid, or POD_UID in the environment."
                 ),
                 .init("driver", \.driver, "Name of the driver."),
                 .init(
                     "own", \.own,
-                    "Accelerators this driver owns, with commas: gpus, neurons, gaudis, tpus. None: their vendors' drivers do."),
-                .init("virtual-nics", \.virtualNics, "Prefixes of virtual interfaces that pods may be given, with commas."),
+                    "Accelerators that this driver owns, separated by commas: gpus, neurons, gaudis, tpus. Default: none, their vendors' drivers do."),
+                .init("virtual-nics", \.virtualNics, "Prefixes of virtual interfaces that pods may have, separated by commas."),
                 .init("topology-policy", \.topologyPolicy, "A topology policy: roles of NICs and hints (api/topology-policy.schema.json)."),
                 .init("fabric", \.fabric, "NICs of the fabric, such as id=15b3:101e or interface=ib*; may be repeated."),
-                .init("topology-hint", \.topologyHint, "A NCCL topology file that tells what the hypervisor hides."),
+                .init("topology-hint", \.topologyHint, "A NCCL topology file with the hierarchy that the hypervisor hides."),
                 .init(
                     "taint", \.taint,
-                    "Changes to what trouble does to claims: link-down, no-driver, no-interface, lost and narrow-link = NoSchedule, NoExecute, None or off."
+                    "Taint effects of device conditions: link-down, no-driver, no-interface, lost and narrow-link = NoSchedule, NoExecute, None or off."
                 ),
-                .init("share-nics", \.shareNics, "How many claims may have an RDMA NIC without an interface (EFA) at a time."),
+                .init("share-nics", \.shareNics, "Number of claims that can share an RDMA NIC without an interface (EFA)."),
                 .init(
                     "allow-claims", \.allowClaims,
-                    "Privileged settings that claims may have, and not only device classes, with commas: see nearside validate --explain."),
+                    "Privileged settings that claims may have besides device classes, separated by commas: see nearside validate --explain."),
                 .init(
                     flag: "device-metadata", \.deviceMetadata,
-                    "Give containers a file for each request that tells of its devices (KEP-5304, v1alpha1)."),
+                    "Give containers a file for each request that describes its devices (KEP-5304, v1alpha1)."),
                 .init(
                     "evict", \.evict,
-                    "Evict pods that the runtime started without their devices: never, failed (those that cannot be given them now) or late (all)."
+                    "Evict pods that the runtime started without their devices: never, failed (those to which they cannot be attached later) or late (all)."
                 ),
                 .init(
                     "release-orphans-after", \.releaseOrphansAfter,
-                    "After how many seconds prepared claims that do not exist any more are released, where the kubelet does not do it; 0 is never."
+                    "Seconds after which prepared claims that no longer exist are released if the kubelet does not do it; 0 is never."
                 ),
-                .init("node-addresses", \.nodeAddresses, "Addresses of this node, with commas: their interfaces are never given away."),
-                .init("host-root", \.hostRoot, "Where the host's file system is mounted."),
-                .init("journal", \.journal, "The folder of this program, which nearside-nri reads."),
-                .init("states", \.states, "The folder of nearside-nri, which is only read."),
+                .init("node-addresses", \.nodeAddresses, "Addresses of this node, separated by commas: their interfaces are never published."),
+                .init("host-root", \.hostRoot, "Mount point of the host's file system."),
+                .init("journal", \.journal, "Folder for the plans of this program, which nearside-nri reads."),
+                .init("states", \.states, "Folder with the states of nearside-nri, which this program only reads."),
                 .init("kubelet-root", \.kubeletRoot, "The kubelet's folder."),
-                .init("api-server", \.apiServer, "URL of the API server; in a pod it is found by itself."),
+                .init("api-server", \.apiServer, "URL of the API server; the default in a pod is that of its cluster."),
                 .init(
                     "kubeconfig", \.kubeconfig,
                     "A kubeconfig as JSON (kubectl config view --raw --minify --flatten -o json), outside of a cluster."),
-                .init("pod-uid", \.podUid, "UID of this pod: with it, the next pod of a rolling update serves before this one ends."),
-                .init("metrics", \.metrics, "Where metrics are served, or off."),
+                .init("pod-uid", \.podUid, "UID of this pod: with it, the next pod of a rolling update serves before this one exits."),
+                .init("metrics", \.metrics, "Address and port of the metrics, or off."),
                 .init("token-file", \.tokenFile, "File with a bearer token for --api-server."),
-                .init("ca-file", \.caFile, "File with the certificates that --api-server's is checked against."),
+                .init("ca-file", \.caFile, "File with the CA certificates for --api-server."),
                 .init("log-level", \.logLevel, "trace, debug, info, notice, warning, error or critical."),
             ])
     }
@@ -148,7 +148,7 @@ struct NearsideNode {
     }
 
     private func address(_ text: String) throws -> IPAddress {
-        guard let address = IPAddress(parsing: text) else { throw UsageError("--node-addresses: \"\(text)\" is no IP address") }
+        guard let address = IPAddress(parsing: text) else { throw UsageError("--node-addresses: \"\(text)\" is not an IP address") }
         return address
     }
 
@@ -158,7 +158,7 @@ struct NearsideNode {
         }
         if let apiServer { return APIEndpoint(url: apiServer, tokenFile: tokenFile, caFile: caFile) }
         if let found = APIEndpoint.inCluster(environment()) { return found }
-        throw UsageError("this is no pod; say where the API server is with --kubeconfig or --api-server")
+        throw UsageError("this is not a pod; name the API server with --kubeconfig or --api-server")
     }
 
     private func readTopologyPolicy() throws -> TopologyPolicy {

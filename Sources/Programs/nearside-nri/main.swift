@@ -38,37 +38,37 @@ struct NearsideNRI {
                 journal. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
                 """,
             options: [
-                .init("journal", \.journal, "The folder of nearside-node, which is only read."),
-                .init("states", \.states, "The folder of this program: what it did to interfaces, and its socket."),
+                .init("journal", \.journal, "Folder with the plans of nearside-node, which this program only reads."),
+                .init("states", \.states, "Folder for the states of this program and its socket."),
                 .init("nri-socket", \.nriSocket, "The runtime's NRI socket."),
-                .init("check", \.check, "Only ask the instance that serves whether it is alive or ready, tell, and end: for probes."),
+                .init("check", \.check, "Query the running instance, and print the answer: alive or ready. For probes."),
                 .init(
                     flag: "without-nri", \.withoutNri,
-                    "Do without NRI: only containers that reference a claim get its devices, by nearside-gate."),
-                .init("sysctls", \.sysctls, "Where the files of sysctl are, as this container sees them."),
-                .init("name", \.name, "Name under which the runtime knows this plugin."),
-                .init("index", \.index, "Place in the runtime's order of plugins, two digits."),
+                    "Run without NRI: only containers that reference a claim get its devices, by nearside-gate."),
+                .init("sysctls", \.sysctls, "Path of the sysctl files in this container."),
+                .init("name", \.name, "Name of this plugin at the runtime."),
+                .init("index", \.index, "Position in the runtime's order of plugins, two digits."),
                 .init(
                     "install-gate", \.installGate,
-                    "Put nearside-gate, which lies beside this program, into this folder of the host, try it, and end."),
+                    "Install nearside-gate from this program's folder into this folder of the host, test it, and exit."),
                 .init("driver", \.driver, "Name of the driver."),
                 .init("cdi", \.cdi, "Folder for CDI specifications."),
-                .init("host-root", \.hostRoot, "Where the host's sys and proc are, by which device nodes are checked."),
+                .init("host-root", \.hostRoot, "Folder with the host's sys and proc, by which device nodes are checked."),
                 .init(
                     "virtual-functions", \.virtualFunctions,
-                    "Virtual functions that physical ones are to have, as INTERFACE=COUNT or ADDRESS=COUNT with * for any characters; may be repeated."
+                    "Desired number of virtual functions, as INTERFACE=COUNT or ADDRESS=COUNT with * for any characters; may be repeated."
                 ),
-                .init("sysfs", \.sysfs, "Where sysfs is mounted; so that virtual functions can be made, for writing."),
-                .init("gate", \.gate, "nearside-gate as the runtime finds it on the host; empty to do without."),
-                .init("dhcp-user", \.dhcpUser, "User and group, by number, that DHCP clients run as, without capabilities."),
+                .init("sysfs", \.sysfs, "Mount point of sysfs; writable, so that virtual functions can be created."),
+                .init("gate", \.gate, "Path of nearside-gate on the host, for the runtime; empty to disable the gate."),
+                .init("dhcp-user", \.dhcpUser, "Numeric user and group of DHCP clients, which run without capabilities."),
                 .init(
                     "cluster-network", \.clusterNetwork,
                     "A network of the cluster (pods, services, nodes): an answer of a DHCP server that overlaps it is not used; may be repeated."
                 ),
-                .init("node-addresses", \.nodeAddresses, "Addresses of this node, with commas: interfaces that serve them are not taken."),
+                .init("node-addresses", \.nodeAddresses, "Addresses of this node, separated by commas: their interfaces are not attached."),
                 .init(
                     "api-server", \.apiServer,
-                    "Address of the API server: the interface by which the host reaches it is not taken. In a pod KUBERNETES_SERVICE_HOST."),
+                    "Address of the API server: the interface of the host's route to it is not attached. In a pod KUBERNETES_SERVICE_HOST."),
                 .init("log-level", \.logLevel, "trace, debug, info, notice, warning, error or critical."),
             ])
     }

@@ -11,11 +11,11 @@ import Topology
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "An allocation against the best that the machine could have given.",
+        abstract: "Compares an allocation with the best one on its machine.",
         discussion: """
             CLAIM is a file with a ResourceClaim as JSON, - for standard input,
-            or namespace/name, for which kubectl is asked. The machine is this
-            one, unless --machine or --host-root says otherwise.
+            or namespace/name of a claim that kubectl gets. The machine is this
+            one unless --machine or --host-root names another.
             Examples:
               nearside explain default/training-0
               nearside explain claim.json --machine aws-p5
@@ -27,7 +27,7 @@ struct ExplainCommand: ParsableCommand {
     @Argument(help: "A file, - or namespace/name.")
     var claim: String?
 
-    @Option(help: "Devices instead of a claim, with commas: PCI addresses, interfaces or names in slices.")
+    @Option(help: "Devices instead of a claim, separated by commas: PCI addresses, interfaces or names in slices.")
     var devices: String?
 
     @OptionGroup var source: SourceOptions
@@ -66,10 +66,10 @@ struct ExplainCommand: ParsableCommand {
         let ended: (status: Int32, output: [UInt8])
         do throws(SystemError) { ended = try Command.run(arguments, limit: Self.limit) } catch {
             throw Explanation.Unusable(
-                description: "\(claim) is no file, and kubectl cannot be asked for a claim of that name: \(error)")
+                description: "\(claim) is not a file, and kubectl cannot get a claim of that name: \(error)")
         }
         guard ended.status == 0 else {
-            throw Explanation.Unusable(description: "kubectl did not get the claim \(claim), as it says above")
+            throw Explanation.Unusable(description: "kubectl did not get the claim \(claim); its message is above")
         }
         return ended.output
     }
@@ -78,9 +78,9 @@ struct ExplainCommand: ParsableCommand {
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "What keeps this machine from its best, and what to do.",
+        abstract: "Findings that cost this machine bandwidth or devices, with advice.",
         discussion: """
-            Looks at PCIe links, access control, NUMA nodes, ports, pairs,
+            Checks PCIe links, access control, NUMA nodes, ports, pairs,
             drivers, kernel modules and limits. Best as root: without it, access
             control of switches is not readable.
             Examples:
@@ -109,11 +109,11 @@ struct DoctorCommand: ParsableCommand {
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "What becomes of a fleet's accelerators, by how claims ask for them.",
+        abstract: "Simulates the allocation of a fleet's accelerators.",
         discussion: """
             Fills nodes of one machine type with claims, the way kube-scheduler
-            allocates, until none fits; then claims end at random and others
-            come. With no constraint, with matchAttribute on pcieRoot, numaNode
+            allocates, until none fits; then random claims end and others
+            follow. Without a constraint, with matchAttribute on pcieRoot, numaNode
             and pair, and with pair devices.
             Examples:
               nearside simulate --machine aws-p4d --claims 1:50,2:25,4:15,8:10
@@ -128,17 +128,17 @@ struct SimulateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Accelerators of a claim and how often it comes, with commas; 1a is one without NICs. Default: 1:40,2:20,4:15,8:10,1a:15, as far as it fits.",
+            "Sizes of claims and weights, separated by commas; 1a is without NICs. Default: 1:40,2:20,4:15,8:10,1a:15, as far as it fits.",
             valueName: "size:weight,..."))
     var claims: String?
 
-    @Option(help: "How many nodes, 1 to 100000.")
+    @Option(help: "Number of nodes, 1 to 100000.")
     var nodes = 100
 
-    @Option(help: "How often each claim, on average, has ended and made room for others.")
+    @Option(help: "Average number of times that each claim ends and makes room for others.")
     var turnover = 3
 
-    @Option(help: "Another number is another order of claims.")
+    @Option(help: "Seed of the random order of claims.")
     var seed: UInt64 = 1
 
     @Option(name: .shortAndLong, help: "text, json, yaml or svg.")

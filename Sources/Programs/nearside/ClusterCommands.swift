@@ -5,7 +5,7 @@ import Inspection
 import Linux
 import ResourceAPI
 
-/// Asks a cluster through kubectl, which knows every way to log in; a client of our own would not.
+/// Access to a cluster through kubectl, which supports every form of authentication.
 enum Kubectl {
     private static let limit = 1 << 30
 
@@ -13,10 +13,10 @@ enum Kubectl {
         let words = ["kubectl"] + arguments
         let ended: (status: Int32, output: [UInt8])
         do throws(SystemError) { ended = try Command.run(words, limit: limit) } catch {
-            throw Console.failure("the cluster is asked through kubectl: \(error)")
+            throw Console.failure("the cluster is accessed through kubectl: \(error)")
         }
         guard ended.status == 0 else {
-            throw Console.failure("\(words.joined(separator: " ")) ended with \(ended.status), as it says above")
+            throw Console.failure("\(words.joined(separator: " ")) ended with status \(ended.status); its message is above")
         }
         return ended.output
     }
@@ -29,7 +29,7 @@ enum Kubectl {
         }
     }
 
-    /// A file of manifests as JSON: kubectl reads YAML, and asks a cluster for what the kinds in it are.
+    /// Returns a file of manifests as JSON: kubectl converts YAML, and looks up its kinds in a cluster.
     static func json(ofFile file: String) throws -> [UInt8] {
         try get(["create", "--dry-run=client", "--validate=false", "-o", "json", "-f", file])
     }
@@ -43,16 +43,16 @@ enum Kubectl {
 struct ClusterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cluster",
-        abstract: "The pairs of every node: free, taken and by whom, and how well what runs is aligned.",
+        abstract: "The pairs of every node: free ones, allocated ones with their claims, and their alignment.",
         discussion: """
-            Asks kubectl for ResourceSlices and ResourceClaims, and nothing else.
-            ALIGNED counts accelerators with a NIC of their own pair; of another
-            driver's, those with a NIC below the same host bridge.
+            Reads ResourceSlices and ResourceClaims through kubectl, and nothing else.
+            ALIGNED counts accelerators with a NIC of their own pair; for another
+            driver's accelerators, those with a NIC below the same host bridge.
             Examples:
               nearside cluster
               nearside cluster -o json
-            Exit status: 0 well; 2 something that runs is not aligned; 1 the
-            cluster cannot be asked.
+            Exit status: 0 success; 2 a claim is not aligned; 1 the
+            cluster cannot be read.
             """)
 
     @OptionGroup var output: OutputOptions
@@ -73,8 +73,8 @@ struct ClaimCommand: ParsableCommand {
         commandName: "claim",
         abstract: "A ResourceClaimTemplate for accelerators, each with its NICs.",
         discussion: """
-            Printed as YAML for kubectl apply -f -. How a pair can be asked for
-            depends on the cluster: --ask-cluster finds it out through kubectl;
+            Printed as YAML for kubectl apply -f -. The form of the request for a pair
+            depends on the cluster: --ask-cluster detects it through kubectl;
             --form says it. --machine tells how large the pairs are.
             Examples:
               nearside claim 4
@@ -91,7 +91,7 @@ struct ClaimCommand: ParsableCommand {
         case yaml, json
     }
 
-    @Argument(help: "How many accelerators.")
+    @Argument(help: "Number of accelerators.")
     var accelerators = 1
 
     @Option(help: "On one NUMA node: required, preferred or any.")
@@ -103,16 +103,16 @@ struct ClaimCommand: ParsableCommand {
     @Option(help: "Name of the template.")
     var name = "accelerators"
 
-    @Option(help: "pairs (Kubernetes 1.36), constraints (accelerators that this driver owns) or vendor (those of another).")
+    @Option(help: "pairs (Kubernetes 1.36), constraints (accelerators that this driver owns) or vendor (those of another driver).")
     var form: Form?
 
-    @Option(help: "The accelerators' class for --form vendor: gpu.nvidia.com, gpu.amd.com, neuron.aws.com.")
+    @Option(help: "Device class of the accelerators for --form vendor: gpu.nvidia.com, gpu.amd.com, neuron.aws.com.")
     var vendorClass: String?
 
     @Option(help: "v1, v1beta2 or v1beta1.")
     var apiVersion: ResourceAPIVersion?
 
-    @Flag(help: "Ask kubectl what the cluster has.")
+    @Flag(help: "Detect the capabilities of the cluster through kubectl.")
     var askCluster = false
 
     @Option(help: "Name of the driver.")
@@ -125,14 +125,14 @@ struct ClaimCommand: ParsableCommand {
 
     func run() throws {
         guard name == Limits.label(name) else { throw ValidationError("--name is a DNS label such as training, not \"\(name)\"") }
-        var wish = ClaimRequest()
-        (wish.name, wish.driver, wish.accelerators, wish.together) = (name, driver, accelerators, together)
+        var claim = ClaimRequest()
+        (claim.name, claim.driver, claim.accelerators, claim.together) = (name, driver, accelerators, together)
         let template: ClaimTemplate
         do throws(ClaimRequest.Malformed) {
-            if let rails { wish.rails = try ClaimRequest.rails(rails) }
+            if let rails { claim.rails = try ClaimRequest.rails(rails) }
         } catch { throw ValidationError("--rails: \(error)") }
         let capabilities = try capabilities()
-        do throws(ClaimRequest.Malformed) { template = try ClaimTemplate(wish, capabilities) } catch { throw Console.failure("\(error)") }
+        do throws(ClaimRequest.Malformed) { template = try ClaimTemplate(claim, capabilities) } catch { throw Console.failure("\(error)") }
         switch output {
         case .yaml: Console.print(template.warnings.map { "# \($0)\n" }.joined() + (try YAMLOutput.text(template)))
         case .json: Console.print(try JSONOutput.text(template))
@@ -144,7 +144,7 @@ struct ClaimCommand: ParsableCommand {
         if askCluster {
             capabilities = try Kubectl.state(withClaims: false).capabilities(driver: driver)
             guard let version = try Kubectl.version() else {
-                throw Console.failure("this cluster has no resource.k8s.io in a version that is known here: it needs Kubernetes 1.34")
+                throw Console.failure("this cluster has no known version of resource.k8s.io: it needs Kubernetes 1.34")
             }
             capabilities.version = version
         }

@@ -3,14 +3,14 @@
 import Glibc
 import Linux
 
-/// A program that is run for what it prints.
+/// A child process whose standard output is read.
 enum Command {
-    /// Runs a program that is looked up in PATH; what it says to standard error goes to the reader.
+    /// Runs a program from PATH. Its standard error is that of this program.
     static func run(_ words: [String], limit: Int) throws(SystemError) -> (status: Int32, output: [UInt8]) {
         var ends: [Int32] = [0, 0]
         try checked("make", "a pipe") { pipe(&ends) }
         let reader = Descriptor(owning: ends[0])
-        // The program must not hold the end that its own output comes out of.
+        // The child must not keep the reading end of its own output open.
         try checked("close on start", "a pipe") { fcntl(reader.raw, F_SETFD, FD_CLOEXEC) }
         var child = pid_t()
         do {
@@ -25,7 +25,7 @@ enum Command {
             let code = posix_spawnp(&child, words[0], &actions, nil, &arguments, environ)
             guard code == 0 else { throw SystemError("start", words[0], code: code) }
         }
-        // Read to the end before waiting: a full pipe would keep the program from ending.
+        // Read to the end before waiting: a full pipe would keep the child from exiting.
         let output = Result { () throws(SystemError) in try reader.readToEnd(limit: limit) }
         var status: Int32 = 0
         try checked("wait for", words[0]) { waitpid(child, &status, 0) }

@@ -7,19 +7,19 @@ import Linux
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "The whole path on this machine: from devices to a pod with its NICs and back.",
+        abstract: "Demonstrates the whole path on this machine: from devices to a pod with its NICs and back.",
         discussion: """
-            Runs nearside-demo, which lies beside this program. Needs root for the pod's part.
+            Runs nearside-demo from this program's folder. Needs root for the pod's part.
             Example: nearside demo --verbose
             """)
 
-    @Flag(help: "Show what the daemons log.")
+    @Flag(help: "Show the logs of the daemons.")
     var verbose = false
 
     func run() throws {
-        // A program of its own, so that this one carries no API server and no kubelet.
+        // A program of its own, so that this one contains no API server and no kubelet.
         guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
-            throw Console.failure("the place of this program is not known: /proc is not mounted")
+            throw Console.failure("the path of this program is not known: /proc is not mounted")
         }
         let path = own[..<slash] + "/nearside-demo"
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(String(path)), verbose ? strdup("--verbose") : nil, nil]

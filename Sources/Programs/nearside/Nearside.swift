@@ -17,7 +17,7 @@ struct Nearside: ParsableCommand {
               nearside cluster                      free pairs of every node
               nearside validate claim.json          what is wrong with it
             All take this machine, --host-root DIR, --machine NAME or FILE.
-            Exit status: 0 well; 1 something cannot be read or used;
+            Exit status: 0 success; 1 an input cannot be read or used;
             2 doctor, explain or cluster found something; 64 wrong use.
             """,
         subcommands: [

@@ -8,7 +8,7 @@ import Inspection
 import Linux
 import Topology
 
-/// Where a command's machine comes from, and what an operator knows of it.
+/// Options for the source of a command's machine, and for the operator's policy.
 struct SourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("An embedded machine (--machine list) or a machine description.", valueName: "name|file"))
     var machine: String?
@@ -22,7 +22,7 @@ struct SourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("NICs of the fabric, such as id=15b3:101e or interface=ib*; may be repeated.", valueName: "selector"))
     var fabric: [String] = []
 
-    @Option(help: ArgumentHelp("A NCCL topology file that tells what the hypervisor hides.", valueName: "xml"))
+    @Option(help: ArgumentHelp("A NCCL topology file with the hierarchy that the hypervisor hides.", valueName: "xml"))
     var hint: String?
 
     func validate() throws {
@@ -35,7 +35,7 @@ struct SourceOptions: ParsableArguments {
         return .live
     }
 
-    /// The machine, whatever it takes; what cannot be used ends the program.
+    /// Reads the machine. An unusable source ends the program with an error.
     func read() throws -> Machine {
         if machine == "list" {
             Console.print(MachineDescription.embeddedNames.joined(separator: "\n") + "\n")
@@ -53,7 +53,7 @@ struct SourceOptions: ParsableArguments {
     func readTopology() throws -> MachineTopology { MachineTopology(try read(), policy: try readPolicy()) }
 }
 
-/// The common forms of output.
+/// The common output formats.
 enum OutputForm: String, ExpressibleByArgument, CaseIterable {
     case text, json, yaml
 }
@@ -71,17 +71,17 @@ struct OutputOptions: ParsableArguments {
     }
 }
 
-/// What a person sees.
+/// Output to the terminal.
 enum Console {
     static func print(_ text: String) { try? Descriptor(owning: dup(1)).write(all: [UInt8](text.utf8)) }
 
-    /// One line to standard error; to be thrown.
+    /// Prints one line to standard error, and returns the exit code to throw.
     static func failure(_ text: String) -> ExitCode {
         try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside: \(text)\n".utf8))
         return ExitCode(1)
     }
 
-    /// Colours on a terminal only, and not when NO_COLOR is set (no-color.org).
+    /// The terminal's capabilities: colours on a terminal only, and not if NO_COLOR is set (no-color.org).
     static var terminal: Terminal {
         guard isatty(1) == 1 else { return Terminal() }
         var size = winsize()

@@ -46,7 +46,7 @@ struct TopologyCommand: ParsableCommand {
 struct PairsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pairs",
-        abstract: "Which accelerators go with which NICs, why, and how fast they are together.",
+        abstract: "Pairs of accelerators and NICs, with the reason and the predicted bandwidth.",
         discussion: "Example: nearside pairs --machine aws-p4d -o json")
 
     @OptionGroup var source: SourceOptions
@@ -61,7 +61,7 @@ struct PairsCommand: ParsableCommand {
 struct DevicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "devices",
-        abstract: "All accelerators and NICs, and what each is for.", discussion: "Example: nearside devices -o json")
+        abstract: "All accelerators and NICs with their roles.", discussion: "Example: nearside devices -o json")
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var output: OutputOptions
@@ -77,8 +77,8 @@ struct SlicesCommand: ParsableCommand {
         commandName: "slices",
         abstract: "The ResourceSlices that a node of this kind would publish.",
         discussion: """
-            Exactly what nearside-node writes with the same options, troubles of
-            devices included. pciVendor and pciDevice are those of this
+            Exactly the slices that nearside-node writes with the same options, conditions of
+            devices included. pciVendor and pciDevice come from this
             machine's pci.ids.
             Examples:
               nearside slices --machine aws-p5 --own gpus
@@ -92,7 +92,7 @@ struct SlicesCommand: ParsableCommand {
     @Option(help: "Name of the node.")
     var nodeName = "node"
 
-    @Option(help: "What the cluster has switched off, with commas: counters, taints, sharing.")
+    @Option(help: "Features that the cluster lacks, separated by commas: counters, taints, sharing.")
     var clusterLacks = ""
 
     func run() throws {
@@ -112,21 +112,21 @@ struct SlicesCommand: ParsableCommand {
     }
 }
 
-/// What a driver publishes: the options of nearside-node.
+/// Options for the published devices, the same as those of nearside-node.
 struct PublishingOptions: ParsableArguments {
-    @Option(help: "Accelerators this driver owns, with commas: gpus, neurons, gaudis, tpus.")
+    @Option(help: "Accelerators that this driver owns, separated by commas: gpus, neurons, gaudis, tpus.")
     var own = ""
 
-    @Option(help: "Prefixes of virtual interfaces that pods may be given, with commas.")
+    @Option(help: "Prefixes of virtual interfaces that pods may have, separated by commas.")
     var virtualNics = ""
 
     @Option(help: "Name of the driver.")
     var driver = "dra.nearside"
 
-    @Option(help: "How many claims may have an RDMA NIC without an interface at a time.")
+    @Option(help: "Number of claims that can share an RDMA NIC without an interface.")
     var shareNics: Int?
 
-    @Option(help: "Changes to what trouble does to claims, such as link-down=NoExecute,no-driver=off.")
+    @Option(help: "Taint effects of device conditions, such as link-down=NoExecute,no-driver=off.")
     var taint = ""
 
     func policy() throws -> PublishingPolicy {
@@ -151,8 +151,8 @@ struct CaptureCommand: ParsableCommand {
         commandName: "capture",
         abstract: "A description of the machine, for --machine FILE and for reports of errors.",
         discussion: """
-            Serial numbers, hardware and network addresses, GUIDs and names that
-            people gave are replaced by stand-ins; the topology stays the same.
+            Serial numbers, hardware and network addresses, GUIDs and administrators'
+            names are replaced by stand-ins; the topology stays the same.
             Example: nearside capture > machine.json
             """)
 

@@ -8,13 +8,13 @@ import Linux
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
-        abstract: "Says what is wrong with the configurations in a file.",
+        abstract: "Checks the configurations in a file.",
         discussion: """
             The file is a ResourceClaim, ResourceClaimTemplate, DeviceClass, a List
             of them, or a configuration alone; in JSON, or in YAML where kubectl
-            reaches a cluster that reads it. Every problem is one line, with its
-            place and what would be right. A claim is also told what only a class
-            may set. Examples:
+            reaches a cluster that converts it. Every problem is one line, with its
+            path and the valid values. For a claim, settings that only a class
+            may have are problems, too. Examples:
               nearside validate claim.json
               nearside validate --explain
               kubectl get deviceclasses -o json | nearside validate -
@@ -23,10 +23,10 @@ struct ValidateCommand: ParsableCommand {
     @Argument(help: "The file; - is standard input.")
     var file: String?
 
-    @Flag(help: "Print all fields: their types and limits, and who may set them.")
+    @Flag(help: "Print all fields with their types, limits, and the author that may set them.")
     var explain = false
 
-    @Option(help: "Name of the driver: configurations of others are left alone.")
+    @Option(help: "Name of the driver: configurations of other drivers are ignored.")
     var driver = "dra.nearside"
 
     @Option(help: "Privileged settings that claims may have, as nearside-node --allow-claims.")
@@ -53,7 +53,7 @@ struct ValidateCommand: ParsableCommand {
         Console.print(
             check.count == 0
                 ? "\(file): no configuration of \(driver)\n"
-                : "\(file): \(check.count == 1 ? "1 configuration" : "\(check.count) configurations") of \(driver), nothing wrong\n")
+                : "\(file): \(check.count == 1 ? "1 configuration" : "\(check.count) configurations") of \(driver), valid\n")
     }
 
     private func bytes(_ file: String) throws -> [UInt8] {
