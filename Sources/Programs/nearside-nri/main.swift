@@ -34,8 +34,7 @@ struct NearsideNRI {
             program: "nearside-nri",
             abstract: "Moves the interfaces of claims into pods and back, as a plugin of the container runtime.",
             discussion: """
-                Needs NET_ADMIN and SYS_ADMIN; has no credentials and talks to nobody but the runtime and the
-                journal. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
+                Needs NET_ADMIN and SYS_ADMIN; has no credentials and talks only to the runtime and the gate. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
                 """,
             options: [
                 .init("journal", \.journal, "Folder with the plans of nearside-node, which this program only reads."),

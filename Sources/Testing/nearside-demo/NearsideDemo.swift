@@ -14,9 +14,9 @@ import Topology
 struct NearsideDemo: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nearside-demo",
-        abstract: "The whole path, from the devices of a p5 to a pod with its NICs and back.")
+        abstract: "Demonstrates the whole path, from the devices of a p5 to a pod with its NICs and back.")
 
-    @Flag(help: "Show what the daemons log.")
+    @Flag(help: "Show the logs of the daemons.")
     var verbose = false
 
     func run() throws {
@@ -32,7 +32,7 @@ struct NearsideDemo: ParsableCommand {
         let node = try TestNode(.init(programs: String(own[..<slash]), machine: machine))
         defer { node.removeAllPods() }
         do { try run(on: node, machine) } catch {
-            note("it went wrong: \(error)\nnearside-node:\n\(node.log("node.log"))\nnearside-nri:\n\(node.log("nri.log"))")
+            note("the demonstration failed: \(error)\nnearside-node:\n\(node.log("node.log"))\nnearside-nri:\n\(node.log("nri.log"))")
             throw ExitCode(1)
         }
         if verbose { show("nearside-node:\n\(node.log("node.log"))\nnearside-nri:\n\(node.log("nri.log"))") }
@@ -52,7 +52,7 @@ struct NearsideDemo: ParsableCommand {
         step("The scheduler gives a claim pair-3: one GPU and its four NICs")
         let claim = try addClaim(to: node)
         show(try JSONOutput.text(claim.status?.allocation?.devices.config ?? []))
-        step("The kubelet has it prepared (through libgrpc, over \(node.options.driver)'s socket)")
+        step("The kubelet prepares the claim (through libgrpc, over \(node.options.driver)'s socket)")
         let devices = try node.kubelet?.prepare(namespace: "default", name: "training", uid: "claim-1") ?? []
         for device in devices {
             note("\(device.requestNames.joined()) -> \(device.deviceName)  CDI \(device.cdiDeviceIds.joined())")
@@ -62,13 +62,13 @@ struct NearsideDemo: ParsableCommand {
         try node.runtime?.run(pod)
         show(try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try node.namespace(of: pod)).output)
         show(try ChildProcess.run("/sbin/ip", ["route"], in: try node.namespace(of: pod)).output)
-        step("The pod ends: the NICs come back before its namespace goes")
+        step("The pod ends: the NICs are restored before its network namespace ends")
         try node.runtime?.stop(pod)
         node.removePod(pod)
         try node.kubelet?.unprepare(namespace: "default", name: "training", uid: "claim-1")
         let changes = try node.changes(since: before)
         if changes.isEmpty {
-            note("the host's network is exactly as it was, to the last line of ip address and ip route")
+            note("the host's network is unchanged, to the last line of ip address and ip route")
         } else {
             note("THE HOST DIFFERS")
             show(changes)
@@ -87,7 +87,7 @@ struct NearsideDemo: ParsableCommand {
         }
     }
 
-    /// What the scheduler would write for a pod that asks for a pair.
+    /// Writes the claim of a pod with a pair, in place of the scheduler.
     private func addClaim(to node: TestNode) throws -> ResourceClaim {
         let devices = try node.api.slices().flatMap { $0.spec.devices ?? [] }
             .filter { $0.attributes?["pair"] == .string("pair-3") }
@@ -112,8 +112,7 @@ struct NearsideDemo: ParsableCommand {
         return claim
     }
 
-    /// The EFA NICs of a p5 have no interfaces of their own; here each gets one, so that something can
-    /// be seen to move.
+    /// Returns a p5 whose EFA NICs have interfaces, so that the demonstration can move them; real ones have none.
     private static func withStandIns(_ machine: Machine) -> Machine {
         var machine = machine
         for index in machine.functions.indices {
