@@ -59,7 +59,8 @@ struct NearsideNode {
                 .init("driver", \.driver, "Name of the driver."),
                 .init(
                     "own", \.own,
-                    "Accelerators that this driver owns, separated by commas: gpus, neurons, gaudis, tpus. Default: none, their vendors' drivers do."),
+                    "Accelerators that this driver owns, separated by commas: gpus, neurons, gaudis, tpus. Default: none, their vendors' drivers do."
+                ),
                 .init("virtual-nics", \.virtualNics, "Prefixes of virtual interfaces that pods may have, separated by commas."),
                 .init("topology-policy", \.topologyPolicy, "A topology policy: roles of NICs and hints (api/topology-policy.schema.json)."),
                 .init("fabric", \.fabric, "NICs of the fabric, such as id=15b3:101e or interface=ib*; may be repeated."),
@@ -71,7 +72,8 @@ struct NearsideNode {
                 .init("share-nics", \.shareNics, "Number of claims that can share an RDMA NIC without an interface (EFA)."),
                 .init(
                     "allow-claims", \.allowClaims,
-                    "Privileged settings that claims may have besides device classes, separated by commas: see nearside validate --explain."),
+                    "Privileged settings that claims may have besides device classes, separated by commas: see nearside validate --explain."
+                ),
                 .init(
                     flag: "device-metadata", \.deviceMetadata,
                     "Give containers a file for each request that describes its devices (KEP-5304, v1alpha1)."),
@@ -83,7 +85,8 @@ struct NearsideNode {
                     "release-orphans-after", \.releaseOrphansAfter,
                     "Seconds after which prepared claims that no longer exist are released if the kubelet does not do it; 0 is never."
                 ),
-                .init("node-addresses", \.nodeAddresses, "Addresses of this node, separated by commas: their interfaces are never published."),
+                .init(
+                    "node-addresses", \.nodeAddresses, "Addresses of this node, separated by commas: their interfaces are never published."),
                 .init("host-root", \.hostRoot, "Mount point of the host's file system."),
                 .init("journal", \.journal, "Folder for the plans of this program, which nearside-nri reads."),
                 .init("states", \.states, "Folder with the states of nearside-nri, which this program only reads."),
