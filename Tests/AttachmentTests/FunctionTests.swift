@@ -29,11 +29,11 @@ import Testing
 
     private func keep(_ tree: Tree, _ rules: [String], inUse: Set<String> = []) throws {
         let keeper = FunctionKeeper(try rules.map { try FunctionRule(parsing: $0) }, sysfs: tree.scratch.path, log: Logger(label: "test"))
-        keeper.keep(inUse: inUse, isNews: true)
+        keeper.update(inUse: inUse, isChange: true)
         // One after the other.
         while let change = keeper.descriptor {
             _ = try Poller.readable([change], milliseconds: 5000)
-            keeper.keep(inUse: inUse, isNews: false)
+            keeper.update(inUse: inUse, isChange: false)
         }
     }
 

@@ -11,7 +11,8 @@ import Testing
 
 /// CDI specifications are made of plans, and a plan is not believed.
 struct SpecificationTests {
-    private static let planner = SpecPlanner(driver: "dra.nearside", gate: "/opt/gate", socket: "/run/nri.sock", workloads: "/run/w")
+    private static let gate = GateHook(path: "/opt/gate", socket: "/run/nri.sock", timeout: .seconds(30))
+    private static let planner = SpecPlanner(driver: "dra.nearside", gate: gate, workloads: "/run/w")
 
     private static func plan() -> ClaimPlan {
         var device = DevicePlan(
@@ -174,7 +175,7 @@ struct SpecificationTests {
 
     private static func publisher(_ scratch: ScratchFolder) -> SpecPublisher {
         SpecPublisher(
-            SpecPlanner(driver: "dra.nearside", gate: "/opt/gate", socket: "/run/nri.sock", workloads: scratch("copies")),
+            SpecPlanner(driver: "dra.nearside", gate: gate, workloads: scratch("copies")),
             check: DeviceNodeCheck(root: scratch("host")), folder: SpecFolder(scratch("cdi")), source: scratch("workloads"))
     }
 

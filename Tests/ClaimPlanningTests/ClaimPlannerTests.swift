@@ -23,8 +23,11 @@ struct ClaimPlannerTests {
 
     /// The CDI specification that `nearside-nri` makes of a plan.
     static func spec(_ outcome: ClaimPlanner.Outcome) throws -> Spec? {
-        try SpecPlanner(driver: driver, gate: "/opt/nearside-gate", socket: "/run/nearside-nri/nri.sock", workloads: "/run/nri/workloads")
-            .spec(outcome.plan)
+        try SpecPlanner(
+            driver: driver, gate: GateHook(path: "/opt/nearside-gate", socket: "/run/nearside-nri/nri.sock", timeout: .seconds(30)),
+            workloads: "/run/nri/workloads"
+        )
+        .spec(outcome.plan)
     }
 
     static func claim(

@@ -20,7 +20,7 @@ extension LiveKernelTests {
         let name = try #require(Files.list("/sys/bus/pci/devices/\(physical.address)/net").first)
         try Room.run("ip link set \(name) up")
         let keeper = FunctionKeeper([try FunctionRule(parsing: "\(name)=2")], sysfs: "/sys", log: Logger(label: "test"))
-        keeper.keep(inUse: [], isNews: true)
+        keeper.update(inUse: [], isChange: true)
         func virtual() throws -> [PCIFunction] {
             try Room.snapshot().functions.filter { $0.physicalFunction?.description == physical.address }
         }
@@ -54,7 +54,7 @@ extension LiveKernelTests {
         // As long as a claim has one, their number stays.
         let held = "pci-" + String(function.address.description.map { $0 == ":" || $0 == "." ? "-" : $0 })
         let other = FunctionKeeper([try FunctionRule(parsing: "\(name)=0")], sysfs: "/sys", log: Logger(label: "test"))
-        other.keep(inUse: [held], isNews: true)
+        other.update(inUse: [held], isChange: true)
         #expect(other.descriptor == nil)
         #expect(try virtual().count == 2)
 
@@ -69,7 +69,7 @@ extension LiveKernelTests {
         #expect(after == before, "before: \(before) after: \(after)")
         #expect(try Room.snapshot()[function.address]?.netdevs.first?.name == interface)
 
-        other.keep(inUse: [], isNews: true)
+        other.update(inUse: [], isChange: true)
         #expect(try eventually { try virtual().isEmpty })
         try Room.run("ip link set \(name) down")
     }

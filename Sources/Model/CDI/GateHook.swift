@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Command line and time-out of the OCI hook `nearside-gate`, shared by the CDI specification and the NRI plugin.
-package enum GateHook {
-    /// Seconds after which the runtime ends the hook: longer than the gate's own time-out, so that the gate can report the reason.
-    package static let seconds = 30
+/// The OCI hook `nearside-gate`, as the CDI specification and the NRI plugin add it to containers.
+package struct GateHook: Hashable, Sendable {
+    /// Path of the program as the runtime finds it.
+    package var path: String
+    /// Path of the socket that the gate asks, as the host sees it.
+    package var socket: String
+    /// The time after which the runtime ends the hook, in whole seconds.
+    package var timeout: Duration
 
-    /// Returns the arguments of the hook, the program's name first.
-    package static func arguments(claim: String, socket: String) -> [String] {
-        ["nearside-gate", "--claim", claim, "--socket", socket]
+    package init(path: String, socket: String, timeout: Duration) {
+        (self.path, self.socket, self.timeout) = (path, socket, timeout)
     }
+
+    /// The arguments, with the name of the program first.
+    package func arguments(claim: String) -> [String] { ["nearside-gate", "--claim", claim, "--socket", socket] }
+
+    /// The unit of an OCI hook's `timeout`.
+    package var seconds: Int { Int(timeout.components.seconds) }
 }

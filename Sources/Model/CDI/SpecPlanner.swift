@@ -8,17 +8,14 @@ package import JournalModel
 /// comes from this program's own options.
 package struct SpecPlanner: Sendable {
     package var driver: String
-    /// Path of `nearside-gate` for the container runtime; nil if NRI alone holds containers back.
-    package var gate: String?
-    /// Path of the gate's socket on the host.
-    package var socket: String
+    /// The hook of containers; nil if NRI alone holds containers back.
+    package var gate: GateHook?
     /// Path on the host of the folder with this program's copies of workload files.
     package var workloads: String
 
-    package init(driver: String, gate: String?, socket: String, workloads: String) {
+    package init(driver: String, gate: GateHook?, workloads: String) {
         self.driver = driver
         self.gate = gate
-        self.socket = socket
         self.workloads = workloads
     }
 
@@ -43,8 +40,7 @@ package struct SpecPlanner: Sendable {
         if plan.hasInterfaces, let gate {
             all.hooks = [
                 Hook(
-                    hookName: "createRuntime", path: gate, args: GateHook.arguments(claim: plan.claim.uid, socket: socket),
-                    timeout: GateHook.seconds)
+                    hookName: "createRuntime", path: gate.path, args: gate.arguments(claim: plan.claim.uid), timeout: gate.seconds)
             ]
         }
         var variables: [String] = []

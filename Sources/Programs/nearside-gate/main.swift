@@ -8,9 +8,6 @@ import ControlProtocol
 import Glibc
 import Linux
 
-/// Time-out in milliseconds for the interfaces of the claim. The runtime's time-out for the hook, set in the CDI specification, is longer.
-let timeout = 20_000
-
 func refuse(_ why: String) -> Never {
     try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside-gate: \(why)\n".utf8))
     exit(1)
@@ -53,19 +50,18 @@ do {
         refuse("standard input is not an OCI state with a pid; container runtimes start this program")
     }
     let namespace = try Descriptor.open("/proc/\(process)/ns/net", flags: O_RDONLY)
-    let end = Poller.now() + timeout
+    let deadline = Deadline.after(GateTiming.standard.gate)
     while true {
-        let left = end - Poller.now()
         do throws(ControlUnreachable) {
             let reply = try ControlClient.ask(
-                .admit(claim: claim), descriptor: namespace, socket: socket, milliseconds: max(left, 1))
+                .admit(claim: claim), descriptor: namespace, socket: socket, milliseconds: max(deadline.remaining.milliseconds, 1))
             switch reply {
             case .ok, .supports: exit(0)
             case .refused(let why): refuse(why)
             }
         } catch {
             // nearside-nri may be starting again.
-            if left <= 0 { refuse("claim \(claim): \(error)") }
+            if deadline.hasPassed { refuse("claim \(claim): \(error)") }
             usleep(100_000)
         }
     }

@@ -80,7 +80,7 @@ struct NearsideNRI {
             throw UsageError("--index is two digits such as 10, not \"\(index)\"")
         }
         _ = try functionRules()
-        if let check, !InjectorCheck.levels.contains(check) { throw UsageError("--check is alive or ready, not \"\(check)\"") }
+        if let check, !DaemonCheck.levels.contains(check) { throw UsageError("--check is alive or ready, not \"\(check)\"") }
         _ = try clusterNetworks()
         _ = try addresses()
         guard dhcpUser != 0 else { throw UsageError("--dhcp-user is not root") }
@@ -133,17 +133,7 @@ struct NearsideNRI {
             try GateInstallation.install(in: installGate)
             return EXIT_SUCCESS
         }
-        var options = InjectorDaemon.Options(
-            journal: journal, states: states, runtimeSocket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index)
-        options.sysctls = sysctls
-        options.leases.user = dhcpUser
-        options.leases.clusterNetworks = try clusterNetworks()
-        (options.nodeAddresses, options.apiServers) = try addresses()
-        options.functionRules = try functionRules()
-        options.sysfs = sysfs
-        options.gate = gate.isEmpty ? nil : gate
-        (options.driver, options.cdi, options.hostRoot) = (driver, cdi, hostRoot)
-        let daemon = try InjectorDaemon(options, log: log)
+        let daemon = try AttachmentDaemon(try daemonOptions(), log: log)
         // It has its sysfs by now, and needs no other mount.
         do throws(SystemError) { try SystemCallFilter.host.install() } catch {
             log.warning("system calls of this program are not filtered", metadata: ["error": "\(error)"])
@@ -152,8 +142,22 @@ struct NearsideNRI {
         return EXIT_SUCCESS
     }
 
+    private func daemonOptions() throws -> DaemonOptions {
+        var options = DaemonOptions(
+            journal: journal, states: states,
+            runtime: .init(
+                socket: withoutNri ? nil : nriSocket, pluginName: name, pluginIndex: index, gate: gate.isEmpty ? nil : gate))
+        (options.host.sysctls, options.host.sysfs, options.host.root) = (sysctls, sysfs, hostRoot)
+        (options.host.nodeAddresses, options.host.apiServers) = try addresses()
+        (options.specifications.driver, options.specifications.folder) = (driver, cdi)
+        options.leases.user = dhcpUser
+        options.leases.clusterNetworks = try clusterNetworks()
+        options.functionRules = try functionRules()
+        return options
+    }
+
     private func answer(_ check: String) -> Int32 {
-        if let problem = InjectorCheck.problem(check, journal: journal, states: states) {
+        if let problem = DaemonCheck.problem(check, journal: journal, states: states) {
             print("not \(check): \(problem)")
             return EXIT_FAILURE
         }

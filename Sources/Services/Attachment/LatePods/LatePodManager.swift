@@ -12,7 +12,7 @@ import Logging
 ///
 /// ## Concurrency model
 /// Used by one thread.
-final class LatePodManager {
+final class LatePodManager: EventSource {
     /// A pod that may lack devices.
     private struct Candidate {
         var sandbox: Sandbox
@@ -42,7 +42,7 @@ final class LatePodManager {
     /// Takes over the reports of an earlier run.
     func resume() { reports = journal.latePods }
 
-    /// Attaches what the pods lack, until the deadline; the others follow with ``retry()``.
+    /// Attaches what the pods lack, until the deadline; the others follow later.
     ///
     /// - Parameters:
     ///   - sandboxes: all that the runtime has.
@@ -99,26 +99,25 @@ final class LatePodManager {
         if reports.removeValue(forKey: uid) != nil { journal.removeLatePod(uid) }
     }
 
+    // MARK: Events
+
+    var descriptors: [Descriptor] { [] }
+    var deadline: Deadline? { nextAttempt }
+
     /// Tries again for one pod, so that others are served in between, with an exponential backoff.
-    ///
-    /// - Returns: the time of the next attempt; nil for never.
-    func retry() -> Deadline? {
+    func handle(_ ready: ReadyDescriptors) {
         guard !candidates.isEmpty else {
-            delay = Self.firstDelay
-            nextAttempt = nil
-            return nil
+            (delay, nextAttempt) = (Self.firstDelay, nil)
+            return
         }
         let due = nextAttempt ?? .after(delay)
         nextAttempt = due
         // In turn: a pod that never succeeds must not keep others waiting.
         let turn = candidates.keys.sorted()
-        guard due.hasPassed, let uid = turn.first(where: { $0 > lastAttempted }) ?? turn.first, let pod = candidates[uid] else {
-            return due
-        }
+        guard due.hasPassed, let uid = turn.first(where: { $0 > lastAttempted }) ?? turn.first, let pod = candidates[uid] else { return }
         lastAttempted = uid
         attach(pod)
         delay = min(delay * 2, Self.longestDelay)
         nextAttempt = candidates.isEmpty ? nil : .after(delay)
-        return nextAttempt
     }
 }

@@ -11,7 +11,7 @@ import PodNetwork
 ///
 /// ## Concurrency model
 /// Used by one thread.
-final class LeaseManager {
+final class LeaseManager: EventSource {
     private let journal: AttachmentJournal
     private let network: PodNetwork
     private let namespaces: NamespaceTable
@@ -24,6 +24,7 @@ final class LeaseManager {
     private var unwritten: [LeaseKey: Lease] = [:]
     /// Leases that interfaces have.
     private var applied: [LeaseKey: Lease] = [:]
+    private(set) var deadline: Deadline?
 
     private static let retryDelay = Duration.seconds(1)
 
@@ -124,17 +125,18 @@ final class LeaseManager {
         return failures
     }
 
+    // MARK: Events
+
     /// Can be read when a client reports a lease, or has ended.
     var descriptors: [Descriptor] { clients.descriptors }
 
     /// Applies the leases that clients reported, removes those that expired, and restarts clients that have ended.
-    ///
-    /// - Returns: the time of the next call where no descriptor can be read before; nil for never.
-    func update() -> Deadline? {
+    func handle(_ ready: ReadyDescriptors) {
         if lacksClients { resume() }
         let retry = Deadline.after(Self.retryDelay)
-        guard !clients.isEmpty else { return lacksClients ? retry : nil }
         var due: [Deadline?] = [lacksClients ? retry : nil]
+        defer { deadline = due.compactMap(\.self).min() }
+        guard !clients.isEmpty else { return }
         let (reported, nextStart) = clients.update()
         due.append(nextStart)
         unwritten.merge(reported) { $1 }
@@ -145,7 +147,6 @@ final class LeaseManager {
                 due.append(retry)
             }
         }
-        return due.compactMap(\.self).min()
     }
 
     /// - Returns: false when a lease could not be written.

@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Journal
-import JournalModel
 package import Linux
 package import Logging
 
-/// Keeps virtual functions as many as an operator wishes.
+/// Keeps the numbers of virtual functions that an operator's rules say.
 ///
-/// What a claim has is not touched: as long as one function of a physical one is in a plan or a state, its number stays as it is.
+/// The number of a physical function is not changed as long as one of its virtual functions, or itself, is in a plan or a state.
 ///
 /// ## Concurrency model
-/// Used by one thread. The kernel may take seconds for a change, which is made on a thread of its own; until it is done, no other is begun.
+/// Used by one thread. The kernel may take seconds for a change, which is made on another thread; until it is done, no other is begun.
 package final class FunctionKeeper {
     private let rules: [FunctionRule]
     private let sysfs: String
     private let log: Logger
-    /// A change that is under way: its other end is closed when it is done.
+    /// A change that is being made: its other end is closed when it is done.
     private var change: Descriptor?
-    /// What was wished and could not be had: said once.
-    private var remarks: Set<String> = []
-    /// What claims had when it was last looked.
+    /// Rules that cannot be followed, which are logged once.
+    private var warnings: Set<Warning> = []
+    /// Devices that claims had at the last look.
     private var lastInUse: Set<String>?
+
+    /// A rule that cannot be followed now.
+    private struct Warning: Hashable {
+        var device: String
+        var count: Int
+        var reason: String
+    }
 
     package init(_ rules: [FunctionRule], sysfs: String, log: Logger) {
         self.rules = rules
@@ -31,54 +36,67 @@ package final class FunctionKeeper {
     /// Can be read when a change is done.
     package var descriptor: Descriptor? { change }
 
-    /// Looks whether all is as wished, and begins with what is not.
+    /// Compares the physical functions with the rules, and begins a change where one differs.
     ///
     /// - Parameters:
     ///   - inUse: names of devices that claims have.
-    ///   - isNews: whether devices have come or gone since it was last looked.
-    package func keep(inUse: Set<String>, isNews: Bool) {
+    ///   - isChange: true when devices have come or gone since the last call.
+    package func update(inUse: Set<String>, isChange: Bool) {
         if let change {
-            if isNews { lastInUse = nil }
+            if isChange { lastInUse = nil }
             guard (try? Poller.readable([change], milliseconds: 0))?.isEmpty == false else { return }
             self.change = nil
             lastInUse = nil
         }
-        guard isNews || inUse != lastInUse else { return }
+        guard isChange || inUse != lastInUse else { return }
         lastInUse = inUse
-        var found: Set<String> = []
+        var found: Set<Warning> = []
         for function in PhysicalFunction.all(sysfs: sysfs) {
             let names = [function.address] + function.interfaces
             guard let rule = rules.last(where: { $0.matches(names) }), rule.count != function.enabled else { continue }
             let label = function.interfaces.first ?? function.address
-            if rule.count > function.total {
-                found.insert("\(label) can have \(function.total) virtual functions, and \(rule.count) are wished")
-            } else if let held = function.virtual.first(where: { inUse.contains(PhysicalFunction.deviceName($0)) }) {
-                found.insert(
-                    "\(label) has \(function.enabled) virtual functions, and \(rule.count) when no claim has one: \(held) is in use")
-            } else if function.enabled == 0, inUse.contains(PhysicalFunction.deviceName(function.address)) {
-                found.insert("\(label) gets \(rule.count) virtual functions when no claim has it")
+            if let reason = Self.obstacle(to: rule.count, of: function, inUse: inUse) {
+                found.insert(Warning(device: label, count: rule.count, reason: reason))
             } else if change == nil {
                 begin(function, rule.count, label)
             }
         }
-        for remark in found where !remarks.contains(remark) { log.warning("\(remark)") }
-        remarks = found
+        for warning in found.subtracting(warnings) {
+            log.warning(
+                "number of virtual functions not changed",
+                metadata: ["device": "\(warning.device)", "count": "\(warning.count)", "reason": "\(warning.reason)"])
+        }
+        warnings = found
+    }
+
+    /// The reason why a physical function cannot have so many virtual ones now; nil when it can.
+    private static func obstacle(to count: Int, of function: PhysicalFunction, inUse: Set<String>) -> String? {
+        if count > function.total { return "it can have \(function.total) at most" }
+        if let held = function.virtual.first(where: { inUse.contains(PhysicalFunction.deviceName($0)) }) {
+            return "a claim has \(held), one of its \(function.enabled)"
+        }
+        return function.enabled == 0 && inUse.contains(PhysicalFunction.deviceName(function.address)) ? "a claim has the device" : nil
     }
 
     private func begin(_ function: PhysicalFunction, _ count: Int, _ label: String) {
         do throws(SystemError) {
-            let (own, its) = try UnixSocket.pair()
+            let (own, other) = try UnixSocket.pair()
             change = own
             try KernelThread.start { [log] in
                 do throws(SystemError) {
                     try function.set(count)
-                    log.notice("virtual functions", metadata: ["device": "\(label)", "count": "\(count)", "before": "\(function.enabled)"])
-                } catch { log.error("virtual functions cannot be changed", metadata: ["device": "\(label)", "error": "\(error)"]) }
-                withExtendedLifetime(its) {}
+                    log.notice(
+                        "number of virtual functions changed",
+                        metadata: ["device": "\(label)", "count": "\(count)", "before": "\(function.enabled)"])
+                } catch {
+                    log.error(
+                        "number of virtual functions cannot be changed", metadata: ["device": "\(label)", "error": "\(error)"])
+                }
+                withExtendedLifetime(other) {}
             }
         } catch {
             change = nil
-            log.error("virtual functions cannot be changed", metadata: ["device": "\(label)", "error": "\(error)"])
+            log.error("number of virtual functions cannot be changed", metadata: ["device": "\(label)", "error": "\(error)"])
         }
     }
 }

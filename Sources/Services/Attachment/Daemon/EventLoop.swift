@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+
+/// A part of the daemon that waits for descriptors, for a time, or for both.
+protocol EventSource: AnyObject {
+    /// The descriptors that end the wait before the next turn.
+    var descriptors: [Descriptor] { get }
+    /// The time at which the next turn begins at the latest; nil for no limit.
+    var deadline: Deadline? { get }
+    /// Does everything that is due. It is called in each turn, whichever source the turn is for.
+    ///
+    /// - Parameter ready: those of the source's descriptors that ended the wait.
+    func handle(_ ready: ReadyDescriptors)
+}
+
+/// Descriptors that ended a wait.
+struct ReadyDescriptors {
+    /// Objects and not numbers: the number of a closed descriptor is soon another one's.
+    private let descriptors: [Descriptor]
+
+    init(_ descriptors: [Descriptor]) { self.descriptors = descriptors }
+
+    var isEmpty: Bool { descriptors.isEmpty }
+    func contains(_ descriptor: Descriptor) -> Bool { descriptors.contains { $0 === descriptor } }
+}
+
+/// The loop of a daemon with one thread: it waits for all sources together, and lets them act one after the other, in their order.
+struct EventLoop {
+    private let sources: [any EventSource]
+    private let termination: Descriptor
+
+    /// - Parameter termination: ends the loop when it can be read.
+    init(_ sources: [any EventSource], termination: Descriptor) {
+        self.sources = sources
+        self.termination = termination
+    }
+
+    func run() throws(SystemError) {
+        var ready = sources.map { _ in ReadyDescriptors([]) }
+        while true {
+            for (source, ready) in zip(sources, ready) { source.handle(ready) }
+            let waiting = sources.map(\.descriptors)
+            let descriptors = [termination] + waiting.flatMap(\.self)
+            let indices = try Poller.readable(descriptors, until: sources.compactMap(\.deadline).min())
+            if indices.first == 0 { return }
+            let all = Set(indices)
+            var start = 1
+            ready = waiting.map { own in
+                defer { start += own.count }
+                return ReadyDescriptors(own.indices.filter { all.contains(start + $0) }.map { own[$0] })
+            }
+        }
+    }
+}
