@@ -16,7 +16,7 @@ struct LeaseProtocolTests {
 
     private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(parsing: text)) }
     private func client4(former: String? = nil) -> DHCPv4Client {
-        DHCPv4Client(Self.interface, former: former.flatMap { IPAddress(parsing: $0) }, at: 0) { 5 }
+        DHCPv4Client(Self.interface, former: former.flatMap { IPAddress(parsing: $0) }, at: .ms(0)) { 5 }
     }
 
     private func sent(_ actions: [LeaseAction]) -> [(bytes: [UInt8], target: HardwareAddress?)] {
@@ -40,9 +40,9 @@ struct LeaseProtocolTests {
 
     private func bound4() throws -> DHCPv4Client {
         var client = client4()
-        _ = client.wake(at: 0)
-        #expect(client.receive(answer(2), from: Self.serverLink, at: 10).count == 1)
-        #expect(leases(client.receive(answer(5), from: Self.serverLink, at: 20)).count == 1)
+        _ = client.wake(at: .ms(0))
+        #expect(client.receive(answer(2), from: Self.serverLink, at: .ms(10)).count == 1)
+        #expect(leases(client.receive(answer(5), from: Self.serverLink, at: .ms(20))).count == 1)
         #expect(client.state == .bound)
         return client
     }
@@ -50,7 +50,7 @@ struct LeaseProtocolTests {
     @Test
     func `a client asks all, takes an offer, and asks that server for the address`() throws {
         var client = client4()
-        let (discover, target) = try #require(sent(client.wake(at: 0)).first)
+        let (discover, target) = try #require(sent(client.wake(at: .ms(0))).first)
         #expect(target == nil && Array(discover[12..<20]) == [0, 0, 0, 0, 255, 255, 255, 255])
         #expect(
             Array(discover[20..<24]) == [0, 68, 0, 67] && discover[28] == 1
@@ -61,77 +61,80 @@ struct LeaseProtocolTests {
         let length = Array(discover[24..<26])
         #expect(DHCPv4Message.checksum(Array(discover[12..<20]) + [0, 17] + length + Array(discover[20...])) == 0)
 
-        let request = try #require(sent(client.receive(answer(2), from: Self.serverLink, at: 10)).first).bytes
+        let request = try #require(sent(client.receive(answer(2), from: Self.serverLink, at: .ms(10))).first).bytes
         let options = Array(request[(28 + 240)...])
         #expect(options.starts(with: [53, 1, 3, 50, 4, 192, 0, 2, 20, 54, 4, 192, 0, 2, 1]), "\(options)")
-        let lease = try #require(leases(client.receive(answer(5), from: Self.serverLink, at: 20)).first)
+        let lease = try #require(leases(client.receive(answer(5), from: Self.serverLink, at: .ms(20))).first)
         #expect(lease.address?.description == "192.0.2.20/24" && lease.seconds == 3600 && lease.routes.isEmpty)
     }
 
     @Test
     func `a lease is renewed at the server after half of its time, at all servers after seven eighths, and lost at its end`() throws {
         var client = try bound4()
-        #expect(client.wake(at: 1_799_000).isEmpty)
+        #expect(client.wake(at: .ms(1_799_000)).isEmpty)
         // From when the request was sent, at 10 ms.
-        #expect((1_799_990...1_800_010).contains(client.deadline), "\(client.deadline)")
-        let renewal = try #require(sent(client.wake(at: client.deadline)).first)
+        let deadline = try #require(client.deadline)
+        #expect(deadline >= .ms(1_799_990) && deadline <= .ms(1_800_010), "\(deadline)")
+        let renewal = try #require(sent(client.wake(at: deadline)).first)
         #expect(
             renewal.target == Self.serverLink && Array(renewal.bytes[12..<20]) == [192, 0, 2, 20, 192, 0, 2, 1] && client.state == .renewing
         )
-        let rebinding = try #require(sent(client.wake(at: 3_150_010)).first)
+        let rebinding = try #require(sent(client.wake(at: .ms(3_150_010))).first)
         #expect(rebinding.target == nil && Array(rebinding.bytes[16..<20]) == [255, 255, 255, 255] && client.state == .rebinding)
         var other = client
-        #expect(leases(other.receive(answer(5), from: Self.serverLink, at: 3_150_020)).first?.seconds == 3600 && other.state == .bound)
-        let end = client.wake(at: 3_600_010)
+        #expect(leases(other.receive(answer(5), from: Self.serverLink, at: .ms(3_150_020))).first?.seconds == 3600 && other.state == .bound)
+        let end = client.wake(at: .ms(3_600_010))
         #expect(leases(end).first?.address == nil && leases(end).count == 1 && sent(end).count == 1 && client.state == .selecting)
     }
 
     @Test
     func `a former address is asked for first, a refusal or silence ends that, and a lease is given back by one datagram`() throws {
         var client = client4(former: "192.0.2.20")
-        let request = try #require(sent(client.wake(at: 0)).first).bytes
+        let request = try #require(sent(client.wake(at: .ms(0))).first).bytes
         #expect(Array(request[(28 + 240)...]).starts(with: [53, 1, 3, 50, 4, 192, 0, 2, 20, 55]), "without a server")
         var refused = client
-        #expect(leases(refused.receive(answer(6, your: [0, 0, 0, 0]), from: Self.serverLink, at: 5)).first?.address == nil)
-        #expect(refused.state == .selecting && refused.deadline > 5)
-        while client.state == .rebooting { _ = client.wake(at: client.deadline) }
-        #expect(client.state == .selecting && client.deadline < 20_000)
+        #expect(leases(refused.receive(answer(6, your: [0, 0, 0, 0]), from: Self.serverLink, at: .ms(5))).first?.address == nil)
+        let retry = try #require(refused.deadline)
+        #expect(refused.state == .selecting && retry > .ms(5))
+        while client.state == .rebooting { _ = client.wake(at: try #require(client.deadline)) }
+        let end = try #require(client.deadline)
+        #expect(client.state == .selecting && end < .ms(20_000))
 
         var bound = try bound4()
-        let release = try #require(sent(bound.release(at: 100)).first)
+        let release = try #require(sent(bound.release(at: .ms(100))).first)
         #expect(release.target == Self.serverLink && Array(release.bytes[28 + 12..<28 + 16]) == [192, 0, 2, 20])
         #expect(Array(release.bytes[(28 + 240)...]).starts(with: [53, 1, 7, 54, 4, 192, 0, 2, 1]))
-        #expect(bound.release(at: 101).isEmpty)
+        #expect(bound.release(at: .ms(101)).isEmpty)
     }
 
     @Test
     func `an address of before a restart is given back to the server that gave it, before any has answered`() throws {
         var first = client4()
-        _ = first.wake(at: 0)
-        _ = first.receive(answer(2), from: Self.serverLink, at: 1)
-        let lease = try #require(leases(first.receive(answer(5), from: Self.serverLink, at: 2)).first)
+        _ = first.wake(at: .ms(0))
+        _ = first.receive(answer(2), from: Self.serverLink, at: .ms(1))
+        let lease = try #require(leases(first.receive(answer(5), from: Self.serverLink, at: .ms(2))).first)
         #expect(lease.server == [192, 0, 2, 1] + Self.serverLink.bytes)
-        var next = DHCPv4Client(Self.interface, former: lease.address?.address, giver: lease.server, at: 0) { 5 }
-        let request = try #require(sent(next.wake(at: 0)).first).bytes
+        var next = DHCPv4Client(Self.interface, former: lease.address?.address, giver: lease.server, at: .ms(0)) { 5 }
+        let request = try #require(sent(next.wake(at: .ms(0))).first).bytes
         #expect(
             Array(request[(28 + 240)...]).starts(with: [53, 1, 3, 50, 4, 192, 0, 2, 20, 55]), "no server is named (RFC 2131, INIT-REBOOT)")
-        let release = try #require(sent(next.release(at: 1)).first)
+        let release = try #require(sent(next.release(at: .ms(1))).first)
         #expect(release.target == Self.serverLink && Array(release.bytes[(28 + 240)...]).starts(with: [53, 1, 7, 54, 4, 192, 0, 2, 1]))
 
         let giver: [UInt8] = [0, 3, 0, 1, 9, 9]
-        var other = DHCPv6Client(Self.interface, former: try address("2001:db8:5::20"), giver: giver, at: 0) { 5 }
-        let solicit = try #require(sent(other.wake(at: 0)).first.flatMap { DHCPv6Message(payload: $0.bytes) })
+        var other = DHCPv6Client(Self.interface, former: try address("2001:db8:5::20"), giver: giver, at: .ms(0)) { 5 }
+        let solicit = try #require(sent(other.wake(at: .ms(0))).first.flatMap { DHCPv6Message(payload: $0.bytes) })
         #expect(solicit.kind == .solicit && solicit.server == nil && solicit.address?.address.description == "2001:db8:5::20")
-        let message = try #require(sent(other.release(at: 1)).first.flatMap { DHCPv6Message(payload: $0.bytes) })
+        let message = try #require(sent(other.release(at: .ms(1))).first.flatMap { DHCPv6Message(payload: $0.bytes) })
         #expect(message.kind == .release && message.server == giver && message.address?.address.description == "2001:db8:5::20")
-        #expect(other.release(at: 2).isEmpty)
+        #expect(other.release(at: .ms(2)).isEmpty)
         #expect(client6Releases().isEmpty, "without an address there is nothing to give back")
     }
 
     private func client6Releases() -> [LeaseAction] {
         var client = client6()
-        _ = client.wake(at: 0)
-        return client.release(at: 1)
+        _ = client.wake(at: .ms(0))
+        return client.release(at: .ms(1))
     }
 
     @Test
@@ -149,9 +152,11 @@ struct LeaseProtocolTests {
         }
         for packet in others {
             var client = client4()
-            _ = client.wake(at: 0)
+            _ = client.wake(at: .ms(0))
             let before = client.deadline
-            #expect(client.receive(packet, from: Self.serverLink, at: 1).isEmpty && client.state == .selecting && client.deadline == before)
+            #expect(
+                client.receive(packet, from: Self.serverLink, at: .ms(1)).isEmpty && client.state == .selecting && client.deadline == before
+            )
         }
     }
 
@@ -175,7 +180,7 @@ struct LeaseProtocolTests {
 
     // MARK: IPv6
 
-    private func client6() -> DHCPv6Client { DHCPv6Client(Self.interface, former: nil, at: 0) { 5 } }
+    private func client6() -> DHCPv6Client { DHCPv6Client(Self.interface, former: nil, at: .ms(0)) { 5 } }
 
     private func answer6(
         _ kind: DHCPv6Message.Kind, _ address: String = "2001:db8:5::20", preferred: UInt32 = 60, valid: UInt32 = 120,
@@ -190,26 +195,27 @@ struct LeaseProtocolTests {
     @Test
     func `a client of DHCPv6 solicits, requests, renews, rebinds, and gives back`() throws {
         var client = client6()
-        let solicit = try #require(sent(client.wake(at: 0)).first).bytes
+        let solicit = try #require(sent(client.wake(at: .ms(0))).first).bytes
         #expect(
             solicit
                 == [1, 0, 0, 5, 0, 1, 0, 10, 0, 3, 0, 1, 2, 0x4e, 0x53, 0, 0, 1, 0, 3, 0, 12, 0x53, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
                 + [0, 8, 0, 2, 0, 0])
-        let request = try #require(sent(client.receive(try answer6(.advertise), from: HardwareAddress(bytes: []), at: 5)).first).bytes
+        let request = try #require(sent(client.receive(try answer6(.advertise), from: HardwareAddress(bytes: []), at: .ms(5))).first).bytes
         #expect(request[0] == 3 && DHCPv6Message(payload: request)?.server == [0, 3, 0, 1, 9, 9])
-        let lease = try #require(leases(client.receive(try answer6(.reply), from: HardwareAddress(bytes: []), at: 10)).first)
+        let lease = try #require(leases(client.receive(try answer6(.reply), from: HardwareAddress(bytes: []), at: .ms(10))).first)
         #expect(lease.address?.description == "2001:db8:5::20/128" && lease.seconds == 120 && lease.preferredSeconds == 60)
-        #expect(client.deadline == 30_005)
-        #expect(sent(client.wake(at: 30_005)).first?.bytes.first == 5)
-        #expect(sent(client.wake(at: 48_005)).first?.bytes.first == 6)
+        #expect(client.deadline == .ms(30_005))
+        #expect(sent(client.wake(at: .ms(30_005))).first?.bytes.first == 5)
+        #expect(sent(client.wake(at: .ms(48_005))).first?.bytes.first == 6)
         var lost = client
         #expect(
-            leases(lost.receive(try answer6(.reply, preferred: 0, valid: 0), from: HardwareAddress(bytes: []), at: 48_010)).first?.address
+            leases(lost.receive(try answer6(.reply, preferred: 0, valid: 0), from: HardwareAddress(bytes: []), at: .ms(48_010))).first?
+                .address
                 == nil)
         var renewed = client
-        #expect(leases(renewed.receive(try answer6(.reply), from: HardwareAddress(bytes: []), at: 48_010)).count == 1)
-        #expect(sent(renewed.release(at: 50_000)).first?.bytes.first == 8)
-        #expect(leases(client.wake(at: 120_005)).first?.address == nil && client.state == .soliciting)
+        #expect(leases(renewed.receive(try answer6(.reply), from: HardwareAddress(bytes: []), at: .ms(48_010))).count == 1)
+        #expect(sent(renewed.release(at: .ms(50_000))).first?.bytes.first == 8)
+        #expect(leases(client.wake(at: .ms(120_005))).first?.address == nil && client.state == .soliciting)
     }
 
     @Test
@@ -219,8 +225,9 @@ struct LeaseProtocolTests {
             answer6(.advertise, preferred: 200), answer6(.advertise, server: nil), answer6(.reply), answer6(.advertise).dropLast() + [],
         ] {
             var client = client6()
-            _ = client.wake(at: 0)
-            #expect(client.receive(Array(bad), from: HardwareAddress(bytes: []), at: 1).isEmpty && client.state == .soliciting, "\(bad)")
+            _ = client.wake(at: .ms(0))
+            #expect(
+                client.receive(Array(bad), from: HardwareAddress(bytes: []), at: .ms(1)).isEmpty && client.state == .soliciting, "\(bad)")
         }
     }
 
@@ -244,14 +251,16 @@ struct LeaseProtocolTests {
             var actions: [LeaseAction] = []
             if isV6 {
                 var client = client6()
-                _ = client.wake(at: 0)
-                if kind == 5 { _ = client.receive(try answer6(.advertise), from: HardwareAddress(bytes: []), at: 1) }
-                actions = client.receive(packet, from: HardwareAddress(bytes: []), at: 2) + client.wake(at: client.deadline)
+                _ = client.wake(at: .ms(0))
+                if kind == 5 { _ = client.receive(try answer6(.advertise), from: HardwareAddress(bytes: []), at: .ms(1)) }
+                actions =
+                    client.receive(packet, from: HardwareAddress(bytes: []), at: .ms(2))
+                    + (client.deadline.map { client.wake(at: $0) } ?? [])
             } else {
                 var client = client4()
-                _ = client.wake(at: 0)
-                if kind == 5 { _ = client.receive(answer(2), from: Self.serverLink, at: 1) }
-                actions = client.receive(packet, from: Self.serverLink, at: 2) + client.wake(at: client.deadline)
+                _ = client.wake(at: .ms(0))
+                if kind == 5 { _ = client.receive(answer(2), from: Self.serverLink, at: .ms(1)) }
+                actions = client.receive(packet, from: Self.serverLink, at: .ms(2)) + (client.deadline.map { client.wake(at: $0) } ?? [])
             }
             for lease in leases(actions) {
                 reports += 1
@@ -310,4 +319,11 @@ struct LeaseProtocolTests {
         #expect(
             open.judge([Lease.Route(destination: try prefix("0.0.0.0/0"), gateway: try address("192.0.2.1"))], of: own).routes.count == 1)
     }
+}
+
+extension ContinuousClock.Instant {
+    private static let start = ContinuousClock.now
+
+    /// A time, in milliseconds since the test began.
+    fileprivate static func ms(_ milliseconds: Int) -> Self { start + .milliseconds(milliseconds) }
 }

@@ -3,18 +3,35 @@
 import Glibc
 import Linux
 
-/// Puts `nearside-gate` onto the host, where the container runtime starts it and this container's files are not.
+/// Copies `nearside-gate` onto the host: the container runtime executes it there, and does not see the files of this container.
 ///
 /// An init container does this, and nothing that runs later can write to the folder.
 enum GateInstallation {
     struct Failure: Error, CustomStringConvertible {
-        var description: String
+        enum Code: String, Sendable {
+            /// This program's own path is not known.
+            case noSource
+            /// The gate was executed, and its self-test failed.
+            case selfTest
+            /// The host's file system lets no file be executed.
+            case noExec
+            /// The gate could not be executed for another reason.
+            case notExecuted
+        }
+
+        var code: Code
+        /// Path of the gate.
+        var object: String
+        var cause: String
+        var description: String { "\(object) \(cause)" }
     }
 
-    /// - Throws: ``Failure`` when the gate is in its place and the host would not execute it.
+    /// Copies the gate into the folder, and executes its self-test there.
+    ///
+    /// - Throws: ``Failure`` when the host would not execute the gate, and errors of writing it.
     static func install(in folder: String) throws {
         guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
-            throw Failure(description: "nearside-gate cannot be installed: /proc/self/exe cannot be read")
+            throw Failure(code: .noSource, object: "nearside-gate", cause: "cannot be installed: /proc/self/exe cannot be read")
         }
         let gate = try Files.read(own[..<slash] + "/nearside-gate", limit: 64 << 20)
         let path = folder + "/nearside-gate"
@@ -24,13 +41,15 @@ enum GateInstallation {
         case .success(0): return
         case .success(let status):
             throw Failure(
-                description: "\(path) --self-test ended with status \(status): the image's nearside-gate does not run on this host")
+                code: .selfTest, object: path,
+                cause: "--self-test ended with status \(status): the image's nearside-gate does not run on this host")
         case .failure where isNoExec(folder):
             throw Failure(
-                description:
-                    "\(path) cannot be executed: \(folder) is on a file system that is mounted noexec, and no container of a claim would start. Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"
+                code: .noExec, object: path,
+                cause:
+                    "cannot be executed: \(folder) is on a file system that is mounted noexec, and no container of a claim would start. Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"
             )
-        case .failure(let error): throw Failure(description: "\(path) cannot be executed: \(error)")
+        case .failure(let error): throw Failure(code: .notExecuted, object: path, cause: "cannot be executed: \(error)")
         }
     }
 

@@ -7,6 +7,7 @@ import Linux
 import Logging
 import NetworkModel
 
+/// The command line of `nearside-nri`.
 struct NearsideNRI {
     var journal = "/run/nearside"
     var states = "/run/nearside-nri"
@@ -94,8 +95,8 @@ struct NearsideNRI {
         }
     }
 
-    /// The networks of the command line, and the part of the services' network in which addresses are chosen by hand: the API server has the
-    /// first, and all that are chosen, as that of DNS, are among the first 256 (KEP-3070).
+    /// The networks of the command line, and the part of the services' network in which addresses are assigned by hand: the API server has
+    /// the first address, and all that are assigned, such as that of DNS, are among the first 256 (KEP-3070).
     private func clusterNetworks() throws -> [IPPrefix] {
         let server = Self.apiServerOfPod
         return try clusterNetwork.map { text in
@@ -134,9 +135,9 @@ struct NearsideNRI {
             return EXIT_SUCCESS
         }
         let daemon = try AttachmentDaemon(try daemonOptions(), log: log)
-        // It has its sysfs by now, and needs no other mount.
+        // The daemon has mounted its sysfs by now, and needs no other mount.
         do throws(SystemError) { try SystemCallFilter.host.install() } catch {
-            log.warning("system calls of this program are not filtered", metadata: ["error": "\(error)"])
+            log.warning("system calls are not filtered", metadata: ["error": "\(error)"])
         }
         try daemon.run()
         return EXIT_SUCCESS
@@ -156,6 +157,9 @@ struct NearsideNRI {
         return options
     }
 
+    /// Prints the result of a probe.
+    ///
+    /// - Returns: the exit status: failure when the daemon has not reached the level.
     private func answer(_ check: String) -> Int32 {
         if let problem = DaemonCheck.problem(check, journal: journal, states: states) {
             print("not \(check): \(problem)")

@@ -2,6 +2,7 @@
 
 /// The reason why a container may not start, or a claim cannot be released yet.
 package struct AttachmentError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The kinds of errors.
     package enum Code: String, Sendable, CaseIterable {
         /// The claim has no plan on this node, or is being released.
         case notPrepared

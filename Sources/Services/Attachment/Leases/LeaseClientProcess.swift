@@ -6,8 +6,8 @@ import JournalModel
 import Linux
 import NetworkModel
 
-/// The process of one DHCP client: `nearside-nri` under another name, without any privilege. It has its socket from the daemon as descriptor 3,
-/// and writes to descriptor 1, as ``Lease/text`` with an empty line after it, what it was given.
+/// The process of one DHCP client: `nearside-nri` under another name, without any privilege. It inherits its socket from the daemon as
+/// descriptor 3, and writes each lease to descriptor 1, as ``Lease/text`` with an empty line after it.
 ///
 /// ## Concurrency model
 /// One thread.
@@ -15,12 +15,13 @@ package enum LeaseClientProcess {
     /// The name (argv[0]) under which the program runs as a DHCP client.
     static let name = "nearside-dhcp"
     private static let socket: Int32 = 3
-    /// Datagrams that it looks at in a second: whoever floods it costs no more of the processor.
-    private static let mostDatagrams = 200
+    /// Datagrams that it reads in a second: a flood costs no more of the processor.
+    private static let maxDatagrams = 200
 
+    /// True when this process was started as a DHCP client.
     package static var isMeant: Bool { CommandLine.arguments.first == name }
 
-    /// The arguments of the client of an interface: family, number, type, hardware address, broadcast address, and the address it had
+    /// The arguments of the client of an interface: family, number, type, hardware address, broadcast address, and the address that it had
     /// with the server that gave it.
     static func words(_ family: Lease.Family, _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]?) -> [String] {
         [
@@ -28,7 +29,7 @@ package enum LeaseClientProcess {
         ] + (former.map { ["\($0)"] + (giver.map { [Lease.hexadecimal($0)] } ?? []) } ?? [])
     }
 
-    /// Serves until SIGTERM, which gives the address back, or until nobody reads its reports.
+    /// Serves until SIGTERM, at which it returns the address to its server, or until the daemon's end of the pipe is closed.
     ///
     /// - Returns: the exit status.
     package static func run() -> Int32 {
@@ -44,10 +45,10 @@ package enum LeaseClientProcess {
         do throws(SystemError) {
             switch family {
             case .v4:
-                var client = DHCPv4Client(interface, former: former, giver: giver, at: Poller.now(), random: random)
+                var client = DHCPv4Client(interface, former: former, giver: giver, at: .now, random: random)
                 return try serve(&client, interface, family)
             case .v6:
-                var client = DHCPv6Client(interface, former: former, giver: giver, at: Poller.now(), random: random)
+                var client = DHCPv6Client(interface, former: former, giver: giver, at: .now, random: random)
                 return try serve(&client, interface, family)
             }
         } catch { return 1 }
@@ -57,31 +58,32 @@ package enum LeaseClientProcess {
         _ client: inout some LeaseExchange, _ interface: LeaseInterface, _ family: Lease.Family
     ) throws(SystemError) -> Int32 {
         let termination = try Termination.descriptor()
-        // A kernel without filters does without.
+        // A kernel may have no filters.
         do throws(SystemError) { try SystemCallFilter.leaseClient.install() } catch {
             if ![EINVAL, ENOSYS].contains(error.code) { throw error }
         }
-        var (second, datagrams) = (0, 0)
+        var (window, datagrams) = (Deadline.now, 0)
         while true {
             // Without a link-local address yet, or without a link, a datagram cannot be sent: the next one may be.
-            for action in client.wake(at: Poller.now()) { try perform(action, interface, family) }
-            let now = Poller.now()
-            if now / 1000 != second { (second, datagrams) = (now / 1000, 0) }
-            let isFlooded = datagrams >= mostDatagrams
-            // A closed pipe is told of without being asked for.
+            for action in client.wake(at: .now) { try perform(action, interface, family) }
+            if window.hasPassed { (window, datagrams) = (.after(.seconds(1)), 0) }
+            let isFlooded = datagrams >= maxDatagrams
+            // The end of the pipe's reader is reported without a request (POLLERR of poll(2)).
             var entries = [pollfd(fd: termination.raw, events: Int16(POLLIN), revents: 0), pollfd(fd: 1, events: 0, revents: 0)]
             if !isFlooded { entries.append(pollfd(fd: socket, events: Int16(POLLIN), revents: 0)) }
-            let wait = min(max(0, client.deadline - now), isFlooded ? 1000 - now % 1000 : .max)
-            guard poll(&entries, nfds_t(entries.count), Int32(clamping: wait)) >= 0 || errno == EINTR else { return 1 }
+            let end = [client.deadline.map { Deadline($0) }, isFlooded ? window : nil].compactMap(\.self).min()
+            guard poll(&entries, nfds_t(entries.count), Int32(clamping: end?.remaining.milliseconds ?? -1)) >= 0 || errno == EINTR else {
+                return 1
+            }
             if entries[0].revents != 0 {
-                for action in client.release(at: Poller.now()) { try perform(action, interface, family) }
+                for action in client.release(at: .now) { try perform(action, interface, family) }
                 return 0
             }
             if entries[1].revents != 0 { return 0 }
             guard entries.count > 2, entries[2].revents != 0 else { continue }
             datagrams += 1
             guard let (bytes, sender) = try receive(family == .v6) else { continue }
-            for action in client.receive(bytes, from: sender, at: Poller.now()) { try perform(action, interface, family) }
+            for action in client.receive(bytes, from: sender, at: .now) { try perform(action, interface, family) }
         }
     }
 
@@ -89,7 +91,7 @@ package enum LeaseClientProcess {
         switch action {
         case .report(let lease):
             let text = [UInt8]((lease.text + "\n").utf8)
-            // One write: what a pipe takes at once is not torn (PIPE_BUF is 4096).
+            // One write: up to PIPE_BUF bytes (4096) are written to a pipe at once.
             try checked("report", "a lease") { write(1, text, text.count) }
         case .send(let bytes, let target):
             // ff02::1:2 are all servers and relays of the link (RFC 8415 section 7.1).
@@ -103,7 +105,7 @@ package enum LeaseClientProcess {
         }
     }
 
-    /// Nil for what is no server's.
+    /// Receives a datagram; nil for one that is no server's.
     private static func receive(_ isV6: Bool) throws(SystemError) -> ([UInt8], HardwareAddress)? {
         var bytes = [UInt8](repeating: 0, count: 2048)
         if isV6 {
@@ -111,17 +113,17 @@ package enum LeaseClientProcess {
             var port: Int32 = 0
             let count = CLinux_receive_v6(socket, &bytes, bytes.count, &address, &port)
             // Servers and relays of the link answer from their link-local addresses.
-            guard try isThere(count), IPAddress(bytes: address)?.isLinkLocal == true else { return nil }
+            guard try isReceived(count), IPAddress(bytes: address)?.isLinkLocal == true else { return nil }
             return (Array(bytes.prefix(count)), HardwareAddress(bytes: []))
         }
         var link = [UInt8](repeating: 0, count: 32)
         var length = 0
         let count = CLinux_receive_packet(socket, &bytes, bytes.count, &link, &length)
-        guard try isThere(count) else { return nil }
+        guard try isReceived(count) else { return nil }
         return (Array(bytes.prefix(count)), HardwareAddress(bytes: link.prefix(length)))
     }
 
-    private static func isThere(_ count: Int) throws(SystemError) -> Bool {
+    private static func isReceived(_ count: Int) throws(SystemError) -> Bool {
         if count >= 0 { return true }
         // The link may be down for a while.
         if [EAGAIN, EINTR, ENETDOWN].contains(errno) { return false }

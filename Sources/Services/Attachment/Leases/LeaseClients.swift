@@ -143,7 +143,7 @@ final class LeaseClients {
     /// Ends clients, all at once; each returns its address to its server.
     func stop(_ keys: [LeaseKey]) {
         let ending = keys.compactMap { clients.removeValue(forKey: $0) }
-        // Their pipes stay open until they have ended: a client whose reports nobody reads ends without giving its address back.
+        // Their pipes stay open until they have ended: a client ends without returning its address when the other end of its pipe is closed.
         withExtendedLifetime(ending) {
             let processes = ending.compactMap(\.process)
             for process in processes { process.ask() }
@@ -173,7 +173,7 @@ final class LeaseClients {
 package struct LeaseClientOptions: Hashable, Sendable {
     /// The program: nearside-nri itself, under another name.
     package var program = "/proc/self/exe"
-    /// The number of the user and the group that they run as; by default nobody's.
+    /// The number of the user and the group that they run as; 65534 by default, which owns no files.
     package var user: UInt32 = 65534
     /// The cluster's networks, which no server may give an address in or a route to.
     package var clusterNetworks: [IPPrefix] = []

@@ -4,9 +4,9 @@ package import CDI
 package import JournalModel
 import Linux
 
-/// Checks that a device node belongs to a device, by what the kernel tells in sysfs and procfs.
+/// Checks that a device node belongs to a device, by sysfs and procfs.
 ///
-/// The table of nodes is closed: a path that is not in it is refused, whatever numbers it has.
+/// The table of nodes is closed: a path that is not in it is refused, with any numbers.
 package struct DeviceNodeCheck: Sendable {
     /// The folder in which the host's `sys` and `proc` are; empty for the root.
     private let root: String

@@ -10,19 +10,20 @@ package struct SpecFolder: Sendable {
 
     package init(_ path: String) { self.path = path }
 
-    /// The runtimes' caches act on a rename within the folder, which is how files are replaced here. Not flushed to a disk: after
-    /// a restart of the machine plans and specifications are made anew.
+    /// Writes a specification in the place of an older one, by a rename within the folder, which the runtimes' caches notice. It is not flushed
+    /// to a disk: after a restart of the machine plans and specifications are made anew.
     package func write(_ spec: Spec, named name: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         let bytes = [UInt8](try encoder.encode(spec))
         let file = "\(path)/\(name).json"
-        // A file that says the same is left alone: runtimes read the folder again after each change.
+        // An equal file is not replaced: runtimes read the folder again after each change.
         if (try? Files.read(file)) == bytes { return }
         try Files.makeFolder(path)
         try Files.replace(file, with: bytes, isDurable: false)
     }
 
+    /// Removes a specification; nothing happens when there is none.
     package func remove(named name: String) throws(SystemError) {
         try Files.remove("\(path)/\(name).json")
     }
@@ -34,7 +35,7 @@ package struct SpecFolder: Sendable {
         return bytes.flatMap { try? JSONDecoder().decode(Header.self, from: Data($0)) }?.kind
     }
 
-    /// Names of the files that are there.
+    /// Names of the specifications, those of other drivers included.
     package func names() -> [String] {
         Files.list(path).filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map { String($0.dropLast(5)) }
     }

@@ -12,7 +12,7 @@ package struct SpecPublisher: Sendable {
     private let planner: SpecPlanner
     private let check: DeviceNodeCheck
     private let folder: SpecFolder
-    /// The folder with workload files that `nearside-node` writes.
+    /// Path of the folder with workload files that `nearside-node` writes.
     private let source: String
 
     package init(_ planner: SpecPlanner, check: DeviceNodeCheck, folder: SpecFolder, source: String) {
@@ -22,9 +22,9 @@ package struct SpecPublisher: Sendable {
         self.source = source
     }
 
-    /// Checks the plan and has its specification in its place when this returns. What is there already is not written again.
+    /// Checks the plan, and writes its specification and workload files where they differ.
     ///
-    /// - Throws: ``SpecRefusal``; then there is no specification that says what the plan says.
+    /// - Throws: ``SpecRefusal``; then the specification is not written.
     package func publish(_ plan: ClaimPlan) throws(SpecRefusal) {
         guard let spec = try planner.spec(plan) else { return }
         for device in plan.devices {
@@ -37,7 +37,7 @@ package struct SpecPublisher: Sendable {
         }
     }
 
-    /// Removes what was published for a claim; fine when there is nothing.
+    /// Removes the specification and the workload files of a claim; nothing happens when there are none.
     package func withdraw(_ uid: String) throws(SystemError) {
         guard PlanText.isUID(uid) else { return }
         try folder.remove(named: name(uid))
@@ -46,11 +46,11 @@ package struct SpecPublisher: Sendable {
         }
     }
 
-    /// Publishes all prepared plans anew, and withdraws what is there for claims that have none: after a start, when the folder may have
-    /// been emptied (kubernetes/kubernetes#141433) or plans removed meanwhile.
+    /// Publishes all prepared plans, and withdraws the specifications of claims without a plan: after a start, when the folder may have been
+    /// emptied (kubernetes/kubernetes#141433) or plans removed meanwhile.
     ///
-    /// - Parameter unreadable: claims whose plans cannot be read now; what they have stays.
-    /// - Returns: what could not be done, in words.
+    /// - Parameter unreadable: UIDs of claims whose plans cannot be read now; their specifications stay.
+    /// - Returns: a sentence for each failure.
     package func restore(_ plans: [ClaimPlan], unreadable: Set<String>) -> [String] {
         var failures: [String] = []
         for plan in plans where plan.phase == .prepared {
@@ -72,7 +72,8 @@ package struct SpecPublisher: Sendable {
 
     private func name(_ uid: String) -> String { "\(planner.driver)-\(uid)" }
 
-    /// Containers get copies that only this program can change: a link in the place of a file would show them any file of the host.
+    /// Copies a workload file for containers, so that only this program can change it: a link in its place would show them any file of the
+    /// host.
     private func copy(_ name: String) throws(SpecRefusal) {
         do throws(SystemError) {
             let bytes = try Files.readPlain(name, in: source)

@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How many virtual functions some physical ones are to have, as an operator says it: `ens1f*=8` or `0000:3b:00.0=4`.
+/// An operator's rule for the number of virtual functions of physical ones: `ens1f*=8` or `0000:3b:00.0=4`.
 package struct FunctionRule: Hashable, Sendable {
     /// An interface's name or a PCI address, with * for any characters.
     package var pattern: String
     package var count: Int
 
+    /// A text that is no rule.
     package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
+        /// The reason why a text is no rule.
+        package enum Code: String, Sendable {
+            case noPattern, noCount, countOutOfRange
+        }
+
+        package var code: Code
+        package var object: String
+
+        package var description: String {
+            "\"\(object)\" is not INTERFACE=COUNT or ADDRESS=COUNT with a count up to \(FunctionRule.counts.upperBound), such as ens1f*=8 or 0000:3b:00.0=4"
+        }
     }
 
+    private static let counts = 0...4096
+
+    /// Reads `PATTERN=COUNT`.
     package init(parsing text: String) throws(Malformed) {
-        guard let end = text.lastIndex(of: "="), end != text.startIndex, let count = Int(text[text.index(after: end)...]),
-            (0...4096).contains(count)
-        else {
-            throw Malformed(
-                description: "\"\(text)\" is not INTERFACE=COUNT or ADDRESS=COUNT, such as ens1f*=8 or 0000:3b:00.0=4")
-        }
+        guard let end = text.lastIndex(of: "="), end != text.startIndex else { throw Malformed(code: .noPattern, object: text) }
+        guard let count = Int(text[text.index(after: end)...]) else { throw Malformed(code: .noCount, object: text) }
+        guard Self.counts.contains(count) else { throw Malformed(code: .countOutOfRange, object: text) }
         pattern = String(text[..<end])
         self.count = count
     }
 
+    /// True when the pattern matches one of the names of a function.
     func matches(_ names: [String]) -> Bool {
         names.contains { Self.matches(Array($0.utf8)[...], Array(pattern.utf8)[...]) }
     }

@@ -2,7 +2,7 @@
 
 package import Linux
 
-/// A PCI function that can have virtual ones, as sysfs shows it (Documentation/PCI/pci-iov-howto.rst).
+/// A PCI function that can have virtual ones, as in sysfs (Documentation/PCI/pci-iov-howto.rst).
 package struct PhysicalFunction: Hashable, Sendable {
     /// `0000:3b:00.0`
     package var address: String
@@ -11,12 +11,12 @@ package struct PhysicalFunction: Hashable, Sendable {
     var interfaces: [String]
     package var total: Int
     package var enabled: Int
-    /// Addresses of those that are there.
+    /// Addresses of its virtual functions.
     package var virtual: [String]
 
-    /// All of a machine.
+    /// Reads all physical functions of the machine that can have virtual ones.
     ///
-    /// - Parameter sysfs: where it is mounted so that it can be written.
+    /// - Parameter sysfs: the path at which a writable sysfs is mounted.
     package static func all(sysfs: String) -> [PhysicalFunction] {
         let devices = "\(sysfs)/bus/pci/devices"
         return Files.list(devices).sorted().compactMap { address in
@@ -37,13 +37,13 @@ package struct PhysicalFunction: Hashable, Sendable {
         (try? Files.readText(path)).flatMap { Int($0.split(separator: "\n").first ?? "") }
     }
 
-    /// Makes them as many. The kernel takes another number only over none at all, and its driver takes its time for each.
+    /// Sets the number of virtual functions. The kernel changes a number that is not 0 by way of 0 only, and the driver may take seconds.
     package func set(_ count: Int) throws(SystemError) {
         if enabled != 0 { try Files.overwrite("\(folder)/sriov_numvfs", "0") }
         if count != 0 { try Files.overwrite("\(folder)/sriov_numvfs", "\(count)") }
     }
 
-    /// What devices of it are called in slices and plans.
+    /// The name of a PCI function in slices and plans.
     static func deviceName(_ address: String) -> String {
         "pci-" + String(address.map { $0 == ":" || $0 == "." ? "-" : $0 })
     }

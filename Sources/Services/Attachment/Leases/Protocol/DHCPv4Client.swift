@@ -1,49 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import JournalModel
+import Linux
 package import NetworkModel
 
-/// A client of DHCP (RFC 2131 section 4.4) for one interface.
+/// A client of DHCP for one interface (RFC 2131 section 4.4).
 package struct DHCPv4Client: LeaseExchange {
+    /// The states of RFC 2131 figure 5, without those in which nothing happens.
     package enum State: Hashable, Sendable { case rebooting, selecting, requesting, bound, renewing, rebinding }
 
     package private(set) var state: State
-    package private(set) var deadline: Int
+    package private(set) var deadline: ContinuousClock.Instant?
     private let interface: LeaseInterface
     private let random: @Sendable () -> UInt32
     private var transaction: UInt32 = 0
-    /// When this attempt began, and when the last request was sent.
-    private var start: Int
-    private var lastSent: Int
+    /// The time at which this attempt began, and that at which the last request was sent.
+    private var start: ContinuousClock.Instant
+    private var lastSent: ContinuousClock.Instant
     private var retransmission = Retransmission()
     /// The address that is asked for, or that the interface has.
     private var address: IPAddress
     private var server: IPAddress?
     /// The link-layer address that the server's answer came from: the server's own, or that of a router on the way to it.
     private var serverLink: HardwareAddress?
-    private var times = Times()
+    /// Nil for a lease without an end.
+    private var times: LeaseTimes?
 
-    private struct Times: Hashable, Sendable {
-        var renewal = Int.max
-        var rebinding = Int.max
-        var end = Int.max
-    }
-
-    /// A lease that is shorter is not taken: it would be renewed without a pause.
+    /// The shortest lease that is accepted, in seconds: a shorter one would be renewed all the time.
     package static let shortestLease: UInt32 = 10
-    /// An address that the interface had before is asked for so many times before another one is.
+    /// The number of requests for the address that the interface had before, until any address is requested.
     private static let rebootAttempts = 3
     private static let requestAttempts = 4
-    private static let pauseAfterRefusal = 1000
-    /// While a lease is renewed, messages are at least so far apart.
-    private static let shortestRenewalPause = 2000
+    private static let refusalDelay = Duration.seconds(1)
 
     /// - Parameters:
-    ///   - former: the address that the interface has or had: the server is asked whether it may keep it.
-    ///   - giver: the server that gave it, as ``Lease/server`` has it.
-    ///   - random: gives any number.
+    ///   - former: the address that the interface has or had, which is requested first.
+    ///   - giver: the server that gave it, in the form of ``Lease/server``.
+    ///   - random: a source of random numbers.
     package init(
-        _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: Int, random: @escaping @Sendable () -> UInt32
+        _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: ContinuousClock.Instant,
+        random: @escaping @Sendable () -> UInt32
     ) {
         self.interface = interface
         self.random = random
@@ -60,8 +56,9 @@ package struct DHCPv4Client: LeaseExchange {
 
     // MARK: Time
 
-    package mutating func wake(at now: Int) -> [LeaseAction] {
-        guard now >= deadline else { return [] }
+    /// Sends what is due in this state.
+    package mutating func wake(at now: ContinuousClock.Instant) -> [LeaseAction] {
+        guard let deadline, now >= deadline else { return [] }
         switch state {
         case .rebooting:
             guard retransmission.count < Self.rebootAttempts else { return select(at: now) }
@@ -71,21 +68,18 @@ package struct DHCPv4Client: LeaseExchange {
             guard retransmission.count < Self.requestAttempts else { return select(at: now) }
             return request(at: now)
         case .bound, .renewing, .rebinding:
+            guard let times else { return [] }
             if now >= times.end { return lose(at: now) }
             let next: State = now >= times.rebinding ? .rebinding : .renewing
-            if state != next {
-                if state == .bound { (transaction, start) = (random(), now) }
-                state = next
-            }
-            let limit = state == .renewing ? times.rebinding : times.end
-            // RFC 2131 section 4.4.5: half of what is left.
-            deadline = min(limit, now + max((limit - now) / 2, Self.shortestRenewalPause))
+            if state == .bound { (transaction, start) = (random(), now) }
+            state = next
+            self.deadline = times.nextRequest(at: now, isRebinding: state == .rebinding)
             lastSent = now
             return [send(message(.request), at: now, toServer: state == .renewing)]
         }
     }
 
-    private mutating func select(at now: Int) -> [LeaseAction] {
+    private mutating func select(at now: ContinuousClock.Instant) -> [LeaseAction] {
         state = .selecting
         retransmission = Retransmission()
         (transaction, start, server, serverLink) = (random(), now, nil, nil)
@@ -93,22 +87,22 @@ package struct DHCPv4Client: LeaseExchange {
         return discover(at: now)
     }
 
-    /// The address is no longer the interface's.
-    private mutating func lose(at now: Int, pause: Int = 0) -> [LeaseAction] {
+    /// Reports that the lease has ended, and asks for another one.
+    private mutating func lose(at now: ContinuousClock.Instant, delay: Duration = .zero) -> [LeaseAction] {
         let gone = LeaseAction.report(Lease(address: nil, seconds: 0))
-        guard pause > 0 else { return [gone] + select(at: now) }
+        guard delay > .zero else { return [gone] + select(at: now) }
         state = .selecting
         retransmission = Retransmission()
-        (transaction, start, server, serverLink, address, deadline) = (random(), now, nil, nil, .anyV4, now + pause)
+        (transaction, start, server, serverLink, address, deadline) = (random(), now, nil, nil, .anyV4, now + delay)
         return [gone]
     }
 
-    private mutating func discover(at now: Int) -> [LeaseAction] {
+    private mutating func discover(at now: ContinuousClock.Instant) -> [LeaseAction] {
         deadline = now + retransmission.next(random())
         return [send(message(.discover), at: now)]
     }
 
-    private mutating func request(at now: Int) -> [LeaseAction] {
+    private mutating func request(at now: ContinuousClock.Instant) -> [LeaseAction] {
         deadline = now + retransmission.next(random())
         lastSent = now
         var message = message(.request)
@@ -134,17 +128,19 @@ package struct DHCPv4Client: LeaseExchange {
         return message
     }
 
-    private func send(_ message: DHCPv4Message, at now: Int, toServer: Bool = false) -> LeaseAction {
+    private func send(_ message: DHCPv4Message, at now: ContinuousClock.Instant, toServer: Bool = false) -> LeaseAction {
         let target = toServer ? server : nil
         return .send(
             message.packet(
-                interface, from: message.clientAddress, to: target ?? .broadcastV4, seconds: UInt16(clamping: (now - start) / 1000)),
+                interface, from: message.clientAddress, to: target ?? .broadcastV4,
+                seconds: UInt16(clamping: start.duration(to: now).components.seconds)),
             to: target == nil ? nil : serverLink)
     }
 
     // MARK: Answers
 
-    package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: Int) -> [LeaseAction] {
+    /// Takes a server's answer that this state expects.
+    package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: ContinuousClock.Instant) -> [LeaseAction] {
         guard let message = DHCPv4Message(packet: bytes), message.transaction == transaction,
             interface.type == 32 || message.hardwareAddress == interface.address.bytes
         else { return [] }
@@ -162,10 +158,10 @@ package struct DHCPv4Client: LeaseExchange {
             return bind(lease, message)
         case (.rebooting, .refusal), (.renewing, .refusal), (.rebinding, .refusal):
             guard state != .renewing || from == server else { return [] }
-            return lose(at: now, pause: Self.pauseAfterRefusal)
+            return lose(at: now, delay: Self.refusalDelay)
         case (.requesting, .refusal):
             guard from == server else { return [] }
-            return lose(at: now, pause: Self.pauseAfterRefusal)
+            return lose(at: now, delay: Self.refusalDelay)
         default: return []
         }
     }
@@ -184,32 +180,27 @@ package struct DHCPv4Client: LeaseExchange {
     private mutating func bind(_ lease: Lease, _ message: DHCPv4Message) -> [LeaseAction] {
         state = .bound
         retransmission = Retransmission()
-        times = Times()
-        if let seconds = lease.seconds {
-            let all = Int(seconds) * 1000
-            func time(_ option: UInt8, _ usual: Int, _ range: Range<Int>) -> Int {
-                let told = message.seconds(option).map { Int($0) * 1000 }
-                return told.flatMap { range.contains($0) ? $0 : nil } ?? usual
-            }
-            let rebinding = time(DHCPv4Message.Option.rebinding, all / 8 * 7, 2000..<all)
-            let renewal = time(DHCPv4Message.Option.renewal, all / 2 < rebinding ? all / 2 : rebinding / 2, 1000..<rebinding)
-            times = Times(renewal: lastSent + renewal, rebinding: lastSent + rebinding, end: lastSent + all)
+        times = lease.seconds.map { seconds in
+            let renewal = message.seconds(DHCPv4Message.Option.renewal)
+            let rebinding = message.seconds(DHCPv4Message.Option.rebinding)
+            return LeaseTimes(from: lastSent, seconds: seconds, renewal: renewal, rebinding: rebinding)
         }
-        deadline = times.renewal
+        deadline = times?.renewal
         var lease = lease
         if let server, let serverLink { lease.server = server.bytes + serverLink.bytes }
         return [.report(lease)]
     }
 
-    package mutating func release(at now: Int) -> [LeaseAction] {
-        // One that is asked for again counts: the server gave it before.
+    /// Sends a DHCPRELEASE where the interface has an address.
+    package mutating func release(at now: ContinuousClock.Instant) -> [LeaseAction] {
+        // An address that is requested again counts: the server gave it before.
         guard [.rebooting, .bound, .renewing, .rebinding].contains(state), let server else { return [] }
         var message = message(.release)
         transaction = random()
         message.transaction = transaction
         message.clientAddress = address
         message.options[DHCPv4Message.Option.server] = server.bytes
-        (state, deadline) = (.selecting, .max)
+        (state, deadline) = (.selecting, nil)
         return [send(message, at: now, toServer: true)]
     }
 }

@@ -3,18 +3,20 @@
 package import JournalModel
 package import NetworkModel
 
-/// A message of DHCP (RFC 2131 section 2, options of RFC 2132 and RFC 3442), as far as a client has to know it.
+/// A message of DHCP (RFC 2131 section 2, options of RFC 2132 and RFC 3442), in the part that a client uses.
 package struct DHCPv4Message: Hashable, Sendable {
+    /// The message types of option 53 (RFC 2132 section 9.6).
     package enum Kind: UInt8, Sendable { case discover = 1, offer, request, decline, acknowledgement, refusal, release }
 
     package var kind: Kind
     package var transaction: UInt32
-    /// The client's own address, and the one that it is to have.
+    /// The client's address (`ciaddr`), and the address that the server gives (`yiaddr`).
     package var clientAddress: IPAddress = .anyV4
     package var yourAddress: IPAddress = .anyV4
     package var hardwareAddress: [UInt8] = []
     package var options: [UInt8: [UInt8]] = [:]
 
+    /// Codes of options.
     package enum Option {
         package static let mask: UInt8 = 1
         package static let routers: UInt8 = 3
@@ -43,9 +45,9 @@ package struct DHCPv4Message: Hashable, Sendable {
 
     // MARK: Reading
 
-    /// Reads an IPv4 packet that brings a server's message to a client; nil for all others, and for those that break a rule.
+    /// Reads an IPv4 packet that brings a server's message to a client; nil for all others, and for those that are malformed.
     ///
-    /// The UDP checksum is not looked at: a packet socket gets packets of the same machine before the checksum was filled in.
+    /// The UDP checksum is not verified: a packet socket gets packets of the same machine before the checksum was filled in.
     package init?(packet: some Collection<UInt8>) {
         var reader = DatagramReader(packet)
         guard let first = reader.integer(UInt8.self), first >> 4 == 4, first & 15 >= 5, reader.skip(1),
@@ -68,7 +70,7 @@ package struct DHCPv4Message: Hashable, Sendable {
             let file = reader.take(128), reader.take(4).map(Array.init) == Self.cookie, let rest = reader.take(reader.remaining),
             var options = Self.options(rest)
         else { return nil }
-        // Options may go on in the two fields for booting (RFC 2132 section 9.3), each with its own end.
+        // Options may continue in the two fields for booting (RFC 2132 section 9.3), each with its own end.
         if let overload = options[Option.overload] {
             guard overload.count == 1, (1...3).contains(overload[0]) else { return nil }
             for (bit, field) in [(UInt8(1), file), (2, name)] where overload[0] & bit != 0 {
@@ -84,7 +86,7 @@ package struct DHCPv4Message: Hashable, Sendable {
         hardwareAddress = Array(hardware.prefix(Int(hardwareLength)))
     }
 
-    /// Parts of one option are put together again (RFC 3396). Nil when one is longer than what is there.
+    /// Reads options, and joins the parts of split ones (RFC 3396). Nil when one is longer than the bytes.
     private static func options(_ bytes: ArraySlice<UInt8>) -> [UInt8: [UInt8]]? {
         var reader = DatagramReader(bytes)
         var options: [UInt8: [UInt8]] = [:]
@@ -96,18 +98,20 @@ package struct DHCPv4Message: Hashable, Sendable {
         return options
     }
 
+    /// The value of an option of one address; nil when it is missing or of another length.
     package func address(_ option: UInt8) -> IPAddress? {
         guard let value = options[option], value.count == 4 else { return nil }
         return IPAddress(bytes: value)
     }
 
+    /// The value of an option of 32 bits; nil when it is missing or of another length.
     package func seconds(_ option: UInt8) -> UInt32? {
         guard let value = options[option], value.count == 4 else { return nil }
         var reader = DatagramReader(value)
         return reader.integer()
     }
 
-    /// The length of the network part of the address. Without a mask it is a network of its own.
+    /// The length of the network part of the address. Without a mask the address is a network of its own.
     package var prefixLength: Int? {
         guard let mask = options[Option.mask] else { return 32 }
         guard mask.count == 4 else { return nil }
@@ -117,7 +121,7 @@ package struct DHCPv4Message: Hashable, Sendable {
     }
 
     /// Classless static routes (RFC 3442), the default route among them; where the server gives none, its first router. Nil when the option
-    /// breaks a rule.
+    /// is malformed.
     package var routes: [Lease.Route]? {
         guard let bytes = options[Option.routes] else {
             guard let routers = options[Option.routers], routers.count >= 4, let first = IPAddress(bytes: routers.prefix(4)), first.isHost
@@ -154,7 +158,7 @@ package struct DHCPv4Message: Hashable, Sendable {
             payload += [code, UInt8(value.count)] + value
         }
         payload.append(Option.end)
-        // Some relays drop what is shorter than a message of BOOTP.
+        // Some relays drop packets that are shorter than a message of BOOTP.
         payload += [UInt8](repeating: 0, count: max(0, 300 - payload.count))
         let datagram = UInt16(8 + payload.count)
         var header: [UInt8] = [0x45, 0xc0] + (datagram + 20).networkBytes + [0, 0, 0x40, 0, 64, 17, 0, 0]

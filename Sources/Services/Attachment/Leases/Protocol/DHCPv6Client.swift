@@ -1,38 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import JournalModel
+import Linux
 package import NetworkModel
 
 /// A client of DHCPv6 (RFC 8415 section 18.2) for one address of one interface.
 package struct DHCPv6Client: LeaseExchange {
+    /// The exchanges of RFC 8415 section 18.2 that the client takes part in.
     package enum State: Hashable, Sendable { case soliciting, requesting, bound, renewing, rebinding }
 
     package private(set) var state = State.soliciting
-    package private(set) var deadline: Int
+    package private(set) var deadline: ContinuousClock.Instant?
     private let interface: LeaseInterface
     private let random: @Sendable () -> UInt32
     private var transaction: UInt32
-    private var start: Int
-    private var lastSent: Int
+    private var start: ContinuousClock.Instant
+    private var lastSent: ContinuousClock.Instant
     private var retransmission = Retransmission()
-    /// The address that is asked for, or that the interface has.
+    /// The address that is requested, or that the interface has.
     private var address: IPAddress?
     private var server: [UInt8]?
-    private var renewal = Int.max
-    private var rebinding = Int.max
-    private var end = Int.max
+    /// Nil for a lease without an end.
+    private var times: LeaseTimes?
 
+    /// The shortest lease that is accepted, in seconds.
     package static let shortestLease: UInt32 = 10
     private static let requestAttempts = 4
-    private static let pauseAfterRefusal = 1000
-    private static let shortestRenewalPause = 2000
+    private static let refusalDelay = Duration.seconds(1)
 
     /// - Parameters:
-    ///   - former: the address that the interface has or had, which servers are asked for.
+    ///   - former: the address that the interface has or had, which is requested first.
     ///   - giver: the identifier of the server that gave it.
-    ///   - random: gives any number.
+    ///   - random: a source of random numbers.
     package init(
-        _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: Int, random: @escaping @Sendable () -> UInt32
+        _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: ContinuousClock.Instant,
+        random: @escaping @Sendable () -> UInt32
     ) {
         self.interface = interface
         self.random = random
@@ -44,54 +46,56 @@ package struct DHCPv6Client: LeaseExchange {
 
     // MARK: Time
 
-    package mutating func wake(at now: Int) -> [LeaseAction] {
-        guard now >= deadline else { return [] }
+    /// Sends what is due in this state.
+    package mutating func wake(at now: ContinuousClock.Instant) -> [LeaseAction] {
+        guard let deadline, now >= deadline else { return [] }
         switch state {
         case .soliciting: return ask(.solicit, at: now)
         case .requesting:
             guard retransmission.count < Self.requestAttempts else { return solicit(at: now) }
             return ask(.request, at: now)
         case .bound, .renewing, .rebinding:
-            if now >= end { return lose(at: now) }
-            let next: State = now >= rebinding ? .rebinding : .renewing
+            guard let times else { return [] }
+            if now >= times.end { return lose(at: now) }
+            let next: State = now >= times.rebinding ? .rebinding : .renewing
             if next != state { (state, transaction, start) = (next, random() & 0xff_ffff, now) }
-            let limit = state == .renewing ? rebinding : end
-            deadline = min(limit, now + max((limit - now) / 2, Self.shortestRenewalPause))
+            self.deadline = times.nextRequest(at: now, isRebinding: state == .rebinding)
             lastSent = now
             return [.send(message(state == .renewing ? .renew : .rebind, at: now).payload, to: nil)]
         }
     }
 
-    private mutating func ask(_ kind: DHCPv6Message.Kind, at now: Int) -> [LeaseAction] {
+    private mutating func ask(_ kind: DHCPv6Message.Kind, at now: ContinuousClock.Instant) -> [LeaseAction] {
         deadline = now + retransmission.next(random())
         lastSent = now
         return [.send(message(kind, at: now).payload, to: nil)]
     }
 
-    private mutating func solicit(at now: Int, pause: Int = 0) -> [LeaseAction] {
+    private mutating func solicit(at now: ContinuousClock.Instant, delay: Duration = .zero) -> [LeaseAction] {
         (state, retransmission, transaction, start, server) = (.soliciting, Retransmission(), random() & 0xff_ffff, now, nil)
-        deadline = now + pause
+        deadline = now + delay
         return wake(at: now)
     }
 
-    private mutating func lose(at now: Int, pause: Int = 0) -> [LeaseAction] {
+    private mutating func lose(at now: ContinuousClock.Instant, delay: Duration = .zero) -> [LeaseAction] {
         address = nil
-        return [.report(Lease(address: nil, seconds: 0))] + solicit(at: now, pause: pause)
+        return [.report(Lease(address: nil, seconds: 0))] + solicit(at: now, delay: delay)
     }
 
-    private func message(_ kind: DHCPv6Message.Kind, at now: Int) -> DHCPv6Message {
+    private func message(_ kind: DHCPv6Message.Kind, at now: ContinuousClock.Instant) -> DHCPv6Message {
         var message = DHCPv6Message(kind, transaction: transaction)
         message.client = interface.identifier
         message.association = interface.association
         message.address = address.map { DHCPv6Message.Address($0) }
         if kind == .request || kind == .renew || kind == .release { message.server = server }
-        message.elapsed = UInt16(clamping: (now - start) / 10)
+        message.elapsed = UInt16(clamping: start.duration(to: now).milliseconds / 10)
         return message
     }
 
     // MARK: Answers
 
-    package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: Int) -> [LeaseAction] {
+    /// Takes a server's answer that this state expects.
+    package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: ContinuousClock.Instant) -> [LeaseAction] {
         guard let message = DHCPv6Message(payload: bytes), message.transaction == transaction, message.client == interface.identifier,
             let from = message.server
         else { return [] }
@@ -104,21 +108,21 @@ package struct DHCPv6Client: LeaseExchange {
             return ask(.request, at: now)
         case (.requesting, .reply):
             guard from == server else { return [] }
-            guard let lease = offered(message) else { return isUsable(message) ? [] : lose(at: now, pause: Self.pauseAfterRefusal) }
+            guard let lease = offered(message) else { return isUsable(message) ? [] : lose(at: now, delay: Self.refusalDelay) }
             return bind(lease, message, from)
         case (.renewing, .reply), (.rebinding, .reply):
             guard state == .rebinding || from == server else { return [] }
             guard message.status == DHCPv6Message.success, let told = message.address, told.address == address else {
-                // NoBinding and its like; an answer without the address says nothing of it, and servers may be asked again.
-                return message.status == DHCPv6Message.success ? [] : lose(at: now, pause: Self.pauseAfterRefusal)
+                // A status such as NoBinding. An answer without the address says nothing about it, and servers may be asked again.
+                return message.status == DHCPv6Message.success ? [] : lose(at: now, delay: Self.refusalDelay)
             }
-            guard let lease = offered(message) else { return told.valid == 0 ? lose(at: now, pause: Self.pauseAfterRefusal) : [] }
+            guard let lease = offered(message) else { return told.valid == 0 ? lose(at: now, delay: Self.refusalDelay) : [] }
             return bind(lease, message, from)
         default: return []
         }
     }
 
-    /// True when a server's answer could be a mistake that the next one mends, rather than a refusal.
+    /// True when the next answer of the server may be better, as this one is no refusal.
     private func isUsable(_ message: DHCPv6Message) -> Bool { message.status == DHCPv6Message.success && message.address != nil }
 
     /// The address that a server offers or has given; nil when it cannot be used.
@@ -131,17 +135,12 @@ package struct DHCPv6Client: LeaseExchange {
 
     private mutating func bind(_ given: DHCPv6Message.Address, _ message: DHCPv6Message, _ from: [UInt8]) -> [LeaseAction] {
         (state, retransmission, server, address) = (.bound, Retransmission(), from, given.address)
-        (renewal, rebinding, end) = (.max, .max, .max)
-        if given.valid != .max {
-            // Without times of the server's they are half and four fifths of the preferred time (RFC 8415 section 14.2).
-            let (all, preferred) = (Int(given.valid) * 1000, Int(given.preferred > 0 ? given.preferred : given.valid) * 1000)
-            let usual = min(preferred, all)
-            let told = (Int(message.renewal) * 1000, Int(message.rebinding) * 1000)
-            let second = (2000..<all).contains(told.1) ? told.1 : max(2000, usual / 5 * 4)
-            let first = (1000...second).contains(told.0) ? told.0 : usual / 2 < second ? usual / 2 : second / 2
-            (renewal, rebinding, end) = (lastSent + first, lastSent + second, lastSent + all)
-        }
-        deadline = renewal
+        times =
+            given.valid == .max
+            ? nil
+            : LeaseTimes(
+                from: lastSent, valid: given.valid, preferred: given.preferred, renewal: message.renewal, rebinding: message.rebinding)
+        deadline = times?.renewal
         return [
             .report(
                 Lease(
@@ -150,12 +149,13 @@ package struct DHCPv6Client: LeaseExchange {
         ]
     }
 
-    package mutating func release(at now: Int) -> [LeaseAction] {
-        // One that is asked for again counts: then a server is known before any has answered.
+    /// Sends a Release where the interface has an address.
+    package mutating func release(at now: ContinuousClock.Instant) -> [LeaseAction] {
+        // An address that is requested again counts: then a server is known before any has answered.
         guard state != .requesting, server != nil, address != nil else { return [] }
         (transaction, start) = (random() & 0xff_ffff, now)
         let message = message(.release, at: now)
-        (state, deadline, server) = (.soliciting, .max, nil)
+        (state, deadline, server) = (.soliciting, nil, nil)
         return [.send(message.payload, to: nil)]
     }
 }

@@ -2,10 +2,12 @@
 
 package import NetworkModel
 
-/// A message of DHCPv6 (RFC 8415), as far as a client of one address has to know it.
+/// A message of DHCPv6 (RFC 8415), in the part that a client of one address uses.
 package struct DHCPv6Message: Hashable, Sendable {
+    /// Message types (RFC 8415 section 7.3).
     package enum Kind: UInt8, Sendable { case solicit = 1, advertise, request, confirm, renew, rebind, reply, release }
 
+    /// Codes of options (RFC 8415 section 21).
     package enum Option {
         package static let client: UInt16 = 1
         package static let server: UInt16 = 2
@@ -18,7 +20,7 @@ package struct DHCPv6Message: Hashable, Sendable {
     /// Status codes (RFC 8415 section 21.13).
     package static let success: UInt16 = 0
 
-    /// A non-temporary address, and how long it is good for, in seconds.
+    /// A non-temporary address with its preferred and valid lifetimes in seconds.
     package struct Address: Hashable, Sendable {
         package var address: IPAddress
         package var preferred: UInt32
@@ -41,7 +43,7 @@ package struct DHCPv6Message: Hashable, Sendable {
     package var address: Address?
     /// The status of the message, or else of the association.
     package var status: UInt16 = success
-    /// Hundredths of a second since the client began to ask.
+    /// Hundredths of a second since the exchange began.
     package var elapsed: UInt16 = 0
 
     package init(_ kind: Kind, transaction: UInt32) {
@@ -54,8 +56,8 @@ package struct DHCPv6Message: Hashable, Sendable {
     /// The longest identifier of a host (RFC 8415 section 11.1).
     private static let longestIdentifier = 130
 
-    /// Reads the payload of a UDP datagram; nil for what breaks a rule. Of several associations and addresses the first counts; what the client
-    /// did not ask for is skipped.
+    /// Reads the payload of a UDP datagram; nil for a malformed one. Of several associations and addresses the first counts; options
+    /// that the client did not request are skipped.
     package init?(payload: some Collection<UInt8>) {
         var reader = DatagramReader(payload)
         guard let head: UInt32 = reader.integer(), let kind = Kind(rawValue: UInt8(head >> 24)), let rest = reader.take(reader.remaining)
@@ -113,7 +115,7 @@ package struct DHCPv6Message: Hashable, Sendable {
         return isWhole && isKnown
     }
 
-    /// False when an option is longer than what is there.
+    /// Calls the closure with each option. Returns false when one is longer than the bytes.
     private static func each(_ bytes: ArraySlice<UInt8>, _ body: (UInt16, ArraySlice<UInt8>) -> Void) -> Bool {
         var reader = DatagramReader(bytes)
         while reader.remaining > 0 {
