@@ -60,9 +60,14 @@ import Testing
         #expect(try ["0000:3b:00.0", "0000:3b:00.1", "0000:86:00.0"].map(tree.enabled) == ["2", "0", "0"])
     }
 
-    @Test(arguments: ["", "=", "ens1f0", "=4", "ens1f0=", "ens1f0=x", "ens1f0=-1", "ens1f0=5000"])
-    func `a rule that is none is refused`(text: String) {
-        #expect(throws: FunctionRule.Malformed.self) { try FunctionRule(parsing: text) }
+    @Test(arguments: [
+        ("", FunctionRule.Malformed.Code.noPattern), ("ens1f0", .noPattern), ("=4", .noPattern), ("ens1f0=", .noCount),
+        ("ens1f0=x", .noCount),
+        ("ens1f0=-1", .countOutOfRange), ("ens1f0=5000", .countOutOfRange),
+    ])
+    func `a rule that is none is refused`(text: String, code: FunctionRule.Malformed.Code) {
+        let error = #expect(throws: FunctionRule.Malformed.self) { try FunctionRule(parsing: text) }
+        #expect(error?.code == code)
     }
 
     @Test

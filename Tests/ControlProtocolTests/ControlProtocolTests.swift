@@ -82,4 +82,11 @@ struct ControlProtocolTests {
         #expect(try received?.identity() == file.identity())
         #expect(received?.raw != file.raw)
     }
+
+    @Test
+    func `each party of a waiting container ends its wait before the one that waits for it`() {
+        let timing = GateTiming.standard
+        #expect(timing.daemon + .seconds(1) < timing.gate && timing.gate + .seconds(1) < timing.hook)
+        #expect(timing.hook == .seconds(timing.hook.components.seconds), "an OCI hook counts in seconds")
+    }
 }

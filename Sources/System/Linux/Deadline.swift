@@ -25,7 +25,8 @@ extension Duration {
     /// Whole milliseconds, rounded up, as poll(2) counts: a wait that is rounded down would end before its deadline.
     package var milliseconds: Int {
         let (seconds, attoseconds) = components
-        let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1000)
-        return isTooLong ? .max : Int(whole) + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        // Longer than any wait.
+        guard seconds < 1 << 50 else { return .max }
+        return Int(seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
 }

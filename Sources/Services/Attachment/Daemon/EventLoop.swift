@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Linux
+package import Linux
 
 /// A part of the daemon that waits for descriptors, for a time, or for both.
-protocol EventSource: AnyObject {
+package protocol EventSource: AnyObject {
     /// The descriptors that end the wait before the next turn.
     var descriptors: [Descriptor] { get }
     /// The time at which the next turn begins at the latest; nil for no limit.
@@ -15,28 +15,30 @@ protocol EventSource: AnyObject {
 }
 
 /// Descriptors that ended a wait.
-struct ReadyDescriptors {
+package struct ReadyDescriptors {
     /// Objects and not numbers: the number of a closed descriptor is soon another one's.
     private let descriptors: [Descriptor]
 
-    init(_ descriptors: [Descriptor]) { self.descriptors = descriptors }
+    package init(_ descriptors: [Descriptor]) { self.descriptors = descriptors }
 
-    var isEmpty: Bool { descriptors.isEmpty }
-    func contains(_ descriptor: Descriptor) -> Bool { descriptors.contains { $0 === descriptor } }
+    package var isEmpty: Bool { descriptors.isEmpty }
+    /// True when this descriptor object ended the wait.
+    package func contains(_ descriptor: Descriptor) -> Bool { descriptors.contains { $0 === descriptor } }
 }
 
 /// The loop of a daemon with one thread: it waits for all sources together, and lets them act one after the other, in their order.
-struct EventLoop {
+package struct EventLoop {
     private let sources: [any EventSource]
     private let termination: Descriptor
 
     /// - Parameter termination: ends the loop when it can be read.
-    init(_ sources: [any EventSource], termination: Descriptor) {
+    package init(_ sources: [any EventSource], termination: Descriptor) {
         self.sources = sources
         self.termination = termination
     }
 
-    func run() throws(SystemError) {
+    /// Runs until the termination descriptor can be read. The first turn is made without a wait.
+    package func run() throws(SystemError) {
         var ready = sources.map { _ in ReadyDescriptors([]) }
         while true {
             for (source, ready) in zip(sources, ready) { source.handle(ready) }
