@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// Machine descriptions that are part of the programs. To add one, put the output of `nearside capture` into a file of `Machines/`, and
+/// name it in the table below.
 extension MachineDescription {
     /// Names of the embedded machines for the option `--machine`.
     package static var embeddedNames: [String] { embedded.map(\.name) }

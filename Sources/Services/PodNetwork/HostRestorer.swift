@@ -8,7 +8,7 @@ import Netlink
 import NetworkModel
 
 extension PodNetwork {
-    /// Makes interfaces that are on the host again what they were.
+    /// Restores the recorded settings of interfaces that are on the host again.
     ///
     /// - Parameter moved: devices whose interface has come from the pod just now.
     /// - Returns: those that are not there, or could not be made what they were.
