@@ -210,7 +210,7 @@ let productTargets: [Target] = [
             "NetworkModel", "ResourceAPI", "Topology", logging,
         ]),
     // Writes slices, and keeps them so at the API server.
-    service("SlicePublisher", ["Kubernetes", "ResourceAPI", "SliceModel", logging]),
+    service("SlicePublisher", ["Kubernetes", "Linux", "ResourceAPI", "SliceModel", logging]),
     // The kubelet's side: registration, DRA v1 and v1beta1.
     service(
         "KubeletPlugin",
@@ -223,7 +223,7 @@ let productTargets: [Target] = [
         "Node",
         [
             "ClaimPlanning", "ClaimPreparation", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel",
-            "KubeletPlugin", "Kubernetes", "Linux", "NetworkModel", "ResourceAPI", "SliceModel", "SlicePublisher", "Topology",
+            "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "SlicePublisher", "Topology",
             httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix, unixSignals,
         ]),
 

@@ -222,7 +222,8 @@ struct ClaimPlannerTests {
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", "pci-0000-ff-00-0")]), others: []) }
         #expect(error?.description.contains("delete the pod to have it allocated anew") == true)
         let bare = ResourceClaim(metadata: Metadata(name: "c", namespace: "ns", uid: "u"))
-        #expect(throws: ClaimError("claim ns/c is not allocated")) { try Self.planner().plan(bare, others: []) }
+        let refusal = #expect(throws: ClaimError.self) { try Self.planner().plan(bare, others: []) }
+        #expect(refusal?.code == .notAllocated && refusal?.object == "claim ns/c")
     }
 
     @Test

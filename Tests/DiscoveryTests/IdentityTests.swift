@@ -23,7 +23,7 @@ struct IdentityTests {
             "0000:0000:0000:0000:0000:0000:0000:0000\n")
         let snapshot = try Discovery(root: .captured(at: folder.path)).snapshot()
         #expect(try differences(snapshot.machine, machine) == [])
-        #expect(snapshot.remarks == [])
+        #expect(snapshot.warnings == [])
     }
 
     @Test
@@ -78,7 +78,7 @@ struct IdentityTests {
         }
         let both = try found(machine)
         #expect(both.machine.functions.allSatisfy { $0.charDevices.isEmpty && $0.accelerator == nil })
-        #expect(both.remarks.count == 1)
+        #expect(both.warnings.count == 1)
         machine.functions.removeLast()
         machine.functions[0].accelerator?.neighbours = []
         let one = try found(machine)

@@ -95,7 +95,7 @@ struct KnownMachineTests {
         try TreeWriter.write(machine, to: folder.path)
         let snapshot = try Discovery(root: .captured(at: folder.path)).snapshot()
         #expect(try differences(snapshot.machine, machine) == [])
-        #expect(snapshot.remarks == [])
+        #expect(snapshot.warnings == [])
         let devices = snapshot.machine.devices
         #expect(snapshot.machine.functions.count == expected.functions)
         #expect(devices.count { $0.kind == .accelerator } == expected.accelerators)

@@ -41,7 +41,7 @@ struct SysfsNoiseTests {
                 let touched = found.machine.functions.count { function in intact[function.address] != function }
                 #expect(touched <= 4, "\(file) with \(noise.prefix(20))")
                 #expect(found.machine.functions.count >= machine.functions.count - 1, "\(file) with \(noise.prefix(20))")
-                #expect(found.remarks.count <= 8, "\(file): \(found.remarks)")
+                #expect(found.warnings.count <= 8, "\(file): \(found.warnings)")
             }
             try Files.write(folder(file), original)
         }
@@ -79,7 +79,7 @@ struct SysfsNoiseTests {
                 try Files.write(folder(file), (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
             }
             let found = try Discovery(root: .captured(at: folder.path)).snapshot()
-            #expect(found.remarks.count <= 64)
+            #expect(found.warnings.count <= 64)
             // Whatever came out can be written down and read back.
             let json = try MachineDescription(machine: found.machine).json()
             #expect(!json.isEmpty)

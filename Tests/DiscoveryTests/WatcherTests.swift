@@ -12,31 +12,35 @@ import Testbed
 import Testing
 
 struct BurstTests {
+    private let start = ContinuousClock.now
+
+    private func time(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+
     @Test
     func `changes that follow one another closely are one burst`() {
-        var burst = Burst(quiet: 60, timeout: 1000)
-        #expect(burst.wait(at: 0) == -1)
+        var burst = Burst(quiet: .milliseconds(60), timeout: .seconds(1))
+        #expect(burst.deadline == nil)
         var ends: [Int] = []
-        for time in 0...2000 {
-            if time <= 500, time % 50 == 0 { burst.note(at: time) }
-            if time == 510 { #expect(burst.wait(at: time) == 50) }
-            if burst.isOver(at: time) { ends.append(time) }
+        for now in 0...2000 {
+            if now <= 500, now % 50 == 0 { burst.note(at: time(now)) }
+            if now == 510 { #expect(burst.deadline == Deadline(time(560))) }
+            if burst.isOver(at: time(now)) { ends.append(now) }
         }
         #expect(ends == [560])
-        #expect(burst.wait(at: 2000) == -1)
+        #expect(burst.deadline == nil)
     }
 
     @Test
-    func `a storm is told of once a second, and once when it is over`() {
-        var burst = Burst(quiet: 60, timeout: 1000)
-        var told = 0
+    func `a storm is announced once a second, and once when it is over`() {
+        var burst = Burst(quiet: .milliseconds(60), timeout: .seconds(1))
+        var announcements = 0
         // 10,000 events in 10 s.
-        for time in 0..<10_000 {
-            burst.note(at: time)
-            if burst.isOver(at: time) { told += 1 }
+        for now in 0..<10_000 {
+            burst.note(at: time(now))
+            if burst.isOver(at: time(now)) { announcements += 1 }
         }
-        if burst.isOver(at: 10_060) { told += 1 }
-        #expect((9...11).contains(told))
+        if burst.isOver(at: time(10_060)) { announcements += 1 }
+        #expect((9...11).contains(announcements))
     }
 }
 

@@ -15,7 +15,7 @@ struct ClientTests {
         let api = try APIServer()
         try prepare(api)
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: try APIEndpoint(url: api.url).configuration())
-        let client = ResourceClient(APIClient(endpoint: APIEndpoint(url: api.url), http: http, attemptSeconds: 5))
+        let client = ResourceClient(APIClient(endpoint: APIEndpoint(url: api.url), http: http, attemptTimeout: .seconds(5)))
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body(api, client)) } catch { outcome = .failure(error) }
         try await http.shutdown()
@@ -160,9 +160,9 @@ struct ClientTests {
 
     @Test
     func `pauses grow, differ, and never end before what the server asked for`() {
-        #expect(Set((0..<50).map { _ in Backoff.pause(attempt: 5) }).count > 40)
-        #expect((0..<200).allSatisfy { Backoff.pause(attempt: $0) <= .milliseconds(30_050) })
-        #expect((0..<200).allSatisfy { _ in (.seconds(8) ... .milliseconds(10_250)).contains(Backoff.pause(asked: .seconds(8))) })
+        #expect(Set((0..<50).map { _ in Backoff.delay(attempt: 5) }).count > 40)
+        #expect((0..<200).allSatisfy { Backoff.delay(attempt: $0) <= .milliseconds(30_050) })
+        #expect((0..<200).allSatisfy { _ in (.seconds(8) ... .milliseconds(10_250)).contains(Backoff.delay(asked: .seconds(8))) })
     }
 
     // MARK: Kubeconfig

@@ -51,9 +51,9 @@ struct ClaimReportTests {
         let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("bad") }
         for part in ["interface.mtu", "interface.nam"] { #expect(error?.details.contains(part) == true, "\(error?.details ?? "")") }
         #expect(throws: KubeletPeer.Failure.self) { try node.prepare("bad") }
-        #expect(try eventually { try status(node, "bad").first?.conditions?.first?.reason == "PrepareFailed" })
+        #expect(try eventually { try status(node, "bad").first?.conditions?.first?.reason == "ClaimInvalid" })
         #expect(try status(node, "bad").first?.conditions?.first?.message.contains("interface.nam") == true)
-        #expect(try eventually { try node.api.events().contains { $0.reason == "PrepareFailed" && $0.involvedObject.name == "bad" } })
-        #expect(try node.api.events().count { $0.reason == "PrepareFailed" } == 1, "asking again is no news")
+        #expect(try eventually { try node.api.events().contains { $0.reason == "ClaimInvalid" && $0.involvedObject.name == "bad" } })
+        #expect(try node.api.events().count { $0.reason == "ClaimInvalid" } == 1, "asking again is no news")
     }
 }

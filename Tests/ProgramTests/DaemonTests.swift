@@ -188,7 +188,7 @@ struct DaemonTests {
         let node = try TestNode.serving()
         #expect(node.nodeDaemon?.stop() == 0)
         #expect(node.injectorDaemon?.stop() == 0)
-        #expect(!node.log("node.log").contains("registering with the kubelet anew"))
+        #expect(!node.log("node.log").contains("registration with the kubelet failed"))
         #expect(!Files.list(node.scratch("plugins_registry")).contains { $0.hasSuffix(".sock") })
         #expect(!Files.list(node.scratch("plugins/dra.nearside")).contains { $0.hasSuffix(".sock") })
         #expect(!Files.exists(node.scratch("states/nri.sock")))

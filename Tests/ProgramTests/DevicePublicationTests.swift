@@ -80,7 +80,7 @@ struct DevicePublicationTests {
         #expect(
             settled.flatMap { $0.spec.devices ?? [] }.allSatisfy { $0.consumesCounters == nil && $0.attributes?["kind"] != .string("pair") }
         )
-        #expect(node.log("node.log").split(separator: "\n").count { $0.contains("the cluster has no counters") } == 1)
+        #expect(node.log("node.log").split(separator: "\n").count { $0.contains("feature=counters") } == 1)
         usleep(500_000)
         #expect(try node.api.slices() == settled)
         // The next instance knows it from the journal's folder, and writes nothing.
@@ -94,7 +94,7 @@ struct DevicePublicationTests {
         // When the kubelet has deleted all, the cluster is asked again.
         try node.api.deleteAllSlices()
         #expect(try eventually { try node.api.slices().flatMap { $0.spec.devices ?? [] }.count == 16 })
-        #expect(eventually { node.log("node.log").split(separator: "\n").count { $0.contains("the cluster has no counters") } == 2 })
+        #expect(eventually { node.log("node.log").split(separator: "\n").count { $0.contains("feature=counters") } == 2 })
     }
 
     /// Pair, rail and basis of each published device.

@@ -58,7 +58,10 @@ struct ProbeTests {
         #expect(try check("ready", node, pod: "pod-b").output == "ready\n")
         // The kubelet refuses it later: as after a change of versions.
         _ = try KubeletPeer(registrationSocket: socket, refusal: "no such version")
-        #expect(try eventually { try check("ready", node, pod: "pod-b").output == "not ready: the kubelet refused us: no such version\n" })
+        #expect(
+            try eventually {
+                try check("ready", node, pod: "pod-b").output == "not ready: the kubelet refused the registration: no such version\n"
+            })
         // One that hangs does not answer; one that has ended is not there.
         next.signal(SIGSTOP)
         #expect(try check("alive", node, pod: "pod-b").status == 1)

@@ -29,7 +29,7 @@ struct RegistrationTests {
         let first = try Files.stamp(socket)
         _ = try KubeletPeer(registrationSocket: socket, refusal: "plugin registration failed: too many drivers")
         #expect(eventually { (try? Files.stamp(socket)).map { $0 != first } ?? false }, "\(node.log("node.log"))")
-        #expect(node.log("node.log").contains("the kubelet refused us: plugin registration failed: too many drivers"))
+        #expect(node.log("node.log").contains("the kubelet refused the registration: plugin registration failed: too many drivers"))
         #expect(try KubeletPeer(registrationSocket: socket).info.name == "dra.nearside")
         #expect(node.nodeDaemon?.isRunning == true)
     }
@@ -90,7 +90,7 @@ struct RegistrationTests {
                 "--states", node.scratch("states"),
                 "--kubelet-root", node.scratch.path, "--api-server", node.api.url,
             ], in: node.host, output: node.scratch("second.log"))
-        #expect(eventually { node.log("second.log").contains("another program is registered as dra.nearside") })
+        #expect(eventually { node.log("second.log").contains("another program is registered with this driver's name") })
         #expect(try Files.stamp(socket) == identity)
         withExtendedLifetime(other) {}
         other = nil

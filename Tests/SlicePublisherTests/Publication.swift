@@ -30,10 +30,10 @@ struct Publication {
         try api.add("nodes", NodeObject.named("node-1"))
         try prepare(api)
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: try APIEndpoint(url: api.url).configuration())
-        let client = ResourceClient(APIClient(endpoint: APIEndpoint(url: api.url), http: http, attemptSeconds: 3))
+        let client = ResourceClient(APIClient(endpoint: APIEndpoint(url: api.url), http: http, attemptTimeout: .seconds(3)))
         let lines = LogLines()
         let publisher = SlicePublisher(
-            client: client, driver: owner.driver, node: owner.node, lacking: lacking, keep: keep,
+            client: client, driver: owner.driver, node: owner.node, missingFeatures: lacking, keep: keep,
             log: Logger(label: "test", factory: { _ in lines }))
         let outcome: Result<Void, any Error>
         do {

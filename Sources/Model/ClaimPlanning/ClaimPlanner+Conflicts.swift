@@ -28,7 +28,9 @@ extension ClaimPlanner {
         if let outcome = proposal.outcome, problems.isEmpty { return outcome }
         // Several devices of one request have the same thing wrong with them.
         var told: Set<String> = []
-        throw ClaimError(proposal.claim, problems.filter { told.insert($0).inserted }, omitted: proposal.omitted)
+        throw ClaimError(
+            proposal.problems.isEmpty ? .conflict : .invalid, proposal.claim, problems.filter { told.insert($0).inserted },
+            omitted: proposal.omitted)
     }
 
     private func refuseHeld(_ member: Member, _ claim: ClaimIdentity, _ others: [ClaimPlan], _ problems: inout [String]) {

@@ -6,21 +6,6 @@ package import JournalModel
 package import ResourceAPI
 package import Topology
 
-/// A claim that cannot be prepared: why, and what to do.
-package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
-    package var description: String
-
-    /// Cuts the text: it goes to the kubelet, into the claim's status and into an event.
-    package init(_ description: String) {
-        self.description = ProblemText.cut(description, to: ProblemText.bytes + ProblemText.problemBytes)
-    }
-
-    /// All that is wrong with a claim, at once, as far as ``ProblemText`` has room for it.
-    init(_ claim: ClaimIdentity, _ problems: [String], omitted: Int) {
-        self.init("claim \(claim): \(ProblemText.joined(problems, omitted: omitted))")
-    }
-}
-
 /// The operator's choices of how claims are planned.
 package struct PlannerOptions: Hashable, Sendable {
     package var driver: String
@@ -96,7 +81,7 @@ package struct ClaimPlanner: Sendable {
         let identity = ClaimIdentity(
             namespace: claim.metadata.namespace ?? "", name: claim.metadata.name ?? "", uid: claim.metadata.uid ?? "")
         guard let allocation = claim.status?.allocation else {
-            throw ClaimError("claim \(identity) is not allocated")
+            throw ClaimError(.notAllocated, identity, step: "prepare", "it is not allocated")
         }
         var problems = configs.problems
         let members = members(allocation.devices.results ?? [], configs.decoded, existing, &problems)

@@ -8,14 +8,14 @@ extension ClaimPreparer {
     /// Returns when nothing keeps this actor busy.
     package func answer() {}
 
-    /// The claims that have a plan.
+    /// Claims that have a plan, by UID.
     package func claims() -> [ClaimIdentity] { plans.all().map(\.claim).sorted { $0.uid < $1.uid } }
 
-    /// Why interfaces of claims cannot be attached now; nil when `nearside-nri` is synchronised with the runtime.
-    package func injectorProblem(milliseconds: Int) async -> String? {
-        switch await ask(.status, milliseconds: milliseconds).value {
+    /// The reason for which interfaces of claims cannot be attached now; nil when `nearside-nri` is synchronised with the runtime.
+    package func injectorProblem(timeout: Duration) async -> String? {
+        switch await ask(.status, timeout: timeout).value {
         case .success(.ok), .success(.supports): nil
-        case .success(.refused(let why)): why
+        case .success(.refused(let reason)): reason
         case .failure(let error): error.description
         }
     }

@@ -1,49 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClaimPlanning
+import Glibc
 import JournalModel
 import Linux
 
 extension ClaimPreparer {
     /// Waits for the lock of a claim, which other calls for it take, in this instance and the other one of a rolling update.
+    ///
+    /// - Returns: the lock, which is held until it is released; nil when there is no other instance.
     func lockClaim(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> Descriptor? {
         guard let folder = options.lockFolder else { return nil }
         do {
             let file = try FileLock.open("\(folder)/claims.lock")
             if try FileLock.tryLock(file, key: identity.uid) { return file }
             return try await FileLock.wait(
-                "\(folder)/claims.lock", key: identity.uid, pause: Self.lockPause,
+                "\(folder)/claims.lock", key: identity.uid, interval: Self.lockInterval,
                 timeout: min(Self.lockTimeout, end - ContinuousClock.now)
             )
-        } catch { throw ClaimError("claim \(identity): another call for this claim does not come to an end: \(error); retry") }
+        } catch { throw ClaimError(.busy, identity, step: "lock", "another call for this claim does not end: \(error)", advice: "retry") }
     }
 
-    /// Runs a step between reading all plans and writing some, with nobody else in between: no other call here, as nothing is awaited
+    /// Runs a step between reading all plans and writing some, with no other writer in between: no other call here, as nothing is awaited
     /// inside, and not the other instance of a rolling update.
     ///
-    /// - Parameter subject: what it is done for, for errors.
+    /// - Parameter object: the object that it is done for, for errors.
     func withPlans<Value>(
-        _ subject: String, until end: ContinuousClock.Instant, _ body: () throws(ClaimError) -> Value
+        _ object: String, until end: ContinuousClock.Instant, _ body: () throws(ClaimError) -> Value
     ) async throws(ClaimError) -> Value {
-        guard let folder = options.lockFolder else { return try body() }
-        let end = min(end, ContinuousClock.now + Self.lockTimeout)
-        do {
-            let file = try FileLock.open("\(folder)/serialize.lock")
-            while true {
-                if try file.tryLock() {
-                    defer { withExtendedLifetime(file) {} }
-                    return try body()
-                }
-                guard ContinuousClock.now < end else {
-                    throw ClaimError("\(subject): another instance of this driver is in the middle of a plan and does not go on; retry")
-                }
-                try await Task.sleep(for: Self.lockPause)
-            }
-        } catch let error as ClaimError { throw error } catch { throw ClaimError("\(subject): the plans cannot be locked: \(error)") }
+        let lock = try await lockPlans(object, until: min(end, ContinuousClock.now + Self.lockTimeout))
+        defer { withExtendedLifetime(lock) {} }
+        return try body()
     }
 
-    private static let lockPause = Duration.milliseconds(5)
+    private func lockPlans(_ object: String, until end: ContinuousClock.Instant) async throws(ClaimError) -> Descriptor? {
+        guard let folder = options.lockFolder else { return nil }
+        do {
+            let file = try FileLock.open("\(folder)/serialize.lock")
+            while try !file.tryLock() {
+                guard ContinuousClock.now < end else {
+                    throw SystemError("lock", "\(folder)/serialize.lock", code: EWOULDBLOCK)
+                }
+                try await Task.sleep(for: Self.lockInterval)
+            }
+            return file
+        } catch {
+            throw ClaimError(.busy, object: object, step: "lock the plans", "\(error)", advice: "retry")
+        }
+    }
 
-    /// Nobody holds a lock longer than it takes to read a claim or to write some files, unless it is frozen.
+    private static let lockInterval = Duration.milliseconds(5)
+
+    /// The longest wait for a lock: a holder reads a claim or writes some files, unless it is frozen.
     private static let lockTimeout = Duration.seconds(10)
 }

@@ -8,23 +8,23 @@ import Kubernetes
 import Linux
 package import ResourceAPI
 
-/// From a claim to its plan in the journal, in three steps: what is known here is taken at once, the plan is made of it on the thread of
-/// the claim, and only the comparison with the plans of other claims and the write keep others out.
+/// Makes the plan of a claim in three steps: the inputs are copied, the plan is computed from them on the thread of the claim, and only
+/// the comparison with the plans of other claims and the write keep others out.
 extension ClaimPreparer {
-    /// The inputs of a plan besides the claim, as they were at one moment.
+    /// The inputs of a plan besides the claim, at one moment.
     private struct PlanInputs: Sendable {
         var planner: ClaimPlanner
         /// The plan that the claim has.
         var existing: ClaimPlan?
     }
 
-    /// Decodes a claim, a large one after other large ones.
+    /// Decodes a claim; a large one waits for other large ones.
     package static func decode(_ text: [UInt8]) async -> Result<ResourceClaim, JSONError> {
         if text.count <= ResourceClaim.largeBytes { return ResourceClient.claim(text) }
         return await LongWork.shared.run { ResourceClient.claim(text) }
     }
 
-    /// Prepares a claim that is given; for one whose lock is held.
+    /// Makes and writes the plan of a claim whose lock is held.
     @concurrent
     nonisolated func plan(
         _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
@@ -61,21 +61,23 @@ extension ClaimPreparer {
             let proposal = try planner.propose(claim, configs, existing: inputs.existing)
             var text: [UInt8]?
             if let plan = proposal.outcome?.plan, plan != inputs.existing {
-                do throws(JournalError) { text = try journal.text(plan) } catch { throw ClaimError("claim \(plan.claim): \(error)") }
+                do throws(JournalError) { text = try journal.text(plan) } catch {
+                    throw ClaimError(.journal, plan.claim, step: "encode the plan", "\(error)")
+                }
             }
             return .success(Draft(proposal: proposal, text: text, names: Set(claimed.keys)))
         } catch { return .failure(error) }
     }
 
     private func inputs(_ identity: ClaimIdentity) throws(ClaimError) -> PlanInputs {
-        var planner = ClaimPlanner(options.planning, devices: devices, groups: groups)
+        var planner = ClaimPlanner(options.planning, devices: published.devices, groups: published.groups)
         planner.options.pool = options.pool
-        planner.topology = topology
-        planner.missingInterfaces = missingInterfaces
-        planner.attributes = attributes
+        planner.topology = published.topology
+        planner.missingInterfaces = published.missingInterfaces
+        planner.attributes = published.attributes
         let existing = plans.plan(identity.uid)
         if let existing, existing.phase == .released {
-            throw ClaimError("claim \(existing.claim) is being given up; it can be prepared when that is done")
+            throw ClaimError(.releasing, existing.claim, step: "prepare", "it is being released", advice: "retry when that is done")
         }
         return PlanInputs(planner: planner, existing: existing)
     }
@@ -106,9 +108,9 @@ extension ClaimPreparer {
             }
             if text != nil { try checkFeatures(outcome.plan) }
             do throws(JournalError) {
-                // From then on the devices are taken, whatever happens. One that was damaged is remembered, and made anew.
+                // From then on the devices are taken. A plan that was damaged is written even when it has not changed.
                 if text != nil || plans.isDamaged(identity.uid) { try plans.write(outcome.plan, text: text) }
-            } catch { throw ClaimError("claim \(identity): \(error)") }
+            } catch { throw ClaimError(.journal, identity, step: "write the plan", "\(error)") }
             return .prepared(outcome.plan)
         }
     }
@@ -124,15 +126,16 @@ extension ClaimPreparer {
         guard let known = injectorFeatures else { return }
         let missing = plan.features.map(\.rawValue).filter { !known.contains($0) }.sorted()
         guard missing.isEmpty else {
-            // A claim that does not wait for the status is tried without this next time: the daemon may have been updated.
+            // The daemon may have been updated: the next attempt asks it again.
             injectorFeatures = nil
             throw ClaimError(
-                "claim \(plan.claim): nearside-nri of this node is of an older version and knows no \(missing.joined(separator: ", ")); the claim can be prepared when it has been updated"
-            )
+                .injectorOutdated, plan.claim,
+                "nearside-nri of this node is of an older version and knows no \(missing.joined(separator: ", "))",
+                advice: "the claim can be prepared when it has been updated")
         }
     }
 
-    /// After the plan: what is written for a claim without one, nobody would remove.
+    /// Writes the files for workloads, after the plan: those of a claim without a plan would never be removed.
     private nonisolated func writeWorkloads(_ outcome: ClaimPlanner.Outcome) throws(ClaimError) {
         let identity = outcome.plan.claim
         do {
@@ -140,6 +143,6 @@ extension ClaimPreparer {
             for (request, metadata) in outcome.metadata {
                 try journal.writeWorkload(try metadata.text(), identity.uid, request: request)
             }
-        } catch { throw ClaimError("claim \(identity): \(error)") }
+        } catch { throw ClaimError(.journal, identity, step: "write files for containers", "\(error)") }
     }
 }

@@ -8,10 +8,10 @@ import Logging
 import ResourceAPI
 
 extension ClaimPreparer {
-    /// Writes into the plans of prepared claims that the pod uses them, where it does. Plans that were damaged are made anew before.
+    /// Adds a pod to the plans of the prepared claims that it uses. Plans that were damaged are made again before.
     ///
-    /// A claim is reserved for its pods, by UID, before they are bound to a node, so the claims alone tell. Only of a claim that is reserved
-    /// for a group of pods the pod itself has to be read, for which the right is granted where such groups are used.
+    /// A claim is reserved for its pods, by UID, before they are bound to a node, so the claims say which pods use them. Only for a claim that
+    /// is reserved for a group of pods the pod itself has to be read, for which the right is granted where such groups are used.
     package func note(pod name: String, namespace: String, uid: String) async throws(ClaimError) {
         let end = ContinuousClock.now + Self.podTimeout
         let lost = plans.lostClaims()
@@ -33,7 +33,7 @@ extension ClaimPreparer {
             used.insert(identity.uid)
             if lost.contains(identity.uid) { try await remake(identity, claim, until: end) }
         }
-        // Of a claim without a name nobody but its pods can tell.
+        // The name of a claim that is only known by its UID is in the pods that use it.
         if let nameless = lost.subtracting(remembered.map(\.uid)).min() {
             let names: Set<String>
             if let named {
@@ -61,44 +61,45 @@ extension ClaimPreparer {
                 where plan.phase == .prepared && claims.contains(plan.claim.uid) && !plan.pods.contains(uid) {
                     plan.pods.append(uid)
                     try plans.write(plan)
-                    log.info("another pod uses the claim", metadata: ["claim": "\(plan.claim)", "pod": "\(pod)"])
+                    log.info("pod added to claim", metadata: ["claim": "\(plan.claim)", "pod": "\(pod)"])
                 }
-            } catch { throw ClaimError("pod \(pod): \(error)") }
+            } catch { throw ClaimError(.journal, object: "pod \(pod)", step: "write the plans of its claims", "\(error)") }
         }
     }
 
-    /// The claim as the cluster has it; nil when there is none, or another one of its name. Without a UID, whichever there is.
+    /// The claim in the cluster; nil when there is none, or another one of its name. Without a UID any claim of that name is returned.
     private func existing(_ identity: ClaimIdentity) async throws(ClaimError) -> ResourceClaim? {
         do throws(APIError) {
             let claim = try await resources.claim(identity.name, namespace: identity.namespace, timeout: Self.podTimeout)
             return identity.uid.isEmpty || claim.metadata.uid == identity.uid ? claim : nil
         } catch {
             if error.isNotFound, !error.isUnknownPath { return nil }
-            throw ClaimError("claim \(identity) cannot be read: \(error)")
+            throw ClaimError(.unreadable, identity, step: "read", "\(error)")
         }
     }
 
     /// Names of the claims that a pod uses.
     ///
-    /// - Parameter reason: the claim for whose sake the pod is read, for the error.
+    /// - Parameter reason: the claim because of which the pod is read, for the error.
     private func claimNames(
         ofPod name: String, _ namespace: String, _ uid: String, _ reason: String
     ) async throws(ClaimError) -> Set<String> {
         let pod: Pod
         do throws(APIError) { pod = try await resources.pod(name, namespace: namespace, timeout: Self.podTimeout) } catch {
-            let advice =
-                error.isForbidden
-                ? "; only the pod tells whether it uses \(reason): grant the right with manifests/optional/pod-groups.yaml" : ""
-            throw ClaimError("pod \(namespace)/\(name) cannot be read: \(error)\(advice)")
+            throw ClaimError(
+                .unreadable, object: "pod \(namespace)/\(name)", step: "read", "\(error)",
+                advice: error.isForbidden
+                    ? "only the pod says whether it uses \(reason): grant the right with manifests/optional/pod-groups.yaml" : nil)
         }
         guard pod.metadata.uid == uid else {
             throw ClaimError(
-                "pod \(namespace)/\(name) was replaced: the runtime has UID \(uid), the cluster \(pod.metadata.uid ?? "none")")
+                .replaced, object: "pod \(namespace)/\(name)", step: "read",
+                "the runtime has UID \(uid), the cluster \(pod.metadata.uid ?? "none")")
         }
         return pod.claimNames
     }
 
-    /// The runtime waits two seconds for all plugins, unless it is told otherwise.
+    /// The runtime waits two seconds for all plugins, unless it is configured otherwise.
     private static let podTimeout = Duration.milliseconds(800)
 }
 

@@ -7,28 +7,28 @@ package import JournalModel
 import Logging
 
 extension ClaimPreparer {
-    /// Releases the devices of a claim; fine when it was never prepared.
+    /// Releases the devices of a claim. A claim that was never prepared is no error.
     package func unprepare(_ identity: ClaimIdentity) async throws(ClaimError) {
         let end = ContinuousClock.now + Self.releaseTimeout
         let plan = try await beginRelease(identity, until: end)
-        // No lock is held here: the plan says `released`, so nobody prepares the claim or takes its devices meanwhile. Also without a
-        // plan, which may have been damaged: what has left the host comes back.
+        // No lock is held here: the plan says `released`, so that no call prepares the claim or takes its devices meanwhile. Interfaces are
+        // brought back also without a plan, which may have been damaged.
         if plan.map({ $0.hasInterfaces || $0.hasRDMANodes }) ?? journal.hasState(identity.uid) {
             try await release(identity)
-        } else if case .failure(let error) = await ask(.release(claim: identity.uid), milliseconds: Self.withdrawalTimeout).value {
+        } else if case .failure(let error) = await ask(.release(claim: identity.uid), timeout: Self.withdrawalTimeout).value {
             // Only the CDI specification is left, which nearside-nri removes at its next start.
-            log.warning("CDI specification cannot be withdrawn now", metadata: ["claim": "\(identity)", "error": "\(error)"])
+            log.warning("CDI specification not withdrawn", metadata: ["claim": "\(identity)", "error": "\(error)"])
         }
         try await endRelease(identity, until: end)
         if plan != nil { options.report?(identity, nil) }
-        log.info("given up", metadata: ["claim": "\(identity)"])
+        log.info("claim released", metadata: ["claim": "\(identity)"])
     }
 
     /// The kubelet waits 45 seconds.
     private static let releaseTimeout = Duration.seconds(40)
 
-    /// In milliseconds, for a claim of which nothing has left the host.
-    private static let withdrawalTimeout = 2000
+    /// For a claim of which nothing has left the host.
+    private static let withdrawalTimeout = Duration.seconds(2)
 
     /// Writes that nothing of the claim may be attached any more.
     ///
@@ -40,13 +40,15 @@ extension ClaimPreparer {
             guard var plan = plans.plan(identity.uid) else { return nil }
             if plan.phase == .prepared {
                 plan.phase = .released
-                do throws(JournalError) { try plans.write(plan) } catch { throw ClaimError("claim \(identity): \(error)") }
+                do throws(JournalError) { try plans.write(plan) } catch {
+                    throw ClaimError(.journal, identity, step: "write the plan", "\(error)")
+                }
             }
             return plan
         }
     }
 
-    /// Removes what was written for the claim. One that another call has released and that was prepared again since is left alone.
+    /// Removes the files of the claim, unless it was released by another call and prepared again since.
     private func endRelease(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
@@ -54,20 +56,20 @@ extension ClaimPreparer {
             guard plans.plan(identity.uid)?.phase != .prepared else { return }
             lost[identity.uid] = nil
             do {
-                // Before the plan, which is remembered at the next start when this ends in between.
+                // Before the plan: a claim with a plan is remembered again at the next start.
                 try options.prepared?.remove(identity.uid)
                 try journal.removeWorkloads(identity.uid)
                 try journal.removePlan(identity.uid)
-            } catch { throw ClaimError("claim \(identity): \(error)") }
+            } catch { throw ClaimError(.journal, identity, step: "remove its files", "\(error)") }
         }
     }
 
     private func release(_ identity: ClaimIdentity) async throws(ClaimError) {
-        switch await ask(.release(claim: identity.uid), milliseconds: options.releaseTimeout).value {
+        switch await ask(.release(claim: identity.uid), timeout: options.releaseTimeout).value {
         case .success(.ok), .success(.supports): return
-        case .success(.refused(let why)): throw ClaimError("claim \(identity): \(why)")
+        case .success(.refused(let reason)): throw ClaimError(.injectorRefused, identity, reason)
         case .failure(let error):
-            throw ClaimError("claim \(identity): its interfaces cannot be brought back: \(error)")
+            throw ClaimError(.injectorUnreachable, identity, step: "bring its interfaces back", "\(error)")
         }
     }
 }

@@ -8,30 +8,30 @@ import Linux
 import Logging
 import ResourceAPI
 
-/// After a restart of the machine: plans and CDI specifications are gone, and the kubelet does not ask for claims again that its
-/// checkpoint has as prepared.
+/// Restores plans after a restart of the machine: plans and CDI specifications are gone, and the kubelet does not ask again for claims
+/// that are prepared by its checkpoint.
 extension ClaimPreparer {
     /// Marks the plans of claims that were prepared and have none now as lost: `nearside-nri` lets no container start that may use one
-    /// of them before there is a plan again. And remembers claims that an older release prepared.
+    /// of them before there is a plan again. It also remembers claims that an older release prepared.
     ///
-    /// - Returns: how many are lost.
+    /// - Returns: the number of lost plans.
     package func findLostPlans() -> Int {
         guard let prepared = options.prepared else { return 0 }
         let known = Set(plans.all().map(\.claim.uid))
         for plan in plans.all() where plan.phase == .prepared { remember(plan.claim) }
         lost = Dictionary(prepared.list().filter { !known.contains($0.uid) }.map { ($0.uid, $0) }, uniquingKeysWith: { first, _ in first })
         for claim in lost.values.sorted(by: { $0.uid < $1.uid }) {
-            log.notice("the plan of a prepared claim is gone and is made anew", metadata: ["claim": "\(claim)"])
+            log.notice("plan of a prepared claim lost", metadata: ["claim": "\(claim)"])
             do throws(JournalError) { try journal.markLost(claim.uid) } catch {
-                log.error("a lost plan cannot be marked", metadata: ["claim": "\(claim)", "error": "\(error)"])
+                log.error("lost plan not marked", metadata: ["claim": "\(claim)", "error": "\(error)"])
             }
         }
         return lost.count
     }
 
-    /// Makes lost plans anew, side by side.
+    /// Makes lost plans again, side by side.
     ///
-    /// - Returns: how many are still lost: the API server is away, or a device is not there.
+    /// - Returns: the number of plans that are still lost, because the API server is away or a device is not there.
     package func restoreLostPlans(until end: ContinuousClock.Instant) async -> Int {
         await withDiscardingTaskGroup { group in
             for claim in lost.values { group.addTask { await self.restore(claim, until: end) } }
@@ -48,7 +48,7 @@ extension ClaimPreparer {
             lost[identity.uid] = nil
         } catch {
             options.report?(identity, error)
-            log.warning("the plan of a prepared claim cannot be made anew yet", metadata: ["claim": "\(identity)", "error": "\(error)"])
+            log.warning("plan of a prepared claim not restored yet", metadata: ["claim": "\(identity)", "error": "\(error)"])
         }
     }
 
@@ -61,18 +61,18 @@ extension ClaimPreparer {
             try await remakeLocked(identity, claim, until: end)
         } else {
             try await forget(identity, until: end)
-            log.notice("a prepared claim is not used on this node any more", metadata: ["claim": "\(identity)"])
+            log.notice("prepared claim not used on this node any more", metadata: ["claim": "\(identity)"])
         }
     }
 
-    /// The claim, when it is still allocated here and reserved for somebody.
+    /// The claim, when it is still allocated here and reserved; otherwise nil.
     private func usedClaim(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> ResourceClaim? {
         let claim: ResourceClaim
         do throws(APIError) {
             claim = try await resources.claim(identity.name, namespace: identity.namespace, timeout: end - ContinuousClock.now)
         } catch {
             if error.isNotFound, !error.isUnknownPath { return nil }
-            throw ClaimError("claim \(identity) cannot be read: \(error)")
+            throw ClaimError(.unreadable, identity, step: "read", "\(error)")
         }
         let isAllocated = (claim.status?.allocation?.devices.results ?? []).contains { result in
             result.driver == options.driver && (options.pool.map { $0 == result.pool } ?? true)
@@ -86,16 +86,16 @@ extension ClaimPreparer {
             do {
                 try options.prepared?.remove(identity.uid)
                 try journal.removePlan(identity.uid)
-            } catch { throw ClaimError("claim \(identity): \(error)") }
+            } catch { throw ClaimError(.journal, identity, step: "remove its files", "\(error)") }
         }
     }
 
-    /// Remembers that the kubelet is told that the claim is prepared. A disk that is full costs a restart of the machine its claims, and
-    /// no pod its start.
+    /// Remembers that the kubelet is told that the claim is prepared. On a full disk the claim is lost at a restart of the machine, but the
+    /// pod starts.
     func remember(_ claim: ClaimIdentity) {
         do throws(SystemError) { try options.prepared?.add(claim) } catch {
             log.error(
-                "a prepared claim cannot be remembered for a restart of the machine", metadata: ["claim": "\(claim)", "error": "\(error)"])
+                "prepared claim not remembered for a restart of the machine", metadata: ["claim": "\(claim)", "error": "\(error)"])
         }
     }
 }

@@ -4,8 +4,7 @@ import ControlProtocol
 import Linux
 import Synchronization
 
-/// What `nearside-nri` says to a question that was put to it: asked at once, on a thread that may wait, and there when somebody wants
-/// to know.
+/// The reply of `nearside-nri` to a request that is sent at once, on a thread that may block, and can be awaited later.
 final class PendingReply: Sendable {
     typealias Reply = Result<ControlReply, ControlUnreachable>
 
@@ -17,11 +16,11 @@ final class PendingReply: Sendable {
 
     private let state = Mutex(State.nobodyWaits)
 
-    init(to request: ControlRequest, socket: String, milliseconds: Int) {
+    init(to request: ControlRequest, socket: String, timeout: Duration) {
         do throws(SystemError) {
             try CachedThreadPool.shared.run {
                 do throws(ControlUnreachable) {
-                    self.give(.success(try ControlClient.ask(request, socket: socket, milliseconds: milliseconds)))
+                    self.give(.success(try ControlClient.ask(request, socket: socket, milliseconds: timeout.milliseconds)))
                 } catch { self.give(.failure(error)) }
             }
         } catch { give(.failure(ControlUnreachable(text: "\(error)"))) }
@@ -36,7 +35,7 @@ final class PendingReply: Sendable {
         waiting?.resume(returning: reply)
     }
 
-    /// True when ``value`` can be had without waiting.
+    /// True when ``value`` returns at once.
     var isThere: Bool {
         state.withLock { state in
             if case .there = state { return true }
@@ -44,7 +43,7 @@ final class PendingReply: Sendable {
         }
     }
 
-    /// Waited for to the end, also by a call that was cancelled: what was asked for goes on meanwhile. For one who asks.
+    /// The reply. A call that was cancelled waits for it too, as the request goes on meanwhile. For one reader.
     var value: Reply {
         get async {
             await withCheckedContinuation { continuation in

@@ -7,9 +7,11 @@ import Netlink
 import NetworkModel
 
 extension PlanningFacts {
+    /// Reads the facts of the host that the plan of a claim depends on. Blocks.
+    ///
     /// - Parameters:
     ///   - claimed: devices of the claim, by their name in slices.
-    ///   - readsFeatures: whether the claim changes what drivers tell of interfaces.
+    ///   - readsFeatures: true when the claim changes features or private flags of interfaces.
     static func read(
         _ claimed: [String: Device], vendorSpecFolders: [String], readsFeatures: Bool, log: Logger
     ) -> PlanningFacts {
@@ -18,10 +20,11 @@ extension PlanningFacts {
             interfaces: readsFeatures ? facts(of: claimed.values.flatMap(\.netdevs), log) : [:], movesRDMA: isRDMAExclusive)
     }
 
-    /// Asked each time: it costs two system calls, and RDMA can be loaded while we run. It cannot change while a pod runs.
+    /// True when an RDMA device is visible in one network namespace only. It is read each time, which takes two system calls: RDMA can be
+    /// loaded while this program runs. It cannot change while a pod runs.
     static var isRDMAExclusive: Bool { (try? RDMANetlink().sharing()) == .exclusive }
 
-    /// What can be read of interfaces that are on the host; of the others nothing is known now, and they were checked before.
+    /// Features and private flags of interfaces that are on the host. Others are in pods, and were checked before.
     private static func facts(of netdevs: [Netdev], _ log: Logger) -> [String: InterfaceFacts] {
         do throws(NetlinkError) {
             guard let ethtool = try Ethtool() else { return [:] }
@@ -35,7 +38,7 @@ extension PlanningFacts {
             }
             return facts
         } catch {
-            log.warning("features of interfaces cannot be read", metadata: ["error": "\(error)"])
+            log.warning("features of interfaces not read", metadata: ["error": "\(error)"])
             return [:]
         }
     }

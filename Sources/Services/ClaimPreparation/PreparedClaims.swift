@@ -8,12 +8,12 @@ package import Linux
 /// The claims that the kubelet was told are prepared, one file each, in a folder that outlives a restart of the machine.
 ///
 /// The kubelet keeps in its own checkpoint which claims are prepared and does not ask for them again after a restart of the machine,
-/// when plans and CDI specifications are gone (kubernetes#141433): with these files they are made anew. They say which claims, and no
-/// more: what is to be done is worked out from the cluster and the host as they are then.
+/// when plans and CDI specifications are gone (kubernetes#141433): with these files they are made again. The files name the
+/// claims, and no more: the plans follow from the cluster and the host as they are then.
 package struct PreparedClaims: Sendable {
     package let folder: String
 
-    /// - Parameter folder: made when there is something to write.
+    /// - Parameter folder: it is made with the first claim.
     package init(folder: String) { self.folder = folder }
 
     private static let fileBytes = 4096
@@ -24,7 +24,7 @@ package struct PreparedClaims: Sendable {
         var claim: ClaimIdentity
     }
 
-    /// All of them; what is no such file is passed over.
+    /// All remembered claims; other files are ignored.
     package func list() -> [ClaimIdentity] {
         Files.list(folder).compactMap { name in
             guard let uid = JournalFolder.uid(ofFile: name), let file = file(uid), let bytes = try? Files.read(file, limit: Self.fileBytes),
@@ -35,10 +35,11 @@ package struct PreparedClaims: Sendable {
         }
     }
 
+    /// True when the claim is remembered.
     package func contains(_ uid: String) -> Bool { file(uid).map(Files.exists) ?? false }
 
-    /// Remembers a claim. The kubelet gets its answer before the file is on the disk, where a thread of its own brings it: the kubelet's
-    /// own checkpoint is written after it.
+    /// Remembers a claim. The file is flushed on a thread of its own, after the kubelet's answer: the kubelet writes its own checkpoint
+    /// later still.
     package func add(_ claim: ClaimIdentity) throws(SystemError) {
         guard let file = file(claim.uid), !Files.exists(file) else { return }
         let encoder = JSONEncoder()
@@ -51,12 +52,12 @@ package struct PreparedClaims: Sendable {
         }
     }
 
-    /// Forgets a claim; fine when it is not known.
+    /// Forgets a claim; one that is not known is no error.
     package func remove(_ uid: String) throws(SystemError) {
         if let file = file(uid) { try Files.remove(file) }
     }
 
-    /// Nil for a UID that is no name of a file.
+    /// The file of a claim; nil for a UID that cannot be the name of a file.
     private func file(_ uid: String) -> String? {
         let isPlain = uid.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || byte == 0x2d

@@ -3,16 +3,15 @@
 import Hardware
 import Linux
 
-/// CDI specifications that vendors' own tools wrote: they know the libraries and helpers their devices need besides nodes.
+/// CDI specifications of vendors' own tools, which know the libraries and helpers that their devices need besides nodes.
 package struct VendorSpecs: Sendable {
     private let folders: [String]
 
     package init(folders: [String]) { self.folders = folders }
 
-    /// The names by which a runtime knows accelerators, by the name of the device in slices; none for those without.
+    /// CDI names of accelerators, by the name of the device in slices; none for those without.
     ///
-    /// A specification is looked through for the names it gives out and not read as a whole: it is YAML as often as JSON, and
-    /// what is in it is the runtime's business.
+    /// A specification is searched for names and not parsed as a whole: it is YAML as often as JSON, and its contents concern the runtime.
     func names(for devices: [String: Device]) -> [String: String] {
         let gpus = devices.filter { $0.value.family == .nvidia }
         guard !gpus.isEmpty else { return [:] }
@@ -20,7 +19,7 @@ package struct VendorSpecs: Sendable {
         guard !given.isEmpty else { return [:] }
         return gpus.compactMapValues { device in
             let facts = device.function?.accelerator
-            // A number can be another GPU's after one was lost; what is unique comes first (nvidia-ctk cdi generate names both).
+            // An index can be another GPU's after one was lost: the UUID comes first (nvidia-ctk cdi generate names both).
             let candidates = [facts?.uuid, facts?.index.map(String.init)].compactMap { $0 }
             return candidates.first(where: given.contains).map { "nvidia.com/gpu=\($0)" }
         }

@@ -2,7 +2,7 @@
 
 import Hardware
 
-/// Reads how AMD accelerators are linked: the topology of their compute driver,
+/// Reads the links between AMD accelerators from the topology of their compute driver,
 /// `/sys/class/kfd/kfd/topology` (drivers/gpu/drm/amd/amdkfd/kfd_topology.c).
 struct AMDLinks {
     let sysfs: Sysfs

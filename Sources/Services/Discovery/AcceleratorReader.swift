@@ -2,7 +2,7 @@
 
 import Hardware
 
-/// Finds what drivers tell of accelerators, and their device nodes: without opening any of those.
+/// Reads facts of accelerators from their drivers' files, and their device nodes, without opening any of those.
 struct AcceleratorReader {
     let sysfs: Sysfs
 
@@ -14,7 +14,7 @@ struct AcceleratorReader {
         for index in functions.indices {
             let family = Catalog.acceleratorFamily(functions[index])
             if let family { families.insert(family) }
-            // A function given to a virtual machine, or to a program of its own, is the business of vfio.
+            // A function that is passed through to a virtual machine or a program has the nodes of vfio.
             if functions[index].driver == "vfio-pci" {
                 completeVFIO(&functions[index])
             } else if let family {
@@ -57,7 +57,7 @@ struct AcceleratorReader {
                 if !value.isEmpty, !value.contains("?") { facts.uuid = String(value) }
             case "Device Minor":
                 guard let minor = UInt32(value), minor < 1 << 20 else {
-                    sysfs.remark("proc/driver/nvidia/gpus/\(function.address)/information: Device Minor makes no sense")
+                    sysfs.warn("proc/driver/nvidia/gpus/\(function.address)/information: Device Minor makes no sense")
                     continue
                 }
                 facts.index = Int(minor)

@@ -2,7 +2,7 @@
 
 import Hardware
 
-/// The function, and the sub-function of it if there is one, that a device belongs to.
+/// The PCI function that a device belongs to, and its sub-function if there is one.
 struct Owner: Hashable {
     var function: PCIAddress
     /// Name on the auxiliary bus: `mlx5_core.sf.2`.
@@ -13,8 +13,7 @@ struct Owner: Hashable {
         self.subFunction = subFunction
     }
 
-    /// The last function on the way to a place in sysfs, with whatever bus (virtio, auxiliary) lies between;
-    /// nil for a virtual device.
+    /// Finds the last PCI function on a path of sysfs, before any other bus (virtio, auxiliary); nil for a virtual device.
     init?(path: UnsafeRawBufferPointer) {
         var end = path.endIndex
         var behind = end
@@ -45,7 +44,7 @@ struct Owner: Hashable {
 /// A device as one of sysfs's classes lists it: `net`, `infiniband`, `infiniband_verbs`.
 struct ClassDevice {
     var name: String
-    /// Where its values are.
+    /// The folder with its values.
     var folder: String
     /// Nil for a virtual device.
     var owner: Owner?
@@ -55,7 +54,7 @@ extension Sysfs {
     /// The devices of a class, by name. A captured tree may lack the class and hold only what is in the
     /// folders of the functions.
     ///
-    /// - Parameter owned: whether the owners are wanted; to find one costs a system call.
+    /// - Parameter owned: false to leave out the owners, which take a system call each.
     func devices(ofClass name: String, owned: Bool = true) -> [ClassDevice] {
         let place = "sys/class/\(name)"
         if let folder = folder(place) {
@@ -75,7 +74,7 @@ extension Sysfs {
         return devices.sorted { $0.name < $1.name }
     }
 
-    /// Where the entry is a plain folder, its `device` link tells.
+    /// The owner by the entry's link, or by the `device` link of a plain folder.
     func owner(of name: String, in folder: borrowing SysfsFolder) -> Owner? {
         if let owner = folder.withTarget(of: name, Owner.init(path:)) { return owner }
         return folder.withTarget(of: "\(name)/device", Owner.init(path:)) ?? nil

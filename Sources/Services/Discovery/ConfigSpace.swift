@@ -5,12 +5,12 @@ import Hardware
 
 /// Configuration space, by libpci.
 ///
-/// The kernel shows the first 64 bytes to everybody and the rest to CAP_SYS_ADMIN. Without it nothing is
-/// known of Access Control Services, which is not the same as their being off.
+/// The kernel shows the first 64 bytes to every process and the rest to CAP_SYS_ADMIN. Without that capability Access Control Services are
+/// unknown, which does not mean that they are off.
 struct ConfigSpace: ~Copyable {
     private let access: UnsafeMutablePointer<pci_access>
 
-    /// Nil when libpci cannot be had for the host.
+    /// Nil when libpci cannot read the host's bus.
     init?(root: HostRoot) {
         guard let access = CPCI_open_bus(root("sys/bus/pci")) else { return nil }
         self.access = access
@@ -29,7 +29,7 @@ struct ConfigSpace: ~Copyable {
             switch answer {
             case 1: functions[index].acs = ACSControl(rawValue: control)
             case 0: functions[index].acs = []
-            // The first one that may not be read tells of all.
+            // What may not be read of one bridge may not be read of the others.
             default: return
             }
         }

@@ -3,21 +3,21 @@
 package import Hardware
 package import Netlink
 
-/// What was found at one moment.
+/// The machine at one moment.
 package struct Snapshot: Sendable {
     package var machine: Machine
-    /// What was left out because it made no sense: one line each, for the log.
-    package var remarks: [String]
+    /// Values that were left out because they cannot be true: one line each, for the log.
+    package var warnings: [String]
 }
 
-/// Takes a snapshot of a host: everything that is known of its devices at one moment.
+/// Takes snapshots of a host's devices.
 ///
-/// It only reads, and needs no privilege. What cannot be read is left out; it is never guessed.
+/// It only reads, and needs no privilege. Values that cannot be read are left out; they are never guessed.
 package struct Discovery: Sendable {
     package let root: HostRoot
-    /// Destinations that the host has to reach. The interfaces on the way there are in use by the host.
+    /// Destinations that the host has to reach. Interfaces on a route to them are in use by the host.
     package var destinations: HostDestinations
-    /// Read once: processors stay, and for this file many kernels wake all of them (arch/x86/kernel/cpu/aperfmperf.c).
+    /// Read once: processors do not change, and many kernels wake all of them for this file (arch/x86/kernel/cpu/aperfmperf.c).
     private let processor: Processor?
 
     package init(root: HostRoot, destinations: HostDestinations = HostDestinations()) {
@@ -26,6 +26,9 @@ package struct Discovery: Sendable {
         processor = root.start(of: "proc/cpuinfo").flatMap(Processor.init(information:))
     }
 
+    /// Takes a snapshot. Blocks.
+    ///
+    /// - Throws: when the kernel's interfaces cannot be listed.
     package func snapshot() throws(NetlinkError) -> Snapshot {
         let sysfs = Sysfs(root)
         let netdevs = try NetdevReader(sysfs: sysfs, destinations: destinations).netdevs()
@@ -56,6 +59,6 @@ package struct Discovery: Sendable {
             processor: processor, numaNodes: NUMAReader(sysfs: sysfs).nodes(),
             functions: functions, virtualNetdevs: netdevs[nil] ?? [], virtualRDMADevices: rdmaDevices[nil] ?? [],
             sharedCharDevices: SharedNodes(sysfs: sysfs).nodes(for: functions, hasRDMA: !rdmaDevices.isEmpty))
-        return Snapshot(machine: machine, remarks: sysfs.remarks)
+        return Snapshot(machine: machine, warnings: sysfs.warnings)
     }
 }

@@ -3,19 +3,19 @@
 import Netlink
 import NetworkModel
 
-/// Tells announcements that can change what is known of devices from those that cannot. Pure.
+/// Finds the kernel's announcements that can change the devices of a snapshot. Pure.
 ///
-/// A node makes and removes interfaces of pods all day long, with addresses, routes and queues; none of
-/// them is a device. Whatever is not known to be of no account is relevant.
+/// A node makes and removes interfaces of pods all day long, with addresses, routes and queues; none of them is a device. An announcement
+/// that is not known to be irrelevant is relevant.
 package struct EventFilter: Sendable {
     private let virtualPrefixes: [String]
     /// Indices of interfaces of pods.
     private var ignored: Set<Int32> = []
 
-    /// - Parameter virtualPrefixes: names of virtual interfaces that are devices all the same.
+    /// - Parameter virtualPrefixes: prefixes of names of virtual interfaces that are devices nevertheless.
     package init(virtualPrefixes: [String]) { self.virtualPrefixes = virtualPrefixes }
 
-    /// One datagram of rtnetlink's groups; one that cannot be read is relevant.
+    /// True for a relevant datagram of rtnetlink's groups, or one that cannot be decoded.
     package mutating func isRelevant(routing datagram: ArraySlice<UInt8>) -> Bool {
         guard let messages = Message.list(datagram) else { return true }
         var isRelevant = false
@@ -33,7 +33,7 @@ package struct EventFilter: Sendable {
             return !isOfPod
         case .address(let address): return !ignored.contains(address.index)
         case .route(let route):
-            // By a route the host may reach what it has to reach. One to a single address on a link is a pod's.
+            // The host may use a route for its own destinations. A route to a single address on a link is a pod's.
             if let destination = route.destination, destination.length == destination.address.bitCount {
                 return route.gateway != nil || route.nextHops != nil || route.nextHopID != nil || route.hasForeignGateway
             }
@@ -42,13 +42,13 @@ package struct EventFilter: Sendable {
         }
     }
 
-    /// Kinds of devices whose coming and going is told by rtnetlink, or tells nothing.
+    /// Subsystems whose devices are announced by rtnetlink too, or are in no snapshot.
     private static let idleSubsystems: Set<String> = [
         "net", "queues", "block", "bdi", "cpu", "memory", "input", "tty", "cgroup", "cachefiles", "power_supply",
         "thermal", "rtc", "sound", "usb", "scsi", "scsi_device", "scsi_host", "loop",
     ]
 
-    /// One message of the kernel's device events.
+    /// True for a relevant message of the kernel's device events.
     package func isRelevant(uevent datagram: ArraySlice<UInt8>) -> Bool {
         !Self.idleSubsystems.contains(Uevent.subsystem(of: datagram))
     }

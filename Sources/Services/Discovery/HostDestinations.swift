@@ -2,21 +2,20 @@
 
 package import NetworkModel
 
-/// Addresses that the host has to reach whatever becomes of its NICs. The kernel is asked for its route to each: the interfaces of those
-/// routes are the host's own.
+/// Addresses that the host has to reach. The kernel is asked for its route to each: the interfaces of those routes are in use by the host.
 package struct HostDestinations: Hashable, Sendable {
     /// Addresses under which the node is known to the cluster.
     package var nodeAddresses: [IPAddress]
-    /// Addresses of the API server: the one it is called by, and those that connections to it have.
+    /// Addresses of the API server: that of its URL, and those of connections to it.
     package var apiServers: [IPAddress] = []
     /// The networks of the node's pods (`spec.podCIDRs` of the Node).
     package var podNetworks: [IPPrefix] = []
 
     package init(nodeAddresses: [IPAddress] = []) { self.nodeAddresses = nodeAddresses }
 
-    /// Destinations with the use that is made of the interface to each; one of every network is enough.
+    /// All destinations, with the host's use of the interface to each; one of every network is enough.
     ///
-    /// - Parameter addresses: those of the host. The neighbours of the node's own are destinations too.
+    /// - Parameter addresses: the host's addresses. Neighbours of the node's addresses are destinations too.
     func all(_ addresses: [InterfaceAddress]) -> [(address: IPAddress, use: HostUse)] {
         let neighbours = addresses.filter { nodeAddresses.contains($0.prefix.address) }.compactMap { $0.peer ?? $0.prefix.neighbour }
         return apiServers.map { ($0, HostUse(.apiServer, $0.description)) }

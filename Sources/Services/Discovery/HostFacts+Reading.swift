@@ -4,13 +4,15 @@ package import Hardware
 import Linux
 
 extension HostFacts {
-    /// - Parameter root: a live host; of a captured tree what its files tell.
+    /// Reads the facts of a live host, or those that a captured tree has.
+    ///
+    /// - Parameter groups: IOMMU groups whose type is read.
     package init(root: String, groups: Set<Int>, isLive: Bool) {
         self.init()
         let prefix = root == "/" ? "" : root
         if let text = try? Files.readText("\(prefix)/proc/modules") {
             modules = Set(text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) })
-            // What is built in has a folder, and no line.
+            // A driver that is built in has a folder, and no line.
             modules?.formUnion(Files.list("\(prefix)/sys/module"))
         }
         if let text = try? Files.readText("\(prefix)/proc/driver/nvidia/version") {

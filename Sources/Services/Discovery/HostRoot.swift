@@ -3,14 +3,13 @@
 import Glibc
 import Linux
 
-/// Where the files of the host are: `/`, a host's file system mounted elsewhere, or a captured tree.
+/// The root of the host's files: `/`, a host's file system that is mounted elsewhere, or a captured tree.
 ///
 /// Every file that discovery reads is read through this value, so the same code serves all three.
 package struct HostRoot: Hashable, Sendable {
     /// Without a final slash; empty for `/`.
     package let path: String
-    /// True when the kernel underneath is the host's own, so that it can be asked what files do not
-    /// tell (netlink, libibverbs, libnuma). A captured tree has only its files.
+    /// True when the running kernel is the host's, so that netlink, libibverbs and libnuma can be used. A captured tree has only its files.
     package let isLive: Bool
 
     private init(_ path: String, isLive: Bool) {
@@ -26,10 +25,13 @@ package struct HostRoot: Hashable, Sendable {
     /// A tree of files that was captured or laid out.
     package static func captured(at path: String) -> HostRoot { HostRoot(path, isLive: false) }
 
+    /// The absolute path of a file below the root.
     package func callAsFunction(_ relative: String) -> String { "\(path)/\(relative)" }
 
+    /// The names in a folder; none when it cannot be read.
     package func list(_ relative: String) -> [String] { Files.list(self(relative)) }
 
+    /// The lines of a file; none when it cannot be read.
     package func lines(_ relative: String) -> [Substring] {
         guard let text = try? Files.readText(self(relative)) else { return [] }
         return text.split(separator: "\n")

@@ -5,31 +5,28 @@ package import Linux
 package import Logging
 import Netlink
 
-/// Announces that something of this host's devices has changed. A thread waits for three sources: the groups of rtnetlink, device events
-/// (uevents), and the event descriptors of RDMA devices.
+/// Announces changes of this host's devices. A thread waits for three sources: the groups of rtnetlink, device events (uevents), and the
+/// event descriptors of RDMA devices.
 ///
-/// ``EventFilter`` drops what cannot concern a device, such as a pod's veth. ``Burst`` makes one announcement of many changes: 60 ms after
-/// the last one, and once a second during a storm. An announcement does not say what has changed: the next snapshot sees it, so an event
-/// that was lost does no harm.
+/// ``EventFilter`` drops announcements that cannot concern a device, such as those of a pod's veth. ``Burst`` makes one announcement of
+/// many changes: 60 ms after the last one, and once a second during a storm. An announcement does not say which device has changed: the
+/// next snapshot shows it, so an event that was lost does no harm.
 package struct HostWatcher: Sendable {
-    /// Says that something may have changed: one element for any number of changes. Whoever hears it takes
-    /// a new snapshot. Changes that come while nobody listens are one element.
+    /// One element for any number of changes, after which a new snapshot is due.
     package let changes: AsyncStream<Void>
     /// Events of RDMA devices that may be opened, by libibverbs. Each of them is a change too.
     package let verbsEvents: AsyncStream<VerbsEvent>
 
-    /// A burst is over when nothing has come for this many milliseconds.
-    private static let quiet = 60
-    /// One that does not end is told of this often.
-    private static let timeout = 1000
+    private static let quiet = Duration.milliseconds(60)
+    private static let timeout = Duration.seconds(1)
 
     /// Starts a thread that waits for announcements; it ends with ``changes``.
     ///
-    /// - Parameter virtualPrefixes: interfaces of pods (veth, netkit) come and go all day and are passed
-    ///   over, but for those whose names start with one of these.
+    /// - Parameter virtualPrefixes: prefixes of names of virtual interfaces that are devices; others, which pods get and lose all day
+    ///   long, are ignored.
     package init(virtualPrefixes: [String] = [], log: Logger) throws(SystemError) {
         // Closing our end of the pair ends the thread.
-        let (stop, watched) = try UnixSocket.pair()
+        let (stop, stopped) = try UnixSocket.pair()
         let routing = try EventSocket.routing()
         let devices = try EventSocket.devices()
         let (changes, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -37,39 +34,13 @@ package struct HostWatcher: Sendable {
         self.changes = changes
         self.verbsEvents = verbsEvents
         try KernelThread.start {
-            var burst = Burst(quiet: Self.quiet, timeout: Self.timeout)
-            var filter = EventFilter(virtualPrefixes: virtualPrefixes)
-            let verbs = VerbsWatcher(log: log)
-            while true {
-                let ready: [Int]
-                do throws(SystemError) {
-                    ready = try Poller.readable(
-                        [watched, routing.descriptor, devices.descriptor] + verbs.descriptors,
-                        milliseconds: burst.wait(at: Poller.now()))
-                } catch {
-                    log.error("changes of devices are no longer seen", metadata: ["error": "\(error)"])
-                    break
-                }
-                if ready.contains(0) { break }
-                var isChange = false
-                if ready.contains(1) { isChange = routing.drain { filter.isRelevant(routing: $0) } }
-                if ready.contains(2) {
-                    var touchesRDMA = false
-                    let isRelevant = devices.drain { datagram in
-                        if Uevent.subsystem(of: datagram).hasPrefix("infiniband") { touchesRDMA = true }
-                        return filter.isRelevant(uevent: datagram)
-                    }
-                    isChange = isChange || isRelevant
-                    if touchesRDMA { verbs.reopen() }
-                }
-                if ready.contains(where: { $0 > 2 }) {
-                    for event in verbs.events() {
-                        isChange = true
-                        verbsContinuation.yield(event)
-                    }
-                }
-                if isChange { burst.note(at: Poller.now()) }
-                if burst.isOver(at: Poller.now()) { continuation.yield() }
+            var loop = WatchLoop(
+                routing: routing, devices: devices, filter: EventFilter(virtualPrefixes: virtualPrefixes), verbs: VerbsWatcher(log: log),
+                burst: Burst(quiet: Self.quiet, timeout: Self.timeout))
+            do throws(SystemError) {
+                try loop.run(until: stopped, events: verbsContinuation, changes: continuation)
+            } catch {
+                log.error("changes of devices are not watched any more", metadata: ["error": "\(error)"])
             }
             verbsContinuation.finish()
             continuation.finish()
@@ -78,36 +49,45 @@ package struct HostWatcher: Sendable {
     }
 }
 
-/// Makes one announcement of many changes. Pure: the time comes from outside, in milliseconds.
-package struct Burst: Sendable {
-    private let quiet: Int
-    private let timeout: Int
-    private var first: Int?
-    private var last = 0
+/// The sources of announcements, and the loop that reads them. For one thread.
+private struct WatchLoop {
+    let routing: EventSocket
+    let devices: EventSocket
+    var filter: EventFilter
+    let verbs: VerbsWatcher
+    var burst: Burst
 
-    /// - Parameters:
-    ///   - quiet: a burst is over when nothing has come for this long.
-    ///   - timeout: one that goes on is taken for over after this long.
-    package init(quiet: Int, timeout: Int) {
-        self.quiet = quiet
-        self.timeout = timeout
+    /// Runs until the descriptor is readable.
+    mutating func run(
+        until stopped: Descriptor, events: AsyncStream<VerbsEvent>.Continuation, changes: AsyncStream<Void>.Continuation
+    ) throws(SystemError) {
+        while true {
+            let descriptors = [stopped, routing.descriptor, devices.descriptor] + verbs.descriptors
+            let ready = try Poller.readable(descriptors, until: burst.deadline)
+            if ready.contains(0) { return }
+            var isChange = ready.contains(1) && readRouting()
+            if ready.contains(2), readDevices() { isChange = true }
+            if ready.contains(where: { $0 > 2 }) {
+                for event in verbs.events() {
+                    isChange = true
+                    events.yield(event)
+                }
+            }
+            if isChange { burst.note(at: .now) }
+            if burst.isOver(at: .now) { changes.yield() }
+        }
     }
 
-    package mutating func note(at now: Int) {
-        if first == nil { first = now }
-        last = now
-    }
+    private mutating func readRouting() -> Bool { routing.drain { filter.isRelevant(routing: $0) } }
 
-    /// How long may be waited for the next change: for ever (-1) while there is none.
-    package func wait(at now: Int) -> Int {
-        guard let first else { return -1 }
-        return max(0, min(last + quiet, first + timeout) - now)
-    }
-
-    /// True once for each burst, when it is over.
-    package mutating func isOver(at now: Int) -> Bool {
-        guard let start = first, now >= last + quiet || now >= start + timeout else { return false }
-        first = nil
-        return true
+    /// Reads device events, and opens RDMA devices again when one was added or removed.
+    private func readDevices() -> Bool {
+        var touchesRDMA = false
+        let isRelevant = devices.drain { datagram in
+            if Uevent.subsystem(of: datagram).hasPrefix("infiniband") { touchesRDMA = true }
+            return filter.isRelevant(uevent: datagram)
+        }
+        if touchesRDMA { verbs.reopen() }
+        return isRelevant
     }
 }

@@ -5,7 +5,7 @@ package import Hardware
 import Linux
 import NetworkModel
 
-/// Where an inspection gets its machine from.
+/// The source of the machine for an inspection.
 package enum MachineSource: Hashable, Sendable {
     case live
     /// A captured tree.
@@ -13,17 +13,29 @@ package enum MachineSource: Hashable, Sendable {
     /// An embedded machine's name, or a file.
     case description(String)
 
-    /// A source that gives no machine: one line that says what is wrong and what would be right.
-    package struct Unusable: Error, CustomStringConvertible {
-        package var description: String
+    /// A source that gives no machine.
+    package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
+        /// The kind of the error, for programs.
+        package enum Code: String, Hashable, Sendable {
+            case noTree, undiscoverable, unreadable, unknown, malformed
+        }
+
+        package var code: Code
+        /// A path or a name.
+        package var object: String
+        package var cause: String
+        package var advice: String?
+
+        package var description: String { "\(object): \(cause)\(advice.map { "; \($0)" } ?? "")" }
     }
 
+    /// Discovers or decodes the machine. Blocks.
     package func read() throws(Unusable) -> Machine {
         switch self {
         case .live: return try discover(.live())
         case .tree(let path):
             guard Files.exists("\(path)/sys") else {
-                throw Unusable(description: "\(path) holds no captured tree: there is no \(path)/sys")
+                throw Unusable(code: .noTree, object: path, cause: "it is no captured tree, as it has no folder sys")
             }
             return try discover(.captured(at: path))
         case .description(let name): return try readDescription(name)
@@ -32,7 +44,7 @@ package enum MachineSource: Hashable, Sendable {
 
     private func discover(_ root: HostRoot) throws(Unusable) -> Machine {
         do { return try Discovery(root: root, destinations: Self.destinations).snapshot().machine } catch {
-            throw Unusable(description: "\(error)")
+            throw Unusable(code: .undiscoverable, object: root.path.isEmpty ? "/" : root.path, cause: "\(error)")
         }
     }
 
@@ -50,15 +62,17 @@ package enum MachineSource: Hashable, Sendable {
     private func readDescription(_ name: String) throws(Unusable) -> Machine {
         do throws(MachineDescription.Malformed) {
             if let embedded = try MachineDescription.embedded(name) { return embedded.machine }
-        } catch { throw Unusable(description: "embedded machine \(name): \(error)") }
+        } catch { throw Unusable(code: .malformed, object: name, cause: "\(error)") }
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try Files.read(name, limit: 64 << 20) } catch {
-            guard error.isNotFound else { throw Unusable(description: "\(error)") }
+            guard error.isNotFound else { throw Unusable(code: .unreadable, object: name, cause: "\(error)") }
             let names = MachineDescription.embeddedNames.joined(separator: ", ")
-            throw Unusable(description: "\"\(name)\" is neither a file nor an embedded machine; those are \(names)")
+            throw Unusable(
+                code: .unknown, object: name, cause: "it is neither a file nor an embedded machine",
+                advice: "embedded machines are \(names)")
         }
         do throws(MachineDescription.Malformed) { return try MachineDescription(json: bytes).machine } catch {
-            throw Unusable(description: "\(name) is no machine description: \(error)")
+            throw Unusable(code: .malformed, object: name, cause: "it is no machine description: \(error)")
         }
     }
 }

@@ -45,7 +45,7 @@ struct NetdevReader {
             }
             netdevs[owner, default: []].append(netdev)
         }
-        // One interface is the first port's.
+        // A single interface belongs to the first port.
         for case let owner? in netdevs.keys where netdevs[owner, default: []].count > 1 {
             for index in netdevs[owner, default: []].indices {
                 let name = netdevs[owner, default: []][index].name
@@ -56,16 +56,16 @@ struct NetdevReader {
         return netdevs
     }
 
-    /// What the machine can do without: a refusal is a remark.
+    /// Reads an optional part; a refusal becomes a warning.
     private func soft<Value>(_ body: () throws(NetlinkError) -> Value) -> Value? {
         do throws(NetlinkError) { return try body() } catch {
-            sysfs.remark("\(error)")
+            sysfs.warn("\(error)")
             return nil
         }
     }
 
-    /// The devices that interfaces belong to, by index. The kernel tells them with the interface; where it
-    /// does so for none (before 5.14), or names a device on another bus, sysfs does.
+    /// The devices that interfaces belong to, by index. The kernel reports them with the interface (since 5.14); otherwise, and for a device
+    /// on another bus, they are read from sysfs.
     private func owners(of links: [Link]) -> [Int32: Owner] {
         guard let folder = sysfs.folder("sys/class/net") else { return [:] }
         var owners: [Int32: Owner] = [:]
@@ -92,7 +92,7 @@ struct NetdevReader {
             var netdev = Netdev(name: entry.name)
             if uplinks.contains(entry.name) { netdev.hostUse = HostUse(.defaultRoute) }
             guard let folder = sysfs.folder(entry.folder) else {
-                // A capture can leave out what the link of the class leads to: the name is all there is.
+                // A capture can lack the target of the class's link: only the name is known.
                 netdevs[entry.owner, default: []].append(netdev)
                 continue
             }

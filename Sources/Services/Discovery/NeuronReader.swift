@@ -4,9 +4,8 @@ import Hardware
 
 /// Reads Neuron devices: `/sys/class/neuron_device`.
 ///
-/// The driver makes these devices without a parent, so that nothing in sysfs says which function is which
-/// index. With one of each the answer is certain; with more it is not, and then the functions stay without
-/// index and device node: a container would otherwise be given another one's device.
+/// The driver makes these devices without a parent, so that sysfs does not relate functions to indices. With one of each the relation is
+/// certain; with more it is not, and the functions get no index and no device node: a container could otherwise get another's device.
 struct NeuronReader {
     let sysfs: Sysfs
 
@@ -32,8 +31,8 @@ struct NeuronReader {
             if let node = folder.node("dev", at: "/dev/neuron\(number)") { functions[index].charDevices.append(node) }
         }
         if !names.isEmpty, functionOfIndex.isEmpty {
-            sysfs.remark(
-                "\(place): nothing tells which of \(own.count) PCI functions is \(names[0]); all stay without device nodes")
+            sysfs.warn(
+                "\(place): \(names[0]) cannot be related to one of \(own.count) PCI functions; all stay without device nodes")
         }
     }
 }

@@ -5,7 +5,7 @@ package import Hardware
 
 /// Names of devices for people, from libpci and the distribution's pci.ids.
 ///
-/// Nothing decides on them: they depend on the version of a text file.
+/// No decision depends on them, as they depend on the version of a text file.
 package final class PCINames {
     private let access: UnsafeMutablePointer<pci_access>?
 

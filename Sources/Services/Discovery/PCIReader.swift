@@ -7,7 +7,7 @@ import Hardware
 struct PCIReader {
     let sysfs: Sysfs
     private let paths = PathCache()
-    /// Functions that have an interface or an RDMA device: NICs, whatever their class says.
+    /// Functions that have an interface or an RDMA device: NICs of any class.
     let owners: Set<PCIAddress>
 
     init(sysfs: Sysfs, owners: Set<PCIAddress>) {
@@ -31,12 +31,12 @@ struct PCIReader {
     }
 
     private func function(at address: PCIAddress, named name: String, _ bus: borrowing SysfsFolder) -> PCIFunction? {
-        // Gone since the bus was listed.
+        // Removed since the bus was listed.
         guard let folder = sysfs.folder("\(Self.bus)/\(name)") else { return nil }
         guard var function = identity(of: address, folder) else {
-            // Some captures keep bare folders for bridges, with nothing in them: nothing to say of those.
+            // Some captures have empty folders for bridges.
             if !folder.exists("class") { return nil }
-            sysfs.remark("\(folder.path) has no usable vendor, device and class; it is left out")
+            sysfs.warn("\(folder.path) has no usable vendor, device and class; it is left out")
             return nil
         }
         function.path = bus.withTarget(of: name) { paths.path($0) } ?? []
@@ -139,21 +139,18 @@ extension SysfsFolder {
 }
 
 extension Slice<UnsafeRawBufferPointer> {
-    /// What is behind a prefix; nil when it does not start with it.
+    /// The rest after a prefix; nil without the prefix.
     func dropping(_ prefix: StaticString) -> Slice<UnsafeRawBufferPointer>? {
         prefix.withUTF8Buffer { prefix in starts(with: prefix) ? dropFirst(prefix.count) : nil }
     }
 }
 
-/// The folders between `/sys/devices` and that of a function.
-///
-/// Neighbours share theirs: hundreds of virtual functions have one, which is then held once.
+/// The folders between `/sys/devices` and that of a function. Hundreds of virtual functions share one path, which is kept once.
 private final class PathCache {
     private var target: [UInt8] = []
     private var path: [String] = []
 
-    /// The path in what an entry of the bus holds: `../../../devices/…`. A capture may hold a plain folder
-    /// instead, which tells none.
+    /// The path in the target of an entry of the bus: `../../../devices/…`. A plain folder of a capture has none.
     func path(_ bytes: UnsafeRawBufferPointer) -> [String] {
         let end = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
         if !target.isEmpty, bytes[..<end].elementsEqual(target) { return path }

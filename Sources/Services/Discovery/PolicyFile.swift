@@ -5,16 +5,35 @@ import Hardware
 import Linux
 package import Topology
 
-/// A topology policy as operators write it: `api/topology-policy.schema.json`.
+/// Reads topology policies of operators: `api/topology-policy.schema.json`.
 ///
 ///     {"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy",
 ///      "roles": {"fabric": ["id=15b3:101e"], "storage": ["interface=store*"]},
 ///      "hints": [{"machine": "Virtual Machine", "ncclTopology": "/etc/nearside/ndv5-topo.xml"},
 ///                {"machine": "*", "groups": [["0001:00:00.0", "0101:00:00.0"]]}]}
 package enum PolicyFile {
-    /// A file that cannot be used: which, where in it, and why.
-    package struct Unusable: Error, CustomStringConvertible {
-        package var description: String
+    /// A policy that cannot be used.
+    package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
+        /// The kind of the error, for programs.
+        package enum Code: String, Hashable, Sendable {
+            case unreadable, malformed, otherKind, unknownRole, malformedSelector, malformedHint
+        }
+
+        package var code: Code
+        /// A file or a flag.
+        package var object: String
+        /// The key in the file; nil for the whole of it.
+        package var step: String?
+        package var cause: String
+
+        init(_ code: Code, _ object: String, at step: String? = nil, _ cause: String) {
+            self.code = code
+            self.object = object
+            self.step = step
+            self.cause = cause
+        }
+
+        package var description: String { [object, step, cause].compactMap { $0 }.joined(separator: ": ") }
     }
 
     private struct Document: Decodable {
@@ -51,7 +70,7 @@ package enum PolicyFile {
         }
     }
 
-    /// The members of an object: one that does not exist is a typing error, and must not pass for none at all.
+    /// The keys of an object. An unknown key is an error, so that a misspelt one is not ignored.
     private struct Keys: Decodable {
         struct Name: CodingKey {
             var stringValue: String
@@ -82,44 +101,46 @@ package enum PolicyFile {
         do {
             document = try JSONDecoder().decode(Document.self, from: data)
         } catch let error as DecodingError {
-            throw Unusable(description: "\(path) is no topology policy: \(error.place)")
+            throw Unusable(.malformed, path, error.place)
         } catch {
-            throw Unusable(description: "\(path) is not JSON")
+            throw Unusable(.malformed, path, "it is not JSON")
         }
         guard document.apiVersion == "nearside/v1alpha1", document.kind == "TopologyPolicy" else {
             throw Unusable(
-                description: "\(path) is a \(document.kind) of \(document.apiVersion); wanted is a TopologyPolicy of nearside/v1alpha1")
+                .otherKind, path, "it is a \(document.kind) of \(document.apiVersion), and no TopologyPolicy of nearside/v1alpha1")
         }
         var policy = TopologyPolicy()
         for (name, selectors) in document.roles ?? [:] {
             guard let role = Role(rawValue: name), [.fabric, .storage, .management].contains(role) else {
-                throw Unusable(description: "\(path): roles.\(name) is none of fabric, storage, management")
+                throw Unusable(.unknownRole, path, at: "roles.\(name)", "it is none of fabric, storage, management")
             }
-            for text in selectors { policy.add(try selector(text, "\(path): roles.\(name)"), to: role) }
+            for text in selectors { policy.add(try selector(text, path, at: "roles.\(name)"), to: role) }
         }
         for (index, entry) in (document.hints ?? []).enumerated() {
             let hint: Hint
             switch (entry.groups, entry.ncclTopology) {
             case (let groups?, nil): hint = Hint(source: path, groups: groups)
             case (nil, let file?): hint = try self.hint(file)
-            default: throw Unusable(description: "\(path): hints[\(index)] needs one of groups and ncclTopology")
+            default: throw Unusable(.malformedHint, path, at: "hints[\(index)]", "it needs one of groups and ncclTopology")
             }
             policy.hints.append(.init(machine: entry.machine ?? "*", hint: hint))
         }
         return policy
     }
 
-    /// A NCCL topology file as a hint.
+    /// Reads an NCCL topology file as a hint.
     package static func hint(_ path: String) throws(Unusable) -> Hint {
         let bytes = try bytes(path)
         do throws(Hint.Malformed) { return try Hint(nccl: bytes, source: path) } catch {
-            throw Unusable(description: "\(error)")
+            throw Unusable(.malformedHint, path, "\(error)")
         }
     }
 
-    /// A selector that somebody wrote at `place`.
-    package static func selector(_ text: String, _ place: String) throws(Unusable) -> Selector {
-        do throws(Selector.Malformed) { return try Selector(text) } catch { throw Unusable(description: "\(place): \(error)") }
+    /// Decodes a selector of a file or a flag.
+    package static func selector(_ text: String, _ object: String, at step: String? = nil) throws(Unusable) -> Selector {
+        do throws(Selector.Malformed) { return try Selector(text) } catch {
+            throw Unusable(.malformedSelector, object, at: step, "\(error)")
+        }
     }
 
     /// The policy of a program's flags.
@@ -127,7 +148,7 @@ package enum PolicyFile {
     /// - Parameters:
     ///   - file: a policy file, or nil.
     ///   - fabric: selectors of fabric NICs.
-    ///   - hint: a NCCL topology file for this machine.
+    ///   - hint: an NCCL topology file for this machine.
     package static func policy(file: String?, fabric: [String], hint: String?) throws(Unusable) -> TopologyPolicy {
         var policy = try file.map { path throws(Unusable) in try read(path) } ?? TopologyPolicy()
         for text in fabric { policy.add(try selector(text, "--fabric"), to: .fabric) }
@@ -136,7 +157,7 @@ package enum PolicyFile {
     }
 
     private static func bytes(_ path: String) throws(Unusable) -> [UInt8] {
-        do throws(SystemError) { return try Files.read(path, limit: limit) } catch { throw Unusable(description: "\(error)") }
+        do throws(SystemError) { return try Files.read(path, limit: limit) } catch { throw Unusable(.unreadable, path, "\(error)") }
     }
 }
 

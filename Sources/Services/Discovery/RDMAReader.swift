@@ -7,13 +7,12 @@ struct RDMAReader {
     let sysfs: Sysfs
     let ownerOfNetdev: [String: Owner?]
 
-    /// Tables of global identifiers are filled from the start and can have 256 entries: this many empty ones
-    /// in a row are taken for the end.
+    /// Empty entries in a row that end a table of global identifiers, which is filled from the start and can have 256 entries.
     private static let emptyEntries = 4
     private static let mostEntries = 64
     private static let mostPorts = 255
 
-    /// The devices by what they belong to; nil for one over a virtual interface.
+    /// RDMA devices by owner; nil for one on a virtual interface.
     func devices() -> [Owner?: [RDMADevice]] {
         let entries = sysfs.devices(ofClass: "infiniband")
         guard !entries.isEmpty else { return [:] }
@@ -29,7 +28,7 @@ struct RDMAReader {
             // Ports are numbered from 1 without gaps (InfiniBand Architecture 1.4, section 3.5.1).
             while device.ports.count < Self.mostPorts, let port = port(device.ports.count + 1, folder) { device.ports.append(port) }
             device.charDevices = nodes[entry.name] ?? []
-            // Software RDMA has no device of its own: it is where its interface is.
+            // Software RDMA has no device of its own: it belongs to the device of its interface.
             let netdev = device.ports.lazy.compactMap(\.netdev).first ?? (entry.owner == nil ? folder.text("parent") : nil)
             if entry.owner == nil, let netdev, !device.ports.isEmpty, device.ports[0].netdev == nil { device.ports[0].netdev = netdev }
             let owner = entry.owner ?? netdev.flatMap { ownerOfNetdev[$0] ?? nil }

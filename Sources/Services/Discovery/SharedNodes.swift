@@ -2,8 +2,8 @@
 
 import Hardware
 
-/// Finds device nodes that belong to a driver rather than to one device, by what the kernel tells of their
-/// numbers: a container's own `/dev` does not have them.
+/// Finds device nodes that belong to a driver rather than to one device. Their numbers are read from the kernel's files, as a container's
+/// own `/dev` does not have the nodes.
 struct SharedNodes {
     let sysfs: Sysfs
 

@@ -4,26 +4,24 @@ import Glibc
 import Hardware
 import Linux
 
-/// A reader of one host's files, and what it found wrong with them.
-///
-/// Made for one snapshot and used by one thread.
+/// Reads the files of one host, for one snapshot and on one thread.
 final class Sysfs {
     let root: HostRoot
-    /// What was left out, and why: one line each.
-    private(set) var remarks: [String] = []
+    /// Values that were left out, with the reason: one line each.
+    private(set) var warnings: [String] = []
 
-    /// A broken host shall not fill the log.
-    private static let mostRemarks = 64
+    /// A limit, so that a broken host does not fill the log.
+    private static let mostWarnings = 64
 
-    /// Every file is read into this. The kernel's own files are never longer than a page; what is longer is cut.
+    /// The buffer for every file. The kernel's files of one value are never longer than a page; longer ones are cut.
     fileprivate let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
 
     init(_ root: HostRoot) { self.root = root }
 
     deinit { buffer.deallocate() }
 
-    func remark(_ text: @autoclosure () -> String) {
-        if remarks.count < Self.mostRemarks { remarks.append(text()) }
+    func warn(_ text: @autoclosure () -> String) {
+        if warnings.count < Self.mostWarnings { warnings.append(text()) }
     }
 
     /// The folder at a path below the root; nil when it is not there.
@@ -35,8 +33,7 @@ final class Sysfs {
 
 /// A folder of sysfs or procfs: its values by name.
 ///
-/// A value that is not there is nil. One that is there and makes no sense is nil too, with a remark: it is
-/// never guessed.
+/// An absent value is nil. One that makes no sense is nil too, with a warning: it is never guessed.
 struct SysfsFolder: ~Copyable {
     private let handle: FolderHandle
     /// Below the root.
@@ -55,20 +52,20 @@ struct SysfsFolder: ~Copyable {
         let count = handle.read(name, into: sysfs.buffer)
         guard count >= 0 else {
             // Absent, refused by the driver (EINVAL, ENODEV, EOPNOTSUPP) or for others to read: not known.
-            if count == -Int(EIO) { sysfs.remark("\(path)/\(name) cannot be read and is left out") }
+            if count == -Int(EIO) { sysfs.warn("\(path)/\(name) cannot be read and is left out") }
             return nil
         }
         let bytes = UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]).trimmed
-        // Drivers print nothing where they have nothing to say.
+        // Drivers print nothing for a value that they do not have.
         guard !bytes.isEmpty else { return nil }
         guard let value = body(bytes) else {
-            sysfs.remark("\(path)/\(name) makes no sense and is left out")
+            sysfs.warn("\(path)/\(name) makes no sense and is left out")
             return nil
         }
         return value
     }
 
-    /// A file or folder is there.
+    /// True when there is such a file or folder.
     func exists(_ name: String) -> Bool { handle.exists(name) }
 
     /// The first line as text.
@@ -89,7 +86,7 @@ struct SysfsFolder: ~Copyable {
         }
     }
 
-    /// The last part of what a symbolic link holds.
+    /// The last component of a symbolic link's target.
     func linkName(_ name: String) -> String? {
         withTarget(of: name) { bytes in
             let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
@@ -97,7 +94,7 @@ struct SysfsFolder: ~Copyable {
         }
     }
 
-    /// What a symbolic link holds; nil when it is none.
+    /// Passes on the target of a symbolic link; nil for another kind of file.
     func withTarget<Value>(of name: String, _ body: (UnsafeRawBufferPointer) -> Value) -> Value? {
         let count = handle.readTarget(name, into: sysfs.buffer)
         return count < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]))

@@ -9,7 +9,7 @@ package import Linux
 package final class Verbs {
     private var library = CVerbs()
 
-    /// A machine without RDMA user space.
+    /// libibverbs cannot be loaded: this machine has no RDMA user space.
     package struct Unavailable: Error, CustomStringConvertible {
         package var description: String
     }
@@ -19,16 +19,15 @@ package final class Verbs {
         let reason = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer -> String? in
             CVerbs_open(&library, name, buffer.baseAddress, buffer.count) == 0 ? nil : buffer.baseAddress.map { String(cString: $0) } ?? ""
         }
-        if let reason { throw Unavailable(description: "no verbs: \(reason)") }
+        if let reason { throw Unavailable(description: "libibverbs not loaded: \(reason)") }
     }
 
     deinit { CVerbs_close(&library) }
 
-    /// Opens all hardware devices that may be opened. Those of another namespace are not listed; those whose
-    /// node this process may not open come with the reason.
+    /// Opens all hardware devices. Those of another namespace are not listed; those whose node this process may not open have a refusal.
     ///
-    /// Software RDMA stays closed: its drivers wait for everybody who has a device open before they let it
-    /// go, so `rdma link del` would wait for us.
+    /// Software RDMA stays closed: its drivers wait until no process has a device open before they remove it, so `rdma link del` would
+    /// wait for this process.
     package func open() -> [VerbsDevice] {
         var count: Int32 = 0
         guard let list = library.get_device_list(&count) else { return [] }
@@ -91,7 +90,7 @@ package final class Verbs {
     }
 }
 
-/// What a device can do, as its provider tells.
+/// The capabilities of a device, from its provider.
 package struct VerbsAttributes: Hashable, Sendable {
     package var firmware: String?
     package var ports: Int
@@ -102,7 +101,7 @@ package struct VerbsAttributes: Hashable, Sendable {
 package final class VerbsDevice {
     package let name: String
     package let nodeGUID: String
-    /// Why it is not open; nil when it is.
+    /// The reason for which it is not open; nil when it is.
     package let refusal: String?
     private let verbs: Verbs
     private let context: UnsafeMutablePointer<ibv_context>?
@@ -121,12 +120,13 @@ package final class VerbsDevice {
 
     package var attributes: VerbsAttributes? { context.flatMap { verbs.attributes(of: $0) } }
 
+    /// Queries a port; nil when the device is not open or has no such port.
     package func port(_ number: Int) -> RDMAPort? {
         guard let number = UInt8(exactly: number) else { return nil }
         return context.flatMap { verbs.port(number, of: $0) }
     }
 
-    /// Becomes readable with an event: a descriptor of its own, beside that of the library.
+    /// A copy of the descriptor that is readable when there is an event.
     package func eventDescriptor() -> Descriptor? {
         guard let context else { return nil }
         let raw = CVerbs_async_descriptor(context)
@@ -137,7 +137,7 @@ package final class VerbsDevice {
     enum Next {
         case event(VerbsEvent)
         case none
-        /// The device is no more.
+        /// The device was removed.
         case gone
     }
 
@@ -146,6 +146,7 @@ package final class VerbsDevice {
 
 /// An asynchronous event of an RDMA device (ibv_get_async_event(3)).
 package struct VerbsEvent: Hashable, Sendable, CustomStringConvertible {
+    /// The type of an event.
     package enum Kind: Sendable {
         case portActive
         case portError
@@ -169,7 +170,7 @@ package struct VerbsEvent: Hashable, Sendable, CustomStringConvertible {
     /// Nil when the event is not of a port.
     package var port: Int?
     package var kind: Kind
-    /// libibverbs's own words.
+    /// The text of libibverbs.
     package var text: String
 
     package var description: String { "\(device)\(port.map { " port \($0)" } ?? ""): \(text)" }

@@ -3,7 +3,7 @@
 import Linux
 import Logging
 
-/// Keeps all RDMA devices open that may be opened, and takes their events. For one thread.
+/// Keeps RDMA devices open, and reads their events. For one thread.
 final class VerbsWatcher {
     private let verbs: Verbs?
     private let log: Logger
@@ -13,7 +13,7 @@ final class VerbsWatcher {
     init(log: Logger) {
         self.log = log
         do throws(Verbs.Unavailable) { verbs = try Verbs() } catch {
-            log.notice("\(error)")
+            log.notice("events of RDMA devices are not watched", metadata: ["reason": "\(error)"])
             verbs = nil
         }
         reopen()
@@ -22,15 +22,16 @@ final class VerbsWatcher {
     /// Readable when one of the devices has an event.
     var descriptors: [Descriptor] { devices.map(\.descriptor) }
 
-    /// Looks anew which devices there are.
+    /// Opens the devices that exist now.
     func reopen() {
         guard let verbs else { return }
-        // An open device is listed again; the new one takes its place, and events that wait are not lost:
-        // they are reasons to look, and there will be a look.
+        // An open device is opened again, and the new one replaces it. Events that wait are lost, but the next snapshot is due anyway.
         devices = verbs.open().compactMap { device in
             if let refusal = device.refusal {
                 if refused.insert(device.name).inserted {
-                    log.info("\(device.name) may not be opened, so its events are not seen: \(refusal)")
+                    log.info(
+                        "RDMA device not opened; its events are not watched",
+                        metadata: ["device": "\(device.name)", "reason": "\(refusal)"])
                 }
                 return nil
             }
@@ -38,14 +39,14 @@ final class VerbsWatcher {
         }
     }
 
-    /// All events that wait. A device that is gone is let go.
+    /// All events that wait. A removed device is closed.
     func events() -> [VerbsEvent] {
         var events: [VerbsEvent] = []
         devices.removeAll { device, _ in
             while true {
                 switch device.nextEvent() {
                 case .event(let event):
-                    log.notice("\(event)")
+                    log.notice("RDMA event", metadata: ["event": "\(event)"])
                     events.append(event)
                     if event.kind == .deviceFatal { return true }
                 case .none: return false

@@ -10,9 +10,10 @@ package import NIOCore
 /// the kernel reports again and again (`readPending` in `ServerSocketChannel.readFromSocket`, SwiftNIO 2.101). Without automatic reads the
 /// channel is not registered.
 package final class AcceptBackoff: ChannelInboundHandler {
+    /// Accepted connections, which pass unchanged.
     package typealias InboundIn = any Channel
 
-    private static let pause = TimeAmount.seconds(1)
+    private static let delay = TimeAmount.seconds(1)
     /// Errors that pass when connections are closed (accept(2)).
     private static let temporaryErrors = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 
@@ -26,6 +27,7 @@ package final class AcceptBackoff: ChannelInboundHandler {
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptBackoff(log: log)) }
     }
 
+    /// Stops accepting for a while after a temporary error; others go on through the pipeline.
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? IOError, Self.temporaryErrors.contains(error.errnoCode) else {
             return context.fireErrorCaught(error)
@@ -35,12 +37,13 @@ package final class AcceptBackoff: ChannelInboundHandler {
             "connection not accepted", metadata: ["socket": "\(context.channel.localAddress?.description ?? "")", "error": "\(error)"])
         let channel = context.channel
         try? channel.syncOptions?.setOption(.autoRead, value: false)
-        retry = context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+        retry = context.eventLoop.assumeIsolated().scheduleTask(in: Self.delay) {
             self.retry = nil
             try? channel.syncOptions?.setOption(.autoRead, value: true)
         }
     }
 
+    /// Cancels the next attempt when the socket is closed.
     package func channelInactive(context: ChannelHandlerContext) {
         retry?.cancel()
         context.fireChannelInactive()

@@ -6,17 +6,17 @@ import JournalModel
 
 /// The claims of one call of the kubelet.
 ///
-/// Every claim gets its own entry in the answer, with an error if it has one: the call as a whole does not fail, and a claim that takes
-/// its time does not stop the others.
+/// Every claim gets its own entry in the answer, with its own error: the call as a whole does not fail, and a slow claim does not stop the
+/// others.
 struct ClaimCalls: Sendable {
     let handler: any ClaimHandler
     let executors: ClaimExecutors
 
     /// The claims of one call that are worked on at a time.
     static let concurrentClaims = 16
-    /// Longest text of an error, in bytes: the kubelet takes answers of at most 4 MiB and puts the text into events.
+    /// The longest text of an error, in bytes: the kubelet accepts answers of at most 4 MiB, and copies the text into events.
     static let errorBytes = 2048
-    /// The kubelet waits 45 seconds for the answer to a call: a claim whose turn has not come by then is asked for again.
+    /// A claim that was not begun by then gets an error: the kubelet waits 45 seconds for the answer to a call, and retries.
     static let startTimeout = Duration.seconds(40)
 
     struct Entry: Sendable {
@@ -44,24 +44,29 @@ struct ClaimCalls: Sendable {
 
     private func each(_ claims: [ClaimIdentity], _ body: @escaping @Sendable (ClaimIdentity) async -> Entry) async -> [Entry] {
         if claims.isEmpty { return [] }
-        let end = ContinuousClock.now + Self.startTimeout
         if claims.count == 1 { return [await executors.run { await body(claims[0]) }] }
+        let end = ContinuousClock.now + Self.startTimeout
         return await withTaskGroup(of: Entry.self) { group in
             var entries: [Entry] = []
             for (index, claim) in claims.enumerated() {
                 if index >= Self.concurrentClaims, let entry = await group.next() { entries.append(entry) }
-                if ContinuousClock.now < end {
-                    group.addTask { [executors] in await executors.run { await body(claim) } }
-                } else {
-                    entries.append(Entry(uid: claim.uid, error: "claim \(claim): other claims of the call took all the time; retry"))
-                }
+                group.addTask { await run(claim, until: end, body) }
             }
             for await entry in group { entries.append(entry) }
             return entries
         }
     }
 
-    /// The text, cut at a character when it is too long, with the number of bytes that are left out.
+    /// Runs the work on a claim, unless the other claims of the call took all the time.
+    private func run(
+        _ claim: ClaimIdentity, until end: ContinuousClock.Instant, _ body: @escaping @Sendable (ClaimIdentity) async -> Entry
+    ) async -> Entry {
+        if ContinuousClock.now < end { return await executors.run { await body(claim) } }
+        let error = ClaimError(.busy, claim, step: "begin", "other claims of the call took all the time", advice: "retry")
+        return Entry(uid: claim.uid, error: error.description)
+    }
+
+    /// The text; a longer one is cut at a character, and ends with the number of bytes that are left out.
     static func bounded(_ text: String) -> String {
         guard text.utf8.count > errorBytes else { return text }
         var kept = Substring(String(decoding: text.utf8.prefix(errorBytes - 40), as: UTF8.self))

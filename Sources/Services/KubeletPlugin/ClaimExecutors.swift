@@ -4,14 +4,14 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Runs the work on claims on a few threads of its own: what a claim costs to read and to plan keeps neither the event loop nor, as the
-/// kernel shares the processors between threads, another claim waiting.
+/// Runs the work on claims on a few threads of its own: reading and planning a claim delays neither the event loop nor, as the kernel
+/// shares the processors between threads, another claim.
 ///
-/// A claim stays on one thread, since its work is a chain of short steps. It gets the thread with the fewest claims on it.
+/// A claim stays on one thread, since its work is a chain of short steps: the thread with the fewest claims.
 final class ClaimExecutors: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let executors: [EventLoopExecutor]
-    /// How many claims each has.
+    /// The number of claims of each thread.
     private let claims: Mutex<[Int]>
 
     init(threads count: Int = 4) {
@@ -30,6 +30,6 @@ final class ClaimExecutors: Sendable {
         return await withTaskExecutorPreference(executors[index], operation: body)
     }
 
-    /// After the last claim.
+    /// Ends the threads, after the last claim.
     func shutDown() async { try? await group.shutdownGracefully() }
 }

@@ -4,7 +4,7 @@ package import ClaimPlanning
 package import ClaimPreparation
 package import JournalModel
 
-/// What the kubelet's calls come down to.
+/// Prepares and releases claims for the kubelet's calls.
 package protocol ClaimHandler: Sendable {
     func prepare(_ claim: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice]
     func unprepare(_ claim: ClaimIdentity) async throws(ClaimError)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Linux
 import Synchronization
 
-/// The health of a device, as the kubelet wants to hear of it.
+/// The health of a device, as the kubelet's API has it.
 package struct DeviceHealth: Hashable, Sendable {
     package var pool: String
     package var device: String
     package var isHealthy: Bool
-    /// For people; it ends up in the pod's status.
+    /// The reason, for people; it is shown in the pod's status.
     package var message: String
 
     package init(pool: String, device: String, isHealthy: Bool, message: String = "") {
@@ -18,7 +19,7 @@ package struct DeviceHealth: Hashable, Sendable {
     }
 }
 
-/// Where the latest health of all devices hangs, for whoever streams it.
+/// The latest health of all devices, for the streams that send it.
 package final class HealthBoard: Sendable {
     private struct State {
         var conditions: [DeviceHealth] = []
@@ -32,6 +33,7 @@ package final class HealthBoard: Sendable {
 
     package var conditions: [DeviceHealth] { state.withLock { $0.conditions } }
 
+    /// Replaces the health of all devices, and wakes the streams when it has changed.
     package func post(_ conditions: [DeviceHealth]) {
         let readers = state.withLock { state -> [AsyncStream<Void>.Continuation] in
             guard state.conditions != conditions else { return [] }
@@ -41,7 +43,7 @@ package final class HealthBoard: Sendable {
         for reader in readers { reader.yield() }
     }
 
-    /// An element for each change.
+    /// A stream with an element for each change.
     func changes() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let number = state.withLock { state in
@@ -54,28 +56,28 @@ package final class HealthBoard: Sendable {
     }
 }
 
-/// What of the stream is the same in all versions (KEP-4680).
+/// The part of the health stream that all versions share (KEP-4680).
 enum HealthStream {
-    /// The kubelet takes health that is older, in seconds, for unknown.
-    static let timeout = 60
-    /// Sent again so often.
+    /// Health that is older is unknown to the kubelet.
+    static let timeout = Duration.seconds(60)
+    /// The time after which unchanged health is sent again.
     private static let interval = Duration.seconds(20)
-    /// The kubelet cuts messages that are longer.
+    /// The length at which the kubelet cuts messages.
     static let messageBytes = 1024
 
-    /// Sends at once, with each change, and before what was sent last grows old.
+    /// Sends at once, with each change, and before the health that was sent last is too old.
     static func run(_ board: HealthBoard, send: () async throws -> Void) async throws {
-        let (occasions, occasion) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        occasion.yield()
+        let wakeup = Wakeup()
+        wakeup.signal()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { for await _ in board.changes() { occasion.yield() } }
+            group.addTask { await wakeup.forward(board.changes()) }
             group.addTask {
                 while true {
                     try await Task.sleep(for: interval)
-                    occasion.yield()
+                    wakeup.signal()
                 }
             }
-            for await _ in occasions { try await send() }
+            for await _ in wakeup.signals { try await send() }
             group.cancelAll()
         }
     }

@@ -5,7 +5,7 @@ import Glibc
 import KubeletAPI
 import SwiftProtobuf
 
-/// The health stream in API version v1: always all devices, with every change and often enough that none of it ages.
+/// The health stream in API version v1: all devices with every change, and at intervals.
 struct HealthV1: HealthV1DRAResourceHealth.SimpleServiceProtocol {
     let board: HealthBoard
 
@@ -27,7 +27,7 @@ extension HealthV1DeviceHealth {
         device.deviceName = condition.device
         health = condition.isHealthy ? .healthy : .unhealthy
         lastUpdatedTime = Int64(time(nil))
-        healthCheckTimeoutSeconds = Int64(HealthStream.timeout)
+        healthCheckTimeoutSeconds = HealthStream.timeout.components.seconds
         message = String(decoding: condition.message.utf8.prefix(HealthStream.messageBytes), as: UTF8.self)
     }
 }

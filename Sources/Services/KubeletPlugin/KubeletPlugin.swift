@@ -5,19 +5,20 @@ package import Logging
 package import NIOPosix
 import ServiceLifecycle
 
-/// The two sockets on which the kubelet finds and calls us.
+/// Serves the kubelet on two sockets: one for claims, and one for the registration of this driver.
 ///
-/// The one that serves claims is there before the one that makes us known, and both files are gone
-/// when this ends: the kubelet would go on calling a socket that is left behind. The one that makes us known is made anew when the
-/// kubelet refused us, which it does not try again by itself, and when its file was taken away or replaced.
+/// The socket for claims exists before the other one, and both files are removed at the end: the kubelet would go on calling a socket that
+/// is left behind. The registration socket is made again when the kubelet refused the driver, which it does not retry by itself, and when
+/// its file was removed or replaced.
 package struct KubeletPlugin: Service {
+    /// The name of the driver, and the places of the sockets.
     package struct Options: Sendable {
         package var driver: String
-        /// Where the kubelet looks for plugins: `/var/lib/kubelet/plugins_registry`.
+        /// The folder in which the kubelet looks for plugins: `/var/lib/kubelet/plugins_registry`.
         package var registry: String
-        /// A folder of our own: `/var/lib/kubelet/plugins/DRIVER`. The kubelet sees it under the same path.
+        /// The folder of this driver, `/var/lib/kubelet/plugins/DRIVER`, which has the same path for the kubelet.
         package var data: String
-        /// With it, another pod of this driver may serve at the same time.
+        /// The UID of this pod: with it, another pod of this driver may serve at the same time.
         package var podUID: String?
 
         package init(driver: String, registry: String, data: String, podUID: String? = nil) {
@@ -36,7 +37,7 @@ package struct KubeletPlugin: Service {
     private let registrar: Registrar
     private let log: Logger
 
-    /// - Parameter observe: hears of every change of the registration.
+    /// - Parameter observe: called with every change of the registration.
     package init(
         _ options: Options, handler: any ClaimHandler, health: HealthBoard, eventLoopGroup: MultiThreadedEventLoopGroup, log: Logger,
         observe: @escaping @Sendable (RegistrationStatus) async -> Void = { _ in }
@@ -51,6 +52,7 @@ package struct KubeletPlugin: Service {
             driver: options.driver, names: names, registry: options.registry, eventLoopGroup: eventLoopGroup, observe: observe, log: log)
     }
 
+    /// Serves until shutdown, once no other instance does.
     package func run() async throws {
         try Files.makeFolder(options.data, mode: 0o750)
         let lock: Descriptor?
@@ -58,7 +60,7 @@ package struct KubeletPlugin: Service {
         defer {
             for socket in [names.registration, names.service] {
                 do throws(SystemError) { try Files.remove(socket) } catch {
-                    log.error("socket left behind", metadata: ["error": "\(error)"])
+                    log.error("socket not removed", metadata: ["error": "\(error)"])
                 }
             }
             withExtendedLifetime(lock) {}
@@ -103,13 +105,14 @@ package struct KubeletPlugin: Service {
         case service, registration, grace
     }
 
-    /// How long calls in flight may take at shutdown.
+    /// The time that calls in flight may take at shutdown.
     private static let grace = Duration.milliseconds(300)
 
-    // MARK: Others of our name
+    // MARK: Other instances
 
-    /// Waits until the sockets are ours to make. Another program that serves under our name keeps its own until it ends: taking
-    /// them away would help nobody.
+    /// Waits until no other instance serves this driver. Another program of the same driver name keeps its sockets until it ends.
+    ///
+    /// - Returns: the lock that keeps other instances out; nil when another pod may serve at the same time.
     private func waitForOthers() async throws -> Descriptor? {
         var lock: Descriptor?
         if options.podUID == nil {
@@ -122,8 +125,8 @@ package struct KubeletPlugin: Service {
         while await Self.isServed(names.registration) {
             if !isWaiting {
                 log.error(
-                    "another program is registered as \(options.driver); waiting for it to end, or give this one another --driver",
-                    metadata: ["socket": "\(names.registration)"])
+                    "another program is registered with this driver's name; waiting for it to end, or give this one another --driver",
+                    metadata: ["driver": "\(options.driver)", "socket": "\(names.registration)"])
             }
             isWaiting = true
             try await Task.sleep(for: .seconds(1))
@@ -144,6 +147,6 @@ package struct KubeletPlugin: Service {
             let sockets = registrations.map { "\(options.registry)/\($0)" } + services.map { "\(options.data)/\($0)" }
             return sockets.filter { $0 != names.registration && $0 != names.service && UnixSocket.removeDead($0) }
         }
-        for socket in removed { log.notice("a socket that nobody serves any more is removed", metadata: ["socket": "\(socket)"]) }
+        for socket in removed { log.notice("unserved socket removed", metadata: ["socket": "\(socket)"]) }
     }
 }

@@ -30,7 +30,7 @@ struct KubeletServer: Sendable {
 
     /// Waits until the socket accepts connections; false when it cannot be made, for which ``serve()`` throws the reason.
     ///
-    /// It returns only where somebody calls ``serve()``.
+    /// It returns only when ``serve()`` is called, before or after.
     func isListening() async -> Bool { (try? await server.listeningAddress) != nil }
 
     /// Closes the socket and lets calls in flight end. A server that is stopped before it serves would never know its address, so this

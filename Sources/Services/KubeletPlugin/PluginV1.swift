@@ -6,7 +6,7 @@ import JournalModel
 import KubeletAPI
 import SwiftProtobuf
 
-/// DRA as the kubelet speaks it in API version v1: the same calls in that version's messages.
+/// Serves DRA in API version v1.
 struct PluginV1: DRAV1DRAPlugin.SimpleServiceProtocol {
     let calls: ClaimCalls
 

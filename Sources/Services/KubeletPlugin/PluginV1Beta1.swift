@@ -6,7 +6,7 @@ import JournalModel
 import KubeletAPI
 import SwiftProtobuf
 
-/// DRA as the kubelet speaks it in API version v1beta1: the same calls in that version's messages.
+/// Serves DRA in API version v1beta1.
 struct PluginV1Beta1: DRAV1Beta1DRAPlugin.SimpleServiceProtocol {
     let calls: ClaimCalls
 

@@ -37,10 +37,10 @@ struct Registrar: Sendable {
             await observe(.failed(reason))
             if ContinuousClock.now - start > Self.steadyTime { attempt = 0 }
             attempt += 1
-            let pause = min(Duration.milliseconds(500) * (1 << min(attempt, 8)), Self.longestBackoff)
-            log.warning("registering with the kubelet anew", metadata: ["reason": "\(reason)", "pause": "\(pause)"])
+            let delay = min(Duration.milliseconds(500) * (1 << min(attempt, 8)), Self.longestBackoff)
+            log.warning("registration with the kubelet failed; retrying", metadata: ["reason": "\(reason)", "delay": "\(delay)"])
             try? Files.remove(names.registration)
-            await cancelWhenGracefulShutdown { try? await Task.sleep(for: pause) }
+            await cancelWhenGracefulShutdown { try? await Task.sleep(for: delay) }
         }
     }
 
@@ -72,43 +72,43 @@ struct Registrar: Sendable {
         } catch { return Task.isCancelled ? .shutdown : .failed("the socket \(names.registration): \(error)") }
     }
 
-    /// Follows what the kubelet asks and says, until it refuses the driver.
+    /// Handles calls of the kubelet, until it refuses the driver.
     private func handle(_ requests: AsyncStream<Registration.Request>) async -> End {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 guard (try? await Task.sleep(for: Self.timeout)) != nil else { return }
                 log.warning(
-                    "the kubelet has not asked yet who we are: is this folder in its --root-dir?", metadata: ["folder": "\(registry)"])
+                    "the kubelet has not asked for this driver yet: is this folder in its --root-dir?", metadata: ["folder": "\(registry)"])
             }
             defer { group.cancelAll() }
             for await request in requests {
                 group.cancelAll()
                 switch request {
-                case .information: log.debug("the kubelet asks who we are")
+                case .information: log.debug("the kubelet asks for this driver")
                 case .accepted:
                     log.notice("registered with the kubelet")
                     await observe(.registered)
                 case .refused(let reason):
                     // Our answer has to reach it before its connection is cut.
                     try? await Task.sleep(for: .milliseconds(200))
-                    return .failed("the kubelet refused us: \(reason)")
+                    return .failed("the kubelet refused the registration: \(reason)")
                 }
             }
             return .shutdown
         }
     }
 
-    /// Watches the socket's file, until it is not ours any more.
+    /// Watches the socket's file, until it is removed or replaced.
     private func watch(_ server: KubeletServer) async -> End {
         guard await server.isListening() else { return await untilCancelled() }
         do {
             let watch = try FolderWatch(registry)
             let own = try Files.stamp(names.registration)
             for await _ in watch.changes {
-                guard let now = try? Files.stamp(names.registration) else { return .failed("somebody removed \(names.registration)") }
+                guard let now = try? Files.stamp(names.registration) else { return .failed("\(names.registration) was removed") }
                 if now != own { return .failed("another program put its own socket at \(names.registration)") }
             }
-            return Task.isCancelled ? .shutdown : .failed("somebody removed the folder \(registry)")
+            return Task.isCancelled ? .shutdown : .failed("the folder \(registry) was removed")
         } catch { return Task.isCancelled ? .shutdown : .failed("\(error)") }
     }
 

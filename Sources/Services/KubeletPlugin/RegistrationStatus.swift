@@ -2,9 +2,9 @@
 
 /// The kubelet's registration of this instance.
 package enum RegistrationStatus: Hashable, Sendable {
-    /// It has not asked for it yet.
+    /// The kubelet has not asked for it yet.
     case awaited
     case registered
-    /// It refused it, or the registration socket was lost; the text says which.
+    /// The kubelet refused it, or the registration socket was lost; the text is the reason.
     case failed(String)
 }

@@ -3,20 +3,24 @@
 import Crypto
 import FoundationEssentials
 
-/// Where the sockets lie that the kubelet calls.
+/// The paths of the sockets that the kubelet calls.
 ///
-/// With the UID of our pod in them, two pods of one driver can serve at a time: the new one is there before the old one
-/// goes (Kubernetes 1.33). The names are those of the helper library, k8s.io/dynamic-resource-allocation/kubeletplugin.
+/// With the UID of this pod in them, two pods of one driver can serve at a time: the new one starts before the old one ends
+/// (Kubernetes 1.33). The names are those of the helper library, k8s.io/dynamic-resource-allocation/kubeletplugin.
 package struct SocketNames: Hashable, Sendable {
     package var registration: String
     package var service: String
 
-    /// Longest path of a socket: the kernel's field has 108 bytes with the final zero.
+    /// The longest path of a socket: the kernel's field has 108 bytes with the final zero (unix(7)).
     private static let pathBytes = 107
 
-    /// A place for a socket that cannot be used.
-    package struct TooLong: Error, CustomStringConvertible {
-        package var description: String
+    /// A socket's path that is too long, in its shortest form.
+    package struct TooLong: Error, Hashable, Sendable, CustomStringConvertible {
+        package var path: String
+
+        package var description: String {
+            "socket path \(path): it has \(path.utf8.count) bytes; \(pathBytes) fit: use shorter folders or a shorter driver name"
+        }
     }
 
     package init(driver: String, registry: String, data: String, podUID: String?) throws(TooLong) {
@@ -34,11 +38,7 @@ package struct SocketNames: Hashable, Sendable {
 
     private static func first(of paths: [String]) throws(TooLong) -> String {
         if let path = paths.first(where: { $0.utf8.count <= pathBytes }) { return path }
-        let shortest = paths.min { $0.utf8.count < $1.utf8.count } ?? ""
-        throw TooLong(
-            description:
-                "the socket path \(shortest) has \(shortest.utf8.count) bytes; \(pathBytes) fit: use shorter folders or a shorter driver name"
-        )
+        throw TooLong(path: paths.min { $0.utf8.count < $1.utf8.count } ?? "")
     }
 
     /// The beginning of a SHA-256 as base64url without padding (RFC 4648, section 5).

@@ -15,6 +15,7 @@ import UnixSignals
 
 /// The daemon `nearside-node`: discovers, publishes and prepares. It holds the credentials and no capability.
 package struct NodeDaemon: Sendable {
+    /// The choices of the operator, and the places of files and sockets.
     package struct Options: Sendable {
         package var node: String
         package var policy: PublishingPolicy
@@ -78,7 +79,11 @@ package struct NodeDaemon: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let http = HTTPClient(eventLoopGroup: group, configuration: try options.endpoint.configuration())
         let outcome: Result<Void, any Error>
-        do { outcome = .success(try await run(NodeParts(options, http: http, group: group, log: log))) } catch { outcome = .failure(error) }
+        do {
+            let parts = try NodeParts(options, http: http, group: group, log: log)
+            // All services read and write files.
+            outcome = .success(try await withTaskExecutorPreference(BlockingExecutor.shared) { try await run(parts) })
+        } catch { outcome = .failure(error) }
         try await http.shutdown()
         try await group.shutdownGracefully()
         log.notice("stopped; running pods keep their devices")
@@ -102,7 +107,7 @@ package struct NodeDaemon: Sendable {
         ).run()
     }
 
-    /// Removes sockets that nobody serves any more: a pod that was killed leaves its own.
+    /// Removes sockets that no process serves any more: a pod that was killed leaves its own.
     private func removeSocketsOfEndedPods() async {
         let folder = options.journal
         await CachedThreadPool.shared.value {

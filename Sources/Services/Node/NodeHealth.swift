@@ -36,25 +36,25 @@ struct NodeHealth: Sendable {
     let publisher: SlicePublisher
     let registry: String
 
-    /// Nil when the thread that serves sockets and the part that prepares claims both answer; a hung one never does, and whoever asks
-    /// stops waiting.
+    /// The reason for which this instance is not alive or ready; nil when it is. When the thread that serves sockets or the part that
+    /// prepares claims hangs, this never returns, and the caller's time-out decides.
     func problem(_ level: NodeRequest.Level) async -> String? {
         do { try await loop.submit {}.get() } catch { return "the event loop does not run: \(error)" }
         await preparer.answer()
-        return level == .alive ? nil : await whatIsNotReady()
+        return level == .alive ? nil : await readinessProblem()
     }
 
-    private func whatIsNotReady() async -> String? {
+    private func readinessProblem() async -> String? {
         switch board.registration {
         case .registered: break
         case .awaited: return "the kubelet has not asked for this plugin yet; it looks in \(registry)"
-        case .failed(let why): return why
+        case .failed(let reason): return reason
         }
-        if let why = await preparer.injectorProblem(milliseconds: Self.injectorTimeout) { return why }
-        // In a rolling update the other instance writes them until it ends.
+        if let reason = await preparer.injectorProblem(timeout: Self.injectorTimeout) { return reason }
+        // In a rolling update the other instance writes the slices until it ends.
         if board.publishes, await !publisher.current.isCurrent { return "the API server has not accepted all slices of this node yet" }
         return nil
     }
 
-    private static let injectorTimeout = 2000
+    private static let injectorTimeout = Duration.seconds(2)
 }

@@ -40,7 +40,7 @@ struct NodeParts {
         preparer = ClaimPreparer(
             Self.preparation(options, cluster.status), resources: cluster.resources, journal: journal, log: log)
         publisher = SlicePublisher(
-            client: cluster.resources, driver: options.policy.driver, node: options.node, lacking: ClusterMemory.read(journal),
+            client: cluster.resources, driver: options.policy.driver, node: options.node, missingFeatures: ClusterMemory.read(journal),
             keep: { [log] in ClusterMemory.write($0, journal, log: log) }, awaitsRegistration: true, log: log)
         health = (
             HealthBoard(),
@@ -48,10 +48,12 @@ struct NodeParts {
                 board: NodeHealth.Board(), loop: group.any(), preparer: preparer, publisher: publisher, registry: options.kubelet.registry)
         )
         inventory = InventoryService(
-            .init(
-                node: options.node, policy: options.policy, topologyPolicy: options.topologyPolicy, endpoint: options.endpoint),
-            discovery: options.discovery, resources: cluster.resources, journal: journal, publisher: publisher, preparer: preparer,
-            board: health.devices, events: cluster.events, log: log)
+            HostSource(options.discovery, endpoint: options.endpoint, journal: journal),
+            Inventory(
+                policy: options.policy, topologyPolicy: options.topologyPolicy, memory: MachineMemory(journal.machine, log: log)),
+            consumers: .init(publisher: publisher, preparer: preparer, board: health.devices, pool: options.node),
+            reader: NodeReader(resources: cluster.resources, node: options.node, log: log), journal: journal, events: cluster.events,
+            log: log)
     }
 
     private static func preparation(_ options: NodeDaemon.Options, _ status: ClaimStatusService) -> ClaimPreparer.Options {

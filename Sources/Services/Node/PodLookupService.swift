@@ -8,53 +8,54 @@ import Linux
 import Logging
 import ServiceLifecycle
 
-/// Answers `nearside-nri`, which may not ask the cluster itself, which claims a pod uses that no plan names; and probes.
+/// Answers probes, and requests of `nearside-nri`, which may not ask the cluster itself, for the claims of a pod that no plan names.
 struct PodLookupService: Service {
     let socket: String
     let preparer: ClaimPreparer
     let health: NodeHealth
     let log: Logger
 
-    private static let acceptPause = 1000
+    private static let acceptDelay = Duration.seconds(1)
+    private static let readTimeout = Duration.milliseconds(200)
 
     func run() async throws {
         let listener: Descriptor
         do { listener = try await cancelWhenGracefulShutdown { try await listen() } } catch is CancellationError { return }
-        // Gone before nobody serves it any more: the next instance takes its place then, and its socket is not ours to remove.
+        // The file goes before the listener: afterwards it could be the next instance's.
         defer {
             try? Files.remove(socket)
             withExtendedLifetime(listener) {}
         }
         let (stop, stopped) = try UnixSocket.pair()
-        let (questions, asked) = AsyncStream<Question>.makeStream(bufferingPolicy: .bufferingNewest(64))
+        let (requests, continuation) = AsyncStream<LookupRequest>.makeStream(bufferingPolicy: .bufferingNewest(64))
         try KernelThread.start { [log] in
-            while let ready = try? Poller.readable([stopped, listener], milliseconds: -1), !ready.contains(0) {
+            while let ready = try? Poller.readable([stopped, listener], until: nil), !ready.contains(0) {
                 guard !ready.isEmpty else { continue }
                 do throws(SystemError) {
                     let client = try UnixSocket.accept(listener)
                     guard UnixSocket.isRoot(client) else {
-                        log.error("a request of somebody who is not root is not taken")
+                        log.error("request not accepted: the client is not root")
                         continue
                     }
-                    if let question = Question(client) { asked.yield(question) }
+                    if let request = LookupRequest(client, timeout: Self.readTimeout) { continuation.yield(request) }
                 } catch {
-                    log.error("a request could not be taken", metadata: ["error": "\(error)"])
-                    // Without a free descriptor the listener stays readable: it is left alone for a while.
-                    _ = try? Poller.readable([stopped], milliseconds: Self.acceptPause)
+                    log.error("request not accepted", metadata: ["error": "\(error)"])
+                    // Without a free descriptor the listener stays readable: the next attempt comes later.
+                    _ = try? Poller.readable([stopped], until: .after(Self.acceptDelay))
                 }
             }
-            asked.finish()
+            continuation.finish()
         }
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
-                for await question in questions { group.addTask { await answer(question) } }
+                for await request in requests { group.addTask { await answer(request) } }
             }
         } onGracefulShutdown: {
             try? UnixSocket.send([0], to: stop)
         }
     }
 
-    /// During a rolling update the older instance answers as well as we would, as long as it is there.
+    /// Waits for an older instance of a rolling update, which answers as well until it ends.
     private func listen() async throws -> Descriptor {
         while true {
             do throws(SystemError) { return try UnixSocket.listen(socket) } catch {
@@ -64,37 +65,36 @@ struct PodLookupService: Service {
         }
     }
 
-    private func answer(_ question: Question) async {
+    private func answer(_ lookup: LookupRequest) async {
         let (namespace, name, uid): (String, String, String)
-        switch question.request {
-        case .check(let level): return question.answer(await health.problem(level).map(ControlReply.refused) ?? .ok)
+        switch lookup.request {
+        case .check(let level): return lookup.answer(await health.problem(level).map(ControlReply.refused) ?? .ok)
         case .pod(let namespaceOfPod, let nameOfPod, let uidOfPod): (namespace, name, uid) = (namespaceOfPod, nameOfPod, uidOfPod)
-        case nil: return question.answer(.refused("this is no request; known are alive, ready and pod NAMESPACE NAME UID"))
+        case nil: return lookup.answer(.refused("this is no request; known are alive, ready and pod NAMESPACE NAME UID"))
         }
         do throws(ClaimError) {
             try await preparer.note(pod: name, namespace: namespace, uid: uid)
-            question.answer(.ok)
+            lookup.answer(.ok)
         } catch {
-            log.warning("cannot tell which claims a pod uses", metadata: ["pod": "\(namespace)/\(name)", "error": "\(error)"])
-            question.answer(.refused("\(error)"))
+            log.warning("claims of a pod not known", metadata: ["pod": "\(namespace)/\(name)", "error": "\(error)"])
+            lookup.answer(.refused("\(error)"))
         }
     }
 }
 
-/// A connection, with what was asked on it.
-private struct Question: Sendable {
+/// A connection with its request.
+private struct LookupRequest: Sendable {
     let client: Descriptor
-    /// Nil for nonsense.
+    /// Nil for an unknown request.
     let request: NodeRequest?
 
-    /// Nil when no whole line comes within 200 ms: who asks sends it at once.
-    init?(_ client: Descriptor) {
+    /// Reads the request. Nil when no whole line comes in time: clients send it at once.
+    init?(_ client: Descriptor, timeout: Duration) {
         self.client = client
         var line: [UInt8] = []
-        let end = Poller.now() + 200
+        let deadline = Deadline.after(timeout)
         while !line.contains(UInt8(ascii: "\n")), line.count < NodeRequest.lineLimit {
-            let left = end - Poller.now()
-            guard left > 0, (try? UnixSocket.setTimeout(client, milliseconds: left)) != nil,
+            guard !deadline.hasPassed, (try? UnixSocket.setTimeout(client, milliseconds: deadline.remaining.milliseconds)) != nil,
                 let part = try? UnixSocket.receive(from: client, atMost: NodeRequest.lineLimit).bytes, !part.isEmpty
             else { return nil }
             line += part
@@ -102,6 +102,6 @@ private struct Question: Sendable {
         request = NodeRequest(line: String(decoding: line.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 
-    /// If it has left meanwhile, nobody is there to be told.
+    /// Sends the reply; a client that has left meanwhile does not get it.
     func answer(_ reply: ControlReply) { try? UnixSocket.send([UInt8](reply.line.utf8), to: client) }
 }

@@ -5,8 +5,8 @@ import Linux
 import Logging
 import ServiceLifecycle
 
-/// Leaves a link to the socket of `nearside-nri` where gates that an older release prepared look for it, once the older instance that
-/// serves there has ended.
+/// Links the socket of `nearside-nri` to the place where gates of an older release look for it, once the older instance that serves
+/// there has ended.
 struct UpgradeService: Service {
     let journal: JournalFolder
     let log: Logger
@@ -17,7 +17,7 @@ struct UpgradeService: Service {
                 guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
             }
             do throws(SystemError) { try journal.linkOldSocket() } catch {
-                log.error("gates of an older release do not find nearside-nri", metadata: ["error": "\(error)"])
+                log.error("socket for gates of an older release not linked", metadata: ["error": "\(error)"])
             }
             // A service that returns ends the daemon.
             while (try? await Task.sleep(for: .seconds(86_400))) != nil {}
@@ -26,7 +26,7 @@ struct UpgradeService: Service {
 }
 
 extension FolderWatch {
-    /// Watches a folder that the other daemon makes at its first start: waits for it. Nil when the task is cancelled first.
+    /// Watches a folder that the other daemon makes at its first start, and waits for the folder. Nil when the task is cancelled first.
     static func waiting(for path: String) async -> FolderWatch? {
         while true {
             if let watch = try? FolderWatch(path) { return watch }

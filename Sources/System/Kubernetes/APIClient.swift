@@ -8,69 +8,78 @@ package import ResourceAPI
 
 /// A client of the Kubernetes API server: the few calls a node driver makes.
 ///
-/// It has no throttle of its own. The server says when it wants less (429 with Retry-After), and that
-/// is heeded; failures are tried again with growing, jittered pauses, so that thousands of nodes that
-/// start at once do not come back at once. How many connections there can be at a time is the HTTP client's
-/// business (``APIEndpoint/configuration(limit:)``).
+/// It has no throttle of its own. It waits when the server asks for that (429 with Retry-After); failures are retried with exponential,
+/// jittered backoff, so that thousands of nodes that start at once do not retry at once. The HTTP client bounds the number of connections
+/// (``APIEndpoint/configuration(limit:)``).
 package struct APIClient: Sendable {
     private let endpoint: APIEndpoint
     private let http: HTTPClient
     private let observe: @Sendable (_ method: String, _ status: Int) -> Void
-    private let attemptTimeout: TimeAmount
+    private let attemptTimeout: Duration
 
-    /// For how long a call is tried again when its caller does not say: one that tries again itself says what is wrong, too.
+    /// The time in which a call is retried when its caller sets none. Callers that retry themselves log the failure.
     private static let timeout = Duration.seconds(5)
-    /// An answer is refused beyond this: nothing that we ask for comes near it.
+    /// The longest answer that is read, far beyond any list of this driver's slices.
     package static let answerBytes = 64 << 20
-    /// The same for one object: what a server takes is at most 3 MiB, and what etcd keeps 1.5 MiB.
+    /// The longest answer with one object: a server accepts requests of at most 3 MiB, and etcd keeps 1.5 MiB.
     package static let objectBytes = 4 << 20
 
     /// - Parameters:
-    ///   - attemptSeconds: how long one attempt may take.
-    ///   - observe: hears of every attempt; the status is 0 when there was no answer.
+    ///   - attemptTimeout: the time that one attempt may take.
+    ///   - observe: called with every attempt; the status is 0 when there was no answer.
     package init(
-        endpoint: APIEndpoint, http: HTTPClient, attemptSeconds: Int = 10,
+        endpoint: APIEndpoint, http: HTTPClient, attemptTimeout: Duration = .seconds(10),
         observe: @escaping @Sendable (_ method: String, _ status: Int) -> Void = { _, _ in }
     ) {
         self.endpoint = endpoint
         self.http = http
         self.observe = observe
-        attemptTimeout = .seconds(Int64(attemptSeconds))
+        self.attemptTimeout = attemptTimeout
     }
 
     // MARK: Calls
 
-    /// - Parameter limit: of the answer, in bytes.
+    /// Reads and decodes an object or a list.
+    ///
+    /// - Parameters:
+    ///   - timeout: the time in which it is retried.
+    ///   - limit: the longest answer, in bytes.
     package func get<Object: Decodable>(
         _ path: String, timeout: Duration? = nil, limit: Int = answerBytes
     ) async throws(APIError) -> Object {
         try decode(await send("GET", path, timeout: timeout, limit: limit), path)
     }
 
-    /// The object as the server sent it, for readers of their own.
+    /// Reads an object without decoding it.
     package func text(_ path: String, timeout: Duration? = nil, limit: Int) async throws(APIError) -> [UInt8] {
         try await send("GET", path, timeout: timeout, limit: limit)
     }
 
+    /// Creates an object.
+    ///
+    /// - Returns: the object that the server stores.
     package func create<Object: Codable>(
         _ object: Object, _ path: String, as version: ResourceAPIVersion = .v1
     ) async throws(APIError) -> Object {
         try decode(await send("POST", path, body: try encode(object, path, version)), path)
     }
 
-    /// Asks for something that is answered by a status.
+    /// Sends a request that is answered by a status.
     package func post(_ object: some Encodable, _ path: String) async throws(APIError) {
         _ = try await send("POST", path, body: try encode(object, path, .v1))
     }
 
+    /// Replaces an object in the version of its metadata.
+    ///
+    /// - Returns: the object that the server stores.
     package func replace<Object: Codable>(
         _ object: Object, _ path: String, as version: ResourceAPIVersion = .v1
     ) async throws(APIError) -> Object {
         try decode(await send("PUT", path, body: try encode(object, path, version)), path)
     }
 
-    /// Server-side apply: the fields in `patch` become this manager's, and those it had and are not in it go.
-    /// The object that the server answers with is not looked at.
+    /// Applies fields on the server's side: those in `patch` become this manager's, and others that it had are removed. The answer is not
+    /// decoded.
     package func apply(
         _ patch: some Encodable, _ path: String, manager: String, as version: ResourceAPIVersion = .v1
     ) async throws(APIError) {
@@ -79,7 +88,7 @@ package struct APIClient: Sendable {
             type: "application/apply-patch+yaml")
     }
 
-    /// Deletes exactly that object in exactly that version.
+    /// Deletes an object with the UID and in the version of its metadata.
     package func delete(_ path: String, _ metadata: Metadata) async throws(APIError) {
         struct Options: Encodable {
             var apiVersion = "v1"
@@ -92,7 +101,7 @@ package struct APIClient: Sendable {
 
     // MARK: One request
 
-    /// Sends a request, and again for as long as that makes sense and its caller has timeout. Throws what the server said last.
+    /// Sends a request, and retries it within the time-out. Throws the last error.
     private func send(
         _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json", timeout: Duration? = nil,
         limit: Int = answerBytes
@@ -105,12 +114,11 @@ package struct APIClient: Sendable {
             do throws(APIError) {
                 return try await sendOnce(method, path, body: body, type: type, limit: limit)
             } catch let failure { error = failure }
-            let pause = error.retryAfter.map(Backoff.pause(asked:)) ?? Backoff.pause(attempt: attempt)
-            // Whoever called knows better what to do with a pause that is longer than it can wait.
-            // What was to be made may have been, though the answer did not come: that is the caller's to find out.
+            let delay = error.retryAfter.map(Backoff.delay(asked:)) ?? Backoff.delay(attempt: attempt)
+            // A delay beyond the time-out is left to the caller. So is a creation without an answer, as the object may exist.
             let isSafe = method != "POST" || error.status == 429
-            guard error.isWorthRetrying, isSafe, ContinuousClock.now + pause < end, !Task.isCancelled else { throw error }
-            do { try await Task.sleep(for: pause) } catch { throw .cancelled(method, path) }
+            guard error.isWorthRetrying, isSafe, ContinuousClock.now + delay < end, !Task.isCancelled else { throw error }
+            do { try await Task.sleep(for: delay) } catch { throw APIError(.cancelled, method, path, "this program is stopping") }
         }
     }
 
@@ -121,12 +129,12 @@ package struct APIClient: Sendable {
         let content: ByteBuffer
         do {
             response = try await http.execute(
-                try request(method, path, body: body, type: type), timeout: attemptTimeout)
+                try request(method, path, body: body, type: type), timeout: TimeAmount(attemptTimeout))
             content = try await collect(response.body, limit)
         } catch {
             observe(method, 0)
             if let error = error as? APIError { throw error }
-            throw APIError(method, path, status: 0, reason: "Unreachable", message: "\(endpoint.url): \(error)")
+            throw APIError(.unreachable, method, path, "\(endpoint.url): \(error)")
         }
         observe(method, Int(response.status.code))
         let bytes = Array(content.readableBytesView)
@@ -134,12 +142,12 @@ package struct APIClient: Sendable {
         return bytes
     }
 
-    /// The whole body. The client's own deadline ends with the head of an answer.
+    /// Reads the whole body. The HTTP client's own deadline ends with the head of an answer.
     private func collect(_ body: HTTPClientResponse.Body, _ limit: Int) async throws -> ByteBuffer {
         try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
             group.addTask { try await body.collect(upTo: limit) }
             group.addTask { [attemptTimeout] in
-                try await Task.sleep(for: .nanoseconds(attemptTimeout.nanoseconds))
+                try await Task.sleep(for: attemptTimeout)
                 return nil
             }
             defer { group.cancelAll() }
@@ -148,7 +156,7 @@ package struct APIClient: Sendable {
         }
     }
 
-    /// Retry-After is in seconds here; the form with a date is a proxy's, and passed over.
+    /// The error of an answer. Retry-After is in seconds here; the form with a date is a proxy's, and ignored.
     private func failure(_ method: String, _ path: String, _ response: HTTPClientResponse, _ body: [UInt8]) -> APIError {
         let seconds = response.headers.first(name: "Retry-After").flatMap { Int($0) }
         return APIError(
@@ -179,12 +187,12 @@ package struct APIClient: Sendable {
             encoder.outputFormatting = [.withoutEscapingSlashes]
             if let key = CodingUserInfoKey.resourceAPIVersion { encoder.userInfo[key] = version }
             return [UInt8](try encoder.encode(object))
-        } catch { throw APIError("encode for", path, status: 0, reason: "Unencodable", message: "\(error)") }
+        } catch { throw APIError(.unencodable, "encode for", path, "\(error)") }
     }
 
     private func decode<Object: Decodable>(_ bytes: [UInt8], _ path: String) throws(APIError) -> Object {
         do { return try JSONDecoder().decode(Object.self, from: Data(bytes)) } catch {
-            throw APIError("decode", path, status: 0, reason: "Undecodable", message: "\(error)")
+            throw APIError(.undecodable, "decode", path, "\(error)")
         }
     }
 
@@ -198,11 +206,11 @@ package struct APIClient: Sendable {
         _ body: @Sendable (WatchEvent<Object>) async throws -> Void
     ) async throws {
         let joint = path.contains("?") ? "&" : "?"
-        // Not all nodes at one moment. A connection that died silently is noticed earlier: a server sends a bookmark every
-        // minute or so, and HTTPClient gives up one that says nothing for eleven.
+        // Random, so that not all nodes begin a watch at one moment. A dead connection is noticed earlier: a server sends a bookmark about
+        // every minute, and HTTPClient closes a connection that is silent for eleven.
         let timeout = Int.random(in: 1800...3600)
         let full = path + "\(joint)watch=true&allowWatchBookmarks=true&resourceVersion=\(version)&timeoutSeconds=\(timeout)"
-        // The deadline is the server's; ours only ends a connection that died silently.
+        // The server ends the watch; this deadline only ends a dead connection.
         let response = try await http.execute(
             try request("GET", full, body: nil), timeout: .seconds(Int64(timeout) + 30))
         observe("WATCH", Int(response.status.code))
@@ -210,19 +218,34 @@ package struct APIClient: Sendable {
             let bytes = try await response.body.collect(upTo: 1 << 20)
             throw failure("WATCH", path, response, Array(bytes.readableBytesView))
         }
-        var line: [UInt8] = []
+        var lines = WatchLines(path: path)
         for try await part in response.body {
-            var rest = part.readableBytesView[...]
-            while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-                line += rest[..<end]
-                rest = rest[(end + 1)...]
-                if !line.isEmpty { try await body(try WatchEvent<Object>(Data(line), path)) }
-                line = []
-            }
-            line += rest
-            guard line.count <= Self.answerBytes else {
-                throw APIError("WATCH", path, status: 0, reason: "TooLong", message: "an event of more than \(Self.answerBytes) bytes")
-            }
+            for line in try lines.receive(part) { try await body(try WatchEvent<Object>(line, path)) }
         }
+    }
+}
+
+/// The lines of a watch, from parts of any length.
+private struct WatchLines {
+    let path: String
+    private var line: [UInt8] = []
+
+    init(path: String) { self.path = path }
+
+    /// The lines that end in a part, without empty ones.
+    mutating func receive(_ part: ByteBuffer) throws(APIError) -> [Data] {
+        var lines: [Data] = []
+        var rest = part.readableBytesView[...]
+        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            line += rest[..<end]
+            rest = rest[(end + 1)...]
+            if !line.isEmpty { lines.append(Data(line)) }
+            line = []
+        }
+        line += rest
+        guard line.count <= APIClient.answerBytes else {
+            throw APIError(.tooLong, "WATCH", path, "an event has more than \(APIClient.answerBytes) bytes")
+        }
+        return lines
     }
 }

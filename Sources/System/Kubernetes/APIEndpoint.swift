@@ -5,7 +5,7 @@ import FoundationEssentials
 import NIOCore
 import NIOSSL
 
-/// Where the API server is, and who we are there.
+/// The address of the API server, and the credentials of this program.
 package struct APIEndpoint: Sendable {
     /// A file, or its contents.
     package enum Material: Hashable, Sendable {
@@ -17,28 +17,48 @@ package struct APIEndpoint: Sendable {
             case .bytes(let bytes): return bytes
             case .file(let path):
                 guard let data = try? Data(contentsOf: URL(filePath: path)) else {
-                    throw Unusable(description: "\(what): \(path) cannot be read")
+                    throw Unusable(.unreadable, path, step: "read \(what)", "the file cannot be read")
                 }
                 return [UInt8](data)
             }
         }
     }
 
-    /// What is given cannot be used: what, and what would be right.
+    /// An address or credentials that cannot be used.
     package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
+        /// The kind of the error, for programs.
+        package enum Code: String, Hashable, Sendable {
+            case unreadable, malformed, incomplete, unsupported
+        }
+
+        package var code: Code
+        /// A file or a URL.
+        package var object: String
+        package var step: String
+        package var cause: String
+        package var advice: String?
+
+        init(_ code: Code, _ object: String, step: String, _ cause: String, advice: String? = nil) {
+            self.code = code
+            self.object = object
+            self.step = step
+            self.cause = cause
+            self.advice = advice
+        }
+
+        package var description: String { "\(object): \(step): \(cause)\(advice.map { "; \($0)" } ?? "")" }
     }
 
     /// Scheme, host and port, without a final slash.
     package var url: String
     /// The bearer token. A file is read for every request, since the kubelet replaces it.
     package var token: Material?
-    /// Certificates that the server's is checked against; nil: those of the system.
+    /// Certificates of authorities for the server's certificate; nil for those of the system.
     package var authority: Material?
-    /// A certificate of our own and its key, both as PEM.
+    /// The client's certificate and its key, both as PEM.
     package var certificate: Material?
     package var key: Material?
-    /// Where the server really is, when the URL has the name that is in its certificate.
+    /// The server's address, when the URL has the name in its certificate instead.
     package var address: String?
 
     package init(url: String, tokenFile: String? = nil, caFile: String? = nil) {
@@ -49,7 +69,7 @@ package struct APIEndpoint: Sendable {
 
     private static let folder = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-    /// What the kubelet gives every pod; nil outside of one.
+    /// The endpoint by the variables and files that the kubelet gives every pod; nil outside of a pod.
     package static func inCluster(_ environment: [String: String]) -> APIEndpoint? {
         guard let host = environment["KUBERNETES_SERVICE_HOST"], let port = environment["KUBERNETES_SERVICE_PORT"] else {
             return nil
@@ -64,20 +84,20 @@ package struct APIEndpoint: Sendable {
             let text = String(decoding: try token.read("the token"), as: UTF8.self)
             return String(text.prefix { !$0.isWhitespace })
         } catch {
-            throw APIError("read the token for", url, status: 0, reason: "NoToken", message: error.description)
+            throw APIError(.noToken, "read the token for", url, error.description)
         }
     }
 
-    /// How an HTTP client has to be set up for this server.
+    /// The configuration of an HTTP client for this server.
     ///
-    /// - Parameter limit: how many connections there can be at a time: what is beyond it waits its turn here, not at the server.
+    /// - Parameter limit: the number of connections at a time: more requests wait here, not at the server.
     package func configuration(limit: Int = 8) throws(Unusable) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(5)
-        // APIClient tries again by itself, and says why it has to.
+        // APIClient retries by itself.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = limit
-        // A watch that the server has not ended by now is one whose connection died silently.
+        // A watch that is silent for this long has a dead connection, as servers send bookmarks.
         configuration.timeout.read = .minutes(11)
         var tls = TLSConfiguration.makeClientConfiguration()
         do {
@@ -91,7 +111,7 @@ package struct APIEndpoint: Sendable {
         } catch let error as Unusable {
             throw error
         } catch {
-            throw Unusable(description: "the certificates or the key for \(url) are no PEM: \(error)")
+            throw Unusable(.malformed, url, step: "read certificates and key", "they are no PEM: \(error)")
         }
         configuration.tlsConfiguration = tls
         if let address, let host = URLComponents(string: url)?.host { configuration.dnsOverride = [host: address] }

@@ -2,12 +2,11 @@
 
 import FoundationEssentials
 
-/// The kubeconfig of a person, for a daemon that is tried out outside of a cluster (client-go, clientcmd/api/v1).
+/// Reads a person's kubeconfig, for a daemon outside of a cluster (client-go, clientcmd/api/v1).
 ///
-/// As JSON: kubectl writes any kubeconfig so, whole and with files put in. A reader of YAML would make the daemon twice as
-/// large.
+/// It has to be JSON, which kubectl writes with all files included: a reader of YAML would make the daemon twice as large.
 package enum Kubeconfig {
-    private static let wayOut =
+    private static let advice =
         "write it with: kubectl config view --raw --minify --flatten -o json"
 
     private struct File: Decodable {
@@ -63,24 +62,28 @@ package enum Kubeconfig {
         }
     }
 
+    /// The endpoint of the current context.
+    ///
     /// - Parameters:
     ///   - bytes: the file's contents.
-    ///   - name: what to call it in messages.
+    ///   - name: the file's name in errors.
     package static func endpoint(_ bytes: [UInt8], name: String) throws(APIEndpoint.Unusable) -> APIEndpoint {
-        func unusable(_ what: String) -> APIEndpoint.Unusable { APIEndpoint.Unusable(description: "\(name): \(what)") }
-        guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { throw unusable("it is not JSON; \(wayOut)") }
+        func unusable(_ code: APIEndpoint.Unusable.Code, _ cause: String, _ advice: String? = nil) -> APIEndpoint.Unusable {
+            APIEndpoint.Unusable(code, name, step: "read the kubeconfig", cause, advice: advice)
+        }
+        guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { throw unusable(.malformed, "it is not JSON", advice) }
         let file: File
         do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
-            throw unusable("it is no kubeconfig: \((error as? DecodingError).map(Self.place) ?? "it is not JSON"); \(wayOut)")
+            throw unusable(.malformed, (error as? DecodingError).map(Self.place) ?? "it is not JSON", advice)
         }
         guard let context = file.contexts.first(where: { $0.name == file.current })?.context else {
-            throw unusable("it has no context \"\(file.current ?? "")\"; kubectl config use-context sets one")
+            throw unusable(.incomplete, "it has no context \"\(file.current ?? "")\"", "kubectl config use-context sets one")
         }
         guard let cluster = file.clusters.first(where: { $0.name == context.cluster })?.cluster else {
-            throw unusable("it has no cluster \"\(context.cluster)\"")
+            throw unusable(.incomplete, "it has no cluster \"\(context.cluster)\"")
         }
         guard cluster.isInsecure != true else {
-            throw unusable("insecure-skip-tls-verify is not supported: give the certificate-authority of the cluster")
+            throw unusable(.unsupported, "insecure-skip-tls-verify is not supported", "give the certificate-authority of the cluster")
         }
         let user = file.users.first { $0.name == context.user }?.user
         var endpoint = APIEndpoint(url: cluster.server)
@@ -98,8 +101,8 @@ package enum Kubeconfig {
         endpoint.key = material(user?.keyData, user?.key)
         guard endpoint.token != nil || endpoint.certificate != nil else {
             throw unusable(
-                "its user \"\(context.user)\" has neither a token nor a certificate; for one who logs in by a program use --token-file with: kubectl create token"
-            )
+                .incomplete, "its user \"\(context.user)\" has neither a token nor a certificate",
+                "for a user who logs in by a program use --token-file with: kubectl create token")
         }
         return endpoint
     }

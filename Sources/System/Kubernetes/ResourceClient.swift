@@ -3,22 +3,24 @@
 package import ResourceAPI
 import Synchronization
 
-/// The objects of resource.k8s.io that a node driver reads and writes, in whatever version the server has of them: v1, or
-/// else v1beta2 or v1beta1. Which one is found out when the server does not know a path, at the start or after it was changed.
+/// Reads and writes the objects of resource.k8s.io that a node driver needs, in the version that the server has: v1, v1beta2 or v1beta1. The
+/// version is looked up when the server does not know a path, at the start or after an upgrade.
 package final class ResourceClient: Sendable {
     private let api: APIClient
     private let version = Mutex(ResourceAPIVersion.v1)
 
     private let decode: ClaimDecoder
 
+    /// Decodes the text of a claim.
     package typealias ClaimDecoder = @Sendable (_ text: [UInt8]) async -> Result<ResourceClaim, JSONError>
 
-    /// - Parameter decode: how claims are decoded, which can take long.
+    /// - Parameter decode: the decoder of claims, which can take long.
     package init(_ api: APIClient, decode: @escaping ClaimDecoder = { text in ResourceClient.claim(text) }) {
         self.api = api
         self.decode = decode
     }
 
+    /// Decodes a claim on the caller's thread.
     package static func claim(_ text: [UInt8]) -> Result<ResourceClaim, JSONError> {
         do throws(JSONError) { return .success(try ResourceClaim(json: text)) } catch { return .failure(error) }
     }
@@ -26,32 +28,37 @@ package final class ResourceClient: Sendable {
     /// The version in use.
     package var served: ResourceAPIVersion { version.withLock { $0 } }
 
+    /// Reads a Node.
     package func node(_ name: String) async throws(APIError) -> NodeObject {
         try await api.get("/api/v1/nodes/\(name)", limit: APIClient.objectBytes)
     }
 
-    /// - Parameter timeout: for how long it is tried again.
+    /// Reads a claim.
+    ///
+    /// - Parameter timeout: the time in which it is retried.
     package func claim(_ name: String, namespace: String, timeout: Duration) async throws(APIError) -> ResourceClaim {
         try await inServedVersion { version throws(APIError) in
             let path = "\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)"
             let text = try await self.api.text(path, timeout: timeout, limit: APIClient.objectBytes)
             let claim = await self.decode(text)
             do throws(JSONError) { return try claim.get() } catch {
-                throw APIError("decode", path, status: 0, reason: "Undecodable", message: error.description)
+                throw APIError(.undecodable, "decode", path, error.description)
             }
         }
     }
 
+    /// Reads a pod.
     package func pod(_ name: String, namespace: String, timeout: Duration) async throws(APIError) -> Pod {
         try await api.get("/api/v1/namespaces/\(namespace)/pods/\(name)", timeout: timeout, limit: APIClient.objectBytes)
     }
 
+    /// Evicts the pod with this UID.
     package func evict(_ pod: String, namespace: String, uid: String) async throws(APIError) {
         let path = "/api/v1/namespaces/\(namespace)/pods/\(pod)/eviction"
         try await api.post(Eviction(pod: pod, namespace: namespace, uid: uid), path)
     }
 
-    /// Makes `devices` what the claim's status says of the devices of this driver: entries that are not in it go.
+    /// Sets the entries of this driver's devices in the claim's status; entries that are not in `devices` are removed.
     package func apply(_ devices: [AllocatedDeviceStatus], to claim: Metadata, driver: String) async throws(APIError) {
         try await inServedVersion { version throws(APIError) in
             let patch = DeviceStatusPatch(claim, devices: devices, version: version)
@@ -60,6 +67,7 @@ package final class ResourceClient: Sendable {
         }
     }
 
+    /// Creates an event.
     package func post(_ event: Event) async throws(APIError) {
         _ = try await api.create(event, "/api/v1/namespaces/\(event.metadata.namespace ?? "default")/events")
     }
@@ -72,10 +80,12 @@ package final class ResourceClient: Sendable {
         "\(base(version))/resourceslices?fieldSelector=spec.driver%3D\(driver)%2Cspec.nodeName%3D\(node)"
     }
 
+    /// Lists slices.
     package func slices(driver: String, node: String) async throws(APIError) -> ObjectList<ResourceSlice> {
         try await inServedVersion { version throws(APIError) in try await self.api.get(Self.selection(driver, node, version)) }
     }
 
+    /// Follows changes of slices, until the server ends the stream or `body` throws.
     package func watchSlices(
         driver: String, node: String, from resourceVersion: String,
         _ body: @Sendable (WatchEvent<ResourceSlice>) async throws -> Void
@@ -83,12 +93,18 @@ package final class ResourceClient: Sendable {
         try await api.watch(ResourceSlice.self, Self.selection(driver, node, served), from: resourceVersion, body)
     }
 
+    /// Creates a slice.
+    ///
+    /// - Returns: the slice that the server stores.
     package func create(_ slice: ResourceSlice) async throws(APIError) -> ResourceSlice {
         try await inServedVersion { version throws(APIError) in
             try await self.api.create(Self.slice(slice, version), "\(Self.base(version))/resourceslices", as: version)
         }
     }
 
+    /// Replaces a slice.
+    ///
+    /// - Returns: the slice that the server stores.
     package func replace(_ slice: ResourceSlice) async throws(APIError) -> ResourceSlice {
         try await inServedVersion { version throws(APIError) in
             let path = "\(Self.base(version))/resourceslices/\(slice.metadata.name ?? "")"
@@ -102,7 +118,7 @@ package final class ResourceClient: Sendable {
         return slice
     }
 
-    /// Fine when it is gone already.
+    /// Deletes a slice. One that does not exist is no error.
     package func delete(_ slice: ResourceSlice) async throws(APIError) {
         do throws(APIError) {
             try await inServedVersion { version throws(APIError) in
@@ -126,7 +142,7 @@ package final class ResourceClient: Sendable {
         }
     }
 
-    /// What the server says it has of the group (meta/v1 APIGroup); nil when it has none of what we know.
+    /// The newest known version of the group that the server has (meta/v1 APIGroup); nil when it has none.
     private func newestServed() async throws(APIError) -> ResourceAPIVersion? {
         struct Group: Decodable {
             struct Version: Decodable { var version: String }

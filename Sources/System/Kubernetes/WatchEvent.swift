@@ -7,10 +7,10 @@ import ResourceAPI
 package enum WatchEvent<Object: Codable & Sendable>: Sendable {
     case changed(Object)
     case deleted(Object)
-    /// Nothing changed up to this resource version.
+    /// A resource version up to which there is no other change.
     case bookmark(String)
 
-    /// One line of a watch.
+    /// Decodes one line of a watch.
     init(_ bytes: Data, _ path: String) throws {
         switch try JSONDecoder().decode(Line.self, from: bytes) {
         case .event(let event): self = event
@@ -20,7 +20,7 @@ package enum WatchEvent<Object: Codable & Sendable>: Sendable {
         }
     }
 
-    /// Read in one go: most of it is the object.
+    /// A line, decoded in one pass, as most of it is the object.
     private enum Line: Decodable {
         case event(WatchEvent)
         case failure(Failure)

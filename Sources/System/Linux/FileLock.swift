@@ -9,12 +9,12 @@ package enum FileLock {
     /// - Parameters:
     ///   - key: one of any number of locks that the file stands for, such as the UID of an object; nil for the file as a whole, which
     ///     excludes none of those.
-    ///   - pause: between two attempts: a file's lock cannot be waited for without giving up a thread.
+    ///   - interval: between two attempts: waiting for a file's lock in the kernel would block a thread.
     ///   - timeout: nil for ever.
     ///   - notice: called once when somebody has it.
     /// - Throws: ``SystemError`` with `EWOULDBLOCK` when `timeout` is over; `CancellationError`.
     package static func wait(
-        _ path: String, key: String? = nil, pause: Duration = .milliseconds(200), timeout: Duration? = nil, notice: () -> Void = {}
+        _ path: String, key: String? = nil, interval: Duration = .milliseconds(200), timeout: Duration? = nil, notice: () -> Void = {}
     ) async throws -> Descriptor {
         let file = try open(path)
         let end = timeout.map { ContinuousClock.now + $0 }
@@ -23,7 +23,7 @@ package enum FileLock {
             if !isWaiting { notice() }
             isWaiting = true
             if let end, ContinuousClock.now >= end { throw SystemError("lock", path, code: EWOULDBLOCK) }
-            try await Task.sleep(for: pause)
+            try await Task.sleep(for: interval)
         }
         return file
     }

@@ -26,7 +26,7 @@ package enum UnixSocket {
         return socket
     }
 
-    /// Removes the file of a socket that nobody serves any more. It can block as long as a listener's queue is full.
+    /// Removes the file of a socket that no process serves any more. It can block as long as a listener's queue is full.
     ///
     /// - Returns: true when there was such a file.
     package static func removeDead(_ path: String) -> Bool {

@@ -15,7 +15,7 @@ package enum Mux {
     package static let runtime: UInt32 = 2
 
     static let headerLength = 8
-    /// Nothing valid is longer: a ttrpc frame with its header.
+    /// The longest valid payload: a ttrpc frame with its header.
     package static let payloadLimit = Frame.dataLimit + Frame.headerLength
 
     /// The runtime's reader takes a whole mux frame into the buffer of the read that asks for it, and that

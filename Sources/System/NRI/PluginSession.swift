@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the runtime tells a plugin, in our words.
+/// An event from the runtime.
 package enum PluginEvent: Sendable {
-    /// The runtime has taken us in and says how long a call may take, in milliseconds (0: not told).
+    /// The runtime has accepted the plugin. The time-out of a call is in milliseconds, 0 when it is not known.
     case configure(runtime: String, version: String, requestTimeout: Int)
-    /// All pods there are, and the sandboxes with a container that runs or is paused.
+    /// All pods, and the sandboxes that have a container with a process.
     case synchronize(pods: [PodSandbox], running: Set<String>)
     case runPodSandbox(PodSandbox)
     case stopPodSandbox(PodSandbox)
@@ -12,7 +12,7 @@ package enum PluginEvent: Sendable {
     case createContainer(PodSandbox, container: String)
 }
 
-/// How an event is answered.
+/// The answer to an event.
 package enum PluginAnswer: Hashable, Sendable {
     case success
     /// The runtime passes the text on.
@@ -26,7 +26,7 @@ package struct CreateRuntimeHook: Hashable, Sendable {
     package var path: String
     /// With the name of the program first.
     package var arguments: [String]
-    /// After so long it has failed.
+    /// The time-out in seconds, after which the runtime ends it.
     package var seconds: Int
 
     package init(path: String, arguments: [String], seconds: Int) {
@@ -41,6 +41,7 @@ package struct CreateRuntimeHook: Hashable, Sendable {
 ///
 /// Both forms of pod events are understood: calls of their own (NRI 0.12) and StateChange (before).
 package struct PluginSession: Sendable {
+    /// The result of bytes from the runtime.
     package enum Output: Sendable {
         case send([UInt8])
         /// Has to be answered by ``answer(_:failure:)``.
@@ -82,6 +83,7 @@ package struct PluginSession: Sendable {
         return Mux.frames(Mux.runtime, call.bytes)
     }
 
+    /// Takes bytes from the runtime.
     package mutating func receive(_ bytes: some Collection<UInt8>) throws(MuxDecoder.Broken) -> [Output] {
         var outputs: [Output] = []
         for part in try mux.receive(bytes) {

@@ -24,7 +24,7 @@ struct ConfigureRequest: Hashable, Sendable {
 
 struct SynchronizeRequest: Hashable, Sendable {
     var pods: [PodSandbox] = []
-    /// Sandboxes with a container that runs or is paused.
+    /// Sandboxes that have a container with a process.
     var running: Set<String> = []
     /// Another part of the list follows.
     var more = false

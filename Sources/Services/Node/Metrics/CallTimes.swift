@@ -6,7 +6,7 @@ import JournalModel
 import KubeletPlugin
 import Synchronization
 
-/// How long the kubelet waits for us, one claim at a time.
+/// The time that the kubelet waits for this driver, one claim at a time.
 final class CallTimes: Sendable {
     enum Call: String, CaseIterable {
         case prepare, unprepare
@@ -18,16 +18,16 @@ final class CallTimes: Sendable {
     }
 
     struct Histogram: Hashable {
-        /// Upper ends, in milliseconds; what takes longer is counted in the total alone. The kubelet gives up after 45 seconds.
-        static let bounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 45_000]
+        /// Upper bounds; longer calls are counted in the total alone. The kubelet's time-out is 45 seconds.
+        static let bounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 45_000].map { Duration.milliseconds($0) }
 
-        /// How many took at most as long as the bound at the same place.
+        /// The number of calls that took at most as long as the bound at the same index.
         private(set) var counts = [Int](repeating: 0, count: bounds.count)
         private(set) var total = 0
         private(set) var sum = Duration.zero
 
         mutating func add(_ time: Duration) {
-            for (index, bound) in Self.bounds.enumerated() where time <= .milliseconds(bound) { counts[index] += 1 }
+            for (index, bound) in Self.bounds.enumerated() where time <= bound { counts[index] += 1 }
             total += 1
             sum += time
         }
@@ -47,7 +47,7 @@ final class CallTimes: Sendable {
     }
 }
 
-/// Prepares as another does, and measures it.
+/// Forwards calls to another handler, and measures them.
 struct MeasuredHandler: ClaimHandler {
     let handler: any ClaimHandler
     let times: CallTimes

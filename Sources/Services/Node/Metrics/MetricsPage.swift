@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Topology
 import SliceModel
 import SlicePublisher
 import Synchronization
 
-/// Figures in the text form of Prometheus (exposition format 0.0.4). Pure.
+/// Metrics in the text format of Prometheus (exposition format 0.0.4). Pure.
 struct MetricsPage {
     private(set) var text = ""
 
@@ -12,20 +13,20 @@ struct MetricsPage {
         case counter, gauge, histogram
     }
 
-    /// One metric with all its samples.
+    /// Adds one metric with all its samples.
     mutating func add(_ name: String, _ kind: Kind, _ help: String, _ samples: [(labels: [(String, String)], value: Int)]) {
         guard !samples.isEmpty else { return }
         begin(name, kind, help)
         for sample in samples { add(name, sample.labels, "\(sample.value)") }
     }
 
-    /// One metric of durations, in seconds.
+    /// Adds one metric of durations, in seconds.
     private mutating func add(_ name: String, _ help: String, _ samples: [(labels: [(String, String)], histogram: CallTimes.Histogram)]) {
         guard !samples.isEmpty else { return }
         begin(name, .histogram, help)
         for (labels, histogram) in samples {
             for (bound, count) in zip(CallTimes.Histogram.bounds, histogram.counts) {
-                add("\(name)_bucket", labels + [("le", "\(Double(bound) / 1000)")], "\(count)")
+                add("\(name)_bucket", labels + [("le", "\(bound / .seconds(1))")], "\(count)")
             }
             add("\(name)_bucket", labels + [("le", "+Inf")], "\(histogram.total)")
             add("\(name)_sum", labels, "\(histogram.sum / .seconds(1))")
@@ -65,12 +66,12 @@ struct MetricsPage {
             ])
         add("slice_write_failures_total", .counter, "Attempts to bring the slices up to date that failed.", publisher.failures)
         add("slices", .gauge, "Slices at the API server.", publisher.slices)
-        add("slices_current", .gauge, "1 while the API server holds what this node wishes.", publisher.isCurrent ? 1 : 0)
+        add("slices_current", .gauge, "1 while the API server has the desired slices of this node.", publisher.isCurrent ? 1 : 0)
         add("devices", .gauge, "Devices in the slices, pairs and sets included.", publisher.devices)
         add("devices_refused", .gauge, "Devices that the API server refuses.", publisher.refused)
         add(
             "cluster_feature_missing", .gauge, "1 for a feature of the API that this cluster does not have and that is done without.",
-            ClusterFeature.allCases.map { ([("feature", $0.rawValue), ("gate", $0.gate)], publisher.lacking.contains($0) ? 1 : 0) })
+            ClusterFeature.allCases.map { ([("feature", $0.rawValue), ("gate", $0.gate)], publisher.missingFeatures.contains($0) ? 1 : 0) })
         add("pairs", .gauge, "Pairs of accelerators and NICs on this machine.", inventory.pairs)
         add("snapshots_total", .counter, "Snapshots of the machine.", inventory.snapshots)
         add("claims", .gauge, "Claims that are prepared.", inventory.claims)
@@ -85,20 +86,27 @@ struct MetricsPage {
                 }
             })
         add(
-            "device_troubles", .gauge, "Devices in trouble.",
+            "device_troubles", .gauge, "Devices with a condition.",
             DeviceCondition.allCases.map { condition in ([("trouble", condition.rawValue)], inventory.conditions[condition] ?? 0) })
     }
 }
 
-/// What the inventory has to say of itself.
+/// The figures of the inventory.
 struct InventoryStatistics: Sendable {
     var snapshots = 0
     var pairs = 0
     var claims = 0
     var conditions: [DeviceCondition: Int] = [:]
+
+    mutating func count(_ devices: NodeDevices, _ observation: HostObservation) {
+        snapshots += 1
+        pairs = devices.topology.pairing.pairs.count
+        claims = observation.plans.count
+        conditions = Dictionary(devices.health.findings.values.flatMap { $0 }.map { ($0.condition, 1) }, uniquingKeysWith: +)
+    }
 }
 
-/// Counts what was asked of the API server.
+/// Counts requests to the API server by method and status.
 final class RequestCounts: Sendable {
     struct Key: Hashable {
         var method: String

@@ -11,7 +11,7 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Where the metrics are served: an address of this host, on loopback unless told otherwise, and a port.
+/// The address of this host and the port at which metrics are served.
 package struct MetricsAddress: Hashable, Sendable {
     package var host: String
     package var port: Int
@@ -31,12 +31,12 @@ package struct MetricsAddress: Hashable, Sendable {
 
 /// Answers `GET /metrics`, `GET /healthz` and `GET /readyz` over HTTP, one request for each connection.
 ///
-/// A port that somebody else has is told of and waited for: no pod should wait for a figure. Whoever connects is bounded: in how many
-/// connections there are at a time, and in the bytes and the time of each.
+/// A port that another program has is logged and waited for: no pod should wait for metrics. Clients are bounded: in the number of
+/// connections at a time, and in the bytes and the time of each.
 struct MetricsServer: Service {
     let address: MetricsAddress
     let eventLoopGroup: MultiThreadedEventLoopGroup
-    /// Makes the page.
+    /// The page at `/metrics`.
     let page: @Sendable () async -> String
     let health: NodeHealth
     let log: Logger
@@ -56,21 +56,21 @@ struct MetricsServer: Service {
                     try await serve(on: server)
                 } catch {
                     if Task.isCancelled { return }
-                    if attempt == 0 { tell(error) }
+                    if attempt == 0 { report(error) }
                 }
                 attempt += 1
-                try? await Task.sleep(for: Backoff.pause(attempt: attempt + 3, longest: .seconds(10)))
+                try? await Task.sleep(for: Backoff.delay(attempt: attempt + 3, longest: .seconds(10)))
             }
         }
     }
 
-    private func tell(_ error: any Error) {
+    private func report(_ error: any Error) {
         guard (error as? IOError)?.errnoCode == EADDRINUSE else {
             return log.warning(
-                "metrics cannot be served at \(address.host):\(address.port); retrying", metadata: ["error": "\(error)"])
+                "metrics not served; retrying", metadata: ["address": "\(address.host):\(address.port)", "error": "\(error)"])
         }
         log.notice(
-            "another program has the port for metrics, as the pod before this one has in a rolling update; they are served when it is free",
+            "the port for metrics is in use, as by the other pod of a rolling update; metrics are served when it is free",
             metadata: ["address": "\(address.host):\(address.port)"])
     }
 
@@ -96,15 +96,17 @@ struct MetricsServer: Service {
             try await withThrowingDiscardingTaskGroup { group in
                 for try await client in clients {
                     let isTooMany = open.enter() > Self.connections
-                    // What goes wrong with one client is that client's.
-                    group.addTask {
-                        try? await isTooMany ? client.executeThenClose { _, _ in } : serve(client)
-                        open.leave()
-                    }
+                    group.addTask { await serve(client, isTooMany: isTooMany, open) }
                 }
                 group.cancelAll()
             }
         }
+    }
+
+    /// Serves a client, or closes its connection at once. An error ends that client's connection alone.
+    private func serve(_ client: Client, isTooMany: Bool, _ open: OpenConnections) async {
+        try? await isTooMany ? client.executeThenClose { _, _ in } : serve(client)
+        open.leave()
     }
 
     private func serve(_ client: Client) async throws {
@@ -115,17 +117,23 @@ struct MetricsServer: Service {
                 case .head(let given): head = given
                 case .body: break
                 case .end:
-                    guard let request = head else { return }
-                    let (status, text) = await answer(request)
-                    let headers = HTTPHeaders([
-                        ("Content-Type", "text/plain; version=0.0.4"), ("Content-Length", "\(text.utf8.count)"), ("Connection", "close"),
-                    ])
-                    try await answers.write(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers)))
-                    if request.method != .HEAD { try await answers.write(.body(ByteBuffer(string: text))) }
-                    return try await answers.write(.end(nil))
+                    if let head { try await write(await answer(head), to: head, answers) }
+                    return
                 }
             }
         }
+    }
+
+    private func write(
+        _ answer: (status: HTTPResponseStatus, text: String), to request: HTTPRequestHead,
+        _ answers: NIOAsyncChannelOutboundWriter<HTTPPart<HTTPResponseHead, ByteBuffer>>
+    ) async throws {
+        let headers = HTTPHeaders([
+            ("Content-Type", "text/plain; version=0.0.4"), ("Content-Length", "\(answer.text.utf8.count)"), ("Connection", "close"),
+        ])
+        try await answers.write(.head(HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)))
+        if request.method != .HEAD { try await answers.write(.body(ByteBuffer(string: answer.text))) }
+        try await answers.write(.end(nil))
     }
 
     private func answer(_ request: HTTPRequestHead) async -> (HTTPResponseStatus, String) {
@@ -146,7 +154,9 @@ struct MetricsServer: Service {
 private final class OpenConnections: Sendable {
     private let count = Mutex(0)
 
-    /// How many there are now.
+    /// Counts a connection.
+    ///
+    /// - Returns: the number of open connections with it.
     func enter() -> Int {
         count.withLock { count in
             count += 1
@@ -157,7 +167,7 @@ private final class OpenConnections: Sendable {
     func leave() { count.withLock { $0 -= 1 } }
 }
 
-/// Bodies are buffers here, and could be files for the encoder.
+/// Adapts bodies, which are buffers here, to the encoder, which takes files too.
 private final class BufferBodies: ChannelOutboundHandler {
     typealias OutboundIn = HTTPPart<HTTPResponseHead, ByteBuffer>
     typealias OutboundOut = HTTPServerResponsePart

@@ -8,7 +8,7 @@ package struct Call: Hashable, Sendable {
     package var method: String
     /// A part of the frame that the call came in, which it keeps.
     package var payload: ArraySlice<UInt8>
-    /// How long the caller waits, in nanoseconds; 0 for ever.
+    /// The caller's time-out in nanoseconds; 0 for none.
     package var timeout: Int64
 
     package init(stream: UInt32, service: String, method: String, payload: ArraySlice<UInt8>, timeout: Int64) {
@@ -44,8 +44,9 @@ package struct RPCFailure: Error, Hashable, Sendable, CustomStringConvertible {
 /// The side that calls and the side that serves are the same; NRI uses one connection for each
 /// direction.
 package struct Connection: Sendable {
+    /// The result of bytes from the peer.
     package enum Event: Hashable, Sendable {
-        /// Somebody calls us.
+        /// A call of the peer.
         case call(Call)
         /// The answer to our call on that stream.
         case reply(stream: UInt32, Result)
@@ -53,6 +54,7 @@ package struct Connection: Sendable {
         case send([UInt8])
     }
 
+    /// The answer to a call.
     package enum Result: Hashable, Sendable {
         case success([UInt8])
         case failure(RPCFailure)
@@ -108,6 +110,7 @@ package struct Connection: Sendable {
 
     // MARK: Receiving
 
+    /// Takes bytes from the peer.
     package mutating func receive(_ bytes: some Collection<UInt8>) -> [Event] {
         var events: [Event] = []
         for event in decoder.receive(Array(bytes)[...]) {
@@ -117,7 +120,7 @@ package struct Connection: Sendable {
             case .frame(let frame) where frame.type == Frame.response:
                 events.append(.reply(stream: frame.stream, Self.result(frame)))
             case .frame:
-                // Types we do not know belong to streams, which nobody here uses.
+                // Other types belong to streams, which NRI does not use.
                 continue
             case .oversized(let stream, let type, let length):
                 let message = "a message of \(length) bytes is longer than 4 MiB"

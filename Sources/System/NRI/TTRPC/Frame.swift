@@ -37,9 +37,10 @@ package struct Frame: Hashable, Sendable {
 ///
 /// The data of a frame is collected in one array of its length, which is handed on as it is: nothing here holds it any longer.
 package struct FrameDecoder: Sendable {
+    /// A part of the stream.
     package enum Event: Hashable, Sendable {
         case frame(Frame)
-        /// A frame longer than allowed: its data is passed over, and its sender has to be told.
+        /// A frame longer than allowed: its data is skipped, and its sender has to get an error.
         case oversized(stream: UInt32, type: UInt8, length: Int)
     }
 

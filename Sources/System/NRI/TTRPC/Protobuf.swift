@@ -2,12 +2,12 @@
 
 /// The fields of a message in the wire format of Protocol Buffers, in their order.
 ///
-/// It reads in place: a field of bytes is a slice of the message, and what nobody asks for costs nothing. It does not recurse; a
-/// message in a message is read by another reader. A field whose wire type is not the one of its definition is to be passed over
-/// like an unknown one. Groups, which no message of ttrpc and NRI has, are an error.
+/// It reads in place: a field of bytes is a slice of the message. It does not recurse; a message in a message is read by another reader.
+/// Callers ignore a field whose wire type is not the one of its definition, as they ignore an unknown one. Groups, which no message of ttrpc and NRI has, are an error.
 ///
 /// Source: protobuf.dev, "Encoding".
 package struct ProtobufReader: Sendable {
+    /// The value of a field, by its wire type.
     package enum Value: Sendable {
         case integer(UInt64)
         case bytes(ArraySlice<UInt8>)
@@ -15,9 +15,25 @@ package struct ProtobufReader: Sendable {
         case fixed
     }
 
-    package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
-        package static let truncated = Malformed(description: "it ends within a field")
+    /// A message that is no Protocol Buffers, or has a text that is not accepted.
+    package enum Malformed: Error, Hashable, Sendable, CustomStringConvertible {
+        case truncated
+        case invalidNumber
+        case unknownWireType(field: Int, type: UInt8)
+        case longInteger
+        case longText(bytes: Int)
+        case notUTF8
+
+        package var description: String {
+            switch self {
+            case .truncated: "it ends within a field"
+            case .invalidNumber: "a field has no valid number"
+            case .unknownWireType(let field, let type): "field \(field) has the wire type \(type)"
+            case .longInteger: "an integer has more than 10 bytes"
+            case .longText(let bytes): "a text of \(bytes) bytes is longer than \(textLimit)"
+            case .notUTF8: "a text is not UTF-8"
+            }
+        }
     }
 
     private var rest: ArraySlice<UInt8>
@@ -29,7 +45,7 @@ package struct ProtobufReader: Sendable {
         guard !rest.isEmpty else { return nil }
         let tag = try integer()
         guard let number = Int(exactly: tag >> 3), (1..<1 << 29).contains(number) else {
-            throw Malformed(description: "a field has no valid number")
+            throw .invalidNumber
         }
         switch tag & 7 {
         case 0: return (number, .integer(try integer()))
@@ -40,7 +56,7 @@ package struct ProtobufReader: Sendable {
         case 5:
             _ = try take(4)
             return (number, .fixed)
-        default: throw Malformed(description: "field \(number) has the wire type \(tag & 7)")
+        default: throw .unknownWireType(field: number, type: UInt8(tag & 7))
         }
     }
 
@@ -58,15 +74,16 @@ package struct ProtobufReader: Sendable {
             value |= UInt64(byte & 0x7f) << shift
             if byte < 0x80 { return value }
         }
-        throw Malformed(description: "an integer has more than 10 bytes")
+        throw .longInteger
     }
 
-    /// Longest text that is taken: a path of Linux.
+    /// The longest text that is accepted, in bytes: that of a path.
     package static let textLimit = 4096
 
+    /// Decodes a text.
     package static func text(_ bytes: ArraySlice<UInt8>) throws(Malformed) -> String {
-        guard bytes.count <= textLimit else { throw Malformed(description: "a text of \(bytes.count) bytes is longer than \(textLimit)") }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw Malformed(description: "a text is not UTF-8") }
+        guard bytes.count <= textLimit else { throw .longText(bytes: bytes.count) }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
         return text
     }
 }

@@ -8,11 +8,11 @@ import SliceModel
 import Topology
 
 extension Machine {
-    /// The machine with the interfaces that are in pods, or on their way, as they were on the host: a
-    /// device does not change for the cluster because a pod uses it.
+    /// The machine with the interfaces that are in pods, or on their way, with their settings on the host: a device does not change for the
+    /// cluster because a pod uses it.
     ///
-    /// - Parameter known: the last machine that had them. What it does not know either, the record of the
-    ///   attachment tells, which has less.
+    /// - Parameter known: the last machine that had them. Interfaces that it does not have are taken from the record of the attachment,
+    ///   which has fewer facts.
     func including(_ attachments: [Attachment], known: Machine?) -> Machine {
         let gone = attachments.compactMap { attachment in attachment.host.map { (device: attachment.device, host: $0) } }
         guard !gone.isEmpty else { return self }
@@ -20,7 +20,7 @@ extension Machine {
         let names = Set(gone.map(\.host.name))
         let lastKnown = Dictionary(
             known?.allNetdevs.filter { names.contains($0.name) }.map { ($0.name, $0) } ?? [], uniquingKeysWith: { first, _ in first })
-        // One that is on its way is half-way set up; the record is the truth.
+        // An interface on its way is partly set up: the record has its configuration on the host.
         machine.removeNetdevs(named: names)
         for attachment in gone {
             let record = Netdev(attachment.host)
@@ -58,8 +58,8 @@ extension Machine {
 }
 
 extension Machine {
-    /// Interfaces that NICs had in an earlier machine and have no more, by the device's name in slices. A driver that takes a device
-    /// away from the kernel's network on purpose leaves none behind.
+    /// Interfaces that NICs had in an earlier machine and have no more, by the device's name in slices. A device that was passed through on
+    /// purpose is not among them.
     func lostInterfaces(since known: Machine?) -> [String: String] {
         guard let known else { return [:] }
         let before = Dictionary(known.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })

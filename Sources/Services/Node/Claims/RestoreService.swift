@@ -4,18 +4,18 @@ import ClaimPreparation
 import Kubernetes
 import ServiceLifecycle
 
-/// Makes the plans anew that could not be before the kubelet was told of this instance, for as long as it takes.
+/// Restores lost plans of prepared claims, as long as there are any.
 struct RestoreService: Service {
     let preparer: ClaimPreparer
 
-    /// For so long the kubelet is not told of this instance while plans are made anew. With the API server away it is told after that:
-    /// claims of other pods can be released then, and containers that may use a lost plan are held back by `nearside-nri`.
+    /// The time in which plans are restored before this instance registers with the kubelet. With the API server away it registers after
+    /// that: claims of other pods can be released then, and containers that may use a lost plan are held back by `nearside-nri`.
     static let startTimeout = Duration.seconds(10)
     private static let attemptTimeout = Duration.seconds(20)
 
-    /// Before anything is served.
+    /// Restores plans before anything is served.
     ///
-    /// - Returns: how many plans are still lost.
+    /// - Returns: the number of plans that are still lost.
     static func restoreAtStart(_ preparer: ClaimPreparer) async -> Int {
         guard await preparer.findLostPlans() > 0 else { return 0 }
         let end = ContinuousClock.now + startTimeout
@@ -23,8 +23,8 @@ struct RestoreService: Service {
         var attempt = 0
         while left > 0 {
             attempt += 1
-            let pause = Backoff.pause(attempt: attempt + 2)
-            guard ContinuousClock.now + pause < end, (try? await Task.sleep(for: pause)) != nil else { break }
+            let delay = Backoff.delay(attempt: attempt + 2)
+            guard ContinuousClock.now + delay < end, (try? await Task.sleep(for: delay)) != nil else { break }
             left = await preparer.restoreLostPlans(until: end)
         }
         return left
@@ -35,7 +35,7 @@ struct RestoreService: Service {
             var attempt = 0
             while await preparer.hasLostPlans {
                 attempt += 1
-                guard (try? await Task.sleep(for: Backoff.pause(attempt: attempt + 3, longest: .seconds(60)))) != nil else { return }
+                guard (try? await Task.sleep(for: Backoff.delay(attempt: attempt + 3, longest: .seconds(60)))) != nil else { return }
                 _ = await preparer.restoreLostPlans(until: ContinuousClock.now + Self.attemptTimeout)
             }
             // A service that returns ends the daemon.

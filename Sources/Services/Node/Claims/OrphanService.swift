@@ -13,11 +13,11 @@ import Synchronization
 /// Releases claims that have a plan here and do not exist any more: a kubelet that lost its checkpoint never asks for it, and their
 /// devices would be held until the machine restarts.
 ///
-/// It takes its time, as the kubelet releases the claims of a pod that was deleted by force after they are gone too: a claim has to be
-/// gone, by what the API server says for sure, at two looks that are ``Options/after`` apart, with nothing of it in a pod's namespace.
-/// Then it is released as the kubelet would, with `nearside-nri` to confirm it.
+/// The kubelet releases the claims of a pod that was deleted by force after they are gone too. A claim is therefore released only when
+/// the API server does not have it at two checks that are ``after`` apart, with nothing of it in a pod's namespace. It is released as the
+/// kubelet would release it, confirmed by `nearside-nri`.
 struct OrphanService: Service {
-    /// How many were released, for metrics.
+    /// The number of released claims, for metrics.
     final class Count: Sendable {
         private let count = Mutex(0)
 
@@ -28,29 +28,31 @@ struct OrphanService: Service {
     let preparer: ClaimPreparer
     let resources: ResourceClient
     let journal: JournalFolder
-    /// How long a claim has to be gone; nil to leave them.
+    /// The time for which a claim has to be gone; nil to leave orphans alone.
     let after: Duration?
     let count: Count
     let log: Logger
 
-    /// One request for each plan of the node: seldom, and not at one moment on all nodes.
-    private static let longestPause = Duration.seconds(3600)
+    /// The longest time between two checks, each of which is one request for each plan of the node.
+    private static let longestInterval = Duration.seconds(3600)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var missing: [String: ContinuousClock.Instant] = [:]
             while let after {
-                let pause = missing.isEmpty ? min(after * 4, Self.longestPause) : after
-                guard (try? await Task.sleep(for: pause + pause / 4 * Double.random(in: 0...1))) != nil else { return }
-                missing = await look(missing, after)
+                let interval = missing.isEmpty ? min(after * 4, Self.longestInterval) : after
+                // Not at one moment on all nodes.
+                guard (try? await Task.sleep(for: interval + interval / 4 * Double.random(in: 0...1))) != nil else { return }
+                missing = await check(missing, after)
             }
             // A service that returns ends the daemon.
             while (try? await Task.sleep(for: .seconds(86_400))) != nil {}
         }
     }
 
-    /// - Parameter missing: since when claims are known to be gone, by UID.
-    private func look(_ missing: [String: ContinuousClock.Instant], _ after: Duration) async -> [String: ContinuousClock.Instant] {
+    /// - Parameter missing: the times since which claims are known to be gone, by UID.
+    /// - Returns: the same after this check.
+    private func check(_ missing: [String: ContinuousClock.Instant], _ after: Duration) async -> [String: ContinuousClock.Instant] {
         var now: [String: ContinuousClock.Instant] = [:]
         for claim in await preparer.claims() {
             guard await isGone(claim) else { continue }
@@ -62,9 +64,9 @@ struct OrphanService: Service {
             do throws(ClaimError) {
                 try await preparer.unprepare(claim)
                 count.increment()
-                log.notice("orphaned claim released: it does not exist any more", metadata: ["claim": "\(claim)", "uid": "\(claim.uid)"])
+                log.notice("orphaned claim released", metadata: ["claim": "\(claim)", "uid": "\(claim.uid)"])
             } catch {
-                log.warning("an orphaned claim cannot be released yet", metadata: ["claim": "\(claim)", "error": "\(error)"])
+                log.warning("orphaned claim not released yet", metadata: ["claim": "\(claim)", "error": "\(error)"])
                 now[claim.uid] = since
             }
         }
@@ -79,7 +81,7 @@ struct OrphanService: Service {
         } catch { return error.isNotFound && !error.isUnknownPath }
     }
 
-    /// True when an interface of it is in a pod, or nothing can be known of that.
+    /// True when an interface of the claim is in a pod, or its state cannot be read.
     private func isInPod(_ claim: ClaimIdentity) -> Bool {
         do throws(JournalError) { return try journal.state(claim.uid)?.attachments.isEmpty == false } catch { return true }
     }

@@ -5,9 +5,9 @@ import ResourceAPI
 import SliceModel
 
 extension HealthReport {
-    /// The health of everything that is published, and of what claims have and is published no more.
+    /// The health of published devices, and of devices that claims have and that are not published any more.
     ///
-    /// - Parameter held: devices that claims have, by name; of a pair also its members.
+    /// - Parameter held: devices that claims have, by name, with the members of pairs.
     func conditions(_ slices: SliceDevices, held: Set<String>, pool: String) -> [DeviceHealth] {
         var conditions: [DeviceHealth] = []
         var named: Set<String> = []

@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClaimPlanning
 import JournalModel
 import NetworkModel
 import ResourceAPI
 
-/// What a claim's status is to say of the devices of this driver (KEP-4817). Pure.
+/// The part of a claim's status about the devices of this driver (KEP-4817). Pure.
 struct ClaimStatus: Hashable, Sendable {
     var claim: ClaimIdentity
     var devices: [AllocatedDeviceStatus]
 
-    /// The longest message that the API takes is far longer; nobody reads more than this.
+    /// Characters of a message; the API takes far longer ones (meta/v1 Condition).
     private static let messageLimit = 1000
-    /// As the API has it (resource.k8s.io, NetworkDeviceData).
+    /// The most addresses that the API takes (resource.k8s.io, NetworkDeviceData).
     private static let addressLimit = 16
 
-    /// - Parameter time: of now, RFC 3339; conditions that are as they were keep the time they had.
+    /// Describes a prepared claim.
+    ///
+    /// - Parameters:
+    ///   - state: nil while nothing of the claim is in a pod.
+    ///   - time: the current time, RFC 3339; conditions that have not changed keep their time of `before`.
     init(_ plan: ClaimPlan, _ state: ClaimState?, driver: String, time: String, before: ClaimStatus?) {
         claim = plan.claim
         devices = []
-        // A pair or set is one device for the cluster; what its members have is put together.
+        // A pair or set is one device for the cluster: the states of its members are combined.
         var names: [(pool: String, device: String, shareID: String?)] = []
         for device in plan.devices {
             let name = (device.pool, device.group ?? device.device, device.shareID)
@@ -43,20 +48,21 @@ struct ClaimStatus: Hashable, Sendable {
         }
     }
 
-    /// Of a claim that cannot be prepared.
+    /// Describes a claim that cannot be prepared.
     init(
-        refused claim: ClaimIdentity, _ allocated: [AllocatedDevice], _ message: String, driver: String, time: String, before: ClaimStatus?
+        refused claim: ClaimIdentity, _ allocated: [AllocatedDevice], _ error: ClaimError, driver: String, time: String,
+        before: ClaimStatus?
     ) {
         self.claim = claim
         devices = allocated.filter { $0.driver == driver }.map { device in
             var entry = AllocatedDeviceStatus(driver: driver, pool: device.pool, device: device.device, shareID: device.shareID)
             let old = before?.devices.first { $0.device == device.device && $0.pool == device.pool }?.conditions?.first
-            entry.conditions = [Self.condition("False", "PrepareFailed", message, time: time, before: old)]
+            entry.conditions = [Self.condition("False", error.code.rawValue, error.description, time: time, before: old)]
             return entry
         }
     }
 
-    /// Of a claim that was given up.
+    /// Describes a released claim, which has no devices.
     init(released claim: ClaimIdentity) {
         self.claim = claim
         devices = []

@@ -8,7 +8,7 @@ import NetworkModel
 import ResourceAPI
 
 extension HostDestinations {
-    /// Adds the addresses of the API server: what the endpoint says, and the other ends of the connections that this process has to it.
+    /// Adds the addresses of the API server: those of the endpoint, and the peers of the connections that this process has to it.
     mutating func note(_ endpoint: APIEndpoint) {
         guard let components = URLComponents(string: endpoint.url) else { return }
         var found: [IPAddress] = []
@@ -20,7 +20,7 @@ extension HostDestinations {
         if let port = UInt16(exactly: port) {
             found += PeerAddresses.connected(toPort: port).compactMap { IPAddress(bytes: $0) }
         }
-        // Connections come and go; where one went once, the next one can go again.
+        // Connections are closed and made anew: an address that one had can be the next one's.
         for address in found where !apiServers.contains(address) { apiServers.append(address) }
         apiServers = Array(apiServers.suffix(Self.mostServers))
     }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClaimConfig
+package import JournalModel
+
+/// A claim that cannot be prepared or released. It goes to the kubelet, into the claim's status and into an event.
+package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The raw value is the reason of events and of conditions in the claim's status.
+    package enum Code: String, Hashable, Sendable, CaseIterable {
+        case notAllocated = "ClaimNotAllocated"
+        /// The claim asks for something that this node cannot do.
+        case invalid = "ClaimInvalid"
+        /// Another claim has a device or a name that this claim needs.
+        case conflict = "DeviceInUse"
+        /// The API server does not give the claim, or the pod that uses it.
+        case unreadable = "ClaimUnreadable"
+        /// The cluster has another object of the same name.
+        case replaced = "ClaimReplaced"
+        /// The claim is being released.
+        case releasing = "ClaimReleasing"
+        /// Another call or instance works on the claim, or the call took too long.
+        case busy = "ClaimBusy"
+        /// The journal's files cannot be written.
+        case journal = "JournalUnwritable"
+        /// `nearside-nri` does not answer.
+        case injectorUnreachable = "NetworkPluginUnreachable"
+        /// `nearside-nri` refuses the request.
+        case injectorRefused = "NetworkPluginRefused"
+        /// `nearside-nri` does not know a feature of the plan.
+        case injectorOutdated = "NetworkPluginOutdated"
+    }
+
+    package var code: Code
+    /// `claim default/train`
+    package var object: String
+    /// `read`, `lock`, ...; nil when the cause says all.
+    package var step: String?
+    package var cause: String
+    /// What to do; nil when that follows from the cause.
+    package var advice: String?
+
+    package init(_ code: Code, object: String, step: String? = nil, _ cause: String, advice: String? = nil) {
+        self.code = code
+        self.object = object
+        self.step = step
+        self.cause = ProblemText.cut(cause, to: Self.causeBytes)
+        self.advice = advice
+    }
+
+    package init(_ code: Code, _ claim: ClaimIdentity, step: String? = nil, _ cause: String, advice: String? = nil) {
+        self.init(code, object: "claim \(claim)", step: step, cause, advice: advice)
+    }
+
+    /// All problems of a claim at once, as far as ``ProblemText`` has room for them.
+    init(_ code: Code, _ claim: ClaimIdentity, _ problems: [String], omitted: Int) {
+        self.init(code, claim, ProblemText.joined(problems, omitted: omitted))
+    }
+
+    /// The same error with another advice.
+    package func advising(_ advice: String) -> ClaimError {
+        var error = self
+        error.advice = advice
+        return error
+    }
+
+    private static let causeBytes = ProblemText.bytes + ProblemText.problemBytes
+
+    package var description: String {
+        [object, step, cause].compactMap { $0 }.joined(separator: ": ") + (advice.map { "; \($0)" } ?? "")
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JournalModel
+import Topology
+import ResourceAPI
+import Hardware
+import Logging
+import SliceModel
+
+/// Reports changes of the devices' conditions by events and in the log.
+struct ConditionReporter {
+    private let events: EventService
+    private let log: Logger
+    private var health = HealthReport()
+    private var warnings: Set<String> = []
+    /// Devices that were in pods at the last observation.
+    private var attached: Set<String> = []
+
+    init(events: EventService, log: Logger) {
+        self.events = events
+        self.log = log
+    }
+
+    /// Reports what has changed since the last call.
+    mutating func report(_ devices: NodeDevices, _ observation: HostObservation) {
+        for error in observation.damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
+        if observation.duration > Self.longDiscovery {
+            log.warning("discovery took long", metadata: ["duration": "\(observation.duration)"])
+        }
+        reportLost(Set(observation.attachments.map(\.device)), devices)
+        report(devices.warnings)
+        report(devices.health)
+    }
+
+    private static let longDiscovery = Duration.seconds(1)
+
+    /// Reports devices that a pod had, and that are neither in a pod nor on the host now. One that a claim still holds is in the health
+    /// report.
+    private mutating func reportLost(_ attached: Set<String>, _ devices: NodeDevices) {
+        let gone = self.attached.subtracting(attached).subtracting(devices.held)
+        self.attached = attached
+        guard !gone.isEmpty else { return }
+        for device in gone.subtracting(devices.topology.machine.devices.map(\.sliceName)).sorted() {
+            log.warning("device lost in a pod", metadata: ["device": "\(device)"])
+            events.post(.warning, DeviceCondition.lost.began, "\(device): it did not return from a pod, and is gone")
+        }
+    }
+
+    /// Logs each warning once, and again when it was absent in between.
+    private mutating func report(_ found: [String]) {
+        for warning in found where !warnings.contains(warning) {
+            log.warning("device information is not used", metadata: ["reason": "\(warning)"])
+        }
+        warnings = Set(found)
+    }
+
+    private mutating func report(_ health: HealthReport) {
+        for change in health.changes(since: self.health) {
+            let condition = change.finding.condition
+            let device: Logger.Metadata = ["device": "\(change.device)", "condition": "\(condition.rawValue)"]
+            if change.began {
+                log.warning("device condition began", metadata: device.merging(["message": "\(change.finding.message)"]) { $1 })
+                events.post(.warning, condition.began, "\(change.device): \(change.finding.message)")
+            } else {
+                log.notice("device condition ended", metadata: device)
+                events.post(.normal, condition.ended, "\(change.device): \(condition.rawValue) is over")
+            }
+        }
+        self.health = health
+    }
+}

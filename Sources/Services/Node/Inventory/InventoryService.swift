@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClaimPreparation
+import Discovery
+import Journal
+import KubeletPlugin
+import Linux
+import Logging
+import ResourceAPI
+import ServiceLifecycle
+import SliceModel
+import SlicePublisher
+import Topology
+
+/// Observes the host when something has changed, and passes its devices on to claims, slices, health and metrics.
+actor InventoryService: Service {
+    /// The parts that need to know the devices.
+    struct Consumers: Sendable {
+        let publisher: SlicePublisher
+        let preparer: ClaimPreparer
+        let board: HealthBoard
+        let pool: String
+    }
+
+    private var source: HostSource
+    private var inventory: Inventory
+    private var reporter: ConditionReporter
+    private let consumers: Consumers
+    private let reader: NodeReader
+    private let journal: JournalFolder
+    private let log: Logger
+    private(set) var statistics = InventoryStatistics()
+    private let wakeup: Wakeup
+    private let alarm: Alarm
+
+    init(
+        _ source: HostSource, _ inventory: Inventory, consumers: Consumers, reader: NodeReader, journal: JournalFolder,
+        events: EventService, log: Logger
+    ) {
+        self.source = source
+        self.inventory = inventory
+        self.consumers = consumers
+        self.reader = reader
+        self.journal = journal
+        self.log = log
+        reporter = ConditionReporter(events: events, log: log)
+        wakeup = Wakeup()
+        alarm = Alarm(wakeup)
+    }
+
+    /// Observes the host, and passes on its devices. Not to be called again before it has returned: an older observation must not be
+    /// published after a newer one.
+    func refresh() async throws {
+        let observation = try await source.observe()
+        source.note(apiServers: observation.apiServers)
+        let devices = inventory.update(observation, at: .now)
+        if let time = devices.nextCheck { await alarm.set(time) }
+        reporter.report(devices, observation)
+        if devices.changesMemory { await inventory.memory.save(log: log) }
+        await consumers.preparer.update(PublishedDevices(devices))
+        if source.knowsCluster { await consumers.publisher.publish(devices.slices) }
+        consumers.board.post(devices.health.conditions(devices.slices, held: devices.held, pool: consumers.pool))
+        statistics.count(devices, observation)
+        log.debug("snapshot", metadata: ["devices": "\(devices.slices.whole.devices.count)"])
+    }
+
+    func run() async throws {
+        let watcher = try HostWatcher(virtualPrefixes: inventory.policy.virtualNICs, log: log)
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.wakeup.forward(watcher.changes) }
+                group.addTask { await self.alarm.run() }
+                group.addTask { await self.reader.run { await self.learn($0) } }
+                group.addTask { await self.watchStates() }
+                group.addTask { for await _ in self.wakeup.signals { await self.look() } }
+                await group.waitForAll()
+            }
+        }
+    }
+
+    private func look() async {
+        do { try await refresh() } catch {
+            log.error("the devices cannot be read; the last known ones stay published", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// - Returns: true when the Node has the networks of its pods.
+    private func learn(_ node: NodeObject) -> Bool {
+        let isFirst = !source.knowsCluster
+        let hasNetworks = source.learn(node)
+        if isFirst || hasNetworks { wakeup.signal() }
+        return hasNetworks
+    }
+
+    /// Looks again when nearside-nri has written or removed a state: the end of an attachment changes what is published, and the kernel
+    /// announces nothing when an interface is lost for good.
+    private func watchStates() async {
+        guard let watch = await FolderWatch.waiting(for: journal.statesFolder) else { return }
+        // States can have come before the watch, as those that are taken over from an older release.
+        wakeup.signal()
+        for await _ in watch.changes {
+            // Several files change together, and announcements of interfaces are collected as well.
+            guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { return }
+            wakeup.signal()
+        }
+    }
+}
+
+extension PublishedDevices {
+    fileprivate init(_ devices: NodeDevices) {
+        self.init(
+            devices: devices.published, groups: devices.slices.pairs?.members ?? [:], topology: devices.topology,
+            missingInterfaces: devices.missingInterfaces,
+            attributes: Dictionary(
+                devices.slices.whole.devices.map { ($0.name, $0.attributes ?? [:]) }, uniquingKeysWith: { first, _ in first }))
+    }
+}
