@@ -8,7 +8,7 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Virtual functions by an operator's wish, on a tree like the kernel's.
+/// Virtual functions by an operator's rules, on a tree like the kernel's.
 @Suite struct FunctionTests {
     private final class Tree {
         let scratch: ScratchFolder

@@ -50,11 +50,13 @@ package struct SpecPublisher: Sendable {
     /// emptied (kubernetes/kubernetes#141433) or plans removed meanwhile.
     ///
     /// - Parameter unreadable: UIDs of claims whose plans cannot be read now; their specifications stay.
-    /// - Returns: a sentence for each failure.
-    package func restore(_ plans: [ClaimPlan], unreadable: Set<String>) -> [String] {
-        var failures: [String] = []
+    /// - Returns: an error for each claim whose specification could not be published or withdrawn.
+    package func restore(_ plans: [ClaimPlan], unreadable: Set<String>) -> [AttachmentError] {
+        var failures: [AttachmentError] = []
         for plan in plans where plan.phase == .prepared {
-            do throws(SpecRefusal) { try publish(plan) } catch { failures.append("claim \(plan.claim): \(error)") }
+            do throws(SpecRefusal) { try publish(plan) } catch {
+                failures.append(AttachmentError(.specification, "claim \(plan.claim)", error))
+            }
         }
         let known = unreadable.union(plans.map(\.claim.uid))
         let prefix = "\(planner.driver)-"
@@ -65,7 +67,9 @@ package struct SpecPublisher: Sendable {
         }
         let copies = Files.list(planner.workloads).map { String($0.prefix { $0 != "." && $0 != "_" }) }
         for uid in Set(files + copies).subtracting(known).sorted() {
-            do throws(SystemError) { try withdraw(uid) } catch { failures.append("claim with UID \(uid): \(error)") }
+            do throws(SystemError) { try withdraw(uid) } catch {
+                failures.append(AttachmentError(.specification, "claim \(uid)", step: "withdraw its CDI specification", error))
+            }
         }
         return failures
     }
