@@ -87,6 +87,7 @@ struct JournalFormatTests {
         // All that a plan or a state can ask for is in one of them.
         var newest = state
         newest.attachments[0].host?.functions = [VirtualFunction(number: 1)]
+        newest.attachments[0].host?.sysfs = SysfsSettings(entries: [.init(file: .receiveCPUs, queue: 0, count: 8, value: "ff,00000000")])
         newest.sharedRDMADevices = [SharedRDMADevice(device: "pci-0000-0c-00-3", name: "mlx5_0", contexts: [1])]
         #expect(plan.features.union(newest.features) == Set(JournalFeature.allCases))
         try sample.injector.write(newest)
@@ -330,6 +331,22 @@ struct JournalFormatTests {
         try Files.write(sample.planFile, [UInt8](text))
         let refusal = #expect(throws: JournalError.self) { try sample.injector.plan(JournalSample.claim) }
         #expect(refusal?.code == .damaged && refusal?.text == .outOfBounds, "\(refusal?.description ?? "")")
+    }
+
+    @Test(arguments: [
+        SysfsSettings.Entry(file: .threaded, queue: 0, count: 1, value: "0\n1"), .init(file: .threaded, queue: -1, count: 1, value: "0"),
+        .init(file: .receiveCPUs, queue: 4095, count: 2, value: "0"), .init(file: .receiveCPUs, queue: .max, count: .max, value: "0"),
+        .init(file: .transmitCPUs, queue: 0, count: 1, value: ""), .init(file: .transmitCPUs, queue: 0, count: 1, value: "g"),
+    ])
+    func `a state with a setting in sysfs that no interface has is not written`(entry: SysfsSettings.Entry) throws {
+        let sample = try JournalSample()
+        var state = try sample.state()
+        state.attachments[0].host?.sysfs = SysfsSettings(entries: [entry])
+        let error = #expect(throws: JournalError.self) { try sample.injector.write(state) }
+        #expect(error?.text == .outOfBounds && error?.cause.contains("attachments[0].host.sysfs.entries") == true, "\(error?.cause ?? "")")
+        state.attachments[0].host?.sysfs = SysfsSettings(
+            entries: .init(repeating: .init(file: .threaded, queue: 0, count: 4096, value: "0"), count: 12))
+        #expect(throws: JournalError.self) { try sample.injector.write(state) }
     }
 
     @Test

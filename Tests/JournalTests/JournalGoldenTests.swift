@@ -47,7 +47,7 @@ struct LandedFile: Sendable, CustomTestStringConvertible {
         LandedFile(name: "state-82a1baa", outcome: whole), LandedFile(name: "state-acbba08", outcome: whole),
         LandedFile(name: "state-c4b0093", outcome: whole), LandedFile(name: "state-18e5cb8", outcome: whole),
         LandedFile(name: "state-4605c18", outcome: whole), LandedFile(name: "state-a8a064d", outcome: whole),
-        LandedFile(name: "late-91ce278", outcome: whole),
+        LandedFile(name: "state-sysfs", outcome: whole), LandedFile(name: "late-91ce278", outcome: whole),
     ]
 }
 
@@ -57,7 +57,7 @@ enum JournalGolden {
 
     /// The newest of the landed files: they have every field that there is.
     static let plan = "plan-632edd9"
-    static let state = "state-a8a064d"
+    static let state = "state-sysfs"
     static let late = "late-91ce278"
 
     /// Decodes a file of the kind that its name begins with, and encodes the value.

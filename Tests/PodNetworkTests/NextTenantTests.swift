@@ -199,6 +199,45 @@ struct NextTenantTests {
         #expect(changes.isEmpty, "\(changes)")
     }
 
+    /// The settings in sysfs of a namespace's interfaces, by path.
+    private static func sysfs(_ namespace: NetworkNamespace, doing command: String = "true") throws -> String {
+        let files = "*/threaded */gro_flush_timeout */napi_defer_hard_irqs */queues/*/rps_* */queues/*/xps_* */queues/*/*/limit_m*"
+        let script = "mount -t sysfs sysfs /sys && cd /sys/class/net && \(command) && { grep -H . \(files) 2>/dev/null; true; }"
+        let result = try ChildProcess.run("/usr/bin/env", ["unshare", "-m", "sh", "-c", script], in: namespace)
+        if result.status != 0 { throw SystemError("\(command): \(result.output)", "", code: result.status) }
+        return result.output
+    }
+
+    @Test
+    func `settings that only sysfs has are as before when the pod has changed them`() throws {
+        let scene = try Scene()
+        let queues = ["numtxqueues", "2", "numrxqueues", "2"]
+        try Scene.run(
+            scene.host, "/sbin/ip", ["link", "add", "nic2"] + queues + ["type", "veth", "peer", "name", "port2"] + queues)
+        try Scene.ip(scene.host, "link", "set", "port2", "up")
+        try Scene.ip(scene.host, "link", "set", "nic2", "up")
+        let before = try Self.sysfs(
+            scene.host,
+            doing: """
+                echo 20000 >nic2/gro_flush_timeout && echo 2 >nic2/napi_defer_hard_irqs && echo 3 >nic2/queues/rx-1/rps_cpus \
+                    && echo 1 >nic2/queues/tx-0/xps_cpus && echo 256 >nic2/queues/rx-0/rps_flow_cnt
+                """)
+        #expect(before.contains("nic2/queues/tx-1/xps_cpus:") && before.contains("nic2/queues/rx-0/rps_flow_cnt:256"))
+        let pod = try NetworkNamespace.make()
+        let returns = try scene.attach(["nic2"], to: pod)
+        let spoilt = try Self.sysfs(
+            pod,
+            doing: """
+                echo 7777 >net2/gro_flush_timeout && echo 5 >net2/napi_defer_hard_irqs && echo 0 >net2/queues/rx-1/rps_cpus \
+                    && echo 1 >net2/queues/rx-0/rps_cpus && echo 2 >net2/queues/tx-0/xps_cpus && echo 1 >net2/queues/tx-1/xps_cpus \
+                    && echo 0 >net2/queues/rx-0/rps_flow_cnt && echo 4096 >net2/queues/rx-1/rps_flow_cnt
+                """)
+        #expect(spoilt.contains("net2/gro_flush_timeout:7777") && spoilt.contains("net2/queues/rx-1/rps_flow_cnt:4096"), "\(spoilt)")
+        #expect(try scene.restore(returns, from: pod) == [])
+        let changes = HostText.difference(before, try Self.sysfs(scene.host))
+        #expect(changes.isEmpty, "\(changes)")
+    }
+
     @Test
     func `an interface that a pod stacked on a NIC and hid in another namespace keeps the NIC from the next pod`() throws {
         let scene = try Scene()

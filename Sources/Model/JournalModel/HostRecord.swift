@@ -45,6 +45,8 @@ package struct HostRecord: Hashable, Sendable, Codable {
     package var parameters: [DriverParameter]?
     /// N-tuple rules, RSS and hardware timestamping; nil for interfaces that are on no bus.
     package var driverSettings: DriverSettings?
+    /// Settings that only sysfs has; nil where that could not be read, or the record is of a release that did not read it.
+    package var sysfs: SysfsSettings?
     /// Its virtual functions, as it was told of them.
     package var functions: [VirtualFunction]?
     /// RDMA in software that somebody set up on it: it dies of every move.

@@ -28,6 +28,8 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     case sharedRDMA
     /// The record has n-tuple rules, RSS, hardware timestamping, error correction or Wake-on-LAN of a driver.
     case driverSettings
+    /// The record has settings that only sysfs has.
+    case sysfsSettings
 }
 
 /// The contents of a file of the journal.

@@ -44,7 +44,7 @@ extension Attachment {
             (.rdmaDevice, rdmaDevice != nil), (.softwareRDMA, host?.softwareRDMA != nil), (.ownFunctions, host?.functions != nil),
             (.queueing, host?.queueing.isEmpty == false),
             (.rules, host?.rules.isEmpty == false), (.neighbours, host?.neighbours.isEmpty == false),
-            (.driverSettings, host?.hasDriverSettings == true),
+            (.driverSettings, host?.hasDriverSettings == true), (.sysfsSettings, host?.sysfs != nil),
         ]
         return Set(used.filter(\.1).map(\.0))
     }
@@ -86,6 +86,7 @@ extension HostRecord {
             checks.expect(parameter.value.count <= 1024, .length, "\(path).parameters", "has a value of \(parameter.value.count) bytes")
         }
         driverSettings?.check(&checks, "\(path).driverSettings")
+        sysfs?.check(&checks, "\(path).sysfs")
     }
 
     fileprivate var hasDriverSettings: Bool {
@@ -106,6 +107,22 @@ extension DriverSettings {
         }
         checks.count(hashFields.count, 64, "\(path).hashFields")
         checks.expect((timestamping?.bytes.count ?? 12) == 12, .length, "\(path).timestamping", "does not have 12 bytes")
+    }
+}
+
+extension SysfsSettings {
+    fileprivate func check(_ checks: inout JournalChecks, _ path: String) {
+        checks.expect(bytes <= Limit.bytes, .length, "\(path).entries", "have \(bytes) bytes of values")
+        for entry in entries {
+            let hasQueues =
+                (0..<Limit.queues).contains(entry.queue) && (1...Limit.queues).contains(entry.count)
+                && entry.queue + entry.count <= Limit.queues
+            checks.expect(hasQueues, .range, "\(path).entries", "is about \(entry.count) queues from \(entry.queue) on")
+            checks.expect(Self.isValue(entry.value), .name, "\(path).entries", "has a value that is no number")
+        }
+        // As many values as there can be files.
+        let queues = entries.reduce(0) { $0 + min(max($1.count, 0), Limit.queues) }
+        checks.count(queues, File.allCases.count * Limit.queues, "\(path).entries")
     }
 }
 

@@ -22,8 +22,8 @@ final class HostNetwork {
     /// Addresses of the node and of the API server: the host uses the interfaces that lead to them.
     let nodeAddresses: [IPAddress]
     let apiServers: [IPAddress]
-    /// sysfs as this namespace sees it, which need not be what is mounted; nil where it cannot be had.
-    private let ownSysfs: Descriptor?
+    /// sysfs of the host's namespace; nil where it cannot be mounted.
+    let ownSysfs: HostSysfs?
     /// Made when it is first needed.
     lazy var upperProbe = UpperProbe()
     /// Made when it is first needed.
@@ -47,15 +47,7 @@ final class HostNetwork {
             throw PodNetworkError("*", "open a socket in the host's network namespace", error)
         }
         rdma = try? RDMANetlink()
-        let mount = CLinux_mount_sysfs()
-        ownSysfs = mount < 0 ? nil : Descriptor(owning: mount)
-    }
-
-    /// The inode number of an interface's folder in sysfs: the same in every namespace that it comes to, and never that of another one.
-    func inode(of interface: String) -> UInt64? {
-        guard let ownSysfs else { return nil }
-        let inode = CLinux_inode_at(ownSysfs.raw, "class/net/\(interface)")
-        return inode == 0 ? nil : inode
+        ownSysfs = HostSysfs()
     }
 
     /// Whether RDMA devices have to be moved for a pod to see them.
@@ -87,12 +79,13 @@ final class HostNetwork {
             }
             var record = HostRecord(link)
             record.settings = LinkSettings(message)
-            if link.kind != nil { record.inode = inode(of: name) }
+            if link.kind != nil { record.inode = ownSysfs?.inode(of: name) }
             if isTaken, UpperProbe.canAsk(link) { probed.append(records.count) }
             records.append(record)
         }
         if isTaken {
             try complete(&records)
+            try recordSysfs(&records)
             for index in records.indices where records[index].parentDevice != nil {
                 do throws(SystemError) { records[index].driverSettings = try drivers.calls(to: records[index].name).settings() } catch {
                     throw PodNetworkError(records[index].name, "read what its driver was told", error)
@@ -148,6 +141,15 @@ final class HostNetwork {
             all[index].functions = try functions(of: all[index])
         }
         records = all
+    }
+
+    private func recordSysfs(_ records: inout [HostRecord]) throws(PodNetworkError) {
+        guard let ownSysfs else { return }
+        for index in records.indices {
+            do throws(SystemError) {
+                records[index].sysfs = try ownSysfs.settings(of: records[index].name, isHardware: records[index].parentDevice != nil)
+            } catch { throw PodNetworkError(records[index].name, "read its settings in sysfs", error) }
+        }
     }
 
     /// Programs and interfaces that receive or change their packets.

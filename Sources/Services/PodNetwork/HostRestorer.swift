@@ -61,7 +61,7 @@ extension PodNetwork {
     /// True for the virtual interface that was recorded, by what no other one has and nobody can change.
     private func isRecorded(_ link: Link, _ record: HostRecord) -> Bool {
         guard let inode = record.inode, link.kind == record.kind else { return false }
-        return host.inode(of: link.name) == inode
+        return host.ownSysfs?.inode(of: link.name) == inode
     }
 
     /// An interface that has all of the recorded one but its identity. One from the pod was made there, and does not stay on the host.
@@ -167,6 +167,7 @@ extension PodNetwork {
         }
         try run(steps)
         for item in back { restoreDriverSettings(item, &problems) }
+        for item in back { restoreSysfs(item, &problems) }
         let software = back.compactMap { item in item.record.softwareRDMA.map { (device: $0, item: item) } }
         for (device, item) in software.sorted(by: { $0.device.nodeNumber < $1.device.nodeNumber }) {
             do throws(PodNetworkError) { try host.remakeOnHost(device, over: item.record.name) } catch {
@@ -259,6 +260,18 @@ extension PodNetwork {
         } else {
             problems.append((item.entry.device, PodNetworkError(item.record.name, Self.driverStep, reason)))
         }
+    }
+
+    /// After the driver's settings: drivers spread queues over processors anew when the number of queues changes.
+    private func restoreSysfs(_ item: Back, _ problems: inout [(device: String, error: PodNetworkError)]) {
+        guard let settings = item.record.sysfs, let sysfs = host.ownSysfs else { return }
+        var refused: [String] = []
+        do throws(SystemError) {
+            refused = try sysfs.restore(settings, of: item.record.name, isHardware: item.record.parentDevice != nil)
+        } catch { refused = ["\(error)"] }
+        guard !refused.isEmpty else { return }
+        problems.append(
+            (item.entry.device, PodNetworkError(item.record.name, "restore its settings in sysfs", refused.joined(separator: "; "))))
     }
 
     private static let driverStep = "restore what its driver was told"

@@ -55,7 +55,7 @@ extension PodNetwork {
 
         /// The interface among those of the pod, by its number, whatever the pod did to names and addresses. A pod can give the number
         /// of an interface that it has moved on to another one: hardware is known by its device, and others are looked at again on the
-        /// host (``HostNetwork/inode(of:)``).
+        /// host (``HostSysfs/inode(of:)``).
         func find(in links: [Link]) -> Link? {
             if let podIndex {
                 return links.first { $0.index == podIndex && (record.map($0.isPossibly) ?? true) }

@@ -234,10 +234,10 @@ int CLinux_be_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 int CLinux_process_descriptor(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 
 int CLinux_mount_sysfs(void) {
-    // linux/mount.h: FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC; nosuid, nodev, noexec, read-only.
+    // linux/mount.h: FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC; nosuid, nodev, noexec.
     int context = (int)syscall(SYS_fsopen, "sysfs", 1);
     if (context < 0) return -1;
-    int mount = syscall(SYS_fsconfig, context, 6, NULL, NULL, 0) == 0 ? (int)syscall(SYS_fsmount, context, 1, 0xf) : -1;
+    int mount = syscall(SYS_fsconfig, context, 6, NULL, NULL, 0) == 0 ? (int)syscall(SYS_fsmount, context, 1, 0xe) : -1;
     int code = errno;
     close(context);
     errno = code;

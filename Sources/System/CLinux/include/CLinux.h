@@ -126,7 +126,7 @@ int64_t CLinux_next_link(uint32_t number);
 /// Describes a link: its kind (BPF_LINK_TYPE_XDP is 6), its program, and for XDP the interface it is on.
 int CLinux_describe_link(int link, uint32_t *kind, uint32_t *program, uint32_t *interface);
 
-/// sysfs of this thread's network namespace, mounted nowhere: a folder, which lasts as long as the descriptor. Needs CAP_SYS_ADMIN and Linux 5.2.
+/// sysfs of this thread's network namespace, mounted nowhere: a folder that can be written, which lasts as long as the descriptor. Needs CAP_SYS_ADMIN and Linux 5.2.
 int CLinux_mount_sysfs(void);
 /// The inode number of what a path below a folder leads to; 0 when there is none.
 uint64_t CLinux_inode_at(int folder, const char *path);
