@@ -58,8 +58,10 @@ final class HostNetwork {
 
     /// Reads interfaces as they are, before anything touches them.
     ///
-    /// - Parameter isTaken: whether they are to go, rather than to be stacked on.
-    func records(_ names: [String], isTaken: Bool = true) throws(PodNetworkError) -> [HostRecord] {
+    /// - Parameters:
+    ///   - isTaken: true when they are to go, rather than to be stacked on.
+    ///   - routing: afterwards the tables of the host, if they had to be read.
+    func records(_ names: [String], isTaken: Bool = true, _ routing: inout HostRouting?) throws(PodNetworkError) -> [HostRecord] {
         guard !names.isEmpty else { return [] }
         let messages = try Self.step(names[0], "look at it on the host") { () throws(NetlinkError) in
             try socket.get(all: names.map(NetlinkRequest.link), absent: [ENODEV])
@@ -84,7 +86,7 @@ final class HostNetwork {
             records.append(record)
         }
         if isTaken {
-            try complete(&records)
+            try complete(&records, &routing)
             try recordSysfs(&records)
             for index in records.indices where records[index].parentDevice != nil {
                 do throws(SystemError) { records[index].driverSettings = try drivers.calls(to: records[index].name).settings() } catch {
@@ -97,25 +99,23 @@ final class HostNetwork {
     }
 
     /// What other tables than that of interfaces hold of them.
-    private func complete(_ records: inout [HostRecord]) throws(PodNetworkError) {
+    private func complete(_ records: inout [HostRecord], _ routing: inout HostRouting?) throws(PodNetworkError) {
         var all = records
         let now = Self.secondsSinceBoot()
         try Self.step(records[0].name, "read what it has on the host") { () throws(NetlinkError) in
-            // By interface: the host's tables can be far larger than what is needed of them.
+            let tables = try socket.hostRouting(of: Set(all.map(\.index)))
+            routing = tables
             for index in all.indices {
-                all[index].addresses = try socket.addresses(of: all[index].index)
-                all[index].routes = try socket.routes(of: all[index].index).filter { !$0.isKernels }
+                all[index].addresses = tables.addresses.filter { $0.index == all[index].index }
+                all[index].routes = tables.completeRoutes.filter { $0.interfaces.contains(all[index].index) && !$0.isKernels }
+                // By interface: a host can have far more of them.
                 all[index].neighbours = try socket.neighbours(of: all[index].index)
             }
             let neighbourSettings = try socket.neighbourSettings()
             for index in all.indices { all[index].neighbourSettings = neighbourSettings[all[index].index] ?? [] }
             let queueing = try socket.queueingDisciplines(of: all.map(\.index))
             for index in all.indices { all[index].queueing = queueing[all[index].index] ?? [] }
-            // Rules matter where some other table than the usual ones leads to the interface.
-            if all.contains(where: { $0.routes.contains { $0.table != Route.mainTable } }) {
-                let rules = try socket.rules()
-                for index in all.indices { all[index].rules = rules.filter(all[index].owns) }
-            }
+            for index in all.indices { all[index].rules = tables.rules.filter(all[index].owns) }
             if let ethtool {
                 let features = try ethtool.wantedBits(.features, of: all.map(\.index))
                 let hardware = all.indices.filter { all[$0].parentDevice != nil }

@@ -11,9 +11,10 @@ extension HostNetwork {
     ///
     /// - Parameters:
     ///   - devices: with the records of their interfaces.
-    ///   - movesRDMA: whether RDMA devices are taken, too.
+    ///   - movesRDMA: true when RDMA devices are taken, too.
+    ///   - known: the tables of the host, if they have been read already.
     /// - Throws: naming what is another one by now, or what the host uses.
-    func checkUse(_ devices: [(plan: DevicePlan, record: HostRecord?)], movesRDMA: Bool) throws(PodNetworkError) {
+    func checkUse(_ devices: [(plan: DevicePlan, record: HostRecord?)], movesRDMA: Bool, _ known: HostRouting?) throws(PodNetworkError) {
         /// Interfaces that are not taken themselves, and must not be in use either.
         var others: [(label: String, name: String)] = []
         let parts = DeviceParts(sysfs: sysfs)
@@ -33,7 +34,8 @@ extension HostNetwork {
         }
         guard let first = devices.first(where: { $0.record != nil })?.record?.name ?? others.first?.label else { return }
         let (links, uses) = try Self.step(first, "look what the host uses it for") { () throws(NetlinkError) in
-            var routing = try socket.hostRouting()
+            var routing: HostRouting
+            if let known { routing = known } else { routing = try socket.hostRouting() }
             for address in apiServers {
                 // An address that no route leads to is nobody's.
                 guard let route = try? socket.route(to: address) else { continue }

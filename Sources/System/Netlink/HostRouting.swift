@@ -25,6 +25,8 @@ package struct HostRouting: Sendable {
     package var rules: [Rule]
     package var nextHops: [UInt32: NextHop]
     package var paths: [Path] = []
+    /// All unicast routes by the interfaces that were asked for; ``routes`` has one of those that say the same about interfaces.
+    package var completeRoutes: [Route] = []
 
     package init(
         links: [Link], addresses: [InterfaceAddress], routes: [Route], rules: [Rule] = [], nextHops: [UInt32: NextHop] = [:]
@@ -143,22 +145,24 @@ extension Route {
 extension NetlinkSocket {
     /// Reads what decides which interfaces the host itself uses.
     ///
-    /// - Parameter links: those of the namespace, if they have been read already.
-    package func hostRouting(links: [Link]? = nil) throws(NetlinkError) -> HostRouting {
-        let known: [Link]
-        if let links { known = links } else { known = try self.links() }
+    /// - Parameter interfaces: indices of interfaces whose routes are all kept.
+    package func hostRouting(of interfaces: Set<Int32> = []) throws(NetlinkError) -> HostRouting {
+        let links = try self.links()
         // A table can have a million routes. Of those that differ in their destinations only, the first says all about interfaces.
         var seen: Set<Route> = []
         var others: [Route] = []
-        let defaults = try self.routes(where: { route in
+        let kept = try self.routes(where: { route in
             if route.isDefaultInEffect { return true }
+            let isAskedFor = !interfaces.isDisjoint(with: route.interfaces)
             var likewise = route
             (likewise.destination, likewise.priority) = (nil, nil)
             // Kept apart: a dump that is begun anew shows them a second time.
             if seen.insert(likewise).inserted { others.append(route) }
-            return false
+            return isAskedFor
         })
-        var routing = HostRouting(links: known, addresses: try addresses(), routes: defaults + others)
+        var routing = HostRouting(
+            links: links, addresses: try addresses(), routes: kept.filter(\.isDefaultInEffect) + others)
+        routing.completeRoutes = kept.filter { !interfaces.isDisjoint(with: $0.interfaces) }
         // A kernel without them (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
         do throws(NetlinkError) { routing.rules = try rules() } catch { if error.code != EOPNOTSUPP { throw error } }
         if routing.routes.contains(where: { $0.nextHopID != nil }) { routing.nextHops = try nextHops() }
