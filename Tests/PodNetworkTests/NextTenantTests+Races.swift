@@ -2,6 +2,7 @@
 
 import Glibc
 import Linux
+import PodNetwork
 import Testbed
 import Testing
 
@@ -78,7 +79,7 @@ extension NextTenantTests {
             try Scene.ip(namespace, "link", "set", "double", "up")
         }
         let problems = try scene.restore(returns, from: pod)
-        #expect(problems.first?.contains("nic1") == true, "\(problems)")
+        #expect(problems.map(\.object) == ["nic1"], "\(problems)")
         hidden = nil
         #expect(try eventually { try scene.restore(returns, from: pod).isEmpty })
     }

@@ -49,7 +49,7 @@ struct NextTenantTests {
             try host.run { () throws(PodNetworkError) in
                 try body(PodNetwork())
             } entering: {
-                PodNetworkError("*", "enter", $0)
+                PodNetworkError(.refused, "host", "enter", $0)
             }
         }
 
@@ -69,8 +69,8 @@ struct NextTenantTests {
             }
         }
 
-        func restore(_ returns: [PodNetwork.RestoreRequest], from pod: NetworkNamespace?) throws -> [String] {
-            try onHost { (network) throws(PodNetworkError) in network.restore(returns, from: pod).map { "\($0.error)" } }
+        func restore(_ returns: [PodNetwork.RestoreRequest], from pod: NetworkNamespace?) throws -> [PodNetworkError] {
+            try onHost { (network) throws(PodNetworkError) in network.restore(returns, from: pod).map(\.error) }
         }
 
         func text() throws -> String { try HostText.atRest(within: 2) { try Self.view(host) } }
@@ -247,7 +247,7 @@ struct NextTenantTests {
         try Scene.ip(pod, "link", "add", "link", "net0", "name", "above0", "type", "macvlan", "mode", "bridge")
         if let hidden { try move("above0", from: pod, to: hidden) }
         let problems = try scene.restore(returns, from: pod)
-        #expect(problems.first?.contains("an interface of another network namespace is stacked on it") == true, "\(problems)")
+        #expect(problems.map(\.code) == [.stacked], "\(problems)")
         // It is out of the pod's hands all the same.
         #expect(try scene.text().contains("nic0@port0"))
         // The kernel takes the interface away with the namespace, in its own time.
@@ -285,7 +285,7 @@ struct NextTenantTests {
                 pod, "link", "add", name, "index", "\(link.index)", "address", "\(address)", "type", "veth", "peer", "name", "own1")
         }
         let problems = try scene.restore(returns, from: pod)
-        #expect(problems.first?.contains("put an interface of its own in its place") == true, "\(problems)")
+        #expect(problems.map(\.code) == [.otherDevice], "\(problems)")
         #expect(try !scene.text().contains("\(nic)@"), "the pod's interface is on the host")
         // The pod cannot keep the NIC from its own namespace for ever.
         try move(name, from: hidden, to: pod, index: link.index)

@@ -91,7 +91,7 @@ extension PodNetworkTests {
             try host.run { () throws(PodNetworkError) in
                 try body(PodNetwork())
             } entering: {
-                PodNetworkError("*", "enter", $0)
+                PodNetworkError(.refused, "host", "enter", $0)
             }
         }
 

@@ -147,7 +147,7 @@ struct PodNetworkTests {
                 _ = try network.attach([Self.order(Self.plan(0), records[0]), Self.order(broken, records[1])], to: pod)
             }
         }
-        #expect(error?.interface == "nic1", "\(error.map(String.init(describing:)) ?? "")")
+        #expect(error?.object == "nic1", "\(error.map(String.init(describing:)) ?? "")")
         try scene.expectSame(as: before)
         #expect(try !scene.inPod("link").contains("net0"))
     }
@@ -160,7 +160,7 @@ struct PodNetworkTests {
         let error = #expect(throws: PodNetworkError.self) {
             _ = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["wire1"]) }
         }
-        #expect(error?.description.contains("a bridge, bond or VRF; take it out first") == true)
+        #expect(error?.code == .notMovable && error?.object == "wire1", "\(error.map(String.init(describing:)) ?? "")")
     }
 
     @Test
@@ -171,7 +171,7 @@ struct PodNetworkTests {
         let error = #expect(throws: PodNetworkError.self) {
             _ = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"]) }
         }
-        #expect(error?.description.contains("discipline to htb, whose classes and filters a move loses") == true, "\(error?.reason ?? "")")
+        #expect(error?.code == .notMovable && error?.cause.contains("htb") == true, "\(error.map(String.init(describing:)) ?? "")")
         try scene.expectSame(as: before)
     }
 
@@ -221,7 +221,7 @@ struct PodNetworkTests {
         let before = try scene.text()
         try scene.onHost { (network) throws(PodNetworkError) in
             let problems = network.restore([Self.entry(Self.plan(0), record)], from: pod)
-            #expect(problems.map(\.error) == [PodNetworkError("nic0", "find it on the host", "it did not come back")])
+            #expect(problems.map(\.error.code) == [.missing] && problems.map(\.error.object) == ["nic0"])
         }
         try scene.expectSame(as: before)
     }
@@ -307,7 +307,7 @@ struct PodNetworkTests {
                 _ = try network.attach([Self.order(wanted, try network.records(["nic0"])[0])], to: pod)
             }
         }
-        #expect(error?.description.contains("rx-made-up") == true, "\(error?.description ?? "")")
+        #expect(error?.step == "set rx-made-up", "\(error?.description ?? "")")
         try scene.expectSame(as: before)
     }
 

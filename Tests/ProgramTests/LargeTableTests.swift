@@ -78,7 +78,7 @@ struct LargeTableTests {
             try host.run { () throws(PodNetworkError) in
                 try body(PodNetwork())
             } entering: {
-                PodNetworkError("*", "enter", $0)
+                PodNetworkError(.refused, "host", "enter", $0)
             }
         }
 

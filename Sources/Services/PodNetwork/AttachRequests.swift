@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import JournalModel
-import Netlink
 import NetworkModel
 
 extension PodNetwork {
@@ -12,12 +11,12 @@ extension PodNetwork {
         let movesRDMA = plan.devices.contains { $0.rdmaDevice != nil } ? try host.movesRDMA() : false
         let taken = plan.devices.compactMap { $0.interface.flatMap { $0.child == nil ? $0.hostName : nil } }
         let parents = plan.devices.compactMap { $0.interface.flatMap { $0.child != nil ? $0.hostName : nil } }
-        var routing: HostRouting?
-        let records = try host.records(taken, &routing) + host.records(parents, isTaken: false, &routing)
-        let byName = Dictionary(records.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let records = try host.records(taken)
+        let byName = Dictionary(
+            try (records.interfaces + host.parents(parents)).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         try host.checkUse(
             plan.devices.map { device in (plan: device, record: device.interface.flatMap { byName[$0.hostName] }) }, movesRDMA: movesRDMA,
-            routing)
+            records.routing)
         var requests: [AttachRequest] = []
         for device in plan.devices {
             let rdma = movesRDMA ? device.rdmaDevice : nil
@@ -37,8 +36,7 @@ extension PodNetwork {
     ///
     /// - Parameter isTaken: true when they are to go, rather than to be stacked on.
     package func records(_ names: [String], isTaken: Bool = true) throws(PodNetworkError) -> [HostRecord] {
-        var routing: HostRouting?
-        return try host.records(names, isTaken: isTaken, &routing)
+        try isTaken ? host.records(names).interfaces : host.parents(names)
     }
 
     /// Reads the settings of a virtual function that its physical one sets.

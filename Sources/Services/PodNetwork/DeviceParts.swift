@@ -2,16 +2,17 @@
 
 import Linux
 
-/// Which device an RDMA device belongs to, and which interfaces depend on a device, by what sysfs shows: a plan may be mistaken or forged.
+/// The device that an RDMA device belongs to, and the interfaces that depend on a device, by what sysfs shows: a plan may be mistaken or
+/// forged.
 package struct DeviceParts: Sendable {
     private let sysfs: String
 
-    /// - Parameter sysfs: where it is mounted.
+    /// - Parameter sysfs: the path where it is mounted.
     package init(sysfs: String) { self.sysfs = sysfs }
 
     /// Names of interfaces of the host that lose their RDMA device when it is moved.
     ///
-    /// - Parameter device: as the kernel names it (`0000:8a:00.0`, `mlx5_core.sf.2`), or as a plan has it (`0000:8a:00.0/sf88`).
+    /// - Parameter device: its name in the kernel (`0000:8a:00.0`, `mlx5_core.sf.2`), or as a plan has it (`0000:8a:00.0/sf88`).
     /// - Throws: when the RDMA device is not the device's.
     package func interfaces(ofRDMADevice name: String, of device: String?) throws(PodNetworkError) -> [String] {
         let parts = Self.isName(name) ? (Files.linkTarget("\(sysfs)/class/infiniband/\(name)") ?? "").split(separator: "/") : []
@@ -21,7 +22,8 @@ package struct DeviceParts: Sendable {
             owner == device || place.first == String(device.prefix { $0 != "/" }) && device.contains("/sf")
         else {
             throw PodNetworkError(
-                name, "move into the pod", "sysfs does not show it as the RDMA device of \(device ?? "any device of the plan")")
+                .otherDevice, name, "move it into the pod",
+                "sysfs does not show it as the RDMA device of \(device ?? "any device of the plan")")
         }
         let folder = parts.dropLast(2).filter { $0 != ".." }.joined(separator: "/")
         return Files.list("\(sysfs)/\(folder)/net")
@@ -34,6 +36,6 @@ package struct DeviceParts: Sendable {
         return Files.list(folder).filter { $0.hasPrefix("virtfn") }.flatMap { Files.list("\(folder)/\($0)/net") }
     }
 
-    /// True for what is one step of a path.
+    /// True for one part of a path.
     private static func isName(_ text: String) -> Bool { !text.isEmpty && !text.contains("/") && !text.hasPrefix(".") }
 }

@@ -5,6 +5,9 @@ import Netlink
 import NetworkModel
 
 extension HostNetwork {
+    /// The step of errors about devices that stay with the host.
+    private static let take = "take it from the host"
+
     /// Checks, by what the kernel says and not by the plan, that devices may be taken: each interface is the one that was planned, RDMA
     /// devices belong to the devices of the plan, and the host itself uses none of it. A plan can be days old, and
     /// whoever wrote it can be mistaken.
@@ -21,7 +24,7 @@ extension HostNetwork {
         for (plan, record) in devices {
             if let record, let interface = plan.interface, let difference = record.difference(from: interface) {
                 throw PodNetworkError(
-                    record.name, "take it from the host", "\(difference); delete the pod to have a device allocated anew")
+                    .otherDevice, record.name, Self.take, "\(difference); delete the pod to have a device allocated anew")
             }
             let device = record?.parentDevice ?? plan.access?.address
             if movesRDMA, let rdma = plan.rdmaDevice, record?.softwareRDMA?.name != rdma {
@@ -33,7 +36,7 @@ extension HostNetwork {
             }
         }
         guard let first = devices.first(where: { $0.record != nil })?.record?.name ?? others.first?.label else { return }
-        let (links, uses) = try Self.step(first, "look what the host uses it for") { () throws(NetlinkError) in
+        let (links, uses) = try Self.step(first, "read the uses of it by the host") { () throws(NetlinkError) in
             var routing: HostRouting
             if let known { routing = known } else { routing = try socket.hostRouting() }
             for address in apiServers {
@@ -47,21 +50,21 @@ extension HostNetwork {
             guard let record, let interface = plan.interface else { continue }
             // The kernel would refuse the move, and what the attempt takes down comes back otherwise than it was.
             if links.contains(where: { $0.index == record.index && $0.isLoopback }) {
-                throw PodNetworkError(record.name, "take it from the host", "it is the host's loopback interface, which no claim can have")
+                throw PodNetworkError(.inUse, record.name, Self.take, "it is the host's loopback interface, which no claim can have")
             }
             if let use = uses[record.index], use.forbids(interface) {
-                throw PodNetworkError(record.name, "take it from the host", "the host uses it: \(use)")
+                throw PodNetworkError(.inUse, record.name, Self.take, "the host uses it: \(use)")
             }
             if interface.child == nil, record.hasNoUpper == false {
                 throw PodNetworkError(
-                    record.name, "take it from the host",
+                    .stacked, record.name, Self.take,
                     "an interface of another network namespace is stacked on it, and its packets would be the pod's; remove that interface first"
                 )
             }
         }
         for (label, name) in others {
             guard let link = links.first(where: { $0.name == name }), let use = uses[link.index], use.isVital else { continue }
-            throw PodNetworkError(label, "take it from the host", "the host uses interface \(name), which depends on it: \(use)")
+            throw PodNetworkError(.inUse, label, Self.take, "the host uses interface \(name), which depends on it: \(use)")
         }
     }
 }

@@ -14,62 +14,53 @@ struct InterfaceCleaner {
     /// A socket of the same namespace.
     let socket: NetlinkSocket
 
+    /// An interface to clean.
     struct Item {
         var device: String
         var record: HostRecord
         var link: Link
     }
 
-    private struct Step {
-        var item: Item
-        var name: String
-        var request: NetlinkRequest
-        /// Errors that are no failure.
-        var harmless: [Int32] = []
-        /// A program that netlink may refuse to detach.
-        var program: UInt32?
-    }
-
     /// - Parameter links: the interfaces of the namespace, of which those that are stacked on an item are deleted.
     /// - Returns: the first step that failed, by device.
     func clean(_ items: [Item], among links: PodLinks? = nil) -> [String: PodNetworkError] {
-        var problems: [String: PodNetworkError] = [:]
+        var problems = DeviceProblems()
         let steps = items.flatMap { item in
             (links.map { deleteUppers(item, $0.uppers(of: item.link.index)) } ?? []) + deleteNames(item) + detachXDP(item)
                 + resetCarrier(item)
         }
-        do throws(PodNetworkError) { try execute(steps, &problems) } catch { for item in items { problems[item.device] = error } }
+        do throws(PodNetworkError) {
+            for failure in try socket.execute(steps) {
+                if let error = detachByLink(failure, items) { problems.add(error, to: failure.step.device) }
+            }
+        } catch { for item in items { problems.add(error, to: item.device) } }
         for item in items {
             do throws(SystemError) {
                 try InterfaceHooks.detachAll(from: item.link.index, except: item.record.hookPrograms ?? [])
-            } catch { problems[item.device] = problems[item.device] ?? PodNetworkError(item.record.name, "detach programs (TCX)", error) }
+            } catch { problems.add(PodNetworkError(.refused, item.record.name, "detach programs (TCX)", error), to: item.device) }
         }
-        return problems
+        return problems.byDevice
     }
 
-    private func execute(_ steps: [Step], _ problems: inout [String: PodNetworkError]) throws(PodNetworkError) {
-        guard let first = steps.first else { return }
-        let failures = try HostNetwork.step(first.item.record.name, first.name) { () throws(NetlinkError) in
-            try socket.execute(all: steps.map(\.request))
-        }
-        for failure in failures {
-            let step = steps[failure.index]
-            if step.harmless.contains(failure.error.code) { continue }
-            var problem = PodNetworkError(step.item.record.name, step.name, failure.error)
-            if let program = step.program, failure.error.code == EBUSY {
-                do throws(SystemError) {
-                    try InterfaceHooks.detachXDPLinks(of: program, from: step.item.link.index)
-                    continue
-                } catch { problem.reason = "\(error)" }
-            }
-            problems[step.item.device] = problems[step.item.device] ?? problem
-        }
+    /// Detaches an XDP program that a link holds. Returns the error that is left.
+    private func detachByLink(_ failure: Step.Failure, _ items: [Item]) -> PodNetworkError? {
+        guard let program = failure.step.program, failure.code == EBUSY,
+            let item = items.first(where: { $0.device == failure.step.device })
+        else { return failure.error }
+        do throws(SystemError) {
+            try InterfaceHooks.detachXDPLinks(of: program, from: item.link.index)
+            return nil
+        } catch { return PodNetworkError(.refused, failure.step.object, failure.step.name, error) }
     }
 
     // MARK: Steps
 
-    /// Macvlans, VLANs and the like go on receiving the packets of an interface below them, wherever that moves. The kernel takes some 20 ms to
-    /// delete an interface, and no longer for a group of them: a pod can have stacked thousands.
+    private func step(_ item: Item, _ name: String, _ request: NetlinkRequest, harmless: [Int32] = []) -> Step {
+        Step(device: item.device, object: item.record.name, name: name, request: request, harmless: harmless)
+    }
+
+    /// Macvlans, VLANs and other upper interfaces go on receiving the packets of an interface below them, wherever that moves. The kernel
+    /// takes some 20 ms to delete an interface, and no longer for a group of them: a pod can have stacked thousands.
     private func deleteUppers(_ item: Item, _ uppers: Set<Int32>) -> [Step] {
         guard !uppers.isEmpty else { return [] }
         var change = LinkChange()
@@ -77,30 +68,25 @@ struct InterfaceCleaner {
         let group = UInt32.random(in: 1 << 20...UInt32(Int32.max))
         change.group = group
         // An interface that has gone by itself is no failure.
-        return uppers.map { upper in
-            Step(
-                item: item, name: "delete interfaces on it", request: .change(upper, change, "mark interface \(upper)"), harmless: [ENODEV])
-        } + [
-            Step(
-                item: item, name: "delete interfaces on it",
-                request: .deleteLinks(ofGroup: group, "delete \(uppers.count) interfaces"), harmless: [ENODEV])
-        ]
+        let marks = uppers.map { upper in
+            step(item, "delete interfaces on it", .change(upper, change, "mark interface \(upper)"), harmless: [ENODEV])
+        }
+        let deletion = NetlinkRequest.deleteLinks(ofGroup: group, "delete \(uppers.count) interfaces")
+        return marks + [step(item, "delete interfaces on it", deletion, harmless: [ENODEV])]
     }
 
     /// A name that the host has for another interface makes the move fail.
     private func deleteNames(_ item: Item) -> [Step] {
         let own = Set(item.record.alternativeNames)
         let names = item.link.alternativeNames.filter { !own.contains($0) }
-        return NetlinkRequest.deleteAlternativeNames(names, from: item.link.index).map {
-            Step(item: item, name: "delete its alternative names", request: $0)
-        }
+        return NetlinkRequest.deleteAlternativeNames(names, from: item.link.index).map { step(item, "delete its alternative names", $0) }
     }
 
     private func detachXDP(_ item: Item) -> [Step] {
         item.link.xdp.foreign(to: item.record.xdp ?? XDPPrograms()).map { mode in
-            Step(
-                item: item, name: "detach the XDP program (\(mode))", request: .detachXDP(mode, from: item.link.index),
-                program: item.link.xdp[mode])
+            var detach = step(item, "detach the XDP program (\(mode))", .detachXDP(mode, from: item.link.index))
+            detach.program = item.link.xdp[mode]
+            return detach
         }
     }
 
@@ -113,6 +99,6 @@ struct InterfaceCleaner {
         if let broadcast = item.record.broadcast, item.link.broadcast != broadcast { change.broadcast = broadcast }
         guard !change.isEmpty else { return [] }
         let request = NetlinkRequest.change(item.link.index, change, "restore its link mode")
-        return [Step(item: item, name: "restore its link mode, protodown and broadcast address", request: request)]
+        return [step(item, "restore its link mode, protodown and broadcast address", request)]
     }
 }

@@ -27,7 +27,7 @@ extension PodNetwork {
         -> LeaseSockets
     {
         try inside(namespace) { (pod) throws(PodNetworkError) in
-            let (link, broadcast) = try HostNetwork.step("\(index)", "look at it in the pod") { () throws(NetlinkError) in
+            let (link, broadcast) = try HostNetwork.step("\(index)", "read it in the pod") { () throws(NetlinkError) in
                 var builder = MessageBuilder()
                 Link.header(&builder, index: index)
                 let message = try pod.get("look up interface \(index)", type: RTM_GETLINK, payload: builder.body)
@@ -36,7 +36,7 @@ extension PodNetwork {
                 return (Link(message), attributes[type: IFLA_BROADCAST]?.value)
             }
             guard let link, let address = link.address, [6, 20].contains(address.bytes.count) else {
-                throw PodNetworkError("\(index)", "look at it in the pod", "it has no hardware address that a DHCP client can use")
+                throw PodNetworkError(.refused, "\(index)", "read it in the pod", "it has no hardware address that a DHCP client can use")
             }
             do throws(SystemError) {
                 let port: (v4: Int32, v6: Int32) = (68, 546)
@@ -55,7 +55,7 @@ extension PodNetwork {
                     socket: socket, sink: family == .v4 ? try open(AF_INET, port.v4, isSink: true) : nil, type: link.type,
                     address: address,
                     broadcast: HardwareAddress(bytes: broadcast.map(Array.init) ?? [UInt8](repeating: 0xff, count: address.bytes.count)))
-            } catch { throw PodNetworkError(link.name, "open the sockets of its DHCP client", "\(error)") }
+            } catch { throw PodNetworkError(.refused, link.name, "open the sockets of its DHCP client", error) }
         }
     }
 }

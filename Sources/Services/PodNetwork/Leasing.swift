@@ -39,12 +39,12 @@ extension PodNetwork {
             }
             if let old, old != address { requests.append(.remove(InterfaceAddress(index: index, prefix: old))) }
             guard !requests.isEmpty else { return (address, refused) }
-            let failures = try HostNetwork.step(plan.name, "set what the DHCP server gave") { () throws(NetlinkError) in
+            let failures = try HostNetwork.step(plan.name, "set its lease") { () throws(NetlinkError) in
                 try pod.execute(all: requests)
             }
             // An old address that has expired is gone already.
             if let failure = failures.first(where: { $0.error.code != EADDRNOTAVAIL }) {
-                throw PodNetworkError(plan.name, "set what the DHCP server gave", failure.error)
+                throw PodNetworkError(.refused, plan.name, "set its lease", failure.error)
             }
             return (address, refused)
         }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JournalModel
 import Netlink
 import NetworkModel
 
@@ -41,23 +40,5 @@ struct PodLinks {
             if found.insert(next).inserted { open += uppers[next] ?? [] }
         }
         return found
-    }
-}
-
-extension PodNetwork.RestoreRequest {
-    /// True for an interface that may be the one to bring back, or its VRF.
-    func concerns(_ link: Link) -> Bool {
-        if vrf == link.name, link.kind == "vrf" { return true }
-        if let podIndex { return link.index == podIndex }
-        return link.name == podName || (record.map { link.name == $0.name || isSame(link, $0) } ?? false)
-    }
-}
-
-extension [PodNetwork.RestoreRequest] {
-    /// The interfaces of a pod that concern them.
-    func links(_ socket: NetlinkSocket) throws(PodNetworkError) -> PodLinks {
-        try HostNetwork.step("*", "list the pod's interfaces") { () throws(NetlinkError) in
-            try PodLinks(socket) { link in contains { $0.concerns(link) } }
-        }
     }
 }

@@ -5,23 +5,24 @@ package import Linux
 import Netlink
 package import NetworkModel
 
-/// Moves devices between the host and a pod: all of a pod's or none.
+/// Moves devices between the host and a pod: all of a pod's or none. Nothing else of `nearside-nri` changes the host's network.
 ///
 /// In the pod an interface is found by its number, and hardware also by its device. On the host it is found by the settings that it was made
 /// with, and a virtual one by the inode of its folder in sysfs, which no other interface ever has. RDMA devices move before their
 /// interfaces, both ways, so that the devices see the interfaces arrive.
 ///
-/// What is done together goes to the kernel together: one datagram of requests for all interfaces. Most of the time of a move
-/// is the kernel's own, in which it waits for all processors to have seen it.
+/// The steps of all interfaces go to the kernel together, as one datagram of requests. Most of the time of a move is the kernel's own, in
+/// which it waits for all processors to have seen it.
 package struct PodNetwork {
     let host: HostNetwork
-    /// Where the files of sysctl(8) are, which act on the namespace of the thread that writes them.
+    /// The folder of sysctls, which act on the namespace of the thread that writes them.
     let sysctls: String
 
     /// The namespace of the calling thread is the host's.
     ///
     /// - Parameters:
     ///   - sysfs: the path where sysfs is mounted.
+    ///   - sysctls: the path where `/proc/sys` is mounted writable.
     ///   - nodeAddresses: addresses of the node: the host uses the interfaces that lead to them.
     ///   - apiServers: addresses of the API server, likewise.
     package init(
@@ -34,7 +35,7 @@ package struct PodNetwork {
     /// The identity of the host's network namespace.
     package var hostNamespace: FileIdentity { host.namespace.identity }
 
-    /// Each is readable when a search that a restore waits for has ended.
+    /// Descriptors that are readable when a search that a restore waits for has ended.
     package var searchDescriptors: [Descriptor] { host.searchDescriptors }
 
     /// A device to attach: its plan, and its record on the host.
@@ -55,14 +56,18 @@ package struct PodNetwork {
             self.rdmaDevice = rdmaDevice
         }
 
-        /// What messages call it.
+        /// The name that errors have for it.
         var label: String { record?.name ?? rdmaDevice ?? device }
         var isChild: Bool { plan?.child != nil }
         /// RDMA in software that the interface's move ends.
         var movedSoftware: SoftwareRDMA? { isChild ? nil : record?.softwareRDMA }
+
+        func step(_ name: String, _ request: NetlinkRequest, harmless: [Int32] = []) -> Step {
+            Step(device: device, object: label, name: name, request: request, harmless: harmless)
+        }
     }
 
-    /// What a device has in the pod.
+    /// A device's interface in the pod.
     package struct AttachedInterface: Hashable, Sendable {
         package var index: Int32?
         package var hardwareAddress: HardwareAddress?
@@ -73,90 +78,88 @@ package struct PodNetwork {
 
     /// Moves the devices into the pod and sets them up. If one fails, all go back.
     ///
-    /// The order is the one the kernel needs: RDMA devices, which hear of what happens to their interfaces; all interfaces,
-    /// each moved and renamed in one message while down; then what needs them down, addresses, up, routes on the link, routes
-    /// behind a gateway, rules, neighbours.
+    /// The order is the one the kernel needs: virtual functions, by their physical ones; RDMA devices, which hear of what happens to their
+    /// interfaces; all interfaces, each moved and renamed in one message while down; then what needs them down, addresses, up, routes on
+    /// the link, routes behind a gateway, rules, neighbours; RDMA in software, over interfaces that have arrived.
     ///
     /// - Parameter record: writes the requests down. It is called once, before anything is changed, and nothing is changed if it throws.
     /// - Returns: one for each request.
     package func attach(
-        _ orders: [AttachRequest], to namespace: NetworkNamespace, record: () throws(PodNetworkError) -> Void
+        _ requests: [AttachRequest], to namespace: NetworkNamespace, record: () throws(PodNetworkError) -> Void
     ) throws(PodNetworkError) -> [AttachedInterface] {
-        guard !orders.isEmpty else { return [] }
+        guard !requests.isEmpty else { return [] }
         try record()
         do throws(PodNetworkError) {
-            for order in orders {
-                if let function = order.virtualFunction { try host.configure(function.plan, over: function.record) }
+            for request in requests {
+                if let function = request.virtualFunction { try host.configure(function.plan, over: function.record) }
             }
-            try moveRDMADevices(orders, to: namespace)
-            try moveInterfaces(orders, to: namespace)
+            try moveRDMADevices(requests, to: namespace)
+            try moveInterfaces(requests, to: namespace)
             let results = try inside(namespace) { (pod) throws(PodNetworkError) in
-                try PodConfigurator(socket: pod, ethtool: host.ethtool, sysctls: sysctls).setUp(orders)
+                try PodConfigurator(socket: pod, ethtool: host.ethtool, sysctls: sysctls).setUp(requests)
             }
-            let software = orders.compactMap { order in
-                order.movedSoftware.flatMap { device in order.plan.map { (device: device, netdev: $0.name) } }
-            }
-            for entry in software.sorted(by: { $0.device.nodeNumber < $1.device.nodeNumber }) {
-                try host.remake(entry.device, over: entry.netdev, in: namespace)
-            }
+            try remakeSoftwareRDMA(requests, in: namespace)
             return results
         } catch {
             var failure = error
-            for (device, problem) in restore(orders.map(RestoreRequest.init), from: namespace) {
-                failure.reason += "; and \(device) could not be brought back: \(problem)"
+            for (device, problem) in restore(requests.map(RestoreRequest.init), from: namespace) {
+                failure.cause += "; and \(device) could not be restored: \(problem)"
             }
             throw failure
         }
     }
 
-    private func moveRDMADevices(_ orders: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) {
-        let orders = orders.filter { $0.rdmaDevice != nil && $0.movedSoftware == nil }
-        guard let rdma = host.rdma, !orders.isEmpty else { return }
-        let devices = try HostNetwork.step("*", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
-        for order in orders {
-            guard let name = order.rdmaDevice else { continue }
-            guard let index = devices[name] else { throw PodNetworkError(name, "move into the pod", "the RDMA device is not on the host") }
-            try HostNetwork.step(name, "move into the pod") { () throws(NetlinkError) in
+    private func moveRDMADevices(_ requests: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) {
+        let names = requests.filter { $0.movedSoftware == nil }.compactMap(\.rdmaDevice)
+        guard let rdma = host.rdma, !names.isEmpty else { return }
+        let devices = try HostNetwork.step("host", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
+        let step = "move it into the pod"
+        for name in names {
+            guard let index = devices[name] else { throw PodNetworkError(.missing, name, step, "the RDMA device is not on the host") }
+            try HostNetwork.step(name, step) { () throws(NetlinkError) in
                 try rdma.move(index, named: name, to: namespace.descriptor.raw)
             }
         }
     }
 
-    private func moveInterfaces(_ orders: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) {
-        let moving = orders.filter { $0.plan != nil }
-        var requests: [NetlinkRequest] = []
-        for order in moving {
-            guard let plan = order.plan, let record = order.record else {
-                throw PodNetworkError(order.label, "move into the pod", "its interface on the host is not known")
+    private func moveInterfaces(_ requests: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) {
+        let step = "move it into the pod"
+        var steps: [Step] = []
+        for request in requests {
+            guard let plan = request.plan else { continue }
+            guard let record = request.record else {
+                throw PodNetworkError(.missing, request.label, step, "its interface on the host is not known")
             }
-            if let child = plan.child {
-                requests.append(child.request(plan, on: record, namespace.descriptor.raw))
-            } else {
-                requests.append(
-                    .change(
-                        record.index, LinkChange(name: plan.name, namespace: namespace.descriptor.raw),
-                        "move it into the pod as \(plan.name)"))
-            }
+            let change = LinkChange(name: plan.name, namespace: namespace.descriptor.raw)
+            let message =
+                plan.child?.request(plan, on: record, namespace.descriptor.raw)
+                ?? .change(record.index, change, "move it into the pod as \(plan.name)")
+            steps.append(request.step(step, message))
         }
-        guard !requests.isEmpty else { return }
-        let failures = try HostNetwork.step(moving[0].label, "move into the pod") { () throws(NetlinkError) in
-            try host.socket.execute(all: requests)
-        }
-        // The kernel can report that a name is taken although it has moved the interface under its old name; restoring looks
+        // The kernel can report that a name is taken although it has moved the interface under its old name; a restore looks
         // on both sides.
-        if let failure = failures.first { throw PodNetworkError(moving[failure.index].label, "move into the pod", failure.error) }
+        if let failure = try host.socket.execute(steps).first { throw failure.error }
     }
 
-    // MARK: Look
+    private func remakeSoftwareRDMA(_ requests: [AttachRequest], in namespace: NetworkNamespace) throws(PodNetworkError) {
+        let software = requests.compactMap { request in
+            request.movedSoftware.flatMap { device in request.plan.map { (device: device, netdev: $0.name) } }
+        }
+        for entry in software.sorted(by: { $0.device.nodeNumber < $1.device.nodeNumber }) {
+            try host.remake(entry.device, over: entry.netdev, in: namespace)
+        }
+    }
+
+    // MARK: Inspect
 
     /// True when every device is in the namespace.
-    package func areAttached(_ returns: [RestoreRequest], in namespace: NetworkNamespace) throws(PodNetworkError) -> Bool {
+    package func areAttached(_ requests: [RestoreRequest], in namespace: NetworkNamespace) throws(PodNetworkError) -> Bool {
         try inside(namespace) { (pod) throws(PodNetworkError) in
-            let links = try returns.links(pod).links
-            guard returns.allSatisfy({ $0.podName == nil || $0.find(in: links) != nil }) else { return false }
-            let moved = returns.compactMap(\.rdmaDevice)
+            let links = try requests.links(pod).links
+            guard requests.allSatisfy({ $0.podName == nil || $0.find(in: links) != nil }) else { return false }
+            let moved = requests.compactMap(\.rdmaDevice)
             guard !moved.isEmpty else { return true }
-            let devices = try HostNetwork.step("*", "list the pod's RDMA devices") { () throws(NetlinkError) in
+            let devices = try HostNetwork.step("pod", "list RDMA devices") { () throws(NetlinkError) in
                 try RDMANetlink().devices()
             }
             return moved.allSatisfy { devices[$0] != nil }
@@ -168,12 +171,12 @@ package struct PodNetwork {
         _ namespace: NetworkNamespace, _ body: (NetlinkSocket) throws(PodNetworkError) -> Value
     ) throws(PodNetworkError) -> Value {
         try host.inside.run(in: namespace) { () throws(PodNetworkError) in
-            let socket = try HostNetwork.step("*", "open a socket in the pod") { () throws(NetlinkError) in
+            let socket = try HostNetwork.step("pod", "open a socket") { () throws(NetlinkError) in
                 try NetlinkSocket(forDumps: false, sharing: host.socket)
             }
             return try body(socket)
         } entering: { error in
-            PodNetworkError("*", "enter the pod's network namespace", error)
+            PodNetworkError(.refused, "pod", "enter the network namespace", error)
         }
     }
 }

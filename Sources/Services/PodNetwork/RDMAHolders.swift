@@ -13,7 +13,7 @@ extension HostNetwork {
     func holders(ofRDMADevice name: String, besides known: [UInt32]) throws(PodNetworkError) -> PodNetworkError? {
         let contexts = try contexts(ofRDMADevice: name).filter { !known.contains($0.number) }
         guard !contexts.isEmpty else { return nil }
-        return PodNetworkError(name, "look who has it open", contexts.holders { Self.command(of: $0) })
+        return PodNetworkError(.open, name, "look who has it open", contexts.holders { Self.command(of: $0) })
     }
 
     /// The RDMA devices whose nodes a plan gives to containers, with the contexts that are open on them. None where devices move into

@@ -30,19 +30,20 @@ extension HostNetwork {
     func remake(_ device: SoftwareRDMA, over netdev: String, in namespace: NetworkNamespace) throws(PodNetworkError) {
         guard let rdma else { return }
         guard try hasEnded(device, rdma, timeout: 1000) else {
-            throw PodNetworkError(device.name, "make it in the pod", "the one on the host does not end: a process has it open")
+            throw PodNetworkError(.open, device.name, "make it in the pod", "the one on the host does not end: a process has it open")
         }
         try inside.run(in: namespace) { () throws(PodNetworkError) in
             try Self.step(device.name, "make it in the pod") { () throws(NetlinkError) in try RDMANetlink().add(device, over: netdev) }
         } entering: {
-            PodNetworkError(device.name, "enter the pod's network namespace", $0)
+            PodNetworkError(.refused, device.name, "enter the pod's network namespace", $0)
         }
         if let expected = device.node, let now = node(of: device.name), now != expected {
             throw PodNetworkError(
-                device.name, "make it in the pod", "the kernel gave it /dev/infiniband/\(now), and containers were promised \(expected)")
+                .notSet, device.name, "make it in the pod",
+                "the kernel gave it /dev/infiniband/\(now), and containers were promised \(expected)")
         }
         guard try movesRDMA() else { return }
-        try Self.step(device.name, "move into the pod") { () throws(NetlinkError) in
+        try Self.step(device.name, "move it into the pod") { () throws(NetlinkError) in
             guard let index = try rdma.devices()[device.name] else {
                 throw NetlinkError("find it where the kernel has made it", code: ENODEV)
             }

@@ -12,19 +12,21 @@ extension HostNetwork {
     /// - Parameter record: the interface as the kernel describes it; nil for a device without one.
     func check(_ plan: VirtualFunctionPlan, isDeviceOf record: HostRecord?) throws(PodNetworkError) {
         let step = "set up virtual function \(plan.number)"
-        guard let record else { throw PodNetworkError(plan.parent, step, "the device has no interface by which it can be identified") }
+        guard let record else {
+            throw PodNetworkError(.missing, plan.parent, step, "the device has no interface by which it can be identified")
+        }
         // Kernels before 5.14 do not say which device an interface has.
         guard let parent = try virtualFunctions(of: plan.parent).link.parentDevice, let own = record.parentDevice,
             !plan.isFunction(own, of: parent, sysfs: sysfs)
         else { return }
-        throw PodNetworkError(plan.parent, step, "it is not device \(own) of interface \(record.name)")
+        throw PodNetworkError(.otherDevice, plan.parent, step, "it is not device \(own) of interface \(record.name)")
     }
 
     /// A virtual function as its physical one has it now, before that is told anything of it.
     func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
         let (_, functions) = try virtualFunctions(of: plan.parent)
         guard var settings = functions.first(where: { $0.number == plan.number }) else {
-            throw PodNetworkError(plan.parent, "find virtual function \(plan.number)", "the driver does not tell of it")
+            throw PodNetworkError(.missing, plan.parent, "read virtual function \(plan.number)", "the driver does not report it")
         }
         // Nobody changes these but who has the physical function.
         (settings.vlanPriority, settings.linkState) = (nil, nil)
@@ -50,7 +52,7 @@ extension HostNetwork {
     func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
         let (link, functions) = try virtualFunctions(of: record.parent)
         guard let now = functions.first(where: { $0.number == record.number }) else {
-            throw PodNetworkError(record.parent, "find virtual function \(record.number)", "it is gone")
+            throw PodNetworkError(.missing, record.parent, "restore virtual function \(record.number)", "it is gone")
         }
         try execute(
             now.changes(to: record.settings, ofParent: link.index, named: record.parent), record.parent,
@@ -79,16 +81,16 @@ extension HostNetwork {
 
     private func execute(_ requests: [NetlinkRequest], _ parent: String, _ step: String) throws(PodNetworkError) {
         let failures = try Self.step(parent, step) { () throws(NetlinkError) in try socket.execute(all: requests) }
-        if let failure = failures.first { throw PodNetworkError(parent, step, failure.error) }
+        if let failure = failures.first { throw PodNetworkError(.refused, parent, step, failure.error) }
     }
 
     private func virtualFunctions(of parent: String) throws(PodNetworkError) -> (link: Link, [VirtualFunction]) {
         let message =
-            try Self.step(parent, "look at its virtual functions") { () throws(NetlinkError) in
+            try Self.step(parent, "read its virtual functions") { () throws(NetlinkError) in
                 try socket.get(all: [.virtualFunctions(of: parent)], absent: [ENODEV])
             }.first ?? nil
         guard let message, let link = Link(message) else {
-            throw PodNetworkError(parent, "look at its virtual functions", "the physical function's interface is not on the host")
+            throw PodNetworkError(.missing, parent, "read its virtual functions", "the physical function's interface is not on the host")
         }
         return (link, VirtualFunction.list(message, addressLength: link.address?.bytes.count ?? 6))
     }

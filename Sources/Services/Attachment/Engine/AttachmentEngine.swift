@@ -129,7 +129,7 @@ final class AttachmentEngine {
             return try network.attach(requests, to: target.namespace) { () throws(PodNetworkError) in
                 do throws(AttachmentError) { try journal.write(state) } catch {
                     journalError = error
-                    throw PodNetworkError("*", "write the state", error)
+                    throw PodNetworkError(.journal, "host", "write the state", error)
                 }
             }
         } catch {

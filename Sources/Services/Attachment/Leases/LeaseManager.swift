@@ -119,7 +119,7 @@ final class LeaseManager: EventSource {
         for (attachment, key) in leased {
             applied[key] = nil
             do throws(SystemError) { try journal.removeLease(key) } catch {
-                failures[attachment.device] = PodNetworkError(attachment.label, "remove its lease", error)
+                failures[attachment.device] = PodNetworkError(.journal, attachment.label, "remove its lease", error)
             }
         }
         return failures
