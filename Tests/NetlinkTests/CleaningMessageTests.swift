@@ -30,7 +30,7 @@ struct CleaningMessageTests {
     }
 
     @Test
-    func `of what a driver tells of its channels, what can be set is kept`() {
+    func `of the channels that a driver reports, those that can be set are kept`() {
         // struct genlmsghdr of ETHTOOL_MSG_CHANNELS_GET_REPLY (18); the header (1) with the interface's number; the most (2, 5) and the
         // counts (6: receiving, 9: both) of channels.
         let bytes = hex(

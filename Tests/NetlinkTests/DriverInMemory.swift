@@ -16,7 +16,7 @@ final class DriverInMemory {
     /// Told instead of the number of rules.
     var toldRules: UInt32?
     var contexts: [UInt32: Context] = [0: Context(table: [0, 1, 2, 3], key: [1, 2, 3, 4])]
-    /// The kernel keeps in mind that somebody has set a table.
+    /// The kernel remembers that a table was set.
     var hasOwnTable = false
     var fields: [UInt32: UInt64] = [1: 0xf0, 2: 0x30]
     var timestamping = [UInt8](repeating: 0, count: 12)

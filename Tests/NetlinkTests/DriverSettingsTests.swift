@@ -94,7 +94,7 @@ struct DriverSettingsTests {
     }
 
     @Test
-    func `settings are text of their own in a state, and come back from it`() throws {
+    func `settings are text of their own in a state, and are read from it`() throws {
         let driver = DriverInMemory()
         driver.rules[7] = Self.rule
         let settings = try driver.settings()
@@ -119,7 +119,7 @@ struct DriverSettingsTests {
         try driver.prepare(before)
         #expect(try driver.restore(before) == [])
         #expect(try driver.settings() == before)
-        #expect(!driver.hasOwnTable, "the table is one that somebody set")
+        #expect(!driver.hasOwnTable, "the table is one that was set")
         // Nothing is set again.
         driver.sets = 0
         #expect(try driver.restore(before) == [] && driver.sets == 0)

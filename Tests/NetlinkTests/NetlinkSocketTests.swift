@@ -61,7 +61,7 @@ struct NetlinkSocketTests {
             let socket = try NetlinkSocket(timeout: 100)
             func expectTimeout(_ operation: String, _ body: () throws(NetlinkError) -> Void) {
                 let error = #expect(throws: NetlinkError.self) { try body() }
-                #expect(error == NetlinkError(operation, code: ETIMEDOUT, text: "the kernel's answer did not come within 100 ms"))
+                #expect(error == NetlinkError(operation, code: ETIMEDOUT, cause: "the kernel has not answered within 100 ms"))
             }
             for _ in 0..<2 {
                 loseAnswers(socket)
@@ -75,7 +75,7 @@ struct NetlinkSocketTests {
                 }
                 expectTimeout("list interfaces") { () throws(NetlinkError) in _ = try socket.links() }
                 keepAnswers(socket)
-                #expect(try socket.links().map(\.name) == ["lo"], "also with a dump that nobody has read to its end")
+                #expect(try socket.links().map(\.name) == ["lo"], "also with a dump that was not read to its end")
                 #expect(try socket.link(named: "lo")?.name == "lo")
                 #expect(try socket.execute(all: requests).map(\.error.code) == [Int32](repeating: ENODEV, count: 100))
             }
@@ -141,7 +141,7 @@ struct NetlinkSocketTests {
                 }
                 let failures = try socket.execute(all: requests)
                 #expect(failures.map(\.index) == (0..<count).filter { $0 % 3 == 2 })
-                #expect(failures.allSatisfy { $0.error.code == ENODEV && $0.error.operation == requests[$0.index].operation })
+                #expect(failures.allSatisfy { $0.error.code == ENODEV && $0.error.step == requests[$0.index].operation })
                 #expect(try NetlinkSocket().addresses(of: 1).count { $0.prefix.description.hasPrefix("10.9.") } == count - count / 3)
             }
             // All of them refused, with all the words that the kernel has for it.

@@ -75,7 +75,7 @@ struct NextTenantTests {
 
         func text() throws -> String { try HostText.atRest(within: 2) { try Self.view(host) } }
 
-        /// All that `ip`, `tc`, `ethtool` and sysctls tell of a namespace.
+        /// The output of `ip`, `tc`, `ethtool` and the sysctls in a namespace.
         static func view(_ namespace: NetworkNamespace) throws -> String {
             var text = try HostText.network(namespace) + HostText.settings(namespace)
             text += try ChildProcess.run("/sbin/ip", ["-d", "link", "show"], in: namespace).output
@@ -187,7 +187,7 @@ struct NextTenantTests {
     }
 
     @Test
-    func `settings of IPv6 come back when the pod has taken IPv6 off the NIC by an MTU that is too small for it`() throws {
+    func `settings of IPv6 are restored when the pod has taken IPv6 off the NIC by an MTU that is too small for it`() throws {
         let scene = try Scene()
         try scene.host.run { () throws(SystemError) in try Files.overwrite("/proc/sys/net/ipv6/conf/nic0/accept_ra", "2") }
         let before = try scene.text()

@@ -13,7 +13,7 @@ import Testing
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct PodNetworkTests {
     @Test(arguments: [1, 8])
-    func `interfaces go and come back, and the host is the same to the last line`(links: Int) throws {
+    func `interfaces go and return, and the host is the same to the last line`(links: Int) throws {
         let scene = try Scene(links: links)
         let before = try scene.text()
         let pod = scene.pod
@@ -57,7 +57,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `whatever the pod did to an interface, it comes back as it was`() throws {
+    func `whatever the pod did to an interface, its recorded settings are restored`() throws {
         let scene = try Scene(links: 1)
         let before = try scene.text()
         let pod = scene.pod
@@ -312,7 +312,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `each of two pods gets an interface of its own on one of the host, and the host keeps it as it was`() throws {
+    func `each of two pods gets an interface of its own on one of the host, and the host keeps it unchanged`() throws {
         let scene = try Scene(links: 1)
         let before = try scene.text()
         let other = try NetworkNamespace.make()
@@ -354,7 +354,7 @@ struct PodNetworkTests {
             let settings = try #require(try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0].settings })
             guard number < settings.ipv6.count else { continue }
             #expect(settings.ipv6[number] == value, "\(name)")
-            // A value that it did not have: then the same number has to tell of it.
+            // A value that it did not have: then the same number has to report it.
             guard (try? scene.sysctl("ipv6/conf/nic0/\(name)", String(value == 1 ? 0 : 1))) != nil else { continue }
             let changed = try #require(try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0].settings })
             // Times are rounded to what the kernel's clock can tell apart.

@@ -13,7 +13,7 @@ struct ArrivedInterface {
     var plan: InterfacePlan
     var link: Link
 
-    /// The planned addresses, or those it had on the host. IPv6 addresses are used at once: nobody else on the link can have an address that
+    /// The planned addresses, or those it had on the host. IPv6 addresses are used at once: no other host on the link can have an address that
     /// this interface has had all along or was given for its own.
     var addresses: [InterfaceAddress] {
         (plan.addresses ?? carried.addresses).map { prefix in

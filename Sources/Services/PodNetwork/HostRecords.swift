@@ -11,7 +11,7 @@ extension HostNetwork {
     /// Records of interfaces, and the tables of the host that were read for them.
     struct Records {
         var interfaces: [HostRecord] = []
-        /// Nil when no interface is to be moved.
+        /// Nil when no interface is moved.
         var routing: HostRouting?
     }
 
@@ -97,7 +97,7 @@ extension HostNetwork {
             guard let lost = record.queueing.first(where: { !$0.isComplete }) else { continue }
             throw PodNetworkError(
                 .notMovable, record.name, "take it from the host",
-                "somebody has set its queueing discipline to \(lost.kind), whose classes and filters a move loses; take that off first (tc qdisc del dev \(record.name) root)"
+                "its queueing discipline was set to \(lost.kind), whose classes and filters a move loses; take that off first (tc qdisc del dev \(record.name) root)"
             )
         }
     }

@@ -4,7 +4,7 @@ import JournalModel
 import Netlink
 import NetworkModel
 
-/// What other tables of the kernel than that of interfaces have of an interface: addresses, routes, neighbours, queueing disciplines.
+/// Addresses, routes, neighbours and queueing disciplines: the kernel has them in other tables than the interface.
 extension HostRestorer {
     mutating func restoreAddressesAndRoutes() throws(PodNetworkError) {
         var steps = items.flatMap(\.addressSteps)

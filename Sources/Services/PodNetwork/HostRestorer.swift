@@ -37,11 +37,11 @@ struct HostRestorer {
     /// The steps of a restore, in the order in which they are done.
     enum Phase: CaseIterable {
         case names
-        /// What the pod has attached to the interfaces.
+        /// Removes what the pod has attached to the interfaces.
         case cleaning
         case upperInterfaces
         case linkSettings
-        /// They have no message of rtnetlink.
+        /// Settings without a message of rtnetlink.
         case ipv6Settings
         /// Rules and tables can keep a driver from taking other numbers of queues back; what is left of them has to wait for those.
         case driverPreparation
@@ -137,7 +137,7 @@ struct HostRestorer {
         }
     }
 
-    /// True for the virtual interface that was recorded, by what no other one has and nobody can change.
+    /// True for the virtual interface that was recorded, by the inode of its folder, which no other one has and no process can change.
     private func isRecorded(_ link: Link, _ record: HostRecord) -> Bool {
         guard let inode = record.inode, link.kind == record.kind else { return false }
         return host.ownSysfs?.inode(of: link.name) == inode

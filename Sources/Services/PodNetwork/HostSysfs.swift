@@ -9,7 +9,7 @@ import NetworkModel
 struct HostSysfs {
     private let folder: Descriptor
 
-    /// That of the calling thread's namespace; nil without CAP_SYS_ADMIN and before Linux 5.2.
+    /// Mounts sysfs of the calling thread's namespace; nil without CAP_SYS_ADMIN and before Linux 5.2.
     init?() {
         let mount = CLinux_mount_sysfs()
         guard mount >= 0 else { return nil }

@@ -10,7 +10,7 @@ extension HostNetwork {
 
     /// Checks, by what the kernel says and not by the plan, that devices may be taken: each interface is the one that was planned, RDMA
     /// devices belong to the devices of the plan, and the host itself uses none of it. A plan can be days old, and
-    /// whoever wrote it can be mistaken.
+    /// its writer can be mistaken.
     ///
     /// - Parameters:
     ///   - devices: with the records of their interfaces.
@@ -40,7 +40,7 @@ extension HostNetwork {
             var routing: HostRouting
             if let known { routing = known } else { routing = try socket.hostRouting() }
             for address in apiServers {
-                // An address that no route leads to is nobody's.
+                // An address that no route leads to belongs to no interface.
                 guard let route = try? socket.route(to: address) else { continue }
                 routing.paths.append(.init(HostUse(.apiServer, address.description), route))
             }
@@ -48,7 +48,7 @@ extension HostNetwork {
         }
         for (plan, record) in devices {
             guard let record, let interface = plan.interface else { continue }
-            // The kernel would refuse the move, and what the attempt takes down comes back otherwise than it was.
+            // The kernel would refuse the move, and the attempt takes down what is not restored alike.
             if links.contains(where: { $0.index == record.index && $0.isLoopback }) {
                 throw PodNetworkError(.inUse, record.name, Self.take, "it is the host's loopback interface, which no claim can have")
             }

@@ -8,7 +8,7 @@ import NetworkModel
 
 /// Removes from interfaces what a pod can leave on them and a move between namespaces keeps, in the namespace of the calling thread.
 ///
-/// What the record of the host has stays. Queueing disciplines, filters, packet sockets, addresses, routes, multicast addresses and rules of
+/// Everything that the record of the host has stays. Queueing disciplines, filters, packet sockets, addresses, routes, multicast addresses and rules of
 /// nftables are not here: the kernel removes them with every move.
 struct InterfaceCleaner {
     /// A socket of the same namespace.

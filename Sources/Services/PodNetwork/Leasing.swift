@@ -52,7 +52,7 @@ extension PodNetwork {
         return refused
     }
 
-    /// What a server may say, from what the pod has now: the networks that its own interface, that of the default route, leads to other than by
+    /// The policy for a server's lease, from the pod's present routes: the networks that its own interface, that of the default route, leads to other than by
     /// default, are the cluster's, and so is that interface's own address.
     ///
     /// A pod can have any number of routes: of each network in the lease one that is in its way is enough.
@@ -102,10 +102,10 @@ extension PodNetwork {
         // The kernel has no address for no time at all.
         let left = lease.left(at: Poller.now()).map { max($0, 1) }
         var own = InterfaceAddress(index: index, prefix: address)
-        // The kernel takes it off when the lease has ended and nobody renewed it.
+        // The kernel takes it off when the lease has ended without renewal.
         own.validLifetime = left
         own.preferredLifetime = lease.preferredLeft(at: Poller.now()).map { min($0, left ?? $0) }
-        // The container starts with it: the server gave it to nobody else, and the kernel would take a second to make sure of that.
+        // The container starts with it: the server gave it to no other host, and the kernel would take a second to make sure of that.
         if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
         var requests = [NetlinkRequest.set(own)]
         let family = Lease.Family(address.address)

@@ -5,7 +5,7 @@ import Linux
 import Netlink
 
 extension PodNetwork {
-    /// The reason why an interface can never come back, as a sentence; nil when it still may.
+    /// The reason why an interface can never return, as a sentence; nil when it still may.
     ///
     /// Two things are proof. The device that the interface belongs to is on no bus any more. Or the interface was virtual, its pod's
     /// namespace is gone, and it is not on the host: the kernel deletes such interfaces with their namespace, and returns only hardware

@@ -141,7 +141,7 @@ struct PodConfigurator {
     private func set(_ list: Ethtool.BitList, _ bits: [String: Bool], _ interface: ArrivedInterface) throws(PodNetworkError) {
         let step = "set " + bits.keys.sorted().joined(separator: ", ")
         let refused = try HostNetwork.step(interface.request.label, step) { () throws(NetlinkError) -> [String] in
-            guard let ethtool else { throw NetlinkError(step, code: EOPNOTSUPP, text: "the kernel has no ethtool netlink") }
+            guard let ethtool else { throw NetlinkError(step, code: EOPNOTSUPP, cause: "the kernel has no ethtool netlink") }
             return try Ethtool(like: ethtool).set(list, bits, of: interface.link.index)
         }
         guard refused.isEmpty else {

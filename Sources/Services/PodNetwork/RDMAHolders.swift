@@ -4,10 +4,10 @@ import JournalModel
 import Linux
 import Netlink
 
-/// Who still has an RDMA device open: with its contexts a process goes on sending and receiving with the addresses of the next pod, also
+/// Processes that still have an RDMA device open: with its contexts a process goes on sending and receiving with the addresses of the next pod, also
 /// when the interface has left.
 extension HostNetwork {
-    /// The reason why a device of this namespace cannot be given on; nil when nobody has it open, or it is not here.
+    /// The reason why a device of this namespace cannot be given on; nil when no process has it open, or it is not here.
     ///
     /// - Parameter known: numbers of contexts that the host had open before the device was given away.
     func holders(ofRDMADevice name: String, besides known: [UInt32]) throws(PodNetworkError) -> PodNetworkError? {

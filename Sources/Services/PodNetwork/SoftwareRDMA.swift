@@ -7,7 +7,7 @@ import Netlink
 
 /// RDMA in software (rxe) is an addition to an interface, and the kernel destroys it whenever the interface changes its namespace. So it
 /// is made again on both sides: in the pod, and on the host afterwards. The kernel ends the old one in its own time, and as long as
-/// somebody has it open not at all.
+/// a process has it open not at all.
 extension HostNetwork {
     /// By the interface it is on.
     func softwareRDMA() throws(NetlinkError) -> [String: SoftwareRDMA] {

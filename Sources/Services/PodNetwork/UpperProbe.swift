@@ -14,7 +14,7 @@ import NetworkModel
 /// macvlan, EBUSY for what receives in its place, EEXIST for nothing. The request goes without NLM_F_EXCL: with it kernels from 6.13 on look
 /// at the name before anything else (rtnl_newlink).
 struct UpperProbe: Sendable {
-    /// Nobody can foresee it, and so no interface of the socket's namespace has it.
+    /// No process can foresee it, and so no interface of the socket's namespace has it.
     private let name = "probe-" + String(UInt32.random(in: 0 ... .max), radix: 16)
     /// MACVLAN_MODE_PASSTHRU (linux/if_link.h).
     private static let passthru: UInt32 = 8

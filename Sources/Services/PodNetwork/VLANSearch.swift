@@ -31,7 +31,7 @@ final class VLANSearch {
     enum Verdict: Hashable, Sendable {
         case none
         case found([VLANTag])
-        /// It is not known yet.
+        /// The search has not ended yet.
         case pending
     }
 
@@ -84,7 +84,7 @@ final class VLANSearch {
                 verdicts.append(.pending)
                 continue
             }
-            // Nobody can add one to an interface that is out of the pod's hands; those that were found can have gone.
+            // No process can add one to an interface that is out of the pod's hands; those that were found can have gone.
             known[index] = tags.isEmpty ? [] : try Self.tags(tags, on: index, probe, socket)
             if let left = known[index], !left.isEmpty {
                 verdicts.append(.found(left))
@@ -119,7 +119,7 @@ final class VLANSearch {
         running.append(Running(indices: indices, outcome: outcome, end: own))
     }
 
-    /// Those of the tags that are taken on the interface.
+    /// Returns the tags that are taken on the interface.
     private static func tags(
         _ tags: [VLANTag], on index: Int32, _ probe: UpperProbe, _ socket: NetlinkSocket
     ) throws(NetlinkError) -> [VLANTag] {

@@ -22,18 +22,18 @@ extension HostNetwork {
         throw PodNetworkError(.otherDevice, plan.parent, step, "it is not device \(own) of interface \(record.name)")
     }
 
-    /// A virtual function as its physical one has it now, before that is told anything of it.
+    /// Reads the settings of a virtual function that its physical one has set.
     func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
         let (_, functions) = try virtualFunctions(of: plan.parent)
         guard var settings = functions.first(where: { $0.number == plan.number }) else {
             throw PodNetworkError(.missing, plan.parent, "read virtual function \(plan.number)", "the driver does not report it")
         }
-        // Nobody changes these but who has the physical function.
+        // Only a pod that has the physical function changes these.
         (settings.vlanPriority, settings.linkState) = (nil, nil)
         return VirtualFunctionRecord(parent: plan.parent, number: plan.number, settings: settings)
     }
 
-    /// Tells the physical function what the plan says.
+    /// Sets the plan's settings by the physical function.
     func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
         let index = try virtualFunctions(of: plan.parent).link.index
         let now = record.settings
@@ -48,7 +48,7 @@ extension HostNetwork {
             "set up virtual function \(plan.number)")
     }
 
-    /// Makes it what it was, in what differs.
+    /// Restores the settings that differ from the record.
     func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
         let (link, functions) = try virtualFunctions(of: record.parent)
         guard let now = functions.first(where: { $0.number == record.number }) else {
@@ -69,7 +69,7 @@ extension HostNetwork {
         return functions.isEmpty ? nil : functions
     }
 
-    /// Makes the virtual functions of an interface that is back what they were, in what differs.
+    /// Restores the settings of an interface's virtual functions that differ from its record.
     func restoreFunctions(of record: HostRecord) throws(PodNetworkError) {
         guard let before = record.functions else { return }
         let (link, functions) = try virtualFunctions(of: record.name)
@@ -104,7 +104,7 @@ extension VirtualFunctionPlan {
 }
 
 extension VirtualFunction {
-    /// The requests that make it what it was.
+    /// The requests that restore the settings that differ.
     fileprivate func changes(to before: VirtualFunction, ofParent index: Int32, named parent: String) -> [NetlinkRequest] {
         let hasRate = (minimalRate, maximalRate) != (before.minimalRate, before.maximalRate)
         let hasTag = vlan != before.vlan || (before.vlanPriority.map { $0 != vlanPriority } ?? false)

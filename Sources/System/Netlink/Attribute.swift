@@ -30,12 +30,13 @@ package struct Attribute: Hashable, Sendable {
                 length >= 4, let value = reader.take(Int(length) - 4)
             else { return false }
             body(Attribute(type: type & 0x3fff, value: value))
-            // The last attribute of a block may lack its padding.
+            // The last attribute of a block may have no padding.
             _ = reader.skip(min(reader.remaining, (4 - Int(length) % 4) % 4))
         }
         return true
     }
 
+    /// The value as an integer in the host's byte order; nil when it is too short.
     package func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
         var reader = ByteReader(value)
         return reader.integer(type)
@@ -46,9 +47,10 @@ package struct Attribute: Hashable, Sendable {
         String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
     }
 
+    /// The attributes in the value; nil when it is malformed.
     package var nested: [Attribute]? { Attribute.list(value) }
 
-    /// As it was on the wire, with its padding.
+    /// The bytes on the wire, with padding.
     var bytes: [UInt8] {
         var builder = MessageBuilder()
         builder.attribute(Int(type), value)
@@ -70,10 +72,12 @@ package struct MessageBuilder: Sendable {
         self.body = body
     }
 
+    /// Appends an integer in the host's byte order.
     package mutating func integer(_ value: some FixedWidthInteger) {
         withUnsafeBytes(of: value) { body += $0 }
     }
 
+    /// Appends an attribute with these bytes.
     package mutating func attribute(_ type: Int, _ value: some Sequence<UInt8>) {
         let start = body.count
         body += [0, 0]
@@ -82,14 +86,17 @@ package struct MessageBuilder: Sendable {
         close(start)
     }
 
+    /// Appends an attribute with an integer.
     package mutating func attribute(_ type: Int, integer value: some FixedWidthInteger) {
         attribute(type, withUnsafeBytes(of: value) { [UInt8]($0) })
     }
 
+    /// Appends an attribute with text and its final zero.
     package mutating func attribute(_ type: Int, text: String) {
         attribute(type, Array(text.utf8) + [0])
     }
 
+    /// Appends an attribute that holds those of the closure.
     package mutating func nested(_ type: Int, _ build: (inout MessageBuilder) -> Void) {
         let start = body.count
         body += [0, 0]
@@ -98,7 +105,7 @@ package struct MessageBuilder: Sendable {
         close(start)
     }
 
-    /// Attributes that are laid out already.
+    /// Appends attributes that are laid out already.
     mutating func raw(_ bytes: [UInt8]) { body += bytes }
 
     private mutating func close(_ start: Int) {

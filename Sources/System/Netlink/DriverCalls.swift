@@ -7,7 +7,7 @@ package import NetworkModel
 
 /// Reads and restores ``DriverSettings`` of one interface.
 ///
-/// A driver without a part costs one call for it. Everything that a driver tells is bounded by ``DriverSettings/Limit``.
+/// A driver without a part costs one call for it. Everything that a driver reports is bounded by ``DriverSettings/Limit``.
 package struct DriverCalls {
     let interface: String
     /// Makes a call of ioctl(2) with these bytes, which it can change: 0, or an errno.
@@ -43,7 +43,7 @@ package struct DriverCalls {
 
     // MARK: Reading
 
-    /// - Throws: when the driver fails, or tells of more than ``DriverSettings/Limit``.
+    /// - Throws: when the driver fails, or reports more than ``DriverSettings/Limit``.
     package func settings() throws(SystemError) -> DriverSettings {
         var settings = DriverSettings()
         if let (rules, choosesLocations) = try rules() { (settings.rules, settings.choosesLocations) = (rules, choosesLocations) }
@@ -108,7 +108,7 @@ package struct DriverCalls {
         return try asked("read RSS of", &probe.bytes) ? try context(number, probe) : nil
     }
 
-    /// - Parameter probe: the answer that tells sizes.
+    /// - Parameter probe: the answer with the sizes.
     private func context(_ number: UInt32, _ probe: SpreadingCall) throws(SystemError) -> RSSContext? {
         let (entries, keyBytes) = (Int(probe.tableSize), Int(probe.keySize))
         guard entries <= DriverSettings.Limit.tableEntries, keyBytes <= DriverSettings.Limit.keyBytes else {
@@ -121,14 +121,14 @@ package struct DriverCalls {
 
     // MARK: Restoring
 
-    /// Sets what is not as recorded, as far as the driver takes it: for a driver that is to be told other things first.
+    /// Sets the parts that differ from the record, as far as the driver takes them: other settings of the driver are restored next.
     package func prepare(_ record: DriverSettings) throws(SystemError) {
         let now = try settings()
         let parts = now.differences(from: record)
         _ = apply(record, parts, now, isFinal: false)
     }
 
-    /// Sets what is not as recorded, and reads it again.
+    /// Sets the parts that differ from the record, and reads them again.
     ///
     /// - Returns: the parts that the driver has not taken back, each with the first refusal.
     package func restore(_ record: DriverSettings) throws(SystemError) -> [String] {
@@ -202,7 +202,7 @@ package struct DriverCalls {
             }
             var set = SpreadingCall(setting: context, unlike: current, number: context.number)
             if context.number == 0, context.queues != nil, current?.table != context.table {
-                // The kernel keeps in mind whether somebody has set a table; so one that the driver makes by itself is asked of it.
+                // The kernel remembers if a table was set; so the table that the driver makes by itself is asked of it.
                 set = SpreadingCall(setting: context, unlike: current, number: 0, hasDefaultTable: true)
                 let isTaken = attempt("set the default table", set.bytes) != nil
                 let table = isTaken ? (try? self.context(0))??.table : nil
@@ -226,7 +226,7 @@ package struct DriverSocket {
             })
     }
 
-    /// The version of the driver's firmware, which no netlink family tells for all; nil when the driver does not say.
+    /// The version of the firmware, which no netlink family has for all drivers; nil when the driver does not report it.
     package func firmwareVersion(of interface: String) -> String? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
             guard let start = buffer.baseAddress, CLinux_firmware_version(socket.raw, interface, start) == 0 else { return nil }
@@ -235,6 +235,7 @@ package struct DriverSocket {
         }
     }
 
+    /// Calls to the driver of an interface of the socket's namespace.
     package func calls(to interface: String) -> DriverCalls {
         DriverCalls(interface: interface) { [socket] request, bytes in
             bytes.withUnsafeMutableBytes { buffer in

@@ -6,7 +6,7 @@ package import NetworkModel
 
 extension Ethtool {
     /// Messages that read and set, and the attributes that can be set (linux/ethtool_netlink.h). Queues come first: the others are of them.
-    /// Attributes of bits are nested, and say of themselves which bits they are about.
+    /// Attributes of bits are nested, and name the bits they are about.
     private static let parameterLists: [(name: String, get: UInt8, set: UInt8, types: ClosedRange<Int>, bits: Int?)] = [
         (
             "channels", UInt8(ETHTOOL_MSG_CHANNELS_GET), UInt8(ETHTOOL_MSG_CHANNELS_SET),
@@ -18,7 +18,7 @@ extension Ethtool {
             Int(ETHTOOL_A_COALESCE_RX_USECS)...Int(ETHTOOL_A_COALESCE_RATE_SAMPLE_INTERVAL), nil
         ),
         (
-            "pause frames", UInt8(ETHTOOL_MSG_PAUSE_GET), UInt8(ETHTOOL_MSG_PAUSE_SET),
+            "flow control (802.3x)", UInt8(ETHTOOL_MSG_PAUSE_GET), UInt8(ETHTOOL_MSG_PAUSE_SET),
             Int(ETHTOOL_A_PAUSE_AUTONEG)...Int(ETHTOOL_A_PAUSE_TX), nil
         ),
         (
@@ -31,13 +31,13 @@ extension Ethtool {
         ),
     ]
 
-    /// What drivers were told, in one datagram for all interfaces; nothing for lists that a driver does not have.
+    /// Reads the parameters of drivers, with one datagram for all interfaces; none for lists that a driver does not have.
     package func parameters(of indexes: [Int32]) throws(NetlinkError) -> [[DriverParameter]] {
         let lists = Self.parameterLists
         let requests = indexes.flatMap { index in
             lists.map { request("read \($0.name)", $0.get, index, flags: 1) { _ in } }  // ETHTOOL_FLAG_COMPACT_BITSETS
         }
-        // Whatever a driver refuses to tell while it is down or busy cannot be put back either.
+        // A list that a driver refuses to report while it is down or busy cannot be restored either.
         let answers = try socket.get(all: requests, absent: [EOPNOTSUPP, ENODEV, EINVAL, ENETDOWN, EBUSY, EPERM])
         return indexes.indices.map { place in
             lists.indices.flatMap { list in
@@ -46,16 +46,16 @@ extension Ethtool {
         }
     }
 
-    /// Those of one answer.
+    /// The parameters in one answer.
     package static func parameters(in message: Message, _ list: Int) -> [DriverParameter] {
         (attributes(of: message) ?? []).filter { parameterLists[list].types.contains(Int($0.type)) }.map {
             DriverParameter(list: list, type: $0.type, value: [UInt8]($0.value))
         }
     }
 
-    /// Tells the driver what differs, a message for each list.
+    /// Sets the parameters that differ, with a message for each list.
     ///
-    /// - Throws: the first refusal; what comes behind it is set all the same.
+    /// - Throws: the first refusal; the lists behind it are set all the same.
     package func restore(_ parameters: [DriverParameter], now: [DriverParameter], of index: Int32) throws(NetlinkError) {
         var refusal: NetlinkError?
         for (list, entry) in Self.parameterLists.enumerated() {

@@ -5,7 +5,7 @@ import Glibc
 import Linux
 package import NetworkModel
 
-/// What drivers tell of their interfaces, by the kernel's generic netlink family `ethtool`
+/// Settings that drivers report of their interfaces, by the kernel's generic netlink family `ethtool`
 /// (Documentation/networking/ethtool-netlink.rst).
 package struct Ethtool {
     let socket: NetlinkSocket
@@ -68,7 +68,7 @@ package struct Ethtool {
         fileprivate var name: String { self == .features ? "features" : "private flags" }
     }
 
-    /// What is asked of interfaces, as masks of bits; nil for those that have no such list.
+    /// The bits that are requested of interfaces, as masks; nil for interfaces that have no such list.
     package func wantedBits(_ list: BitList, of indexes: [Int32]) throws(NetlinkError) -> [BitSet?] {
         let requests = indexes.map { index in
             request("read \(list.name)", list.get, index, flags: 1) { _ in }  // ETHTOOL_FLAG_COMPACT_BITSETS

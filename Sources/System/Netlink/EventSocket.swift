@@ -5,10 +5,10 @@ import Glibc
 package import Linux
 package import NetworkModel
 
-/// What the kernel announces by itself: changes of links, addresses, routes and rules, and of devices.
+/// Announcements of the kernel: changes of links, addresses, routes and rules, and of devices.
 ///
-/// An event says only that something changed. Whoever hears it looks at the whole anew, so a lost
-/// message (ENOBUFS) is just another reason to look.
+/// An event says only that something changed. The receiver reads the whole anew, so a lost message (ENOBUFS) is just another
+/// reason to read.
 package struct EventSocket: Sendable {
     /// Becomes readable when something changed.
     package let descriptor: Descriptor
@@ -67,7 +67,7 @@ package struct EventSocket: Sendable {
     }
 }
 
-/// What an announcement of rtnetlink is about.
+/// The object of an announcement of rtnetlink.
 package enum AnnouncedObject: Sendable {
     case link(Link, isGone: Bool)
     case address(InterfaceAddress)

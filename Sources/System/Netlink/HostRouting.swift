@@ -80,7 +80,7 @@ package struct HostRouting: Sendable {
             }
         }
         // Ports of Open vSwitch are enslaved to its datapath, but an internal port, which holds the address, is
-        // not: nothing tells which datapath it is of.
+        // not: nothing says which datapath it is of.
         let datapaths = links.filter { $0.kind == "openvswitch" }.map(\.index)
         for (one, other) in zip(datapaths, datapaths.dropFirst()) {
             neighbours[one, default: []].append(other)

@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension InterfaceAddress {
-    /// Flags that describe a state of the kernel rather than what somebody set.
+    /// Flags that describe a state of the kernel rather than a setting.
     private static let stateFlags = UInt32(IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_PERMANENT)
 
     /// Reads struct ifaddrmsg and IFA attributes (linux/if_addr.h).
@@ -31,6 +31,7 @@ extension InterfaceAddress {
         }
     }
 
+    /// struct ifaddrmsg and attributes.
     package func payload() -> [UInt8] {
         var builder = MessageBuilder()
         builder.integer(UInt8(prefix.address.isV6 ? AF_INET6 : AF_INET))

@@ -40,6 +40,7 @@ package struct LinkChange: Hashable, Sendable {
         ipv4 = [:]
     }
 
+    /// Values for the flags of a mask (IFF_).
     package struct Flags: Hashable, Sendable {
         package var values: UInt32
         package var mask: UInt32
@@ -86,7 +87,7 @@ package struct LinkChange: Hashable, Sendable {
 }
 
 extension SegmentSizes {
-    // Newer than the headers of some systems we are built on (linux/if_link.h, since 6.3).
+    // Newer than the headers of some systems that this is built on (linux/if_link.h, since 6.3).
     static let gsoIPv4Type = 63
     static let groIPv4Type = 64
 

@@ -38,7 +38,7 @@ extension XDPPrograms.Mode {
 }
 
 extension NetlinkRequest {
-    /// `ip link set dev INDEX xdpgeneric off`, and the like for the other places.
+    /// `ip link set dev INDEX xdpgeneric off`, or `xdpdrv` or `xdpoffload`.
     package static func detachXDP(_ mode: XDPPrograms.Mode, from index: Int32) -> NetlinkRequest {
         var builder = MessageBuilder()
         Link.header(&builder, index: index)

@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension LinkSettings {
-    /// Promiscuous mode and the like; whether it is up is a thing of its own.
+    /// The flags that are restored; IFF_UP is restored by itself.
     package static let settableFlags = UInt32(IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST)
 
     /// Reads the attributes of RTM_NEWLINK (linux/if_link.h).

@@ -59,11 +59,11 @@ package struct Message: Hashable, Sendable {
     }
 }
 
-/// What the kernel answered to a request: NLMSG_ERROR with its extended acknowledgement.
+/// The kernel's verdict on a request: NLMSG_ERROR with its extended acknowledgement.
 package struct Acknowledgement: Hashable, Sendable {
     /// 0 for success, otherwise an errno.
     package var code: Int32
-    /// The kernel's own words, where it has some.
+    /// The kernel's own words, if it has any.
     package var text: String?
 
     /// Reads the payload of NLMSG_ERROR or NLMSG_DONE; nil when it is too short to be one.

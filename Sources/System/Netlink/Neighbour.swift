@@ -18,6 +18,7 @@ extension Neighbour {
             flags: flags)
     }
 
+    /// struct ndmsg and attributes.
     package func payload() -> [UInt8] {
         var builder = MessageBuilder()
         builder.integer(UInt8(address.isV6 ? AF_INET6 : AF_INET))
@@ -54,7 +55,7 @@ extension NetlinkRequest {
 }
 
 extension NeighbourSettings {
-    /// Counts and what is worked out from others.
+    /// Counts, and values that follow from others.
     private static let readOnly = [NDTPA_UNSPEC, NDTPA_IFINDEX, NDTPA_REFCNT, NDTPA_REACHABLE_TIME, NDTPA_PAD].map { UInt16($0) }
 
     /// A set of parameters, and the interface it is for; 0 for a table's default.
@@ -71,7 +72,7 @@ extension NeighbourSettings {
 }
 
 extension NetlinkSocket {
-    /// What differs from the defaults, by interface.
+    /// The settings that differ from the defaults, by interface.
     package func neighbourSettings() throws(NetlinkError) -> [Int32: [NeighbourSettings]] {
         var defaults: [String: NeighbourSettings] = [:]
         var found: [(index: Int32, settings: NeighbourSettings)] = []

@@ -2,24 +2,27 @@
 
 package import Linux
 
-/// A request the kernel refused, in full: what we wanted, its errno, and its own words.
+/// A request that the kernel has refused, or an answer that cannot be used.
 package struct NetlinkError: Error, Hashable, CustomStringConvertible {
-    package var operation: String
+    /// The request in words, with its object: "set address 10.0.0.1/24".
+    package var step: String
+    /// An errno value.
     package var code: Int32
-    /// The extended acknowledgement; also says what was wrong with an answer.
-    package var text: String?
+    /// The extended acknowledgement, or the fault of the answer; nil where the errno value says all.
+    package var cause: String?
 
-    package init(_ operation: String, code: Int32, text: String? = nil) {
-        self.operation = operation
+    package init(_ step: String, code: Int32, cause: String? = nil) {
+        self.step = step
         self.code = code
-        self.text = text
+        self.cause = cause
     }
 
-    package init(_ operation: String, _ error: SystemError) {
-        self.init(operation, code: error.code, text: error.description)
+    package init(_ step: String, _ error: SystemError) {
+        self.init(step, code: error.code, cause: error.description)
     }
 
     package var description: String {
-        "cannot \(operation): \(text.map { "\($0) (\(SystemError.text(of: code)))" } ?? SystemError.text(of: code))"
+        let meaning = SystemError.text(of: code)
+        return "cannot \(step): \(cause.map { "\($0) (\(meaning))" } ?? meaning)"
     }
 }

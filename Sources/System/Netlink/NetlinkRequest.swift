@@ -47,7 +47,7 @@ package struct RequestBatch: Sendable {
     ) throws(NetlinkError) -> [RequestBatch] {
         if let large = requests.first(where: { $0.size > maximalRequestSize }) {
             throw NetlinkError(
-                large.operation, code: EMSGSIZE, text: "the request has \(large.size) bytes, at most \(maximalRequestSize) are sent")
+                large.operation, code: EMSGSIZE, cause: "the request has \(large.size) bytes, at most \(maximalRequestSize) are sent")
         }
         return ranges(requests.map(\.size)).map { places in
             RequestBatch(

@@ -17,13 +17,13 @@ package final class NetlinkSocket {
     private let timeout: Int
     private var sequence: UInt32 = 0
 
-    /// How often an interrupted dump is begun anew before its last result is an error.
+    /// The number of attempts at a dump that is interrupted each time.
     private static let dumpAttempts = 10
-    /// For how many bytes of answers the kernel is asked to keep room.
+    /// Bytes of answers that the kernel keeps for the socket.
     private static let receiveBufferSize: Int32 = 4 << 20
 
     /// - Parameters:
-    ///   - forDumps: whether large tables are going to be read, for which the kernel is told of more room.
+    ///   - forDumps: true when large tables are read, for which the socket gets a larger receive buffer.
     ///   - other: a socket that is never used at the same time; the memory for answers is shared with it.
     ///   - timeout: milliseconds without any part of an answer after which a request has failed.
     package init(
@@ -39,7 +39,7 @@ package final class NetlinkSocket {
         } catch { throw NetlinkError("open a netlink socket", error) }
         var on: Int32 = 1
         for option in forDumps ? [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] : [NETLINK_EXT_ACK] {
-            // Old kernels lack one or the other; requests work without.
+            // Old kernels do not have all of them; requests work without.
             _ = setsockopt(descriptor.raw, SOL_NETLINK, Int32(option), &on, socklen_t(MemoryLayout<Int32>.size))
         }
         guard forDumps else { return }
@@ -66,7 +66,7 @@ package final class NetlinkSocket {
         let request = NetlinkRequest(operation(), type: type, payload: payload)
         var answer: Message?
         try transact(request) { answer = answer ?? $0 }
-        guard let answer else { throw NetlinkError(request.operation, code: EPROTO, text: "the kernel's answer is empty") }
+        guard let answer else { throw NetlinkError(request.operation, code: EPROTO, cause: "the kernel's answer is empty") }
         return answer
     }
 
@@ -75,13 +75,13 @@ package final class NetlinkSocket {
         try dump(operation(), type: type, payload: payload) { $0 }
     }
 
-    /// Asks for all objects of a kind, and keeps of each what the closure makes of it. A dump that changes under the kernel's hands is
+    /// Asks for all objects of a kind, and keeps the values that the closure makes of them. A dump whose table changes meanwhile is
     /// begun anew.
     package func dump<Value>(
         _ operation: @autoclosure () -> String, type: Int, payload: [UInt8], _ read: (Message) -> Value?
     ) throws(NetlinkError) -> [Value] {
         let request = NetlinkRequest(operation(), type: type, flags: NLM_F_DUMP, payload: payload)
-        var failure = NetlinkError(request.operation, code: EAGAIN, text: "the table keeps changing while it is read")
+        var failure = NetlinkError(request.operation, code: EAGAIN, cause: "the table keeps changing while it is read")
         for _ in 0..<Self.dumpAttempts {
             var values: [Value] = []
             var isInterrupted = false
@@ -91,7 +91,7 @@ package final class NetlinkSocket {
                     if Int32(message.type) != NLMSG_DONE, let value = read(message) { values.append(value) }
                 }
             } catch {
-                // An earlier dump that was given up is still in progress; the kernel goes on with it as answers are received.
+                // An earlier dump that was abandoned is still in progress; the kernel goes on with it as answers are received.
                 guard error.code == EBUSY else { throw error }
                 failure = error
                 try discard(request.operation)
@@ -102,7 +102,7 @@ package final class NetlinkSocket {
         throw failure
     }
 
-    /// Sends one request. The closure gets what comes before the acknowledgement, and the end of a dump.
+    /// Sends one request. The closure gets the messages before the acknowledgement, and the end of a dump.
     private func transact(_ request: NetlinkRequest, isDump: Bool = false, _ take: (Message) -> Void) throws(NetlinkError) {
         for batch in try batches([request], isAcknowledged: !isDump) {
             try send(batch, request.operation)
@@ -122,7 +122,7 @@ package final class NetlinkSocket {
     /// Sends all requests, in batches; the kernel does them one after the other, also behind one that fails. Only the last of each batch
     /// is acknowledged, so a batch that succeeds costs two system calls however long it is.
     ///
-    /// - Returns: what failed, by its place.
+    /// - Returns: the failures, with the places of their requests.
     package func execute(all requests: [NetlinkRequest]) throws(NetlinkError) -> [(index: Int, error: NetlinkError)] {
         var failures: [(index: Int, error: NetlinkError)] = []
         for batch in try batches(requests) {
@@ -150,7 +150,7 @@ package final class NetlinkSocket {
             } catch {
                 // The answers were too large for the socket's receive buffer all at once.
                 guard [ENOBUFS, EAGAIN].contains(error.code), batch.places.count > 1 else { throw error }
-                try discard(error.operation)
+                try discard(error.step)
                 for place in batch.places { answers[place] = try get(all: [requests[place]], absent: absent)[0] }
             }
         }
@@ -194,13 +194,13 @@ package final class NetlinkSocket {
             var answers: [Message] = []
             for datagram in try receive(operation) ?? [] {
                 guard let messages = Message.list(datagram[...]) else {
-                    throw NetlinkError(operation, code: EPROTO, text: "the kernel's answer is malformed")
+                    throw NetlinkError(operation, code: EPROTO, cause: "the kernel's answer is malformed")
                 }
                 answers += messages.filter { batch.place(of: $0) != nil }
             }
             if !answers.isEmpty { return answers }
             let left = deadline - Poller.now()
-            if left <= 0 { throw NetlinkError(operation, code: ETIMEDOUT, text: "the kernel's answer did not come within \(timeout) ms") }
+            if left <= 0 { throw NetlinkError(operation, code: ETIMEDOUT, cause: "the kernel has not answered within \(timeout) ms") }
             do throws(SystemError) { _ = try Poller.readable([descriptor], milliseconds: left) } catch {
                 throw NetlinkError(operation, error)
             }
@@ -211,18 +211,18 @@ package final class NetlinkSocket {
         do throws(SystemError) { return try buffer.receive(from: descriptor) } catch { throw NetlinkError(operation, error) }
     }
 
-    /// Takes all that waits, and lets a dump in progress come to its end.
+    /// Receives and drops all answers, and lets a dump in progress end.
     private func discard(_ operation: String) throws(NetlinkError) {
         while true {
             do throws(NetlinkError) { if try receive(operation) == nil { return } } catch { if error.code != ENOBUFS { throw error } }
         }
     }
 
-    /// Throws what an acknowledgement or the end of a dump says has failed.
+    /// Throws the failure that an acknowledgement or the end of a dump reports.
     private static func check(_ message: Message, _ operation: String) throws(NetlinkError) {
         guard let acknowledgement = Acknowledgement(message) else {
-            throw NetlinkError(operation, code: EPROTO, text: "the kernel's acknowledgement is malformed")
+            throw NetlinkError(operation, code: EPROTO, cause: "the kernel's acknowledgement is malformed")
         }
-        if acknowledgement.code != 0 { throw NetlinkError(operation, code: acknowledgement.code, text: acknowledgement.text) }
+        if acknowledgement.code != 0 { throw NetlinkError(operation, code: acknowledgement.code, cause: acknowledgement.text) }
     }
 }

@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension QueueingDiscipline {
-    /// Nil for what nobody set.
+    /// Nil for one that the kernel chose by itself.
     package init?(_ message: Message) {
         guard let (_, found) = Self.read(message) else { return nil }
         self = found
@@ -21,6 +21,7 @@ extension QueueingDiscipline {
         return (index, QueueingDiscipline(kind: kind, handle: handle, parent: parent, options: options))
     }
 
+    /// struct tcmsg and attributes.
     package func payload(index: Int32) -> [UInt8] {
         var builder = Self.header(index: index, handle: handle, parent: parent)
         builder.attribute(TCA_KIND, text: kind)
@@ -40,18 +41,18 @@ extension QueueingDiscipline {
 }
 
 extension NetlinkSocket {
-    /// What somebody has set on these interfaces. All that there are is asked for only where one is not as the kernel chose it: a NIC has
-    /// one for each of its queues.
+    /// The queueing disciplines that were set on these interfaces. All of the namespace are dumped only when one was set: a NIC has one for
+    /// each of its queues.
     package func queueingDisciplines(of indices: [Int32]) throws(NetlinkError) -> [Int32: [QueueingDiscipline]] {
         let requests = indices.flatMap { index in
             [QueueingDiscipline.root, QueueingDiscipline.hooks].map { parent in
-                // Older kernels answer whoever asks only with NLM_F_ECHO.
+                // Older kernels answer the sender only with NLM_F_ECHO.
                 NetlinkRequest(
-                    "look at its queueing discipline", type: RTM_GETQDISC, flags: NLM_F_ECHO,
+                    "read its queueing discipline", type: RTM_GETQDISC, flags: NLM_F_ECHO,
                     payload: QueueingDiscipline.header(index: index, parent: parent).body)
             }
         }
-        // EINVAL: that of an interface that is down and has none yet.
+        // EINVAL: of an interface that is down and has none yet.
         var found = try get(all: requests, absent: [ENOENT, EINVAL, ENODEV]).compactMap { $0.flatMap(QueueingDiscipline.read) }
         if found.contains(where: { $0.1.parent == QueueingDiscipline.root }) {
             found = try dump("list queueing disciplines", type: RTM_GETQDISC, payload: QueueingDiscipline.header(index: 0, parent: 0).body)

@@ -8,7 +8,7 @@ package struct RDMAContext: Hashable, Sendable {
     /// Number of the context on its device.
     package var number: UInt32
     /// The process as the PID namespace of the caller numbers it; nil when it is in another one, or has ended and left the descriptor
-    /// to somebody else.
+    /// to another process.
     package var process: UInt32?
 
     /// Reads one answer to RDMA_NLDEV_CMD_RES_CTX_GET (rdma/rdma_netlink.h). Contexts of the kernel, which have a name, are not among them.
@@ -30,7 +30,7 @@ package struct RDMAContext: Hashable, Sendable {
 }
 
 extension RDMANetlink {
-    /// `rdma resource show ctx dev NAME`. Nil on kernels that do not tell (before 5.3), and for a device that is gone.
+    /// `rdma resource show ctx dev NAME`. Nil on kernels before 5.3, and for a device that is gone.
     package func contexts(_ index: UInt32, named name: String) throws(NetlinkError) -> [RDMAContext]? {
         var builder = MessageBuilder()
         builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_INDEX.rawValue), integer: index)

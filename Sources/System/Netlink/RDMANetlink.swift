@@ -5,7 +5,7 @@ import Glibc
 
 /// RDMA devices by netlink (rdma/rdma_netlink.h): which namespace they are in, and moves between namespaces.
 package struct RDMANetlink {
-    /// Whether every namespace sees every RDMA device, or each device is in one.
+    /// The mode of the kernel: every namespace sees every RDMA device, or each device is in one.
     package enum Sharing: Sendable {
         case shared, exclusive
     }

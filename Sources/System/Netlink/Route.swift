@@ -31,7 +31,7 @@ extension Route {
             table: attributes[type: Int(RTA_TABLE.rawValue)]?.integer() ?? UInt32(table), routeProtocol: routeProtocol, scope: scope,
             priority: attributes[type: Int(RTA_PRIORITY.rawValue)]?.integer())
         self.type = type
-        // What the kernel notes of a next hop's state (dead, link down, offloaded) is nobody's wish.
+        // The kernel's notes of a next hop's state (dead, link down, offloaded) are no settings.
         self.flags = flags & UInt32(RTNH_F_ONLINK)
         self.tos = tos
         for attribute in attributes where !Self.known.contains(attribute.type) && !Self.notes.contains(attribute.type) {
@@ -52,6 +52,7 @@ extension Route {
         return interfaces
     }
 
+    /// struct rtmsg and attributes.
     package func payload() -> [UInt8] {
         var builder = MessageBuilder()
         builder.integer(UInt8(isV6 ? AF_INET6 : AF_INET))

@@ -32,6 +32,7 @@ extension Rule {
         for attribute in attributes where !Self.known.contains(attribute.type) { others += attribute.bytes }
     }
 
+    /// struct fib_rule_hdr and attributes.
     package func payload() -> [UInt8] {
         var builder = MessageBuilder()
         builder.integer(UInt8(isV6 ? AF_INET6 : AF_INET))

@@ -4,7 +4,7 @@ import CLinux
 package import NetworkModel
 
 extension VirtualFunction {
-    /// Those in the answer to ``NetlinkRequest/virtualFunctions(of:)``.
+    /// Reads the virtual functions in the answer to ``NetlinkRequest/virtualFunctions(of:)``.
     package static func list(_ message: Message, addressLength: Int = 6) -> [VirtualFunction] {
         guard message.payload.count >= 16, let attributes = Attribute.list(message.payload.dropFirst(16)),
             let list = attributes[type: IFLA_VFINFO_LIST]?.nested
@@ -26,7 +26,7 @@ extension VirtualFunction {
                 return reader.skip(4) ? reader.integer(UInt32.self) : nil
             }
         }
-        // All ones is what drivers say that cannot do it.
+        // Drivers that cannot do it report all ones.
         func flag(_ type: Int) -> Bool? { value(type).flatMap { $0 == .max ? nil : $0 != 0 } }
         vlan = value(IFLA_VF_VLAN) ?? 0
         linkState = value(IFLA_VF_LINK_STATE)
@@ -52,10 +52,10 @@ extension NetlinkRequest {
         Link.header(&builder, index: 0)
         builder.attribute(IFLA_IFNAME, text: name)
         builder.attribute(IFLA_EXT_MASK, integer: UInt32(RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS))
-        return NetlinkRequest("look at the virtual functions of \(name)", type: RTM_GETLINK, payload: builder.body)
+        return NetlinkRequest("read the virtual functions of \(name)", type: RTM_GETLINK, payload: builder.body)
     }
 
-    /// `ip link set dev PARENT vf NUMBER ...`, one request for each setting: a driver that lacks one refuses only that.
+    /// `ip link set dev PARENT vf NUMBER ...`, one request for each setting: a driver without one refuses only that.
     package static func set(
         _ number: UInt32, ofParent index: Int32, named parent: String, hardwareAddress: HardwareAddress? = nil, vlan: UInt32? = nil,
         vlanPriority: UInt32 = 0, isTrusted: Bool? = nil, checksSpoofing: Bool? = nil, rate: (low: UInt32, high: UInt32)? = nil,
