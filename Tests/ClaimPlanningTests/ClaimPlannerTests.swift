@@ -17,8 +17,9 @@ struct ClaimPlannerTests {
     static func planner(_ name: String = "hgx-a100") throws -> ClaimPlanner {
         let machine = try #require(try MachineDescription.embedded(name)).machine
         return ClaimPlanner(
-            PlannerOptions(driver: driver),
-            devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
+            PlannerInput(
+                PlannerOptions(driver: driver),
+                devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })))
     }
 
     /// The CDI specification that `nearside-nri` makes of a plan.
@@ -80,7 +81,7 @@ struct ClaimPlannerTests {
     @Test
     func `a pair device is all its members, and stays that when pairs change`() throws {
         var planner = try Self.planner()
-        planner.groups = ["pair-2": [Self.gpu, Self.nic], "pairs-2-1": [Self.gpu, Self.nic, "pci-0000-0f-00-0", Self.secondNIC]]
+        planner.input.groups = ["pair-2": [Self.gpu, Self.nic], "pairs-2-1": [Self.gpu, Self.nic, "pci-0000-0f-00-0", Self.secondNIC]]
         let claim = Self.claim([("pair", "pair-2")], config: [Self.config(.fromClaim, "net1")])
         let outcome = try planner.plan(claim, others: [])
         #expect(outcome.plan.devices.map(\.device) == [Self.gpu, Self.nic])
@@ -88,7 +89,7 @@ struct ClaimPlannerTests {
         // One interface is not numbered, whatever else the pair has.
         #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
         #expect(try Self.spec(outcome)?.devices.count == 2)
-        planner.groups["pair-2"] = [Self.gpu, Self.secondNIC]
+        planner.input.groups["pair-2"] = [Self.gpu, Self.secondNIC]
         #expect(try planner.plan(claim, others: [outcome.plan]) == outcome)
         #expect(try planner.plan(claim, others: []) != outcome)
         // Several interfaces are.
@@ -146,7 +147,7 @@ struct ClaimPlannerTests {
             return try planner.plan(Self.claim([("nic", Self.nic)], config: [config]), others: []).plan.devices[0].interface?.name
         }
         let stacked: [String: JSONValue] = ["subInterface": .object(["type": .string("macvlan")])]
-        let host = try #require(planner.devices[Self.nic]?.netdevs.first?.name)
+        let host = try #require(planner.input.devices[Self.nic]?.netdevs.first?.name)
         #expect(try name([:]) == host)
         #expect(try name(stacked) == String("p-\(host)".prefix(15)))
         #expect(try name(stacked.merging(["name": .string("fabric")]) { $1 }) == "fabric")
@@ -165,7 +166,7 @@ struct ClaimPlannerTests {
         machine.sharedCharDevices = [CharDevice(path: "/dev/vfio/vfio", major: 10, minor: 196)]
         let names = gpus.map { machine.functions[$0].sliceName }
         let devices = Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })
-        let planner = ClaimPlanner(PlannerOptions(driver: Self.driver), devices: devices)
+        let planner = ClaimPlanner(PlannerInput(PlannerOptions(driver: Self.driver), devices: devices))
         let first = try planner.plan(Self.claim([("gpu", names[0])], uid: "u1"), others: []).plan
         let error = #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("gpu", names[1])], uid: "u2"), others: [first]) }
         #expect(
@@ -266,8 +267,9 @@ struct ClaimPlannerTests {
             machine.functions[index].netdevs[0].maximalMTU = 9216
         }
         let planner = ClaimPlanner(
-            PlannerOptions(driver: Self.driver),
-            devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
+            PlannerInput(
+                PlannerOptions(driver: Self.driver),
+                devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })))
         let config = AllocationConfig(
             source: .fromClaim, requests: nil,
             opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interface": .object(["mtu": .integer(mtu)])])))
@@ -314,7 +316,7 @@ struct ClaimPlannerTests {
         let shared = try planner.plan(claim, others: [])
         #expect(shared.plan.devices[0].rdmaDevice == nil && !shared.plan.hasInterfaces)
         #expect(try Self.spec(shared)?.containerEdits?.hooks == nil)
-        planner.movesRDMA = true
+        planner.input.facts.movesRDMA = true
         let exclusive = try planner.plan(claim, others: [])
         #expect(exclusive.plan.devices[0].rdmaDevice == "rdmap79s0" && exclusive.plan.hasInterfaces)
         #expect(try Self.spec(exclusive)?.containerEdits?.hooks?.count == 1)
@@ -323,8 +325,8 @@ struct ClaimPlannerTests {
     @Test
     func `nodes of RDMA management are given only when asked for`() throws {
         var planner = try Self.planner()
-        let name = try #require(planner.devices[Self.nic]?.rdmaDevices.first?.name)
-        planner.devices[Self.nic]?.rdmaDevices[0].charDevices += [
+        let name = try #require(planner.input.devices[Self.nic]?.rdmaDevices.first?.name)
+        planner.input.devices[Self.nic]?.rdmaDevices[0].charDevices += [
             CharDevice(path: "/dev/infiniband/umad0", major: 231, minor: 0),
             CharDevice(path: "/dev/infiniband/issm0", major: 231, minor: 64),
         ]
@@ -339,12 +341,12 @@ struct ClaimPlannerTests {
     @Test
     func `a virtual function follows its configuration, and neither it nor its parent goes out while the other is held`() throws {
         var planner = try Self.planner()
-        let parent = try #require(planner.devices[Self.nic])
-        var virtual = try #require(planner.devices[Self.secondNIC])
+        let parent = try #require(planner.input.devices[Self.nic])
+        var virtual = try #require(planner.input.devices[Self.secondNIC])
         virtual.function?.physicalFunction = parent.function?.address
         virtual.function?.virtualFunctionIndex = 3
         virtual.netdevs[0].mac = "02:00:00:00:00:00"
-        planner.devices[Self.secondNIC] = virtual
+        planner.input.devices[Self.secondNIC] = virtual
         let config = try Self.config(
             #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"},"sriov":{"vlan":7,"trust":true,"spoofCheck":false,"maxTxRate":1000}}"#,
             .fromClass)
@@ -367,7 +369,7 @@ struct ClaimPlannerTests {
     @Test
     func `features are checked against what the driver has, by either name`() throws {
         var planner = try Self.planner()
-        planner.facts = ["ib0": InterfaceFacts(features: ["tx-tcp-segmentation", "rx-gro"], privateFlags: ["x"])]
+        planner.input.facts.interfaces = ["ib0": InterfaceFacts(features: ["tx-tcp-segmentation", "rx-gro"], privateFlags: ["x"])]
         func plan(_ json: String) throws -> DevicePlan {
             try planner.plan(Self.claim([("nic", Self.nic)], config: [try Self.config(json, .fromClass)]), others: []).plan.devices[0]
         }

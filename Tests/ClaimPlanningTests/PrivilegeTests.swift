@@ -17,8 +17,9 @@ struct PrivilegeTests {
     private static func planner() throws -> ClaimPlanner {
         let machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         return ClaimPlanner(
-            PlannerOptions(driver: driver),
-            devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first }))
+            PlannerInput(
+                PlannerOptions(driver: driver),
+                devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })))
     }
 
     private static func claim(_ devices: [String], _ configs: [(AllocationConfig.Source, String)]) -> ResourceClaim {
@@ -54,7 +55,7 @@ struct PrivilegeTests {
     /// The problems of a claim of one NIC.
     private func error(_ configs: [(AllocationConfig.Source, String)], allowed: Set<String> = []) throws -> String? {
         var planner = try Self.planner()
-        planner.options.allowedToClaims = allowed
+        planner.input.options.allowedToClaims = allowed
         do throws(ClaimError) { _ = try planner.plan(Self.claim([Self.nic], configs), others: []) } catch { return error.description }
         return nil
     }
@@ -144,7 +145,7 @@ struct PrivilegeTests {
     @Test
     func `a claim of as many entries as there can be is a plan far below what the journal takes, and one more is refused`() throws {
         let planner = try Self.planner()
-        let nics = planner.devices.filter { $0.value.kind == .nic && !$0.value.netdevs.isEmpty }.keys.sorted().prefix(8)
+        let nics = planner.input.devices.filter { $0.value.kind == .nic && !$0.value.netdevs.isEmpty }.keys.sorted().prefix(8)
         #expect(nics.count == 8)
         let routes = (0..<128).map { #"{"destination":"2001:db8:1:\#($0)::/64","gateway":"fe80::1","metric":4294967295}"# }
         func configs(_ neighbours: Int) -> [(AllocationConfig.Source, String)] {

@@ -15,7 +15,7 @@ extension ClaimPlannerTests {
     func `a workload is told of exactly its devices, in the order of their pairs`() throws {
         var planner = try Self.planner()
         let machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
-        planner.topology = MachineTopology(machine)
+        planner.input.topology = MachineTopology(machine)
         let told = try Self.config(#"{"workload":{"environment":true,"ncclTopology":true}}"#)
         let outcome = try planner.plan(
             Self.claim([("nic", Self.secondNIC), ("nic", Self.nic), ("gpu", Self.gpu)], config: [told]), others: [])
@@ -28,7 +28,7 @@ extension ClaimPlannerTests {
         let text = try #require(outcome.ncclTopology)
         #expect(text.contains("0000:07:00.0") && text.contains("0000:0c:00.0") && !text.contains("0000:0f:00.0"), "\(text)")
         // An accelerator that another driver gives out is in the file with its NIC; those of other pairs are not.
-        planner.devices[Self.gpu] = nil
+        planner.input.devices[Self.gpu] = nil
         let half = try planner.plan(Self.claim([("nic", Self.nic)], config: [told]), others: [])
         let file = try #require(half.ncclTopology)
         #expect(file.contains("0000:07:00.0") && file.contains("0000:0c:00.0") && !file.contains("0000:0f:00.0"), "\(file)")
@@ -39,8 +39,8 @@ extension ClaimPlannerTests {
     @Test
     func `a container finds what its devices are, where KEP-5304 says, once for each request`() throws {
         var planner = try Self.planner()
-        planner.options.tellsDevices = true
-        planner.attributes = [Self.nic: ["resource.kubernetes.io/pciBusID": .string("0000:0c:00.0")]]
+        planner.input.options.tellsDevices = true
+        planner.input.attributes = [Self.nic: ["resource.kubernetes.io/pciBusID": .string("0000:0c:00.0")]]
         var claim = Self.claim(
             [("nic/fast", Self.nic), ("nic/fast", Self.secondNIC), ("gpu", Self.gpu)],
             config: [Self.config(.fromClaim, "net", requests: ["nic"])])
@@ -75,7 +75,7 @@ extension ClaimPlannerTests {
         #expect(
             try Self.spec(try planner.plan(claim, others: []))?.devices[0].containerEdits.mounts?.first?.containerPath
                 == "\(folder)/resourceclaims/c/nic/dra.nearside-metadata.json")
-        planner.options.tellsDevices = false
+        planner.input.options.tellsDevices = false
         #expect(try planner.plan(claim, others: []).metadata.isEmpty)
     }
 
@@ -91,7 +91,7 @@ extension ClaimPlannerTests {
     @Test
     func `a GPU that the vendor's tool has described comes by the vendor's name, without nodes of ours`() throws {
         var planner = try Self.planner()
-        planner.vendorNames = [Self.gpu: "nvidia.com/gpu=GPU-1"]
+        planner.input.facts.vendorNames = [Self.gpu: "nvidia.com/gpu=GPU-1"]
         let outcome = try planner.plan(Self.claim([("gpu", Self.gpu)]), others: [])
         #expect(outcome.plan.devices[0].cdiDeviceIDs == ["dra.nearside/claim=u1-\(Self.gpu)", "nvidia.com/gpu=GPU-1"])
         #expect(try Self.spec(outcome)?.devices[0].containerEdits.deviceNodes == nil)

@@ -47,11 +47,11 @@ final class InjectorScene {
     /// Plans a claim of one device as `nearside-node` does, and has the specification written.
     func prepare(_ uid: String, _ address: PCIAddress, parameters: JSONValue? = nil, share: String? = nil) throws {
         let device = try #require(try Room.snapshot().devices.first { $0.address == address.description })
-        let planner = ClaimPlanner(PlannerOptions(driver: "dra.nearside"), devices: [device.sliceName: device])
+        let planner = ClaimPlanner(PlannerInput(PlannerOptions(driver: "dra.nearside"), devices: [device.sliceName: device]))
         let config = parameters.map {
-            AllocationConfig(source: .fromClass, opaque: OpaqueConfig(driver: planner.driver, parameters: $0))
+            AllocationConfig(source: .fromClass, opaque: OpaqueConfig(driver: planner.input.driver, parameters: $0))
         }
-        var result = AllocatedDevice(request: "nic", driver: planner.driver, pool: "node", device: device.sliceName)
+        var result = AllocatedDevice(request: "nic", driver: planner.input.driver, pool: "node", device: device.sliceName)
         result.shareID = share
         let claim = ResourceClaim(
             metadata: Metadata(

@@ -123,8 +123,8 @@ struct SoftwareRDMATests {
         try withDevices("shared") { _ in
             let machine = try Room.snapshot()
             let device = try #require(machine.devices.first { $0.rdmaDevices.first?.name == "rxe1" })
-            var planner = ClaimPlanner(PlannerOptions(driver: "dra.nearside"), devices: [device.sliceName: device])
-            planner.topology = MachineTopology(machine)
+            var planner = ClaimPlanner(PlannerInput(PlannerOptions(driver: "dra.nearside"), devices: [device.sliceName: device]))
+            planner.input.topology = MachineTopology(machine)
             let parameters: JSONValue = .object(["workload": .object(["environment": .bool(true)])])
             let claim = ResourceClaim(
                 metadata: Metadata(name: "c", namespace: "ns", uid: "u1"),
@@ -132,10 +132,11 @@ struct SoftwareRDMATests {
                     allocation: AllocationResult(
                         devices: DeviceAllocation(
                             results: [
-                                AllocatedDevice(request: "nic", driver: planner.driver, pool: "node", device: device.sliceName)
+                                AllocatedDevice(request: "nic", driver: planner.input.driver, pool: "node", device: device.sliceName)
                             ],
                             config: [
-                                AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: planner.driver, parameters: parameters))
+                                AllocationConfig(
+                                    source: .fromClaim, opaque: OpaqueConfig(driver: planner.input.driver, parameters: parameters))
                             ])),
                     reservedFor: [ConsumerReference(resource: "pods", name: "p1", uid: "p1")]))
             let variables = try #require(try planner.plan(claim, others: []).plan.containers).environment.map { "\($0.key)=\($0.value)" }

@@ -38,6 +38,8 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
     package var cause: String
     /// What to do; nil when that follows from the cause.
     package var advice: String?
+    /// All problems of the claim that were kept, for ``Code/invalid`` and ``Code/conflict``.
+    package var problems: [PlanProblem] = []
 
     package init(_ code: Code, object: String, step: String? = nil, _ cause: String, advice: String? = nil) {
         self.code = code
@@ -52,8 +54,9 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     /// All problems of a claim at once, as far as ``ProblemText`` has room for them.
-    init(_ code: Code, _ claim: ClaimIdentity, _ problems: [String], omitted: Int) {
-        self.init(code, claim, ProblemText.joined(problems, omitted: omitted))
+    init(_ code: Code, _ claim: ClaimIdentity, _ problems: [PlanProblem], omitted: Int) {
+        self.init(code, claim, ProblemText.joined(problems.map(\.description), omitted: omitted))
+        self.problems = problems
     }
 
     /// The same error with another advice.

@@ -1,69 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClaimConfig
-package import Hardware
+import Hardware
 package import JournalModel
 package import ResourceAPI
-package import Topology
+import Topology
 
-/// The operator's choices of how claims are planned.
-package struct PlannerOptions: Hashable, Sendable {
-    package var driver: String
-    /// The pool of this node's devices; nil when any will do.
-    package var pool: String?
-    /// True when containers get a file that describes their devices (KEP-5304).
-    package var tellsDevices = false
-    /// Privileged settings that claims may set on this node, by ``PrivilegedSetting/path``.
-    package var allowedToClaims: Set<String> = []
-
-    package init(driver: String) { self.driver = driver }
-}
-
-/// Turns an allocated claim into what is to be done on this node. Pure.
+/// Turns an allocated claim into its plan on this node. Pure.
 package struct ClaimPlanner: Sendable {
-    package var options: PlannerOptions
-    /// Devices of this node by their name in slices.
-    package var devices: [String: Device]
-    /// Names of the members' devices, by that of a pair or set of pairs.
-    package var groups: [String: [String]]
-    /// NICs that are not given out without an interface, by the name of the device.
-    package var missingInterfaces: [String: MissingInterface] = [:]
-    /// What drivers tell of interfaces, by the interface's name; what is not told is not checked.
-    package var facts: [String: InterfaceFacts] = [:]
-    /// Names that vendors' own tools gave to accelerators, by the name of the device.
-    package var vendorNames: [String: String] = [:]
-    /// Whether an RDMA device is in one namespace only, and so has to go into the pod's.
-    package var movesRDMA = false
-    /// Who is near whom: for the files that tell workloads.
-    package var topology: MachineTopology?
-    /// Published attributes, by the name of the device.
-    package var attributes: [String: [String: DeviceAttribute]] = [:]
+    package var input: PlannerInput
 
-    package var driver: String { options.driver }
-
-    package init(_ options: PlannerOptions, devices: [String: Device], groups: [String: [String]] = [:]) {
-        self.options = options
-        self.devices = devices
-        self.groups = groups
-    }
+    package init(_ input: PlannerInput) { self.input = input }
 
     package struct Outcome: Hashable, Sendable {
         package var plan: ClaimPlan
-        /// What NCCL is told of the claim's devices, if it is to be told.
+        /// The topology file of the claim's devices for NCCL; nil when no configuration asks for one.
         package var ncclTopology: String?
-        /// What is told of the devices of each request, if it is to be told.
+        /// The description of the devices of each request, where containers get one.
         package var metadata: [String: DeviceMetadata] = [:]
     }
 
-    /// One device of the claim, with what is asked of it.
+    /// One device of the claim with its configuration.
     struct Member {
         var result: AllocatedDevice
         /// The pair or set it was allocated in.
         var group: String?
         var device: Device
-        var wish: NetworkConfig
+        var config: NetworkConfig
 
         var label: String { "request \(result.request)" }
+
+        /// True when an interface of it goes to the pod.
+        var hasInterface: Bool { device.kind == .nic && !device.netdevs.isEmpty }
     }
 
     /// - Parameter others: the plans of all claims on this node, that of this one too if there is one.
@@ -72,7 +40,7 @@ package struct ClaimPlanner: Sendable {
         return try outcome(of: proposal, others: others)
     }
 
-    /// All of a plan that does not depend on what other claims have.
+    /// All of a plan that does not depend on the plans of other claims.
     ///
     /// - Parameters:
     ///   - configs: those of the claim.
@@ -85,132 +53,76 @@ package struct ClaimPlanner: Sendable {
         }
         var problems = configs.problems
         let members = members(allocation.devices.results ?? [], configs.decoded, existing, &problems)
-        let entries = members.reduce(0) { $0 + $1.wish.entries }
-        if entries > ConfigLimits.entriesPerClaim {
-            problems.append(
-                "its devices together have \(entries) addresses, routes, rules, neighbours, settings and flags; at most \(ConfigLimits.entriesPerClaim) are taken"
-            )
-        }
+        refuseTooManyEntries(members, identity, &problems)
+        let devices = plannedDevices(members, &problems)
+        refuseUnusedConfig(members, &problems)
+        let pods = (claim.status?.reservedFor ?? []).filter { $0.resource == "pods" }.map(\.uid)
+        var proposal = Proposal(
+            claim: identity, pods: pods, members: members, devices: devices, problems: problems, omitted: configs.omitted)
+        if problems.isEmpty { proposal.outcome = outcome(claim, proposal, existing) }
+        return proposal
+    }
+
+    /// The plans of the members' devices, without the containers' part.
+    private func plannedDevices(_ members: [Member], _ problems: inout [PlanProblem]) -> [DevicePlan] {
+        let counts = Dictionary(members.filter(\.hasInterface).map { ($0.config, 1) }, uniquingKeysWith: +)
+        var ordinals: [NetworkConfig: Int] = [:]
         var planned: [DevicePlan] = []
-        let alike = Dictionary(members.filter(\.hasInterface).map { ($0.wish, 1) }, uniquingKeysWith: +)
-        var places: [NetworkConfig: Int] = [:]
         for member in members {
-            let place = places[member.wish, default: 0]
-            if member.hasInterface { places[member.wish] = place + 1 }
-            let interface = interface(for: member, place: place, of: alike[member.wish] ?? 0, &problems)
+            let ordinal = ordinals[member.config, default: 0]
+            if member.hasInterface { ordinals[member.config] = ordinal + 1 }
+            var interfaces = InterfacePlanner(
+                input: input, member: member, ordinal: ordinal, count: counts[member.config] ?? 0)
+            let interface = interfaces.plan()
             var plan = DevicePlan(
                 pool: member.result.pool, device: member.result.device, request: member.result.request, group: member.group,
                 shareID: member.result.shareID, cdiDeviceIDs: [], interface: interface)
-            // A device of the monitoring kind is looked at, and stays where it is; one that others use too, likewise.
+            // A device that is only monitored, or that other claims use too, stays where it is.
             let isTaken = member.result.adminAccess != true && member.result.shareID == nil && interface?.child == nil
-            if movesRDMA, isTaken, member.device.kind == .nic { plan.rdmaDevice = member.device.rdmaDevices.first?.name }
-            plan.virtualFunction = virtualFunction(of: member, &problems)
+            if input.facts.movesRDMA, isTaken, member.device.kind == .nic { plan.rdmaDevice = member.device.rdmaDevices.first?.name }
+            plan.virtualFunction = interfaces.virtualFunction()
+            problems += interfaces.problems
             planned.append(plan)
         }
-        refuseIdleConfig(members, &problems)
-        let pods = (claim.status?.reservedFor ?? []).filter { $0.resource == "pods" }.map(\.uid)
-        var proposal = Proposal(
-            claim: identity, pods: pods, members: members, devices: planned, problems: problems, omitted: configs.omitted)
-        guard problems.isEmpty else { return proposal }
-        let edits = ContainerEditsPlanner(planner: self, claim: identity, members: members, podClaimName: claim.podClaimName)
-        for index in planned.indices {
-            planned[index].access = edits.access(members[index])
-            planned[index].cdiDeviceIDs = edits.names(of: planned[index])
+        return planned
+    }
+
+    /// The outcome of a proposal without problems.
+    private func outcome(_ claim: ResourceClaim, _ proposal: Proposal, _ existing: ClaimPlan?) -> Outcome {
+        let edits = ContainerEditsPlanner(
+            input: input, claim: proposal.claim, members: proposal.members, podClaimName: claim.podClaimName)
+        var plan = ClaimPlan(claim: proposal.claim, pods: proposal.pods, devices: proposal.devices)
+        for index in plan.devices.indices {
+            plan.devices[index].access = edits.access(proposal.members[index])
+            plan.devices[index].cdiDeviceIDs = edits.names(of: plan.devices[index])
         }
-        var plan = ClaimPlan(claim: identity, pods: pods, devices: planned)
         plan.containers = edits.containers
         if claim.isOpen {
             plan.isOpen = true
             // Pods that were found to use it, and are not among those it was reserved for at first.
-            plan.pods += (existing?.pods ?? []).filter { !pods.contains($0) }
+            plan.pods += (existing?.pods ?? []).filter { !plan.pods.contains($0) }
         }
-        proposal.outcome = Outcome(plan: plan, ncclTopology: edits.ncclTopology, metadata: edits.metadata(planned))
-        return proposal
+        return Outcome(plan: plan, ncclTopology: edits.ncclTopology, metadata: edits.metadata(plan.devices))
     }
 
-    // MARK: Devices
-
-    /// A pair is all its members, each as if it had been allocated for the same request. What a pair is can change when
-    /// a device is lost; a claim that has its members keeps them.
-    private func members(
-        _ results: [AllocatedDevice], _ configs: [(AllocationConfig, NetworkConfig)], _ existing: ClaimPlan?, _ problems: inout [String]
-    ) -> [Member] {
-        var members: [Member] = []
-        for result in results where result.driver == driver {
-            if let pool = options.pool, result.pool != pool {
-                problems.append(
-                    "request \(result.request): device \(ProblemText.quoted(result.device)) is of pool \(ProblemText.quoted(result.pool)), and this node has pool \(pool)"
-                )
-                continue
-            }
-            let kept = (existing?.devices ?? []).filter { $0.group == result.device && $0.pool == result.pool }.map(\.device)
-            let names = kept.isEmpty ? groups[result.device] : kept
-            for name in names ?? [result.device] {
-                if let missing = missingInterfaces[name], result.adminAccess != true { problems.append(missing.refusal(name)) }
-                guard let device = devices[name] else {
-                    if missingInterfaces[name] == nil {
-                        problems.append("device \(name) is not on this node any more; delete the pod to have it allocated anew")
-                    }
-                    continue
-                }
-                var member = result
-                member.device = name
-                var wish = NetworkConfig()
-                var found: [ConfigProblem] = []
-                for source in [AllocationConfig.Source.fromClass, .fromClaim] {
-                    let base = wish
-                    for (config, network) in configs where config.source == source && config.applies(to: result) {
-                        if source == .fromClaim { found += network.pinProblems(under: base) }
-                        wish = wish.overlaid(by: network)
-                    }
-                }
-                problems += (found + wish.conflicts).map { "request \(result.request): \($0)" }
-                members.append(Member(result: member, group: names == nil ? nil : result.device, device: device, wish: wish))
-            }
-        }
-        return members
+    private func refuseTooManyEntries(_ members: [Member], _ claim: ClaimIdentity, _ problems: inout [PlanProblem]) {
+        let entries = members.reduce(0) { $0 + $1.config.entries }
+        guard entries > ConfigLimits.entriesPerClaim else { return }
+        problems.append(
+            PlanProblem(
+                .tooManyEntries, "its devices",
+                "together have \(entries) addresses, routes, rules, neighbours, settings and flags; at most \(ConfigLimits.entriesPerClaim) are taken"
+            ))
     }
 
-    // MARK: Configuration
-
-    /// Configurations of this driver, and what is wrong with them.
-    package struct Configs: Sendable {
-        var decoded: [(AllocationConfig, NetworkConfig)] = []
-        var problems: [String] = []
-        var omitted = 0
-
-        /// True when drivers of interfaces have to be asked what they can do before a plan is made.
-        package var askDrivers: Bool { decoded.contains { $0.1.features != nil || $0.1.privateFlags != nil } }
-    }
-
-    package func configs(of claim: ResourceClaim) -> Configs {
-        var configs = Configs()
-        for (index, config) in (claim.status?.allocation?.devices.config ?? []).enumerated() {
-            guard let opaque = config.opaque, opaque.driver == driver else { continue }
-            let found: [ConfigProblem]
-            do throws(InvalidConfig) {
-                let network = try NetworkConfig(parameters: opaque.parameters)
-                found = config.source == .fromClass ? [] : network.claimProblems(allowed: options.allowedToClaims)
-                configs.decoded.append((config, network))
-            } catch {
-                found = error.problems
-                configs.omitted += error.omitted
-            }
-            configs.problems += found.map { "configuration \(index) (\(config.source.rawValue)): \($0)" }
-        }
-        return configs
-    }
-
-    /// What nobody is there to hear is a mistake: an interface's configuration for requests that have no interface.
-    private func refuseIdleConfig(_ members: [Member], _ problems: inout [String]) {
-        for member in members where member.wish.concernsInterface && !members.contains(where: { $0.wish == member.wish && $0.hasInterface })
-        {
-            problems.append("\(member.label): no device of it has an interface, so a configuration of interfaces cannot be for it")
+    /// Rejects a configuration of interfaces that no allocated device can use.
+    private func refuseUnusedConfig(_ members: [Member], _ problems: inout [PlanProblem]) {
+        for member in members
+        where member.config.concernsInterface && !members.contains(where: { $0.config == member.config && $0.hasInterface }) {
+            problems.append(
+                PlanProblem(
+                    .unusedConfig, member.label,
+                    "no device of it has an interface, so a configuration of interfaces cannot be for it"))
         }
     }
-}
-
-extension ClaimPlanner.Member {
-    /// True when an interface of it goes to the pod.
-    var hasInterface: Bool { device.kind == .nic && !device.netdevs.isEmpty }
 }

@@ -9,43 +9,43 @@ import Topology
 
 /// Plans what containers get for a claim: data, of which `nearside-nri` makes the CDI specification. Pure.
 struct ContainerEditsPlanner {
-    let planner: ClaimPlanner
+    let input: PlannerInput
     let claim: ClaimIdentity
     let members: [ClaimPlanner.Member]
-    /// What the pod calls the claim, if it was made from a template.
+    /// The pod's name of the claim, if it was made from a template.
     let podClaimName: String?
 
     /// The claim's part of the plan, when something is given to containers.
     var containers: ContainerPlan {
         ContainerPlan(
             environment: environment, hasTopology: ncclTopology != nil,
-            describedRequests: planner.options.tellsDevices ? Set(members.map(\.result.baseRequest)).sorted() : [],
+            describedRequests: input.options.tellsDevices ? Set(members.map(\.result.baseRequest)).sorted() : [],
             podClaimName: podClaimName)
     }
 
-    /// The device nodes that containers get, with what the device is known by on the host.
+    /// The device nodes that containers get, with the address of the device on the host.
     func access(_ member: ClaimPlanner.Member) -> DeviceAccess {
         let device = member.device
         // The vendor's own specification has its nodes, and libraries besides.
-        let nodes = planner.vendorNames[member.result.device] != nil ? [] : device.charDevices + device.sharedCharDevices
+        let nodes = input.facts.vendorNames[member.result.device] != nil ? [] : device.charDevices + device.sharedCharDevices
         return DeviceAccess(
             address: device.address,
-            nodes: nodes.filter { !$0.isManagement || member.wish.rdma.management == true }
+            nodes: nodes.filter { !$0.isManagement || member.config.rdma.management == true }
                 .map { NodePlan(path: $0.path, major: $0.major, minor: $0.minor) })
     }
 
     /// Names by which the kubelet has the runtime give a device to containers: ours, and the vendor's where there is one.
     func names(of plan: DevicePlan) -> [String] {
-        ["\(DeviceNames.kind(driver: planner.driver))=\(DeviceNames.name(plan, claim: claim.uid))"]
-            + (planner.vendorNames[plan.device].map { [$0] } ?? [])
+        ["\(DeviceNames.kind(driver: input.driver))=\(DeviceNames.name(plan, claim: claim.uid))"]
+            + (input.facts.vendorNames[plan.device].map { [$0] } ?? [])
     }
 
-    // MARK: What workloads are told
+    // MARK: Workloads
 
-    /// NICs that the workload is to hear of, in the order of their pairs.
+    /// NICs whose configuration asks that the workload gets them described, ordered by rail.
     private func told(_ isWanted: (WorkloadConfig) -> Bool) -> [Device] {
-        let devices = members.filter { isWanted($0.wish.workload) }.map(\.device)
-        func rail(_ device: Device) -> Int { planner.topology?.pair(of: device).map(\.rail) ?? .max }
+        let devices = members.filter { isWanted($0.config.workload) }.map(\.device)
+        func rail(_ device: Device) -> Int { input.topology?.pair(of: device).map(\.rail) ?? .max }
         return devices.enumerated().sorted { (rail($0.element), $0.offset) < (rail($1.element), $1.offset) }.map(\.element)
     }
 
@@ -75,8 +75,8 @@ struct ContainerEditsPlanner {
     /// container has them by another claim, and of those it has not, NCCL takes no notice.
     var ncclTopology: String? {
         let devices = told { $0.ncclTopology == true }
-        guard !devices.isEmpty, let topology = planner.topology else { return nil }
-        let own = Set(planner.devices.values.map(\.address))
+        guard !devices.isEmpty, let topology = input.topology else { return nil }
+        let own = Set(input.devices.values.map(\.address))
         let others = devices.compactMap(topology.pair(of:)).flatMap(\.accelerators).filter { !own.contains($0.address) }
         return NCCLTopology(topology, members: Set((devices + others).map(\.address))).text
     }

@@ -10,13 +10,13 @@ extension ContainerEditsPlanner {
     /// Files of KEP-5304, by request: what its devices are, and what they are called in the pod. All of it is known before the
     /// pod starts, so the file never changes.
     func metadata(_ planned: [DevicePlan]) -> [String: DeviceMetadata] {
-        guard planner.options.tellsDevices else { return [:] }
+        guard input.options.tellsDevices else { return [:] }
         var requests: [String: DeviceMetadata.Request] = [:]
         for (plan, member) in zip(planned, members) {
             let base = member.result.baseRequest
             requests[base, default: .init(name: plan.request, devices: [])].devices.append(
                 DeviceMetadata.Device(
-                    driver: planner.driver, pool: plan.pool, name: plan.device, attributes: planner.attributes[plan.device],
+                    driver: input.driver, pool: plan.pool, name: plan.device, attributes: input.attributes[plan.device],
                     networkData: plan.interface.map { networkData($0, member.device) }))
         }
         return requests.mapValues { request in

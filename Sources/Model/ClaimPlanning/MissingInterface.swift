@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The reason why a NIC without an interface is not given out: a pod would start without it.
+/// The reason why a NIC without an interface is not allocated: a pod would start without it.
 package enum MissingInterface: Hashable, Sendable {
     /// The interface of this name was there before.
     case lost(String)
@@ -15,13 +15,13 @@ package enum MissingInterface: Hashable, Sendable {
         }
     }
 
-    /// The refusal of a claim for the device of this name, with the way out.
-    func refusal(_ device: String) -> String {
+    /// The refusal of a claim for the device, with the way out.
+    var refusal: String {
         switch self {
         case .lost(let name):
-            "device \(device) had interface \(name), which is not on the host now; put it back, or, if it is gone for good, remove machine.json from the journal's folder and restart nearside-node"
+            "had interface \(name), which is not on the host now; put it back, or, if it is gone for good, remove machine.json from the journal's folder and restart nearside-node"
         case .unknown(let file):
-            "device \(device) has no interface, and \(file), which says whether it had one, is damaged; put the interface back, or, if it never had one, remove the file and restart nearside-node"
+            "has no interface, and \(file), which says whether it had one, is damaged; put the interface back, or, if it never had one, remove the file and restart nearside-node"
         }
     }
 }

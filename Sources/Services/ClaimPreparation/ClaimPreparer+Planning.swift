@@ -54,9 +54,7 @@ extension ClaimPreparer {
         let claimed = claimed(claim, inputs)
         let facts = PlanningFacts.read(
             claimed, vendorSpecFolders: options.vendorSpecFolders, readsFeatures: configs.askDrivers, log: log)
-        planner.vendorNames = facts.vendorNames
-        planner.movesRDMA = facts.movesRDMA
-        planner.facts = facts.interfaces
+        planner.input.facts = facts
         do throws(ClaimError) {
             let proposal = try planner.propose(claim, configs, existing: inputs.existing)
             var text: [UInt8]?
@@ -70,22 +68,22 @@ extension ClaimPreparer {
     }
 
     private func inputs(_ identity: ClaimIdentity) throws(ClaimError) -> PlanInputs {
-        var planner = ClaimPlanner(options.planning, devices: published.devices, groups: published.groups)
-        planner.options.pool = options.pool
-        planner.topology = published.topology
-        planner.missingInterfaces = published.missingInterfaces
-        planner.attributes = published.attributes
+        var input = PlannerInput(options.planning, devices: published.devices, groups: published.groups)
+        input.options.pool = options.pool
+        input.topology = published.topology
+        input.missingInterfaces = published.missingInterfaces
+        input.attributes = published.attributes
         let existing = plans.plan(identity.uid)
         if let existing, existing.phase == .released {
             throw ClaimError(.releasing, existing.claim, step: "prepare", "it is being released", advice: "retry when that is done")
         }
-        return PlanInputs(planner: planner, existing: existing)
+        return PlanInputs(planner: ClaimPlanner(input), existing: existing)
     }
 
     /// Devices of the claim by their names in slices, those of a pair or a set by its members'.
     private nonisolated func claimed(_ claim: ResourceClaim, _ inputs: PlanInputs) -> [String: Device] {
-        let names = deviceNames(claim, inputs.planner.groups).union(inputs.existing?.devices.map(\.device) ?? [])
-        return inputs.planner.devices.filter { names.contains($0.key) }
+        let names = deviceNames(claim, inputs.planner.input.groups).union(inputs.existing?.devices.map(\.device) ?? [])
+        return inputs.planner.input.devices.filter { names.contains($0.key) }
     }
 
     private nonisolated func deviceNames(_ claim: ResourceClaim, _ groups: [String: [String]]) -> Set<String> {

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClaimConfig
+import Hardware
+import JournalModel
+import NetworkModel
+import ResourceAPI
+
+/// Plans the interface of one device of a claim, and the settings of a virtual function. Pure.
+struct InterfacePlanner {
+    let input: PlannerInput
+    let member: ClaimPlanner.Member
+    /// The ordinal of this interface among those with the same configuration, and their number.
+    let ordinal: Int
+    let count: Int
+    private(set) var problems: [PlanProblem] = []
+
+    init(input: PlannerInput, member: ClaimPlanner.Member, ordinal: Int, count: Int) {
+        self.input = input
+        self.member = member
+        self.ordinal = ordinal
+        self.count = count
+    }
+
+    var config: NetworkConfig { member.config }
+
+    mutating func refuse(_ code: PlanProblem.Code, _ path: String, _ cause: String) {
+        problems.append(PlanProblem(code, member.label, at: path, cause))
+    }
+
+    /// The interface in the pod; nil for a device without one, and for one that is only monitored.
+    mutating func plan() -> InterfacePlan? {
+        guard member.hasInterface, member.result.adminAccess != true, let netdev = member.device.netdevs.first else { return nil }
+        let interface = config.interface
+        var plan = InterfacePlan(
+            hostName: netdev.name, name: name(netdev), mtu: interface.mtu, hardwareAddress: interface.hardwareAddress,
+            addresses: interface.addresses)
+        refuseStacking()
+        check(netdev)
+        plan.parentDevice = netdev.parentDevice
+        // Some drivers take the address that the physical function gave for the permanent address of a virtual one.
+        if member.device.function?.physicalFunction == nil {
+            plan.permanentAddress = netdev.permanentMAC.flatMap { HardwareAddress(parsing: $0) }
+        }
+        if interface.dhcp == true { plan.dhcp = true }
+        if interface.dhcp6 == true { plan.dhcp6 = true }
+        plan.dhcpRoutes = interface.dhcp == true ? interface.dhcpRoutes : nil
+        plan.child = interface.child
+        // An interface that is made for the pod has no addresses of the host's.
+        if plan.child != nil, plan.addresses == nil, plan.leaseFamilies.isEmpty { plan.addresses = [] }
+        plan.routes = config.routes ?? []
+        plan.rules = config.rules ?? []
+        plan.neighbours = config.neighbours ?? []
+        plan.vrf = interface.vrf
+        addSettings(&plan, netdev)
+        return plan
+    }
+
+    private mutating func name(_ netdev: Netdev) -> String {
+        let interface = config.interface
+        // Kernels before 6.13 do not make an interface in a pod under a name that an interface of the host has (rtnl_newlink).
+        var name = interface.name ?? (interface.child != nil ? String("p-\(netdev.name)".prefix(15)) : netdev.name)
+        if interface.name != nil, count > 1 {
+            name += String(ordinal)
+            if interface.addresses?.isEmpty == false {
+                refuse(
+                    .addressShared, "interface.addresses",
+                    "one set of addresses cannot serve \(count) devices; give each a request of its own")
+            }
+            if interface.hardwareAddress != nil {
+                refuse(
+                    .addressShared, "interface.hardwareAddr",
+                    "one address cannot serve \(count) devices; give each a request of its own")
+            }
+        }
+        if !InterfaceNames.isUsable(name) {
+            refuse(
+                .nameUnusable, "interface.name",
+                "\(ProblemText.quoted(name)) is reserved, too long or no name; give it another with interface.name")
+        }
+        return name
+    }
+
+    private mutating func refuseStacking() {
+        let interface = config.interface
+        if member.result.shareID != nil, interface.child == nil {
+            refuse(
+                .childMissing, "interface.subInterface",
+                "device \(member.result.device) is shared; say which kind of interface each claim gets on it")
+        }
+        for (field, isAsked) in [("dhcp", interface.dhcp), ("dhcp6", interface.dhcp6)]
+        where isAsked == true && interface.child?.kind == .ipvlan {
+            refuse(
+                .dhcpOnIPVLAN, "interface.\(field)",
+                "a server cannot tell an ipvlan from its parent, whose hardware address it has; use macvlan")
+        }
+    }
+
+    private mutating func addSettings(_ plan: inout InterfacePlan, _ netdev: Netdev) {
+        let interface = config.interface
+        func size(_ value: Int?) -> UInt32? { value.map { UInt32(clamping: $0) } }
+        let sizes = SegmentSizes(
+            gso: size(interface.gsoMaxSize), gro: size(interface.groMaxSize), gsoIPv4: size(interface.gsoIPv4MaxSize),
+            groIPv4: size(interface.groIPv4MaxSize))
+        if sizes != SegmentSizes() { plan.sizes = sizes }
+        if !interface.settings.isEmpty { plan.sysctls = interface.settings }
+        plan.features = features(netdev)
+        plan.privateFlags = privateFlags(netdev)
+        if interface.detachesPrograms == true { plan.detachesPrograms = true }
+    }
+
+    private mutating func features(_ netdev: Netdev) -> [String: Bool]? {
+        let known = input.facts.interfaces[netdev.name]?.features
+        var result: [String: Bool] = [:]
+        for (name, value) in (config.features ?? [:]).sorted(by: { $0.key < $1.key }) {
+            let names = EthtoolNames.kernelNames(name).filter { known?.contains($0) ?? true }
+            if names.isEmpty {
+                refuse(.feature, "ethtool.features.\(name)", "\(netdev.name) has no such feature; see ethtool -k \(netdev.name)")
+            }
+            for name in names { result[name] = value }
+        }
+        return result.isEmpty ? nil : result
+    }
+
+    private mutating func privateFlags(_ netdev: Netdev) -> [String: Bool]? {
+        let flags = config.privateFlags ?? [:]
+        if let known = input.facts.interfaces[netdev.name]?.privateFlags {
+            for name in flags.keys.sorted() where !known.contains(name) {
+                let all = known.isEmpty ? "it has none" : "it has \(known.sorted().joined(separator: ", "))"
+                refuse(.privateFlag, "ethtool.privateFlags.\(name)", "the driver of \(netdev.name) has no such flag; \(all)")
+            }
+        }
+        return flags.isEmpty ? nil : flags
+    }
+
+    /// The settings that the physical function is given for a virtual one; nil when there are none.
+    mutating func virtualFunction() -> VirtualFunctionPlan? {
+        let settings = config.virtualFunction
+        let address = config.interface.child == nil ? config.interface.hardwareAddress : nil
+        let isAsked = settings != VirtualFunctionConfig()
+        guard member.device.kind == .nic else { return nil }
+        guard let number = member.device.function?.virtualFunctionIndex, let parent = input.physicalFunction(of: member.device) else {
+            if isAsked, member.hasInterface {
+                refuse(
+                    .notVirtualFunction, "sriov",
+                    "device \(member.result.device) is no virtual function whose physical one is on this node")
+            }
+            return nil
+        }
+        guard isAsked || address != nil else { return nil }
+        var plan = VirtualFunctionPlan(parent: parent.name, number: UInt32(clamping: number))
+        // Only an address that the physical function has given may be used: others are dropped where spoofing is checked.
+        plan.hardwareAddress = address
+        plan.vlan = settings.vlan
+        plan.isTrusted = settings.isTrusted
+        plan.checksSpoofing = settings.checksSpoofing
+        plan.minimalRate = settings.minimalRate
+        plan.maximalRate = settings.maximalRate
+        return plan
+    }
+}
