@@ -64,7 +64,8 @@ final class AttachmentService {
                 return
             }
             do throws(AttachmentError) { _ = try engine.attach(plan, to: sandbox) } catch {
-                log.error("claim cannot be attached", metadata: ["pod": "\(sandbox.pod)", "claim": "\(plan.claim)", "error": "\(error)"])
+                log.error(
+                    "claim cannot be attached", metadata: ["pod": "\(sandbox.pod)", "code": "\(error.code)", "error": "\(error)"])
             }
         }
     }
@@ -115,7 +116,7 @@ final class AttachmentService {
             do throws(AttachmentError) { try detacher.detach(&state, where: matches) } catch {
                 log.log(
                     level: error.isPending ? .info : .error, "devices not restored yet",
-                    metadata: ["claim": "\(state.claim)", "error": "\(error)"])
+                    metadata: ["code": "\(error.code)", "error": "\(error)"])
             }
         }
     }

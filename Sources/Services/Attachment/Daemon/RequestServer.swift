@@ -85,7 +85,7 @@ final class RequestServer: EventSource {
             case .admit(let claim): try admit(claim, for: client)
             }
         } catch {
-            log.error("request refused", metadata: ["error": "\(error)"])
+            log.error("request refused", metadata: ["code": "\(error.code)", "error": "\(error)"])
             client.answer(.refused("\(error)"))
         }
     }

@@ -123,7 +123,7 @@ final class RuntimeClient: EventSource {
             service.stop(Sandbox(pod))
         case .createContainer(let pod, let container):
             do throws(AttachmentError) { return try answer(try service.admit(Sandbox(pod))) } catch {
-                log.error("container refused", metadata: ["container": "\(container)", "error": "\(error)"])
+                log.error("container refused", metadata: ["container": "\(container)", "code": "\(error.code)", "error": "\(error)"])
                 return .failure("nearside: \(error)")
             }
         }

@@ -146,7 +146,7 @@ final class Detacher {
                 continue
             }
             do throws(AttachmentError) { try detach(&state) { $0.phase == .returning } } catch {
-                log.debug("devices not restored yet", metadata: ["error": "\(error)"])
+                log.debug("devices not restored yet", metadata: ["code": "\(error.code)", "error": "\(error)"])
             }
         }
     }

@@ -70,7 +70,9 @@ final class LatePodManager: EventSource {
             }
         } catch { failure = error }
         candidates[sandbox.podUID] = failure == nil || !pod.isRunning ? nil : pod
-        if let failure { log.error("pod lacks its devices", metadata: ["pod": "\(sandbox.pod)", "error": "\(failure)"]) }
+        if let failure {
+            log.error("pod lacks its devices", metadata: ["pod": "\(sandbox.pod)", "code": "\(failure.code)", "error": "\(failure)"])
+        }
         if pod.isRunning { report(sandbox, missed, failure) }
     }
 
