@@ -36,9 +36,17 @@ extension JournalFolder {
         return (states, damaged)
     }
 
-    /// What they tell of ended with that run of the kernel.
-    package func removeStatesOfEarlierBoots() {
-        for state in statesOfAllBoots().states where state.boot != Boot.current { try? removeState(state.claim.uid) }
+    /// Reads the states for the program that writes them: removes those of earlier runs of the kernel, and writes a file anew that is left
+    /// as a copy only.
+    ///
+    /// - Returns: the states of this run, and the error of each file that cannot be read. Such a file is moved aside, so a later read does
+    ///   not report it.
+    package func loadStates() -> (states: [ClaimState], damaged: [JournalError]) {
+        let (all, damaged) = statesOfAllBoots()
+        for state in all where state.boot != Boot.current { try? removeState(state.claim.uid) }
+        let states = all.filter { $0.boot == Boot.current }
+        mend(states)
+        return (states, damaged)
     }
 
     /// Not flushed to a disk: what it tells of does not outlive the kernel's run either. Written twice, since nothing else tells what the
@@ -48,8 +56,8 @@ extension JournalFolder {
         try? Files.replace(file.path + Self.copySuffix, with: file.bytes, mode: 0o600, isDurable: false)
     }
 
-    /// Writes anew those that only a copy tells of. For the program that writes states.
-    package func mend(_ states: [ClaimState]) {
+    /// Writes the file of each state anew of which only the copy is left.
+    func mend(_ states: [ClaimState]) {
         for state in states { if let file = try? checkedFile(.states, state.claim.uid), !Files.exists(file) { try? write(state) } }
     }
 

@@ -21,10 +21,8 @@ final class StateCache {
 
     private func states() -> [String: ClaimState] {
         if let loaded { return loaded }
-        journal.removeStatesOfEarlierBoots()
-        let (found, damaged) = journal.states()
+        let (found, damaged) = journal.loadStates()
         for error in damaged { damage(error) }
-        journal.mend(found)
         let states = Dictionary(found.map { ($0.claim.uid, $0) }, uniquingKeysWith: { first, _ in first })
         loaded = states
         return states
