@@ -146,22 +146,24 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let productTargets: [Target] = [
     // Model
+    // Classes of ASCII characters, hexadecimal text, backoff and wakeups.
+    model("Primitives"),
     // IP and hardware addresses; links, routes, rules and neighbours as values.
-    model("NetworkModel"),
+    model("NetworkModel", ["Primitives"]),
     // A machine as a value, and the catalog of known devices.
-    model("Hardware", ["NetworkModel"]),
+    model("Hardware", ["NetworkModel", "Primitives"]),
     // Paths, roles, the exact pairing of accelerators and NICs, sets of pairs, and the expected bandwidth.
-    model("Topology", ["Hardware", "NetworkModel"]),
+    model("Topology", ["Hardware", "NetworkModel", "Primitives"]),
     // Types and limits of resource.k8s.io.
-    model("ResourceAPI"),
+    model("ResourceAPI", ["Primitives"]),
     // The configuration of a network device in a claim: decoding, merging, problems.
-    model("ClaimConfig", ["NetworkModel", "ResourceAPI"]),
+    model("ClaimConfig", ["NetworkModel", "Primitives", "ResourceAPI"]),
     // A machine and its pairing -> attributes, devices, conditions, and the slices to write.
-    model("SliceModel", ["Hardware", "ResourceAPI", "Topology", crypto]),
+    model("SliceModel", ["Hardware", "Primitives", "ResourceAPI", "Topology", crypto]),
     // Plans and states of claims: formats, versions, strict decoding.
-    model("JournalModel", ["NetworkModel"]),
+    model("JournalModel", ["NetworkModel", "Primitives"]),
     // A plan -> a specification of the Container Device Interface.
-    model("CDI", ["JournalModel"]),
+    model("CDI", ["JournalModel", "Primitives"]),
     // A claim -> a plan.
     model("ClaimPlanning", ["CDI", "ClaimConfig", "Hardware", "JournalModel", "NetworkModel", "ResourceAPI", "Topology"]),
     // Documents, pictures and advice for people and scripts; simulated fleets.
@@ -179,7 +181,7 @@ let productTargets: [Target] = [
     // Descriptors, files, sockets, and threads that live in another namespace.
     system("Linux", ["CLinux", "NetworkModel"]),
     // Codecs and sockets of rtnetlink, ethtool, RDMA and device events.
-    system("Netlink", ["CLinux", "Linux", "NetworkModel"]),
+    system("Netlink", ["CLinux", "Linux", "NetworkModel", "Primitives"]),
     // The Node Resource Interface: ttrpc, two connections over one socket, the plugin's session.
     system("NRI"),
     system("KubeletAPI", [grpc, grpcProtobuf, protobuf], generated),
@@ -188,11 +190,11 @@ let productTargets: [Target] = [
     // Plans and states of claims as crash-safe files: the place where the two daemons meet.
     system("Journal", ["JournalModel", "Linux", "NetworkModel"]),
     // The requests between the daemons and the gate, and how to send them.
-    system("ControlProtocol", ["Linux"]),
+    system("ControlProtocol", ["Linux", "Primitives"]),
 
     // Services
     // A host or a captured tree -> a machine.
-    service("Discovery", ["CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "NetworkModel", "Topology", logging]),
+    service("Discovery", ["CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "NetworkModel", "Primitives", "Topology", logging]),
     // Moves interfaces between the host and a pod.
     service("PodNetwork", ["CLinux", "JournalModel", "Linux", "Netlink", "NetworkModel"]),
     // Events of the runtime and requests of the gate -> attach, detach, hold back: the daemon nearside-nri.
@@ -200,14 +202,14 @@ let productTargets: [Target] = [
         "Attachment",
         [
             "CDI", "CLinux", "ControlProtocol", "Journal", "JournalModel", "Linux", "NRI", "Netlink", "NetworkModel", "PodNetwork",
-            logging,
+            "Primitives", logging,
         ]),
     // A claim -> plan and journal, and back.
     service(
         "ClaimPreparation",
         [
-            "ClaimPlanning", "ControlProtocol", "Hardware", "Journal", "JournalModel", "Kubernetes", "Linux", "Netlink",
-            "NetworkModel", "ResourceAPI", "Topology", logging,
+            "ClaimPlanning", "ControlProtocol", "Hardware", "Journal", "JournalModel", "Kubernetes", "Linux", "Netlink", "NetworkModel",
+            "Primitives", "ResourceAPI", "Topology", logging,
         ]),
     // Writes slices, and keeps them so at the API server.
     service("SlicePublisher", ["Kubernetes", "Linux", "ResourceAPI", "SliceModel", logging]),
@@ -236,12 +238,11 @@ let productTargets: [Target] = [
     program(
         "nearside-node",
         [
-            "ClaimConfig", "CommandOptions", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "NetworkModel", "Node", "ResourceAPI",
-            "SliceModel",
-            "Topology", logging,
+            "ClaimConfig", "CommandOptions", "Discovery", "KubeletPlugin", "Kubernetes", "Linux", "NetworkModel", "Node", "Primitives",
+            "ResourceAPI", "SliceModel", "Topology", logging,
         ]),
-    program("nearside-nri", ["Attachment", "CommandOptions", "Linux", "NetworkModel", logging]),
-    program("nearside-gate", ["ControlProtocol", "Linux"], standalone),
+    program("nearside-nri", ["Attachment", "CommandOptions", "Linux", "NetworkModel", "Primitives", logging]),
+    program("nearside-gate", ["ControlProtocol", "Linux", "Primitives"], standalone),
 ]
 
 let testingTargets: [Target] = [
@@ -261,8 +262,8 @@ let testingTargets: [Target] = [
     tool(
         "nearside-bench",
         [
-            "Discovery", "Hardware", "Inspection", "Kubernetes", "Linux", "NRIMessages", "Netlink", "NetworkModel", "ResourceAPI",
-            "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
+            "Discovery", "Hardware", "Inspection", "Kubernetes", "Linux", "NRIMessages", "Netlink", "NetworkModel", "Primitives",
+            "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
         ]),
 
     // Tests: of one target each, under its name, and of the whole

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import JournalModel
+import Primitives
 
 /// Names in CDI specifications of this driver. `nearside-node` reports the same names to the kubelet.
 package enum DeviceNames {
@@ -17,7 +18,8 @@ package enum DeviceNames {
 package enum PlanText {
     /// Returns true for a DNS label (RFC 1123), the form of names of devices and requests.
     package static func isLabel(_ text: some StringProtocol) -> Bool {
-        (1...63).contains(text.utf8.count) && text.utf8.allSatisfy { isLower($0) || $0 == 0x2d } && text.first != "-" && text.last != "-"
+        (1...63).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isASCIILowercaseAlphanumeric || $0 == 0x2d } && text.first != "-"
+            && text.last != "-"
     }
 
     /// Returns true for DNS labels joined by dots, the form of names of claims.
@@ -27,13 +29,11 @@ package enum PlanText {
 
     /// Returns true for a UID of an API server: letters, digits and dashes, which are safe in names of files and devices.
     package static func isUID(_ text: String) -> Bool {
-        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { isLower($0) || (0x41...0x5a).contains($0) || $0 == 0x2d }
+        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isASCIIAlphanumeric || $0 == 0x2d }
     }
 
     /// Returns true for a value of an environment variable: printable ASCII without spaces, at most 16 KiB.
     package static func isValue(_ text: String) -> Bool {
         text.utf8.count <= 16384 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
     }
-
-    private static func isLower(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
 }

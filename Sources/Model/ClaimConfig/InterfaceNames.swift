@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
 import ResourceAPI
 
 /// Names of interfaces in pods.
@@ -17,13 +18,13 @@ package enum InterfaceNames {
 
     /// Why a name cannot be chosen; nil when it can.
     package static func problem(_ name: String) -> String? {
-        let isPlain = name.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d }
+        let isPlain = name.utf8.allSatisfy { $0.isASCIILowercaseAlphanumeric || $0 == 0x2d }
         guard isPlain, (1...ConfigLimits.nameBytes).contains(name.utf8.count), name.utf8.first != 0x2d else {
             return
                 "\(ProblemText.quoted(name)) is no name for an interface: it has 1 to \(ConfigLimits.nameBytes) lower-case letters, digits "
                 + "and dashes, and begins with none of these"
         }
-        if name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) { return "\"\(name)\" is a number, which tools take for an index" }
+        if name.utf8.allSatisfy(\.isASCIIDigit) { return "\"\(name)\" is a number, which tools take for an index" }
         return reserved.contains(name) ? "\"\(name)\" is reserved" : nil
     }
 

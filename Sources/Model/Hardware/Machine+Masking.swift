@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NetworkModel
+import Primitives
 
 extension Machine {
     /// Returns the machine without identifying values: hardware and network addresses, GUIDs, UUIDs, aliases. Equal values stay equal and
@@ -28,9 +29,7 @@ private struct Mask {
     /// Returns a value of the same format: zeros as digits, and the number of the stand-in at the end.
     private mutating func digits(_ value: String, keeping start: String) -> String {
         let separators = value.enumerated().filter { !$0.element.isHexDigit }
-        var text = String(number(value), radix: 16)
-        let count = value.count - separators.count
-        text = String(repeating: "0", count: max(0, count - text.count)) + text
+        var text = Hex.text(UInt(number(value)), width: value.count - separators.count)
         if text.hasPrefix(String(repeating: "0", count: start.count)) { text = start + text.dropFirst(start.count) }
         for (offset, separator) in separators { text.insert(separator, at: text.index(text.startIndex, offsetBy: offset)) }
         return text

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NetworkModel
+import Primitives
 
 /// A network interface of the kernel.
 package struct Netdev: Hashable, Sendable, Codable {
@@ -149,7 +150,7 @@ extension Netdev {
         guard var rest = portName.map({ $0[...] }) else { return nil }
         func number(after prefix: String) -> Int? {
             guard rest.hasPrefix(prefix) else { return nil }
-            let digits = rest.dropFirst(prefix.count).prefix { $0.isASCII && $0.isNumber }
+            let digits = rest.dropFirst(prefix.count).prefix { $0.asciiValue?.isASCIIDigit == true }
             guard let value = Int(digits) else { return nil }
             rest = rest[digits.endIndex...]
             return value

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// The address of a PCI function: `domain:bus:device.function`, such as `0000:8a:00.0`.
 ///
 /// Domains have 32 bits: VMD and some hypervisors use numbers above `ffff`, for which sysfs prints more than four digits.
@@ -39,14 +41,7 @@ package struct PCIAddress: Hashable, Sendable {
     private static func hexadecimal(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> UInt32? {
         var value: UInt32 = 0
         for position in start..<end {
-            let byte = bytes[position]
-            let digit: UInt8
-            switch byte {
-            case 0x30...0x39: digit = byte - 0x30
-            case 0x41...0x46: digit = byte - 0x41 + 10
-            case 0x61...0x66: digit = byte - 0x61 + 10
-            default: return nil
-            }
+            guard let digit = Hex.value(of: bytes[position]) else { return nil }
             value = value << 4 | UInt32(digit)
         }
         return value
@@ -55,12 +50,7 @@ package struct PCIAddress: Hashable, Sendable {
 
 extension PCIAddress: CustomStringConvertible {
     package var description: String {
-        "\(padded(domain, 4)):\(padded(bus, 2)):\(padded(device, 2)).\(function)"
-    }
-
-    private func padded(_ value: some BinaryInteger, _ width: Int) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+        "\(Hex.text(domain, width: 4)):\(Hex.text(bus, width: 2)):\(Hex.text(device, width: 2)).\(function)"
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NetworkModel
+import Primitives
 
 /// Collects what is outside of its bounds, with its place.
 struct JournalChecks {
@@ -61,7 +62,7 @@ struct JournalChecks {
 package enum JournalNames {
     /// A UID that is part of a file's name.
     package static func isUID(_ text: String) -> Bool {
-        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
+        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isASCIIAlphanumeric || $0 == UInt8(ascii: "-") }
     }
 
     /// Names of the cluster's objects, pools, requests and devices: `[A-Za-z0-9._/-]`, not empty.
@@ -69,7 +70,7 @@ package enum JournalNames {
         func isPlain(_ byte: UInt8) -> Bool {
             switch byte {
             case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "/"): true
-            default: isAlphanumeric(byte)
+            default: byte.isASCIIAlphanumeric
             }
         }
         return (1...limit).contains(text.utf8.count) && text.utf8.allSatisfy(isPlain)
@@ -85,8 +86,8 @@ package enum JournalNames {
     /// can be at its end.
     package static func isPodInterface(_ name: String) -> Bool {
         guard (1...15).contains(name.utf8.count), let first = name.utf8.first else { return false }
-        return isLowerAlphanumeric(first)
-            && name.utf8.allSatisfy { isLowerAlphanumeric($0) || $0 == UInt8(ascii: "-") } && !reserved.contains(name)
+        return first.isASCIILowercaseAlphanumeric
+            && name.utf8.allSatisfy { $0.isASCIILowercaseAlphanumeric || $0 == UInt8(ascii: "-") } && !reserved.contains(name)
     }
 
     static let reserved: Set<String> = ["lo", "eth0", "all", "default"]
@@ -95,10 +96,7 @@ package enum JournalNames {
     package static func isSysctl(_ path: String) -> Bool {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == "ipv4" || parts[0] == "ipv6", parts[1] == "conf" || parts[1] == "neigh" else { return false }
-        return (1...64).contains(parts[2].utf8.count) && parts[2].utf8.allSatisfy { isLowerAlphanumeric($0) || $0 == UInt8(ascii: "_") }
+        return (1...64).contains(parts[2].utf8.count)
+            && parts[2].utf8.allSatisfy { $0.isASCIILowercaseAlphanumeric || $0 == UInt8(ascii: "_") }
     }
-
-    private static func isLowerAlphanumeric(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
-
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool { isLowerAlphanumeric(byte) || (0x41...0x5a).contains(byte) }
 }

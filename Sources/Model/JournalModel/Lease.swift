@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NetworkModel
+import Primitives
 
 /// What a DHCP server gave (RFC 2131, RFC 3442; for IPv6 RFC 8415). A client reports it, and the journal keeps it, as lines of `NAME=VALUE`:
 ///
@@ -95,18 +96,10 @@ package struct Lease: Hashable, Sendable {
     /// The longest identifier of a server: 130 bytes of DHCPv6 (RFC 8415 section 11.1).
     private static let longestServer = 130
 
-    package static func hexadecimal(_ bytes: [UInt8]) -> String {
-        bytes.reduce(into: "") { $0 += ($1 < 16 ? "0" : "") + String($1, radix: 16) }
-    }
-
     /// Nil for what is no list of bytes, two digits each, or is longer than any identifier.
     package static func bytes(_ hexadecimal: some StringProtocol) -> [UInt8]? {
-        let digits = hexadecimal.utf8.map { byte in Character(UnicodeScalar(byte)).hexDigitValue }
-        guard digits.count % 2 == 0, (1...longestServer).contains(digits.count / 2) else { return nil }
-        return stride(from: 0, to: digits.count, by: 2).reduce(into: [UInt8]?.some([])) { bytes, index in
-            guard let high = digits[index], let low = digits[index + 1] else { return bytes = nil }
-            bytes?.append(UInt8(high << 4 | low))
-        }
+        guard (2...2 * longestServer).contains(hexadecimal.utf8.count) else { return nil }
+        return Hex.bytes(hexadecimal)
     }
 
     /// The text that ``init(text:family:)`` reads.
@@ -115,7 +108,7 @@ package struct Lease: Hashable, Sendable {
         if let address { lines += ["ip=\(address.address)", "mask=\(address.length)"] }
         if let seconds { lines.append("lease=\(seconds)") }
         if let preferredSeconds { lines.append("preferred=\(preferredSeconds)") }
-        if let server { lines.append("server=\(Self.hexadecimal(server))") }
+        if let server { lines.append("server=\(Hex.text(server))") }
         if !routes.isEmpty {
             lines.append("staticroutes=" + routes.map { "\($0.destination) \($0.gateway ?? .anyV4)" }.joined(separator: " "))
         }

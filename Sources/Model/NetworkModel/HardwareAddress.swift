@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// A link-layer address: 6 bytes for Ethernet, 20 for IP over InfiniBand.
 package struct HardwareAddress: Hashable, Sendable {
     package let bytes: [UInt8]
@@ -10,21 +12,13 @@ package struct HardwareAddress: Hashable, Sendable {
 
     /// Reads two-digit hexadecimal bytes with colons between them, 6 to 20 of them.
     package init?(parsing text: some StringProtocol) {
-        func value(_ digit: UInt8) -> UInt8? {
-            switch digit {
-            case 0x30...0x39: digit - 0x30
-            case 0x41...0x46: digit - 0x41 + 10
-            case 0x61...0x66: digit - 0x61 + 10
-            default: nil
-            }
-        }
         let digits = Array(text.utf8)
         // "aa:bb:cc": three for each byte but the last.
         guard digits.count % 3 == 2, (6...20).contains((digits.count + 1) / 3) else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity((digits.count + 1) / 3)
         for start in stride(from: 0, to: digits.count, by: 3) {
-            guard let high = value(digits[start]), let low = value(digits[start + 1]),
+            guard let high = Hex.value(of: digits[start]), let low = Hex.value(of: digits[start + 1]),
                 start + 2 == digits.count || digits[start + 2] == UInt8(ascii: ":")
             else { return nil }
             bytes.append(high << 4 | low)
@@ -35,11 +29,10 @@ package struct HardwareAddress: Hashable, Sendable {
 
 extension HardwareAddress: CustomStringConvertible {
     package var description: String {
-        func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x61 + value - 10 }
         return String(unsafeUninitializedCapacity: max(1, bytes.count * 3)) { text in
             for (index, byte) in bytes.enumerated() {
-                text[index * 3] = digit(byte >> 4)
-                text[index * 3 + 1] = digit(byte & 15)
+                text[index * 3] = Hex.digit(byte >> 4)
+                text[index * 3 + 1] = Hex.digit(byte & 15)
                 text[index * 3 + 2] = UInt8(ascii: ":")
             }
             return max(0, bytes.count * 3 - 1)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// Bytes that are hexadecimal text in JSON, of lower-case digits.
 package struct HexBytes: Hashable, Sendable, Codable {
     package var bytes: [UInt8]
@@ -8,29 +10,15 @@ package struct HexBytes: Hashable, Sendable, Codable {
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        let digits = Array(try container.decode(String.self).utf8)
-        bytes = []
-        bytes.reserveCapacity(digits.count / 2)
-        for place in stride(from: 0, to: digits.count, by: 2) {
-            guard place + 1 < digits.count, let high = Self.value(digits[place]), let low = Self.value(digits[place + 1]) else {
-                throw DecodingError.dataCorruptedError(in: container, debugDescription: "is no text of hexadecimal digits")
-            }
-            bytes.append(high << 4 | low)
+        let text = try container.decode(String.self)
+        guard !text.utf8.contains(where: \.isASCIIUppercase), let bytes = Hex.bytes(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "is no text of hexadecimal digits")
         }
+        self.bytes = bytes
     }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        let digits = Array("0123456789abcdef".utf8)
-        let text = bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        try container.encode(String(decoding: text, as: UTF8.self))
-    }
-
-    private static func value(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        default: nil
-        }
+        try container.encode(Hex.text(bytes))
     }
 }

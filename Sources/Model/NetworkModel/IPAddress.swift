@@ -4,6 +4,7 @@ import var Glibc.AF_INET
 import var Glibc.AF_INET6
 import func Glibc.inet_ntop
 import func Glibc.inet_pton
+import Primitives
 import typealias Glibc.socklen_t
 
 /// An IPv4 or IPv6 address.
@@ -65,7 +66,7 @@ package struct IPPrefix: Hashable, Sendable {
     package init?(parsing text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard let first = parts.first, let address = IPAddress(parsing: first) else { return nil }
-        guard parts.count == 2, parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+        guard parts.count == 2, parts[1].utf8.allSatisfy(\.isASCIIDigit),
             let length = Int(parts[1]), length <= address.bitCount
         else { return nil }
         self.init(address: address, length: length)

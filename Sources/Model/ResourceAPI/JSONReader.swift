@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// A syntax error or an exceeded limit in JSON text.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Offset of the error in bytes from the start of the text.
@@ -201,7 +203,7 @@ package struct JSONReader: Sendable {
         let start = index
         func digits() -> Bool {
             let first = index
-            while index < bytes.count, (0x30...0x39).contains(bytes[index]) { index += 1 }
+            while index < bytes.count, bytes[index].isASCIIDigit { index += 1 }
             return index > first
         }
         func takesOne(of characters: [Unicode.Scalar]) -> Bool {

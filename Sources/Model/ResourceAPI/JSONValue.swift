@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// A JSON value of any shape, such as parameters of other drivers.
 package enum JSONValue: Hashable, Sendable {
     case null
@@ -73,7 +75,7 @@ extension JSONValue {
         text.append(UInt8(ascii: "\""))
         for byte in string.utf8 {
             if byte < 0x20 {
-                text += Array((byte < 0x10 ? "\\u000" : "\\u00").utf8) + Array(String(byte, radix: 16).utf8)
+                text += Array("\\u\(Hex.text(byte, width: 4))".utf8)
             } else {
                 if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { text.append(UInt8(ascii: "\\")) }
                 text.append(byte)

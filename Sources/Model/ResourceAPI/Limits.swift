@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// Limits of the API (k8s.io/api/resource/v1, types.go), and functions that keep texts and attributes within them.
 ///
 /// One value that breaks a limit makes the API server refuse a whole slice, so every published value is checked here first.
@@ -31,9 +33,9 @@ package enum Limits {
         if parts.count == 2, !isDriverName(String(parts[0])) { return "\"\(parts[0])\" is not a DNS subdomain" }
         let identifier = parts[parts.count - 1]
         let isIdentifier = identifier.utf8.allSatisfy { byte in
-            byte == 0x5f || (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+            byte == 0x5f || byte.isASCIIAlphanumeric
         }
-        guard isIdentifier, let first = identifier.utf8.first, !(0x30...0x39).contains(first), identifier.utf8.count <= 32 else {
+        guard isIdentifier, let first = identifier.utf8.first, !first.isASCIIDigit, identifier.utf8.count <= 32 else {
             return "\"\(identifier)\" is not a C identifier of at most 32 characters"
         }
         switch value {
@@ -50,19 +52,19 @@ package enum Limits {
         let build = text.split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)
         let release = build[0].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         func isNumber(_ part: Substring) -> Bool {
-            !part.isEmpty && part.utf8.allSatisfy { (0x30...0x39).contains($0) } && (part.utf8.count == 1 || part.utf8.first != 0x30)
+            !part.isEmpty && part.utf8.allSatisfy(\.isASCIIDigit) && (part.utf8.count == 1 || part.utf8.first != 0x30)
         }
         func isIdentifier(_ part: Substring) -> Bool {
             !part.isEmpty
                 && part.utf8.allSatisfy {
-                    (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) || $0 == 0x2d
+                    $0.isASCIIAlphanumeric || $0 == 0x2d
                 }
         }
         let numbers = release[0].split(separator: ".", omittingEmptySubsequences: false)
         guard numbers.count == 3, numbers.allSatisfy(isNumber) else { return false }
         if release.count == 2 {
             let parts = release[1].split(separator: ".", omittingEmptySubsequences: false)
-            guard parts.allSatisfy({ isIdentifier($0) && (isNumber($0) || !$0.utf8.allSatisfy { (0x30...0x39).contains($0) }) }) else {
+            guard parts.allSatisfy({ isIdentifier($0) && (isNumber($0) || !$0.utf8.allSatisfy(\.isASCIIDigit)) }) else {
                 return false
             }
         }
@@ -89,8 +91,8 @@ package enum Limits {
         guard text.utf8.count <= driverNameBytes else { return false }
         return text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in
             guard let first = part.utf8.first, let last = part.utf8.last else { return false }
-            let isPlain = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
-            return isPlain(first) && isPlain(last) && part.utf8.allSatisfy { isPlain($0) || $0 == 0x2d }
+            return first.isASCIILowercaseAlphanumeric && last.isASCIILowercaseAlphanumeric
+                && part.utf8.allSatisfy { $0.isASCIILowercaseAlphanumeric || $0 == 0x2d }
         }
     }
 }

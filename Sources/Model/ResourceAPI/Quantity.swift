@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// An amount in the syntax of Kubernetes: `1`, `80Gi`, `1500m`, `2e3` (apimachinery, pkg/api/resource, Quantity).
 ///
 /// The server may return another text for the same amount, so two quantities are equal if their amounts are.
@@ -39,12 +41,12 @@ package struct Quantity: Hashable, Sendable {
             isNegative = sign == "-"
             rest = rest.dropFirst()
         }
-        let whole = rest.prefix { $0.isASCII && $0.isNumber }
+        let whole = rest.prefix { $0.asciiValue?.isASCIIDigit == true }
         rest = rest[whole.endIndex...]
         var fraction = ""[...]
         if rest.first == "." {
             rest = rest.dropFirst()
-            fraction = rest.prefix { $0.isASCII && $0.isNumber }
+            fraction = rest.prefix { $0.asciiValue?.isASCIIDigit == true }
             rest = rest[fraction.endIndex...]
         }
         // No amount of a device has that many digits; with fewer, only the factor can overflow.

@@ -7,6 +7,7 @@
 import ControlProtocol
 import Glibc
 import Linux
+import Primitives
 
 func refuse(_ why: String) -> Never {
     try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside-gate: \(why)\n".utf8))
@@ -23,7 +24,7 @@ func processID(in state: [UInt8]) -> Int32? {
         var rest = bytes[(start + key.count)...].drop { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
         guard rest.first == UInt8(ascii: ":") else { continue }
         rest = rest.dropFirst().drop { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
-        return Int32(String(decoding: rest.prefix { (0x30...0x39).contains($0) }, as: UTF8.self))
+        return Int32(String(decoding: rest.prefix(while: \.isASCIIDigit), as: UTF8.self))
     }
     return nil
 }

@@ -10,6 +10,7 @@ import Linux
 import Logging
 import NetworkModel
 import Node
+import Primitives
 import ResourceAPI
 import SliceModel
 import Topology
@@ -127,7 +128,7 @@ struct NearsideNode {
         guard (0...604_800).contains(releaseOrphansAfter) else { throw UsageError("--release-orphans-after goes from 0 to 604800") }
         if let shareNics, !(2...1000).contains(shareNics) { throw UsageError("--share-nics goes from 2 to 1000") }
         if kubeconfig != nil, apiServer != nil { throw UsageError("--kubeconfig and --api-server exclude each other") }
-        if let podUid, podUid.isEmpty || podUid.contains(where: { !$0.isASCII || !($0.isLetter || $0.isNumber || $0 == "-") }) {
+        if let podUid, podUid.isEmpty || !podUid.utf8.allSatisfy({ $0.isASCIIAlphanumeric || $0 == UInt8(ascii: "-") }) {
             throw UsageError("--pod-uid is metadata.uid of the pod, not \"\(podUid)\"")
         }
     }

@@ -6,6 +6,7 @@ import Glibc
 import Linux
 import Logging
 import NetworkModel
+import Primitives
 
 /// The command line of `nearside-nri`.
 struct NearsideNRI {
@@ -77,7 +78,7 @@ struct NearsideNRI {
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw UsageError("--log-level does not know \"\(logLevel)\"")
         }
-        guard index.utf8.count == 2, index.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        guard index.utf8.count == 2, index.utf8.allSatisfy(\.isASCIIDigit) else {
             throw UsageError("--index is two digits such as 10, not \"\(index)\"")
         }
         _ = try functionRules()

@@ -4,6 +4,7 @@ import FoundationEssentials
 import Journal
 package import JournalModel
 package import Linux
+import Primitives
 
 /// The claims that the kubelet was told are prepared, one file each, in a folder that outlives a restart of the machine.
 ///
@@ -60,7 +61,7 @@ package struct PreparedClaims: Sendable {
     /// The file of a claim; nil for a UID that cannot be the name of a file.
     private func file(_ uid: String) -> String? {
         let isPlain = uid.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || byte == 0x2d
+            byte.isASCIIAlphanumeric || byte == 0x2d
         }
         return isPlain && (1...128).contains(uid.utf8.count) ? "\(folder)/\(uid).json" : nil
     }

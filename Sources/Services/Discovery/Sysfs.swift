@@ -3,6 +3,7 @@
 import Glibc
 import Hardware
 import Linux
+import Primitives
 
 /// Reads the files of one host, for one snapshot and on one thread.
 final class Sysfs {
@@ -144,7 +145,7 @@ extension UnsafeRawBufferPointer {
         guard !digits.isEmpty, digits.count <= 18 else { return nil }
         var value = 0
         for byte in digits {
-            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+            guard byte.isASCIIDigit else { return nil }
             value = value * 10 + Int(byte - UInt8(ascii: "0"))
         }
         return isNegative ? -value : value
@@ -159,7 +160,7 @@ extension UnsafeRawBufferPointer {
                 hasPoint = true
                 continue
             }
-            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { break }
+            guard byte.isASCIIDigit else { break }
             digits += 1
             guard digits <= 12 else { return nil }
             whole = whole * 10 + Int(byte - UInt8(ascii: "0"))
@@ -170,16 +171,7 @@ extension UnsafeRawBufferPointer {
 
     /// Exactly that many hexadecimal digits, in lower case.
     func hexadecimal(digits: Int) -> String? {
-        guard count == digits else { return nil }
-        var text = ""
-        for byte in self {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"):
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): text.unicodeScalars.append(Unicode.Scalar(byte | 0x20))
-            default: return nil
-            }
-        }
-        return text
+        guard count == digits, allSatisfy({ Hex.value(of: $0) != nil }) else { return nil }
+        return String(decoding: self, as: UTF8.self).lowercased()
     }
 }

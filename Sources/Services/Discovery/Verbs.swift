@@ -4,6 +4,7 @@ import CVerbs
 import Glibc
 package import Hardware
 package import Linux
+import Primitives
 
 /// libibverbs, if this machine has it. For one thread.
 package final class Verbs {
@@ -48,8 +49,7 @@ package final class Verbs {
 
     /// As sysfs prints it: four groups of four digits.
     static func text(guid: UInt64) -> String {
-        let digits = String(guid, radix: 16)
-        let padded = Array(String(repeating: "0", count: 16 - digits.count) + digits)
+        let padded = Array(Hex.text(guid, width: 16))
         return stride(from: 0, to: 16, by: 4).map { String(padded[$0..<$0 + 4]) }.joined(separator: ":")
     }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// What others ask of `nearside-nri` over its socket: one line of text, answered by one line.
 ///
 /// Text and not JSON, so that `nearside-gate`, which runs before every container of a claim, needs
@@ -39,7 +41,7 @@ package enum ControlRequest: Hashable, Sendable {
     private static func isUID(_ word: some StringProtocol) -> Bool {
         (1...128).contains(word.utf8.count)
             && word.utf8.allSatisfy {
-                (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d
+                $0.isASCIIAlphanumeric || $0 == 0x2d
             }
     }
 
@@ -84,7 +86,7 @@ package enum NodeRequest: Hashable, Sendable {
     private static func isName(_ word: String) -> Bool {
         (1...253).contains(word.utf8.count) && !word.hasPrefix(".")
             && word.utf8.allSatisfy {
-                (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x2e
+                $0.isASCIIAlphanumeric || $0 == 0x2d || $0 == 0x2e
             }
     }
 
@@ -136,7 +138,7 @@ package enum ControlReply: Hashable, Sendable {
             let isPlain = words.allSatisfy { word in
                 (1...64).contains(word.utf8.count)
                     && word.utf8.allSatisfy {
-                        (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0)
+                        $0.isASCIIAlphanumeric
                     }
             }
             guard isPlain else { return nil }

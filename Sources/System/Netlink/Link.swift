@@ -3,6 +3,7 @@
 import CLinux
 import Glibc
 package import NetworkModel
+import Primitives
 
 extension Link {
     private static let states = [
@@ -42,7 +43,7 @@ extension Link {
         case IFLA_MAX_MTU: maximalMTU = attribute.integer(UInt32.self).flatMap { $0 == 0 ? nil : $0 }
         case IFLA_PERM_ADDRESS: permanentAddress = attribute.hardwareAddress
         case IFLA_PHYS_PORT_NAME: portName = attribute.text
-        case IFLA_PHYS_SWITCH_ID: switchID = attribute.hexadecimal
+        case IFLA_PHYS_SWITCH_ID: switchID = Hex.text(attribute.value)
         case IFLA_PARENT_DEV_NAME: parentDevice = attribute.text
         case IFLA_PARENT_DEV_BUS_NAME: parentBus = attribute.text
         case IFLA_BROADCAST: broadcast = attribute.hardwareAddress
@@ -58,10 +59,6 @@ extension Link {
 
 extension Attribute {
     fileprivate var hardwareAddress: HardwareAddress? { value.isEmpty ? nil : HardwareAddress(bytes: value) }
-
-    fileprivate var hexadecimal: String {
-        value.reduce(into: "") { $0 += ($1 < 16 ? "0" : "") + String($1, radix: 16) }
-    }
 }
 
 extension Link {

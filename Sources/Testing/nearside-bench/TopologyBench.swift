@@ -2,6 +2,7 @@
 
 import Hardware
 import Inspection
+import Primitives
 import Topology
 
 /// The scorer: known machines, and tables and machines larger than any that is sold.
@@ -85,7 +86,6 @@ enum TopologyBench {
     }
 
     private static func padded(_ number: Int) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        Hex.text(UInt(number), width: 4)
     }
 }

@@ -2,6 +2,7 @@
 
 import Crypto
 import Hardware
+import Primitives
 
 /// The groups of Neuron devices that AWS's own driver (`neuron.aws.com`) publishes as
 /// `resource.aws.com/devicegroup{1,4,8,16}_id`: EFA NICs with the same ids let a constraint match Trainium devices with the NICs that
@@ -58,6 +59,6 @@ struct NeuronGroups {
     }
 
     private static func digest(_ text: String) -> String {
-        SHA256.hash(data: Array(text.utf8)).prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        Hex.text(SHA256.hash(data: Array(text.utf8)).prefix(8))
     }
 }

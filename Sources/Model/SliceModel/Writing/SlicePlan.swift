@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
 package import ResourceAPI
 
 /// The owner of slices: a driver on a node.
@@ -110,9 +111,7 @@ package struct SlicePlan: Hashable, Sendable {
     }
 
     private static func metadata(_ index: Int, count: Int, owner: SliceOwner) -> Metadata {
-        let digits = String(index, radix: 16)
-        let width = max(5, String(count - 1, radix: 16).utf8.count)
-        let prefix = String(repeating: "0", count: width - digits.utf8.count) + digits
+        let prefix = Hex.text(UInt(index), width: max(5, String(count - 1, radix: 16).utf8.count))
         return Metadata(
             generateName: "\(prefix)-\(owner.driver)-\(owner.node)-",
             ownerReferences: owners(owner))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+import Primitives
 
 /// A machine in the form of a NCCL topology file, for `NCCL_TOPO_FILE` (nccl, src/graph/xml.cc and topo.cc).
 ///
@@ -100,8 +101,7 @@ package struct NCCLTopology: Sendable {
             pair.links.contains(where: { $0.path.pathClass > .pxb || $0.path.basis == .hint })
         {
             // Bus addresses that no machine has: domain ffff, as in the vendors' files.
-            let number = String(pair.rail % 256, radix: 16)
-            return [("ffff:\(number.count < 2 ? "0" : "")\(number):00.0", nil)]
+            return [("ffff:\(Hex.text(UInt8(truncatingIfNeeded: pair.rail), width: 2)):00.0", nil)]
         }
         return seen.map { ($0.description, topology.machine[$0]) }
     }

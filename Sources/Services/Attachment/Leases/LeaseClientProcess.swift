@@ -5,6 +5,7 @@ import Glibc
 import JournalModel
 import Linux
 import NetworkModel
+import Primitives
 
 /// The process of one DHCP client: `nearside-nri` under another name, without any privilege. It inherits its socket from the daemon as
 /// descriptor 3, and writes each lease to descriptor 1, as ``Lease/text`` with an empty line after it.
@@ -26,7 +27,7 @@ package enum LeaseClientProcess {
     static func words(_ family: Lease.Family, _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]?) -> [String] {
         [
             name, family.rawValue, "\(interface.index)", "\(interface.type)", "\(interface.address)", "\(interface.broadcast)",
-        ] + (former.map { ["\($0)"] + (giver.map { [Lease.hexadecimal($0)] } ?? []) } ?? [])
+        ] + (former.map { ["\($0)"] + (giver.map { [Hex.text($0)] } ?? []) } ?? [])
     }
 
     /// Serves until SIGTERM, at which it returns the address to its server, or until the daemon's end of the pipe is closed.

@@ -3,6 +3,7 @@
 package import CDI
 package import JournalModel
 import Linux
+import Primitives
 
 /// Checks that a device node belongs to a device, by sysfs and procfs.
 ///
@@ -74,7 +75,7 @@ package struct DeviceNodeCheck: Sendable {
     }
 
     private static func isNumber(_ text: some StringProtocol) -> Bool {
-        (1...7).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        (1...7).contains(text.utf8.count) && text.utf8.allSatisfy(\.isASCIIDigit)
     }
 
     // MARK: The kernel's answer
@@ -105,7 +106,7 @@ package struct DeviceNodeCheck: Sendable {
         private static func isFunction(_ text: String) -> Bool {
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
             func isHex(_ text: Substring, _ count: ClosedRange<Int>) -> Bool {
-                count.contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+                count.contains(text.utf8.count) && text.utf8.allSatisfy { Hex.value(of: $0) != nil && !$0.isASCIIUppercase }
             }
             guard parts.count == 3, isHex(parts[0], 4...8), isHex(parts[1], 2...2), parts[2].utf8.count == 4 else { return false }
             return isHex(parts[2].prefix(2), 2...2) && parts[2].dropFirst(2).first == "." && ("0"..."7").contains(parts[2].suffix(1))
