@@ -146,7 +146,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let productTargets: [Target] = [
     // Model
-    // Classes of ASCII characters, hexadecimal text, backoff and wakeups.
+    // Classes of ASCII characters, and hexadecimal text.
     model("Primitives"),
     // IP and hardware addresses; links, routes, rules and neighbours as values.
     model("NetworkModel", ["Primitives"]),
@@ -293,6 +293,7 @@ let testingTargets: [Target] = [
         [
             "Attachment", "CDI", "Journal", "JournalModel", "Linux", "Netlink", "NetworkModel", "Testbed",
         ], exclude: ["Golden"]),
+    tests("ClaimPreparationTests", ["ClaimPreparation", "Hardware", "Linux", "Testbed"]),
     tests("ControlProtocolTests", ["ControlProtocol", "Inspection", "Linux", "Testbed"]),
     tests("DiscoveryTests", ["Discovery", "Hardware", "Inspection", "Linux", "Netlink", "NetworkModel", "Testbed", "Topology", logging]),
     tests("PodNetworkTests", ["JournalModel", "Linux", "Netlink", "NetworkModel", "PodNetwork", "Testbed"]),

@@ -62,7 +62,7 @@ struct ControlProtocolTests {
         let error = #expect(throws: ControlUnreachable.self) {
             try ControlClient.ask(.status, socket: "/nonexistent/nri.sock", milliseconds: 100)
         }
-        #expect(error?.description == "nearside-nri does not answer: cannot connect to /nonexistent/nri.sock: No such file or directory")
+        #expect(error?.description == "nearside-nri does not answer: /nonexistent/nri.sock: connect: No such file or directory")
     }
 
     @Test

@@ -169,7 +169,7 @@ struct CommandTests {
         #expect(missing.status == 1 && missing.output.contains("kubectl did not get the claim default/other"))
         let none = try explain("default/mine", path: "/nowhere")
         #expect(
-            none.status == 1 && none.output.contains("kubectl cannot get a claim of that name: cannot start kubectl"),
+            none.status == 1 && none.output.contains("kubectl cannot get a claim of that name: kubectl: start"),
             "\(none.output)")
     }
 

@@ -37,19 +37,19 @@ enum GateInstallation {
         let path = folder + "/nearside-gate"
         try Files.makeFolder(folder)
         try Files.replace(path, with: gate, mode: 0o755)
-        switch try status(of: [path, "--self-test"]) {
-        case .success(0): return
-        case .success(let status):
-            throw Failure(
-                code: .selfTest, object: path,
-                cause: "--self-test ended with status \(status): the image's nearside-gate does not run on this host")
-        case .failure where isNoExec(folder):
+        let status: Int32
+        do throws(SystemError) { status = try Command.run([path, "--self-test"]).status } catch {
+            guard isNoExec(folder) else { throw Failure(code: .notExecuted, object: path, cause: "cannot be executed: \(error)") }
             throw Failure(
                 code: .noExec, object: path,
                 cause:
                     "cannot be executed: \(folder) is on a file system that is mounted noexec, and no container of a claim would start. Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"
             )
-        case .failure(let error): throw Failure(code: .notExecuted, object: path, cause: "cannot be executed: \(error)")
+        }
+        guard status == 0 else {
+            throw Failure(
+                code: .selfTest, object: path,
+                cause: "--self-test ended with status \(status): the image's nearside-gate does not run on this host")
         }
     }
 
@@ -57,19 +57,5 @@ enum GateInstallation {
         var status = statvfs()
         // ST_NOEXEC of bits/statvfs.h, which Swift does not see.
         return statvfs(folder, &status) == 0 && status.f_flag & 8 != 0
-    }
-
-    /// Runs a program to its end; the exit status, or -1 when a signal ended it.
-    private static func status(of command: [String]) throws -> Result<Int32, SystemError> {
-        var words = command.map { strdup($0) } + [nil]
-        defer { for word in words { free(word) } }
-        var child = pid_t()
-        let code = posix_spawn(&child, command[0], nil, nil, &words, environ)
-        guard code == 0 else { return .failure(SystemError("execute", command[0], code: code)) }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 {
-            guard errno == EINTR else { throw SystemError("wait for", command[0]) }
-        }
-        return .success(status & 0x7f == 0 ? status >> 8 & 0xff : -1)
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Hardware
+package import Hardware
 import Linux
 
 /// CDI specifications of vendors' own tools, which know the libraries and helpers that their devices need besides nodes.
@@ -12,7 +12,7 @@ package struct VendorSpecs: Sendable {
     /// CDI names of accelerators, by the name of the device in slices; none for those without.
     ///
     /// A specification is searched for names and not parsed as a whole: it is YAML as often as JSON, and its contents concern the runtime.
-    func names(for devices: [String: Device]) -> [String: String] {
+    package func names(for devices: [String: Device]) -> [String: String] {
         let gpus = devices.filter { $0.value.family == .nvidia }
         guard !gpus.isEmpty else { return [:] }
         let given = self.given(kind: "nvidia.com/gpu")
@@ -37,8 +37,13 @@ package struct VendorSpecs: Sendable {
         return names
     }
 
-    /// Values of `kind` and `name`, however they are quoted: `name: "0"`, `- name: GPU-1`, `{"name": "0"}`.
-    static func names(in text: String, kind: String) -> Set<String> {
+    /// Values of `name`, however they are quoted (`name: "0"`, `- name: GPU-1`, `{"name": "0"}`), in those documents of a file that are
+    /// of the kind.
+    private static func names(in text: String, kind: String) -> Set<String> {
+        text.split(separator: "\n---").reduce(into: []) { $0.formUnion(names(ofDocument: $1, kind: kind)) }
+    }
+
+    private static func names(ofDocument text: Substring, kind: String) -> Set<String> {
         var isOfKind = false
         var names: Set<String> = []
         for line in text.split(whereSeparator: { $0 == "\n" || $0 == "," || $0 == "{" || $0 == "}" }) {
@@ -49,7 +54,7 @@ package struct VendorSpecs: Sendable {
             }
             let value = plain(parts[1])
             switch plain(parts[0]) {
-            case "kind": isOfKind = value == kind
+            case "kind": isOfKind = isOfKind || value == kind
             case "name", "-name": names.insert(value)
             default: break
             }

@@ -54,7 +54,7 @@ struct HostSysfs {
             queue += 1
         }
         settings.entries += all.flatMap(\.settings.entries)
-        guard settings.bytes <= SysfsSettings.Limit.bytes else { throw SystemError("record the queues in", path, code: E2BIG) }
+        guard settings.bytes <= SysfsSettings.Limit.bytes else { throw SystemError("record the queues", path, code: E2BIG) }
     }
 
     /// Writes the recorded values that differ, and reads them again.
@@ -86,7 +86,7 @@ struct HostSysfs {
     private func write(_ path: String, _ value: String) throws(SystemError) {
         let file = Descriptor(owning: try checked("open", path) { openat(folder.raw, path, O_WRONLY | O_CLOEXEC | O_NOCTTY) })
         do throws(SystemError) { try file.write(all: [UInt8](value.utf8)) } catch {
-            throw SystemError("write \"\(value)\" to", path, code: error.code)
+            throw SystemError("write \"\(value)\"", path, code: error.code)
         }
     }
 }

@@ -34,7 +34,7 @@ package enum ControlClient {
                 if bytes.isEmpty { break }
                 answer += bytes
                 if Poller.now() >= end, !answer.contains(UInt8(ascii: "\n")) {
-                    throw SystemError("hear all of the answer from", path, code: 110)
+                    throw SystemError("receive the whole answer", path, code: 110)
                 }
             }
             line = String(decoding: answer.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)

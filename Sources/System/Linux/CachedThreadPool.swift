@@ -5,7 +5,7 @@ import Synchronization
 
 /// Threads for calls that wait in the kernel, kept for some seconds for the next call: starting a thread takes longer than most of them.
 ///
-/// No call waits for another one: where all threads are busy there is a new one.
+/// No call waits for another one: when all threads are busy, a new one starts.
 package final class CachedThreadPool: Sendable {
     package static let shared = CachedThreadPool()
 
@@ -16,14 +16,16 @@ package final class CachedThreadPool: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Counts the calls that are taken over by idle threads.
+    /// Counts the calls that idle threads are to take.
+    // SAFETY: allocated once for the shared pool and never freed; a semaphore may be used by all threads at once (sem_overview(7)).
     nonisolated(unsafe) private let wakeUp = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
     private static let idleSeconds = 10
 
     private init() { sem_init(wakeUp, 0, 0) }
 
-    /// Runs the closure on a thread of its own. What it changes of its thread, such as the namespace, the next call would see.
+    /// Runs the closure on a thread that runs nothing else meanwhile. The closure leaves the thread as it found it: a later call would see
+    /// another namespace or user.
     package func run(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let isTaken = state.withLock { state in
             guard state.calls.count < state.idle else { return false }
@@ -48,7 +50,7 @@ package final class CachedThreadPool: Sendable {
         }
     }
 
-    /// The next call for this thread; nil when there was none for a while.
+    /// Returns the next call for this thread; nil after ``idleSeconds`` without one.
     private func next() -> (@Sendable () -> Void)? {
         state.withLock { $0.idle += 1 }
         while true {
@@ -61,7 +63,7 @@ package final class CachedThreadPool: Sendable {
                     state.idle -= 1
                     return (state.calls.removeFirst(), true)
                 }
-                // A call that is there is this thread's when it is nobody else's.
+                // A call without another idle thread for it is this thread's.
                 guard state.calls.count < state.idle else { return (nil, false) }
                 state.idle -= 1
                 return (nil, true)

@@ -4,12 +4,15 @@ import CLinux
 import Glibc
 package import NetworkModel
 
-/// An open file descriptor; closed when the last reference goes.
+/// An open file descriptor, which is closed when the last reference to it goes.
+///
+/// A class and no noncopyable struct: descriptors are held in arrays to poll, in values that are copied (``NetworkNamespace``), and by
+/// closures of other threads.
 package final class Descriptor: Sendable {
-    /// The number. Valid as long as this object lives.
+    /// The number, which is valid as long as this object lives.
     package let raw: Int32
 
-    /// Takes over a descriptor that nobody else closes.
+    /// Takes over a descriptor that nothing else closes.
     package init(owning raw: Int32) {
         self.raw = raw
     }
@@ -18,26 +21,32 @@ package final class Descriptor: Sendable {
         close(raw)
     }
 
+    /// Opens a file, close-on-exec.
+    ///
+    /// - Parameters:
+    ///   - flags: of open(2), without O_CLOEXEC.
+    ///   - mode: the permissions of a file that is created.
     package static func open(_ path: String, flags: Int32, mode: UInt32 = 0) throws(SystemError) -> Descriptor {
         Descriptor(owning: try checked("open", path) { CLinux_open(path, flags, mode) })
     }
 
-    /// A pipe of which neither end makes anybody wait; close-on-exec.
+    /// Makes a pipe whose ends are non-blocking and close-on-exec.
     package static func pipe() throws(SystemError) -> (reading: Descriptor, writing: Descriptor) {
         var ends: [Int32] = [-1, -1]
         try checked("make", "pipe") { Glibc.pipe(&ends) }
         let (reading, writing) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
         for end in [reading, writing] {
-            try checked("set the flags of", "pipe") { fcntl(end.raw, F_SETFD, FD_CLOEXEC) }
+            try checked("set the flags", "pipe") { fcntl(end.raw, F_SETFD, FD_CLOEXEC) }
             try end.setNonBlocking()
         }
         return (reading, writing)
     }
 
-    /// Reads what is there, at most `limit` bytes; empty at the end.
+    /// Reads once, at most `limit` bytes; empty at the end.
     package func read(atMost limit: Int = 65536) throws(SystemError) -> [UInt8] {
         var failure: SystemError?
         let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            // SAFETY: the buffer has room for `limit` bytes, and read(2) tells how many of them it has initialised.
             do throws(SystemError) {
                 count = try checked("read", "descriptor \(raw)") {
                     Glibc.read(raw, buffer.baseAddress, limit)
@@ -48,7 +57,9 @@ package final class Descriptor: Sendable {
         return bytes
     }
 
-    /// All there is until the end; more than `limit` bytes are refused.
+    /// Reads to the end.
+    ///
+    /// - Throws: ``SystemError`` with EFBIG for more than `limit` bytes.
     package func readToEnd(limit: Int) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
@@ -59,29 +70,32 @@ package final class Descriptor: Sendable {
         }
     }
 
+    /// Writes all bytes, in as many calls as that takes.
     package func write(all bytes: [UInt8]) throws(SystemError) {
         var sent = 0
         while sent < bytes.count {
-            sent += try checked("write to", "descriptor \(raw)") {
+            sent += try checked("write", "descriptor \(raw)") {
+                // SAFETY: `sent` is less than the number of bytes, and the pointer does not outlive the closure.
                 bytes.withUnsafeBytes { Glibc.write(raw, $0.baseAddress.map { $0 + sent }, bytes.count - sent) }
             }
         }
     }
 
-    package func setNonBlocking() throws(SystemError) {
-        let flags = try checked("read the flags of", "descriptor \(raw)") { fcntl(raw, F_GETFL) }
-        try checked("set the flags of", "descriptor \(raw)") { fcntl(raw, F_SETFL, flags | O_NONBLOCK) }
+    /// Lets calls fail with EAGAIN where they would wait.
+    private func setNonBlocking() throws(SystemError) {
+        let flags = try checked("read the flags", "descriptor \(raw)") { fcntl(raw, F_GETFL) }
+        try checked("set the flags", "descriptor \(raw)") { fcntl(raw, F_SETFL, flags | O_NONBLOCK) }
     }
 
-    /// Device and inode: equal for two descriptors of one file or namespace.
+    /// The device and inode, which are equal for two descriptors of one file or namespace.
     package func identity() throws(SystemError) -> FileIdentity {
         var status = stat()
-        try checked("look at", "descriptor \(raw)") { fstat(raw, &status) }
+        try checked("stat", "descriptor \(raw)") { fstat(raw, &status) }
         return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
-    /// An exclusive lock on the open file, held until the descriptor is closed. False when another
-    /// process holds it.
+    /// Takes an exclusive lock on the open file (flock(2)), which is held until the descriptor is closed. False when another process
+    /// holds it.
     package func tryLock() throws(SystemError) -> Bool {
         if flock(raw, LOCK_EX | LOCK_NB) == 0 { return true }
         if Glibc.errno == EWOULDBLOCK { return false }
@@ -89,7 +103,7 @@ package final class Descriptor: Sendable {
     }
 }
 
-/// A file, and when its entry was last changed: another file never has both.
+/// A file and the time of its last change: no other file ever has both.
 package struct FileStamp: Hashable, Sendable {
     package var file: FileIdentity
     package var seconds: Int

@@ -4,14 +4,14 @@ import Glibc
 
 /// Locks between processes: held until the descriptor is closed, at the latest when the process ends.
 package enum FileLock {
-    /// Waits until nobody else has the lock.
+    /// Waits for the lock.
     ///
     /// - Parameters:
     ///   - key: one of any number of locks that the file stands for, such as the UID of an object; nil for the file as a whole, which
     ///     excludes none of those.
-    ///   - interval: between two attempts: waiting for a file's lock in the kernel would block a thread.
-    ///   - timeout: nil for ever.
-    ///   - notice: called once when somebody has it.
+    ///   - interval: the time between two attempts: only a thread could wait for a lock of a file.
+    ///   - timeout: nil to wait without end.
+    ///   - notice: called once when another process has the lock.
     /// - Throws: ``SystemError`` with `EWOULDBLOCK` when `timeout` is over; `CancellationError`.
     package static func wait(
         _ path: String, key: String? = nil, interval: Duration = .milliseconds(200), timeout: Duration? = nil, notice: () -> Void = {}
@@ -28,15 +28,15 @@ package enum FileLock {
         return file
     }
 
-    /// The file of a lock, which is made when it is not there.
+    /// Opens the file of a lock, which is created when it does not exist.
     package static func open(_ path: String) throws(SystemError) -> Descriptor {
         try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_CLOEXEC, mode: 0o600)
     }
 
     /// Takes the lock of a key; false when another descriptor has it, of this process or another.
     ///
-    /// It is a lock on one byte of the file, which stays empty: no key needs a file of its own that somebody would have to remove.
-    /// Two keys whose hashes are equal share a lock.
+    /// It is a lock on one byte of the file, which stays empty, so that no key leaves a file behind. Two keys whose
+    /// hashes are equal share a lock.
     package static func tryLock(_ file: Descriptor, key: String) throws(SystemError) -> Bool {
         // A lock of the open file description (fcntl_locking(2)).
         var range = flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: offset(of: key), l_len: 1, l_pid: 0)

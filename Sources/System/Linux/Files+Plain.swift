@@ -7,14 +7,15 @@ extension Files {
     /// Reads a file of a folder that others write to: neither may be a link, and the file has to be a regular one.
     ///
     /// - Parameter name: the file's name, without slashes.
-    /// - Throws: `SystemError` with EINVAL for a name with a slash, ELOOP or ENOTDIR for a link, EFBIG for what is longer.
+    /// - Throws: ``SystemError`` with EINVAL for a name with a slash and for what is no regular file, ELOOP or ENOTDIR for a link, EFBIG for
+    ///   more than `limit` bytes.
     package static func readPlain(_ name: String, in folder: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
         let path = "\(folder)/\(name)"
         guard !name.contains("/"), name != ".", name != ".." else { throw SystemError("read", path, code: EINVAL) }
         let parent = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let file = try Descriptor.open("/proc/self/fd/\(parent.raw)/\(name)", flags: O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
         var status = stat()
-        try checked("look at", path) { fstat(file.raw, &status) }
+        try checked("stat", path) { fstat(file.raw, &status) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError("read", path, code: EINVAL) }
         do throws(SystemError) { return try file.readToEnd(limit: limit) } catch {
             throw SystemError("read", path, code: error.code)

@@ -2,9 +2,9 @@
 
 import Glibc
 
-/// Which entries of a folder have changed since it was last asked (inotify(7)).
+/// The entries of a folder that have changed since the last look (inotify(7)).
 package final class FolderChanges {
-    /// What has changed: these entries, or who knows which.
+    /// The changed entries; ``everything`` when the kernel has dropped events.
     package enum Changes: Hashable, Sendable {
         case entries(Set<String>)
         case everything
@@ -13,10 +13,10 @@ package final class FolderChanges {
     private let inotify: Descriptor
     private let path: String
 
-    /// Can be read when there are changes.
+    /// Readable when there are changes.
     package var descriptor: Descriptor { inotify }
 
-    /// From now on: what is there already has to be looked at once.
+    /// Begins the watch: what is in the folder already is no change.
     package init(_ path: String) throws(SystemError) {
         self.path = path
         inotify = Descriptor(owning: try checked("watch", path) { inotify_init1(Int32(O_CLOEXEC) | Int32(O_NONBLOCK)) })
@@ -26,7 +26,9 @@ package final class FolderChanges {
         try checked("watch", path) { inotify_add_watch(inotify.raw, path, mask) }
     }
 
-    /// - Throws: when the watch is over: the folder is gone, or another is in its place.
+    /// Returns the changes since the last call, without waiting.
+    ///
+    /// - Throws: ``SystemError`` with ENOENT when the watch is over: the folder is gone, or another is in its place.
     package func next() throws(SystemError) -> Changes {
         var names: Set<String> = []
         while true {
@@ -37,7 +39,7 @@ package final class FolderChanges {
             }
             for event in InotifyEvent.list(events) {
                 if event.isEnd { throw SystemError("watch", path, code: ENOENT) }
-                // More happened than the kernel keeps in mind.
+                // More happened than the kernel keeps.
                 if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { return .everything }
                 names.insert(event.name)
             }
@@ -50,7 +52,7 @@ struct InotifyEvent {
     var mask: UInt32
     var name: String
 
-    /// Whether the watch is over.
+    /// True when the watch is over.
     var isEnd: Bool { mask & (UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_IGNORED)) != 0 }
 
     static func list(_ bytes: [UInt8]) -> [InotifyEvent] {

@@ -3,14 +3,13 @@
 import CLinux
 import Glibc
 
-/// An open folder below which small files are read, each in one go: files of sysfs and procfs.
+/// An open folder below which small files are read, each with one call: files of sysfs and procfs.
 ///
-/// A path is walked once for all files of a folder, and nothing is allocated until a value is known to be
-/// wanted: a large host has some ten thousand such files.
+/// The kernel walks the path once for all files of a folder, and nothing is allocated for a file: a large host has some ten thousand.
 package struct FolderHandle: ~Copyable {
     private let descriptor: Int32
 
-    /// Nil when there is no such folder, or it may not be entered.
+    /// Opens a folder; nil when there is none, or it may not be entered.
     package init?(_ path: String) {
         descriptor = CLinux_open_folder(path)
         if descriptor < 0 { return nil }
@@ -21,16 +20,19 @@ package struct FolderHandle: ~Copyable {
     /// Reads a file once into the buffer.
     ///
     /// - Returns: the number of bytes, or minus the error of opening or reading it.
+    // SAFETY: the call writes no more than the buffer's count, and keeps no pointer.
     package func read(_ name: String, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         CLinux_read_at(descriptor, name, buffer.baseAddress, buffer.count)
     }
 
-    /// What a symbolic link holds.
+    /// Reads the target of a symbolic link.
     ///
-    /// - Returns: the number of bytes, or minus an error when it is none or not there.
+    /// - Returns: the number of bytes, or minus the error of reading it.
+    // SAFETY: as for `read`.
     package func readTarget(_ name: String, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         CLinux_readlink_at(descriptor, name, buffer.baseAddress, buffer.count)
     }
 
+    /// True when the folder has an entry of the name.
     package func exists(_ name: String) -> Bool { faccessat(descriptor, name, F_OK, 0) == 0 }
 }

@@ -2,9 +2,9 @@
 
 import Glibc
 
-/// What happens to the entries of a folder (inotify): one element for any number of changes. Files whose names start with a dot are
-/// somebody's temporary ones, and none of them.
+/// A watch on the entries of a folder (inotify(7)). Files whose names start with a dot are temporary, and do not count.
 package struct FolderWatch: Sendable {
+    /// One element for any number of changes.
     package let changes: AsyncStream<Void>
 
     /// Starts a thread that waits for changes; it ends with ``changes``, which also end when the folder goes away.

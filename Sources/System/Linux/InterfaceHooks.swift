@@ -3,32 +3,34 @@
 import CLinux
 import Glibc
 
-/// Programs of traffic control that are on an interface itself and on no queueing discipline (TCX, Linux 6.6): netlink does not know them.
+/// Traffic control programs that are attached to an interface itself and to no queueing discipline (TCX, Linux 6.6), which netlink does not
+/// list.
 package enum InterfaceHooks {
     /// BPF_TCX_INGRESS and BPF_TCX_EGRESS (linux/bpf.h, enum bpf_attach_type).
     private static let hooks: [UInt32] = [46, 47]
-    /// BPF_MPROG_MAX (linux/bpf_mprog.h): no hook has more.
+    /// The most programs of a hook: BPF_MPROG_MAX (linux/bpf_mprog.h).
     private static let most = 64
-    /// Somebody who attaches them again as fast as they are taken off is not to be outrun.
+    /// Rounds of detaching, for a process that attaches its programs again.
     private static let attempts = 4
 
-    /// Takes all of them off an interface of this thread's namespace, whoever attached them. Needs CAP_SYS_ADMIN. Fine where the kernel has
-    /// no such hooks, or no bpf(2) at all.
+    /// Detaches all programs from an interface of this thread's namespace. Needs CAP_SYS_ADMIN; does nothing where the kernel has no such
+    /// hooks, or no bpf(2).
     ///
     /// - Parameter kept: numbers of programs that stay.
+    /// - Throws: ``SystemError`` with EBUSY when programs are attached again after each of four rounds.
     package static func detachAll(from interface: Int32, except kept: [UInt32] = []) throws(SystemError) {
         for hook in hooks {
             var attempt = 0
             while let programs = try list(UInt32(bitPattern: interface), hook)?.filter({ !kept.contains($0.number) }), !programs.isEmpty {
                 attempt += 1
-                if attempt > attempts { throw SystemError("detach programs that come back from", "interface \(interface)", code: EBUSY) }
-                // A hook is emptied from its end, so that none is ever there without those that were to run before it.
+                if attempt > attempts { throw SystemError("detach programs attached again", "interface \(interface)", code: EBUSY) }
+                // From the end, so that no program ever runs without those before it.
                 for program in programs.reversed() { try detach(program, UInt32(bitPattern: interface), hook) }
             }
         }
     }
 
-    /// Numbers of the programs on both hooks of an interface of this thread's namespace.
+    /// Returns the numbers of the programs on both hooks of an interface of this thread's namespace.
     package static func programs(on interface: Int32) throws(SystemError) -> [UInt32] {
         var numbers: [UInt32] = []
         for hook in hooks { numbers += try list(UInt32(bitPattern: interface), hook)?.map(\.number) ?? [] }
@@ -43,7 +45,7 @@ package enum InterfaceHooks {
         while let next = UInt32(exactly: CLinux_next_link(number)), next > number {
             number = next
             let raw = CLinux_open_program(number, 1)
-            // It may have gone meanwhile.
+            // The link may be gone by now.
             guard raw >= 0 else { continue }
             let link = Descriptor(owning: raw)
             var (kind, held, place) = (UInt32(0), UInt32(0), UInt32(0))
@@ -59,18 +61,18 @@ package enum InterfaceHooks {
 
     private struct Program {
         var number: UInt32
-        /// 0 when none holds it.
+        /// The link that holds it; 0 for none.
         var link: UInt32
     }
 
-    /// Nil where there is no such hook.
+    /// Returns the programs on a hook; nil where the kernel has no such hook.
     private static func list(_ interface: UInt32, _ hook: UInt32) throws(SystemError) -> [Program]? {
         var programs = [UInt32](repeating: 0, count: most)
         var links = programs
         var count = UInt32(most)
         guard CLinux_query_hook(interface, hook, &programs, &links, &count) == 0 || errno == ENOSPC else {
             if errno == EINVAL || errno == ENOSYS { return nil }
-            throw SystemError("list programs of", "interface \(interface)")
+            throw SystemError("list programs", "interface \(interface)")
         }
         return zip(programs, links).prefix(Int(min(count, UInt32(most)))).map { Program(number: $0, link: $1) }
     }
@@ -79,7 +81,7 @@ package enum InterfaceHooks {
         let isLink = program.link != 0
         let raw = CLinux_open_program(isLink ? program.link : program.number, isLink ? 1 : 0)
         guard raw >= 0 else {
-            // Whoever attached it may have taken it off by now.
+            // The program may be detached by now.
             if errno == ENOENT { return }
             throw SystemError("open", "program \(program.number)")
         }

@@ -3,8 +3,7 @@
 import CLinux
 import Glibc
 
-/// A thread for work that waits in the kernel, or that changes its own namespace, and so has no place in
-/// the cooperative pool.
+/// A thread outside of the cooperative pool, for work that waits in the kernel or changes the thread's namespace.
 package enum KernelThread {
     /// Runs the closure on a thread of its own, which ends with it.
     package static func start(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
@@ -22,6 +21,7 @@ package enum KernelThread {
         return result
     }
 
+    // SAFETY: the closure is retained until the new thread takes it, and released here when there is no such thread.
     private static func launch(_ body: @escaping () -> Void) throws(SystemError) -> pthread_t {
         let work = Unmanaged.passRetained(Work(body))
         var thread = pthread_t()

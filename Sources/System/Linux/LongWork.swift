@@ -2,8 +2,7 @@
 
 import Synchronization
 
-/// Long computations, one after the other on a thread that nothing else uses: however many are asked for at once, what is short finds a
-/// processor.
+/// Long computations, one after the other on a thread of their own, so that any number of them leaves processors for short ones.
 package final class LongWork: Sendable {
     package static let shared = LongWork()
 
@@ -16,7 +15,7 @@ package final class LongWork: Sendable {
 
     private init() {}
 
-    /// Runs the closure after those that were asked for earlier, or at once where there is no thread to be had.
+    /// Runs the closure after those of earlier calls, or on the caller's thread where the kernel gives no other.
     package func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         await withCheckedContinuation { continuation in
             let isFirst = state.withLock { state in

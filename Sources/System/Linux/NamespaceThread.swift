@@ -3,9 +3,9 @@
 import CLinux
 import Glibc
 
-/// A thread that enters network namespaces, one after the other, and is back in its own between them.
+/// A thread that enters network namespaces, one after the other, and returns to its own after each.
 ///
-/// One that cannot come back ends: its place is never taken for the host's.
+/// A thread that cannot return ends, so that nothing runs in a pod's namespace by mistake.
 ///
 /// ## Concurrency model
 /// Used by one thread, which waits while work is done here.
@@ -27,7 +27,7 @@ package final class NamespaceThread {
         do throws(SystemError) {
             let worker: Worker
             if let waiting = self.worker { worker = waiting } else { worker = try Worker() }
-            // Until it has said that it is at home again, nobody uses it.
+            // Unused until it has reported that it is in its own namespace again.
             self.worker = nil
             let isHome = worker.run {
                 guard CLinux_setns_network(namespace.descriptor.raw) == 0 else {
@@ -44,11 +44,13 @@ package final class NamespaceThread {
     }
 }
 
-/// A thread that does one piece of work after the other.
+/// A thread that runs one closure after the other.
+// SAFETY: the semaphores order all access to the properties: `asked` gives them to the thread, `done` gives them back. The semaphores are
+// freed when neither side has a reference any more.
 private final class Worker: @unchecked Sendable {
     private let asked = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    /// Written by one side while the other waits.
+    /// Written by the caller while the thread waits, and read by the thread while the caller waits.
     private var work: (() -> Bool)?
     private var result = false
 
@@ -64,7 +66,7 @@ private final class Worker: @unchecked Sendable {
         }
     }
 
-    /// The work and nothing of it may be held any more when the other side goes on.
+    /// Runs the work. Not inlined: no reference to the closure may be left when the caller continues.
     @inline(never)
     private func step() -> Bool {
         guard let work else { return false }
@@ -89,7 +91,7 @@ private final class Worker: @unchecked Sendable {
         }
     }
 
-    /// Lets the thread go; it may not be used any more.
+    /// Ends the thread.
     func end() { sem_post(asked) }
 
     private func wait(_ semaphore: UnsafeMutablePointer<sem_t>) { while sem_wait(semaphore) != 0 {} }

@@ -6,36 +6,38 @@ package import NetworkModel
 
 /// A network namespace, held open.
 ///
-/// `setns` changes one thread. So whatever happens inside a namespace runs on a thread made for it,
-/// which ends afterwards and never returns to a pool.
+/// setns(2) changes one thread. Work inside a namespace runs on a thread that is made for it and ends afterwards (``run(_:entering:)``),
+/// or on a ``NamespaceThread``, which returns to its own namespace each time or ends.
 package struct NetworkNamespace: Sendable {
     package let descriptor: Descriptor
-    /// Equal for two handles of one namespace.
+    /// The identity, which is equal for two handles of one namespace.
     package let identity: FileIdentity
 
-    /// Opens a namespace file. An ordinary file in its place (a mount that did not reach this
-    /// container) is refused with EINVAL before anything uses it.
+    /// Opens a file of a namespace.
+    ///
+    /// - Throws: ``SystemError`` with EINVAL for an ordinary file in its place, as where a mount did not reach this container.
     package init(path: String) throws(SystemError) {
         try self.init(Descriptor.open(path, flags: O_RDONLY), name: path)
     }
 
+    /// Takes a descriptor of a namespace.
     package init(_ descriptor: Descriptor, name: String = "network namespace") throws(SystemError) {
         identity = try descriptor.identity()
         guard try identity.device == Self.device.get() else { throw SystemError("use as a network namespace", name, code: EINVAL) }
         self.descriptor = descriptor
     }
 
-    /// The one file system that all namespaces are files of (nsfs). Which sort of namespace it is setns(2) looks at.
+    /// The file system of all namespaces (nsfs). The type of a namespace is checked by setns(2).
     private static let device = Result { () throws(SystemError) in
         try Descriptor.open("/proc/thread-self/ns/net", flags: O_RDONLY).identity().device
     }
 
-    /// The namespace of the calling thread.
+    /// Opens the namespace of the calling thread.
     package static func current() throws(SystemError) -> NetworkNamespace {
         try NetworkNamespace(path: "/proc/thread-self/ns/net")
     }
 
-    /// A new, empty namespace, which lives as long as somebody holds it.
+    /// Makes an empty namespace, which lasts as long as something holds it.
     package static func make() throws(SystemError) -> NetworkNamespace {
         let made: Result<NetworkNamespace, SystemError> = try KernelThread.run {
             do throws(SystemError) {
@@ -72,7 +74,7 @@ package struct NetworkNamespace: Sendable {
         try run(body, entering: { $0 })
     }
 
-    /// Where the namespace is mounted, as this process sees it; nil when nowhere.
+    /// Returns the path at which this process sees the namespace mounted; nil when there is none.
     ///
     /// A line of mountinfo (proc_pid_mountinfo(5)) has the namespace's number as the root of its mount:
     /// `36 25 0:4 net:[4026532281] /run/netns/x rw shared:8 - nsfs nsfs rw`.

@@ -2,12 +2,12 @@
 
 import Glibc
 
-/// The other ends of this process's connections over IP.
+/// The remote addresses of this process's IP connections.
 package enum PeerAddresses {
-    /// Addresses in network order, 4 or 16 bytes each, of the other ends of connections to a port, each once.
+    /// Returns the remote addresses of connections to a port, each once, as 4 or 16 bytes in network order.
     ///
-    /// Where the node's network redirects connections as they are made (as socket load balancing does), these are the addresses they
-    /// really go to.
+    /// Where the node's network redirects connections as they are made (as socket load balancing does), these are the addresses
+    /// behind the redirection.
     package static func connected(toPort port: UInt16) -> [[UInt8]] {
         var found: [[UInt8]] = []
         for name in Files.list("/proc/self/fd") {
@@ -20,6 +20,7 @@ package enum PeerAddresses {
     private static func peer(of descriptor: Int32) -> (address: [UInt8], port: UInt16)? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        // SAFETY: sockaddr_storage has room for every address, and getpeername(2) writes no more than `length`.
         return withUnsafeMutablePointer(to: &storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic -> (address: [UInt8], port: UInt16)? in
                 guard getpeername(descriptor, generic, &length) == 0 else { return nil }

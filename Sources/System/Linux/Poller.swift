@@ -35,6 +35,6 @@ package enum Poller {
 package enum Termination {
     /// Blocks both signals for this thread and all it starts; call it first in `main`.
     package static func descriptor() throws(SystemError) -> Descriptor {
-        Descriptor(owning: try checked("watch for", "SIGTERM") { CLinux_termination_descriptor() })
+        Descriptor(owning: try checked("watch", "SIGTERM") { CLinux_termination_descriptor() })
     }
 }

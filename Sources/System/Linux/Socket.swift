@@ -5,24 +5,28 @@ import Glibc
 
 /// Unix stream sockets.
 package enum UnixSocket {
-    /// Connects, and waits at most as long as the listener's queue takes, or as is said.
+    /// Connects to a socket.
+    ///
+    /// - Parameter milliseconds: bounds the connection, and later each send and receive; nil for no bound.
     package static func connect(_ path: String, milliseconds: Int? = nil) throws(SystemError) -> Descriptor {
         let socket = try open(path)
         if let milliseconds { try setTimeout(socket, milliseconds: milliseconds) }
         var address = try address(of: path)
-        try checked("connect to", path) { CLinux_connect_unix(socket.raw, &address) }
+        try checked("connect", path) { CLinux_connect_unix(socket.raw, &address) }
         return socket
     }
 
-    /// Listens at the path; a file of that name that nobody serves is replaced.
+    /// Listens at the path. A file of that name is replaced when no program listens there.
+    ///
+    /// - Throws: ``SystemError`` with EADDRINUSE when one does.
     package static func listen(_ path: String, mode: UInt32 = 0o600) throws(SystemError) -> Descriptor {
         let socket = try open(path)
         var address = try address(of: path)
-        if (try? connect(path)) != nil { throw SystemError("listen at", path, code: EADDRINUSE) }
+        if (try? connect(path)) != nil { throw SystemError("listen", path, code: EADDRINUSE) }
         try Files.remove(path)
         try checked("bind", path) { CLinux_bind_unix(socket.raw, &address) }
         try checked("protect", path) { chmod(path, mode) }
-        try checked("listen at", path) { Glibc.listen(socket.raw, 64) }
+        try checked("listen", path) { Glibc.listen(socket.raw, 64) }
         return socket
     }
 
@@ -39,17 +43,18 @@ package enum UnixSocket {
         }
     }
 
+    /// Takes a connection.
     package static func accept(_ listener: Descriptor) throws(SystemError) -> Descriptor {
         Descriptor(
-            owning: try checked("accept on", "descriptor \(listener.raw)") {
+            owning: try checked("accept", "descriptor \(listener.raw)") {
                 CLinux_accept(listener.raw)
             })
     }
 
-    /// True when the other end belongs to root: the socket's file says who may connect, and this says who did (unix(7), SO_PEERCRED).
+    /// True when root made the other end of the connection (unix(7), SO_PEERCRED).
     package static func isRoot(_ socket: Descriptor) -> Bool { CLinux_peer_user(socket.raw) == 0 }
 
-    /// Two ends that are connected to each other.
+    /// Makes two connected sockets.
     package static func pair() throws(SystemError) -> (Descriptor, Descriptor) {
         var ends: [Int32] = [-1, -1]
         try checked("make", "socket pair") {
@@ -58,13 +63,14 @@ package enum UnixSocket {
         return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
     }
 
-    /// Sends all bytes; the descriptor travels with the first of them.
+    /// Sends all bytes, and the descriptor with the first of them.
     package static func send(
         _ bytes: [UInt8], descriptor: Descriptor? = nil, to socket: Descriptor
     ) throws(SystemError) {
         var sent = 0
         while sent < bytes.count {
-            sent += try checked("send to", "socket") {
+            sent += try checked("send", "socket") {
+                // SAFETY: `sent` is less than the number of bytes, and the pointer does not outlive the closure.
                 bytes.withUnsafeBytes {
                     CLinux_send(
                         socket.raw, $0.baseAddress.map { $0 + sent }, bytes.count - sent,
@@ -74,24 +80,25 @@ package enum UnixSocket {
         }
     }
 
-    /// Receives what is there, with a descriptor if one came along; no bytes at the end.
+    /// Receives once, with at most one descriptor; no bytes at the end.
     package static func receive(
         from socket: Descriptor, atMost limit: Int = 65536
     ) throws(SystemError) -> (bytes: [UInt8], descriptor: Descriptor?) {
         var buffer = [UInt8](repeating: 0, count: limit)
         var number: Int32 = -1
-        let count = try checked("receive from", "socket") {
+        let count = try checked("receive", "socket") {
+            // SAFETY: the buffer has `limit` bytes, and the call writes no more.
             buffer.withUnsafeMutableBytes { CLinux_receive(socket.raw, $0.baseAddress, limit, &number) }
         }
         buffer.removeLast(limit - count)
         return (buffer, number < 0 ? nil : Descriptor(owning: number))
     }
 
-    /// Bounds how long a receive or a send may take; afterwards it fails with EAGAIN.
+    /// Bounds the time of each send and receive, which then fail with EAGAIN.
     package static func setTimeout(_ socket: Descriptor, milliseconds: Int) throws(SystemError) {
         var time = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            try checked("set a timeout on", "socket") {
+            try checked("set a time-out", "socket") {
                 setsockopt(socket.raw, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
             }
         }
@@ -99,7 +106,7 @@ package enum UnixSocket {
 
     private static func open(_ path: String) throws(SystemError) -> Descriptor {
         Descriptor(
-            owning: try checked("open a socket for", path) {
+            owning: try checked("open a socket", path) {
                 socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             })
     }
@@ -107,7 +114,7 @@ package enum UnixSocket {
     private static func address(of path: String) throws(SystemError) -> sockaddr_un {
         var address = sockaddr_un()
         guard CLinux_unix_address(path, &address) == 0 else {
-            throw SystemError("use a path of more than 107 bytes for a socket:", path, code: ENAMETOOLONG)
+            throw SystemError("use as the path of a socket, of at most 107 bytes", path, code: ENAMETOOLONG)
         }
         return address
     }

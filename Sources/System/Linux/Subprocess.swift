@@ -3,16 +3,16 @@
 import CLinux
 import Glibc
 
-/// A program that runs beside us without any privilege, and is killed with this object, or with the thread that started it.
+/// A child process without any privilege, which is killed with this object, or with the thread that started it.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 package final class Subprocess {
     /// The confinement of the program.
     package struct Confinement {
-        /// Where its network is.
+        /// Its network namespace.
         package var namespace: NetworkNamespace
-        /// The user and the group it runs as, with no capabilities; neither is root's.
+        /// The user and the group of the process, which has no capabilities; neither is root's.
         package var user: UInt32
         package var group: UInt32
         /// Bytes of address space, and seconds of processor time until it is killed.
@@ -30,17 +30,18 @@ package final class Subprocess {
     }
 
     package let identifier: Int32
-    /// Can be read once the program has ended.
+    /// Readable once the process has ended.
     package let end: Descriptor
     private var isReaped = false
 
-    /// Starts a program. That it cannot be executed shows in its end.
+    /// Starts a program. One that cannot be executed ends with status 127.
     ///
     /// - Parameters:
-    ///   - words: its arguments, the name it is called by first.
-    ///   - environment: `NAME=VALUE`; all that it gets.
+    ///   - words: the arguments, with the program's name first.
+    ///   - environment: `NAME=VALUE`; the whole environment.
     package init(_ path: String, _ words: [String], environment: [String] = [], _ confinement: Confinement) throws(SystemError) {
         guard confinement.user != 0, confinement.group != 0 else { throw SystemError("start as root", path, code: EINVAL) }
+        // SAFETY: the child has copies of the words after fork(2), and the parent frees its own when the call has returned.
         var arguments = words.map { strdup($0) } + [nil]
         defer { for word in arguments { free(word) } }
         var variables = environment.map { strdup($0) } + [nil]
@@ -66,13 +67,13 @@ package final class Subprocess {
 
     deinit { stop() }
 
-    /// Asks it to end.
+    /// Sends SIGTERM.
     package func ask() { if !isReaped { kill(identifier, SIGTERM) } }
 
     /// True once it has ended.
     package var hasEnded: Bool { isReaped || (try? Poller.readable([end], milliseconds: 0))?.isEmpty == false }
 
-    /// Kills it, where it has not ended, and waits for its end.
+    /// Kills the process, if it has not ended, and waits for its end.
     package func stop() {
         guard !isReaped else { return }
         kill(identifier, SIGKILL)

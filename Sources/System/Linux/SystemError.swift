@@ -3,42 +3,48 @@
 import CLinux
 import Glibc
 
-/// A system call that failed: what was tried, on what, and why not.
+/// A system call that failed.
 package struct SystemError: Error, Hashable, CustomStringConvertible {
-    package var operation: String
-    package var subject: String
+    /// The number of the error (errno(3)).
     package var code: Int32
+    /// The path, descriptor or process that the call was about.
+    package var object: String
+    /// The step that failed, as a verb and its object: `open`, `set the flags`.
+    package var step: String
 
-    package init(_ operation: String, _ subject: String, code: Int32 = Glibc.errno) {
-        self.operation = operation
-        self.subject = subject
+    package init(_ step: String, _ object: String, code: Int32 = Glibc.errno) {
         self.code = code
+        self.object = object
+        self.step = step
     }
 
-    package var description: String {
-        "cannot \(operation) \(subject): \(Self.text(of: code))"
-    }
+    package var description: String { "\(object): \(step): \(cause)" }
+
+    /// The error's text in English (strerror(3)).
+    package var cause: String { Self.text(of: code) }
 
     package static func text(of code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 128)
         guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
-        return buffer.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     package var isNotFound: Bool { code == ENOENT }
-    /// Nobody listens there.
+    /// True when no program listens at the address.
     package var isRefused: Bool { code == ECONNREFUSED }
 }
 
-/// Calls again as long as a signal interrupts; throws what is left.
+/// Repeats a system call while signals interrupt it.
+///
+/// - Throws: ``SystemError`` with the errno of a call that returned -1 for another reason.
 @discardableResult
 package func checked<Value: BinaryInteger>(
-    _ operation: String, _ subject: @autoclosure () -> String, _ call: () -> Value
+    _ step: String, _ object: @autoclosure () -> String, _ call: () -> Value
 ) throws(SystemError) -> Value {
     while true {
         let result = call()
         if result != -1 { return result }
         let code = Glibc.errno
-        if code != EINTR { throw SystemError(operation, subject(), code: code) }
+        if code != EINTR { throw SystemError(step, object(), code: code) }
     }
 }

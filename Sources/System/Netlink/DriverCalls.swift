@@ -60,16 +60,16 @@ package struct DriverCalls {
         var count = FlowCall(ETHTOOL_GRXCLSRLCNT)
         guard try asked("count n-tuple rules of", &count.bytes) else { return nil }
         let total = Int(count.count)
-        guard total <= DriverSettings.Limit.rules else { throw SystemError("list \(total) n-tuple rules of", interface, code: E2BIG) }
+        guard total <= DriverSettings.Limit.rules else { throw SystemError("list \(total) n-tuple rules", interface, code: E2BIG) }
         guard total > 0 else { return ([], count.choosesLocations) }
         var list = FlowCall(ETHTOOL_GRXCLSRLALL, locations: total)
         list.count = UInt32(total)
-        try checked("list n-tuple rules of", &list.bytes)
+        try checked("list n-tuple rules", &list.bytes)
         var rules: [FlowRule] = []
         for location in list.locations(atMost: total).sorted() {
             var read = FlowCall(ETHTOOL_GRXCLSRULE)
             read.location = location
-            try checked("read n-tuple rule \(location) of", &read.bytes)
+            try checked("read n-tuple rule \(location)", &read.bytes)
             if var rule = read.rule {
                 rule.location = location
                 rules.append(rule)
@@ -112,10 +112,10 @@ package struct DriverCalls {
     private func context(_ number: UInt32, _ probe: SpreadingCall) throws(SystemError) -> RSSContext? {
         let (entries, keyBytes) = (Int(probe.tableSize), Int(probe.keySize))
         guard entries <= DriverSettings.Limit.tableEntries, keyBytes <= DriverSettings.Limit.keyBytes else {
-            throw SystemError("read a table of \(entries) entries and a key of \(keyBytes) bytes for RSS of", interface, code: E2BIG)
+            throw SystemError("read a table of \(entries) entries and a key of \(keyBytes) bytes for RSS", interface, code: E2BIG)
         }
         var read = SpreadingCall(ETHTOOL_GRSSH, number, entries: entries, keyBytes: keyBytes)
-        try checked("read RSS context \(number) of", &read.bytes)
+        try checked("read RSS context \(number)", &read.bytes)
         return read.context(entries: entries, keyBytes: keyBytes)
     }
 

@@ -181,7 +181,7 @@ package final class NetlinkSocket {
 
     private func send(_ batch: RequestBatch, _ operation: String) throws(NetlinkError) {
         do throws(SystemError) {
-            try checked("send to", "netlink socket") {
+            try checked("send", "netlink socket") {
                 batch.bytes.withUnsafeBytes { Glibc.send(descriptor.raw, $0.baseAddress, $0.count, 0) }
             }
         } catch { throw NetlinkError(operation, error) }

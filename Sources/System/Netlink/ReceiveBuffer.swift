@@ -28,7 +28,7 @@ final class ReceiveBuffer {
         var sizes = [Int](repeating: 0, count: Self.count)
         let received: Int32
         do throws(SystemError) {
-            received = try checked("receive from", "netlink socket") {
+            received = try checked("receive", "netlink socket") {
                 CLinux_receive_datagrams(descriptor.raw, bytes.baseAddress, Self.room, UInt32(Self.count), &sizes)
             }
         } catch {
@@ -38,7 +38,7 @@ final class ReceiveBuffer {
         var datagrams: [[UInt8]] = []
         for (index, size) in sizes.prefix(Int(received)).enumerated() where size > 0 {
             // The rest of it is lost.
-            if size > Self.room { throw SystemError("receive \(size) bytes from", "netlink socket", code: EMSGSIZE) }
+            if size > Self.room { throw SystemError("receive \(size) bytes", "netlink socket", code: EMSGSIZE) }
             datagrams.append([UInt8](bytes[index * Self.room..<index * Self.room + size]))
         }
         return datagrams

@@ -99,12 +99,6 @@ extension NetlinkSocket {
             return route
         }
     }
-
-    /// `ip route replace ...`
-    package func setRoute(_ route: Route) throws(NetlinkError) {
-        let request = NetlinkRequest.set(route)
-        try execute(request.operation, type: request.type, flags: request.flags, payload: request.payload)
-    }
 }
 
 extension NetlinkRequest {

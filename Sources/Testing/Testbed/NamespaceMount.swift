@@ -6,7 +6,7 @@ package import Linux
 /// Gives a namespace a name in the file system, as `ip netns` and container runtimes do.
 package func bind(_ namespace: NetworkNamespace, to path: String) throws(SystemError) {
     try Files.write(path, "")
-    try checked("mount a namespace at", path) {
+    try checked("mount a namespace", path) {
         mount("/proc/self/fd/\(namespace.descriptor.raw)", path, "none", UInt(MS_BIND), nil)
     }
 }

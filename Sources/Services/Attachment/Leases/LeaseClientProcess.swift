@@ -128,6 +128,6 @@ package enum LeaseClientProcess {
         if count >= 0 { return true }
         // The link may be down for a while.
         if [EAGAIN, EINTR, ENETDOWN].contains(errno) { return false }
-        throw SystemError("receive from", "socket")
+        throw SystemError("receive", "socket")
     }
 }
