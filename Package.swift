@@ -146,7 +146,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let productTargets: [Target] = [
     // Model
-    // Classes of ASCII characters, and hexadecimal text.
+    // Classes of ASCII characters, hexadecimal text, and backoff.
     model("Primitives"),
     // IP and hardware addresses; links, routes, rules and neighbours as values.
     model("NetworkModel", ["Primitives"]),
@@ -186,7 +186,7 @@ let productTargets: [Target] = [
     system("NRI"),
     system("KubeletAPI", [grpc, grpcProtobuf, protobuf], generated),
     // A client of the API server.
-    system("Kubernetes", ["ResourceAPI", httpClient, nioCore, nioHTTP, nioSSL]),
+    system("Kubernetes", ["Primitives", "ResourceAPI", httpClient, nioCore, nioHTTP, nioSSL]),
     // Plans and states of claims as crash-safe files: the place where the two daemons meet.
     system("Journal", ["JournalModel", "Linux", "NetworkModel"]),
     // The requests between the daemons and the gate, and how to send them.
@@ -212,20 +212,20 @@ let productTargets: [Target] = [
             "Primitives", "ResourceAPI", "Topology", logging,
         ]),
     // Writes slices, and keeps them so at the API server.
-    service("SlicePublisher", ["Kubernetes", "Linux", "ResourceAPI", "SliceModel", logging]),
+    service("SlicePublisher", ["Kubernetes", "Linux", "Primitives", "ResourceAPI", "SliceModel", logging]),
     // The kubelet's side: registration, DRA v1 and v1beta1.
     service(
         "KubeletPlugin",
         [
-            "ClaimPlanning", "ClaimPreparation", "JournalModel", "KubeletAPI", "Linux", crypto, grpc, grpcTransport, lifecycle,
-            logging, nioCore, nioPosix, protobuf,
+            "ClaimPlanning", "ClaimPreparation", "JournalModel", "KubeletAPI", "Linux", "Primitives", crypto, grpc, grpcTransport,
+            lifecycle, logging, nioCore, nioPosix, protobuf,
         ]),
     // The daemon nearside-node.
     service(
         "Node",
         [
-            "ClaimPlanning", "ClaimPreparation", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel",
-            "KubeletPlugin", "Kubernetes", "Linux", "Netlink", "NetworkModel", "ResourceAPI", "SliceModel", "SlicePublisher", "Topology",
+            "ClaimPlanning", "ClaimPreparation", "ControlProtocol", "Discovery", "Hardware", "Journal", "JournalModel", "KubeletPlugin",
+            "Kubernetes", "Linux", "Netlink", "NetworkModel", "Primitives", "ResourceAPI", "SliceModel", "SlicePublisher", "Topology",
             httpClient, lifecycle, logging, nioCore, nioHTTP, nioPosix, unixSignals,
         ]),
 
@@ -286,7 +286,7 @@ let testingTargets: [Target] = [
     tests("LinuxTests", ["Linux"]),
     tests("NetlinkTests", ["Linux", "Netlink", "NetworkModel", "Testbed"]),
     tests("NRITests", ["ControlProtocol", "NRI", "NRIMessages", "Testbed", protobuf]),
-    tests("KubernetesTests", ["Kubernetes", "ResourceAPI", "Testbed", httpClient]),
+    tests("KubernetesTests", ["Kubernetes", "Primitives", "ResourceAPI", "Testbed", httpClient]),
     // With those of JournalModel.
     tests(
         "JournalTests",

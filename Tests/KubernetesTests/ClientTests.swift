@@ -3,6 +3,7 @@
 import AsyncHTTPClient
 import FoundationEssentials
 import Kubernetes
+import Primitives
 import ResourceAPI
 import Testbed
 import Testing

@@ -3,6 +3,7 @@
 import Linux
 import Logging
 import NIOPosix
+import Primitives
 import ServiceLifecycle
 
 /// Registers this driver with the kubelet, and again whenever the registration was refused or its socket was lost.
@@ -25,7 +26,7 @@ struct Registrar: Sendable {
     private static let timeout = Duration.seconds(30)
     /// A registration that held for this long starts the backoff anew.
     private static let steadyTime = Duration.seconds(60)
-    private static let longestBackoff = Duration.seconds(120)
+    private static let backoff = Backoff(first: .milliseconds(500), longest: .seconds(120))
 
     /// Runs until shutdown.
     func run() async {
@@ -37,7 +38,7 @@ struct Registrar: Sendable {
             await observe(.failed(reason))
             if ContinuousClock.now - start > Self.steadyTime { attempt = 0 }
             attempt += 1
-            let delay = min(Duration.milliseconds(500) * (1 << min(attempt, 8)), Self.longestBackoff)
+            let delay = Self.backoff.delay(attempt: attempt)
             log.warning("registration with the kubelet failed; retrying", metadata: ["reason": "\(reason)", "delay": "\(delay)"])
             try? Files.remove(names.registration)
             await cancelWhenGracefulShutdown { try? await Task.sleep(for: delay) }

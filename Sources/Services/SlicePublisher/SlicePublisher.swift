@@ -3,6 +3,7 @@
 package import Kubernetes
 import Linux
 package import Logging
+import Primitives
 import ResourceAPI
 package import SliceModel
 

@@ -4,6 +4,7 @@ package import AsyncHTTPClient
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
+import Primitives
 package import ResourceAPI
 
 /// A client of the Kubernetes API server: the few calls a node driver makes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
+import Primitives
 import Topology
 
 /// Damps flapping links. Pure: the caller passes the time.
@@ -29,8 +30,7 @@ package struct LinkDamper: Sendable {
     private var entries: [String: Entry] = [:]
     private var inPods: Set<String> = []
 
-    package static let steadyTime = Duration.seconds(10)
-    package static let longestSteadyTime = Duration.seconds(300)
+    private static let backoff = Backoff(first: .seconds(10), longest: .seconds(300))
     package static let memory = Duration.seconds(600)
     package static let returnTime = Duration.seconds(30)
 
@@ -74,8 +74,7 @@ package struct LinkDamper: Sendable {
         entry.losses.removeAll { now - $0 > Self.memory }
         if isUp == entry.isUp { return nil }
         if isUp {
-            let doublings = max(0, min(entry.losses.count - 1, 8))
-            let due = entry.since + min(Self.steadyTime * (1 << doublings), Self.longestSteadyTime)
+            let due = entry.since + Self.backoff.delay(attempt: entry.losses.count - 1)
             if now < due { return due }
             entry.isUp = true
             return nil

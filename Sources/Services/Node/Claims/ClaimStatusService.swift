@@ -6,6 +6,7 @@ import JournalModel
 import Kubernetes
 import Linux
 import Logging
+import Primitives
 import ResourceAPI
 import ServiceLifecycle
 

@@ -5,6 +5,7 @@ import JournalModel
 import Kubernetes
 import Linux
 import Logging
+import Primitives
 import ResourceAPI
 import ServiceLifecycle
 

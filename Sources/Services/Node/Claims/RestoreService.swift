@@ -2,6 +2,7 @@
 
 import ClaimPreparation
 import Kubernetes
+import Primitives
 import ServiceLifecycle
 
 /// Restores lost plans of prepared claims, as long as there are any.

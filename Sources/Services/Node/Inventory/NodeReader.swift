@@ -2,6 +2,7 @@
 
 import Kubernetes
 import Logging
+import Primitives
 import ResourceAPI
 
 /// Reads the Node, whose pods the host has to reach.

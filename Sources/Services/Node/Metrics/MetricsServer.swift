@@ -8,6 +8,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Primitives
 import ServiceLifecycle
 import Synchronization
 

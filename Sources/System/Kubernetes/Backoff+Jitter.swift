@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Delays between attempts: exponential, with full jitter above a floor, so that thousands of nodes that failed at one moment do not
-/// retry at one moment.
-package enum Backoff {
+package import Primitives
+
+/// Delays between attempts of requests, with full jitter above a floor, so that thousands of nodes that failed at one moment do not retry
+/// at one moment.
+extension Backoff {
     /// The delay after a number of failed attempts.
     package static func delay(attempt: Int, longest: Duration = .seconds(30)) -> Duration {
-        let ceiling = min(Duration.milliseconds(100 * (1 << max(0, min(attempt, 16)))), longest)
-        return .milliseconds(50) + ceiling * Double.random(in: 0...1)
+        .milliseconds(50) + Backoff(first: .milliseconds(100), longest: longest).delay(attempt: attempt) * Double.random(in: 0...1)
     }
 
     /// The delay that the server asked for, and up to a quarter more: it asks the same of all clients.
