@@ -316,7 +316,7 @@ struct ClaimPlannerTests {
         let shared = try planner.plan(claim, others: [])
         #expect(shared.plan.devices[0].rdmaDevice == nil && !shared.plan.hasInterfaces)
         #expect(try Self.spec(shared)?.containerEdits?.hooks == nil)
-        planner.input.facts.movesRDMA = true
+        planner.input.facts = PlanningFacts(movesRDMA: true)
         let exclusive = try planner.plan(claim, others: [])
         #expect(exclusive.plan.devices[0].rdmaDevice == "rdmap79s0" && exclusive.plan.hasInterfaces)
         #expect(try Self.spec(exclusive)?.containerEdits?.hooks?.count == 1)

@@ -185,4 +185,21 @@ struct InterfacePlannerTests {
         let stacked = #"{"interface":{"hardwareAddr":"02:00:00:00:00:01","subInterface":{"type":"macvlan"}}}"#
         #expect(try Self.plan(stacked, [Self.second]).plan.devices[0].virtualFunction == nil)
     }
+
+    @Test
+    func `the description of an interface has the addresses of the host, unless the interface is made for the pod`() throws {
+        var planner = try Self.planner()
+        planner.input.options.tellsDevices = true
+        func data(_ json: String) throws -> NetworkDeviceData? {
+            let claim = ClaimPlannerTests.claim([("nic", Self.nic)], config: [try ClaimPlannerTests.config(json, .fromClass)])
+            return try planner.plan(claim, others: []).metadata["nic"]?.requests.first?.devices.first?.networkData
+        }
+        let own = try data("{}")
+        #expect(own?.hardwareAddress == "02:00:00:00:00:10" && own?.ips == ["192.0.2.7/24"] && own?.interfaceName == "ib0")
+        let stacked = try data(#"{"interface":{"subInterface":{"type":"macvlan"}}}"#)
+        #expect(stacked?.hardwareAddress == nil && stacked?.ips == nil)
+        let set = try data(
+            #"{"interface":{"addresses":["192.0.2.9/24"],"hardwareAddr":"02:00:00:00:00:01","subInterface":{"type":"macvlan"}}}"#)
+        #expect(set?.hardwareAddress == "02:00:00:00:00:01" && set?.ips == ["192.0.2.9/24"])
+    }
 }
