@@ -13,10 +13,7 @@ package struct DHCPv4Client: LeaseExchange {
     package private(set) var deadline: ContinuousClock.Instant?
     private let interface: LeaseInterface
     private let random: @Sendable () -> UInt32
-    private var transaction: UInt32 = 0
-    /// The time at which this attempt began, and that at which the last request was sent.
-    private var start: ContinuousClock.Instant
-    private var lastSent: ContinuousClock.Instant
+    private var transaction: LeaseTransaction
     private var retransmission = Retransmission()
     /// The address that is asked for, or that the interface has.
     private var address: IPAddress
@@ -46,9 +43,7 @@ package struct DHCPv4Client: LeaseExchange {
         state = former == nil ? .selecting : .rebooting
         address = former ?? .anyV4
         deadline = now
-        start = now
-        lastSent = now
-        transaction = random()
+        transaction = LeaseTransaction(number: random(), at: now)
         if former != nil, let giver, giver.count > 4 {
             (server, serverLink) = (IPAddress(bytes: giver.prefix(4)), HardwareAddress(bytes: giver.dropFirst(4)))
         }
@@ -71,10 +66,10 @@ package struct DHCPv4Client: LeaseExchange {
             guard let times else { return [] }
             if now >= times.end { return lose(at: now) }
             let next: State = now >= times.rebinding ? .rebinding : .renewing
-            if state == .bound { (transaction, start) = (random(), now) }
+            if state == .bound { transaction.begin(random(), at: now) }
             state = next
             self.deadline = times.nextRequest(at: now, isRebinding: state == .rebinding)
-            lastSent = now
+            transaction.lastSent = now
             return [send(message(.request), at: now, toServer: state == .renewing)]
         }
     }
@@ -82,7 +77,8 @@ package struct DHCPv4Client: LeaseExchange {
     private mutating func select(at now: ContinuousClock.Instant) -> [LeaseAction] {
         state = .selecting
         retransmission = Retransmission()
-        (transaction, start, server, serverLink) = (random(), now, nil, nil)
+        transaction.begin(random(), at: now)
+        (server, serverLink) = (nil, nil)
         address = .anyV4
         return discover(at: now)
     }
@@ -93,7 +89,8 @@ package struct DHCPv4Client: LeaseExchange {
         guard delay > .zero else { return [gone] + select(at: now) }
         state = .selecting
         retransmission = Retransmission()
-        (transaction, start, server, serverLink, address, deadline) = (random(), now, nil, nil, .anyV4, now + delay)
+        transaction.begin(random(), at: now)
+        (server, serverLink, address, deadline) = (nil, nil, .anyV4, now + delay)
         return [gone]
     }
 
@@ -104,7 +101,7 @@ package struct DHCPv4Client: LeaseExchange {
 
     private mutating func request(at now: ContinuousClock.Instant) -> [LeaseAction] {
         deadline = now + retransmission.next(random())
-        lastSent = now
+        transaction.lastSent = now
         var message = message(.request)
         message.options[DHCPv4Message.Option.requestedAddress] = address.bytes
         if state == .requesting, let server { message.options[DHCPv4Message.Option.server] = server.bytes }
@@ -113,7 +110,7 @@ package struct DHCPv4Client: LeaseExchange {
 
     private func message(_ kind: DHCPv4Message.Kind) -> DHCPv4Message {
         typealias Option = DHCPv4Message.Option
-        var message = DHCPv4Message(kind, transaction: transaction)
+        var message = DHCPv4Message(kind, transaction: transaction.number)
         message.options[Option.identifier] =
             interface.type == 1
             ? [1] + interface.address.bytes
@@ -133,7 +130,7 @@ package struct DHCPv4Client: LeaseExchange {
         return .send(
             message.packet(
                 interface, from: message.clientAddress, to: target ?? .broadcastV4,
-                seconds: UInt16(clamping: start.duration(to: now).components.seconds)),
+                seconds: UInt16(clamping: transaction.start.duration(to: now).components.seconds)),
             to: target == nil ? nil : serverLink)
     }
 
@@ -141,7 +138,7 @@ package struct DHCPv4Client: LeaseExchange {
 
     /// Takes a server's answer that this state expects.
     package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: ContinuousClock.Instant) -> [LeaseAction] {
-        guard let message = DHCPv4Message(packet: bytes), message.transaction == transaction,
+        guard let message = DHCPv4Message(packet: bytes), message.transaction == transaction.number,
             interface.type == 32 || message.hardwareAddress == interface.address.bytes
         else { return [] }
         let from = message.address(DHCPv4Message.Option.server)
@@ -183,7 +180,7 @@ package struct DHCPv4Client: LeaseExchange {
         times = lease.seconds.map { seconds in
             let renewal = message.seconds(DHCPv4Message.Option.renewal)
             let rebinding = message.seconds(DHCPv4Message.Option.rebinding)
-            return LeaseTimes(from: lastSent, seconds: seconds, renewal: renewal, rebinding: rebinding)
+            return LeaseTimes(from: transaction.lastSent, seconds: seconds, renewal: renewal, rebinding: rebinding)
         }
         deadline = times?.renewal
         var lease = lease
@@ -196,8 +193,8 @@ package struct DHCPv4Client: LeaseExchange {
         // An address that is requested again counts: the server gave it before.
         guard [.rebooting, .bound, .renewing, .rebinding].contains(state), let server else { return [] }
         var message = message(.release)
-        transaction = random()
-        message.transaction = transaction
+        transaction.begin(random(), at: now)
+        message.transaction = transaction.number
         message.clientAddress = address
         message.options[DHCPv4Message.Option.server] = server.bytes
         (state, deadline) = (.selecting, nil)

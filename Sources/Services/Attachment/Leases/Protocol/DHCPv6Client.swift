@@ -13,9 +13,7 @@ package struct DHCPv6Client: LeaseExchange {
     package private(set) var deadline: ContinuousClock.Instant?
     private let interface: LeaseInterface
     private let random: @Sendable () -> UInt32
-    private var transaction: UInt32
-    private var start: ContinuousClock.Instant
-    private var lastSent: ContinuousClock.Instant
+    private var transaction: LeaseTransaction
     private var retransmission = Retransmission()
     /// The address that is requested, or that the interface has.
     private var address: IPAddress?
@@ -40,8 +38,8 @@ package struct DHCPv6Client: LeaseExchange {
         self.random = random
         address = former
         server = former == nil ? nil : giver
-        (deadline, start, lastSent) = (now, now, now)
-        transaction = random() & 0xff_ffff
+        deadline = now
+        transaction = LeaseTransaction(number: random() & 0xff_ffff, at: now)
     }
 
     // MARK: Time
@@ -58,21 +56,23 @@ package struct DHCPv6Client: LeaseExchange {
             guard let times else { return [] }
             if now >= times.end { return lose(at: now) }
             let next: State = now >= times.rebinding ? .rebinding : .renewing
-            if next != state { (state, transaction, start) = (next, random() & 0xff_ffff, now) }
+            if next != state { transaction.begin(random() & 0xff_ffff, at: now) }
+            state = next
             self.deadline = times.nextRequest(at: now, isRebinding: state == .rebinding)
-            lastSent = now
+            transaction.lastSent = now
             return [.send(message(state == .renewing ? .renew : .rebind, at: now).payload, to: nil)]
         }
     }
 
     private mutating func ask(_ kind: DHCPv6Message.Kind, at now: ContinuousClock.Instant) -> [LeaseAction] {
         deadline = now + retransmission.next(random())
-        lastSent = now
+        transaction.lastSent = now
         return [.send(message(kind, at: now).payload, to: nil)]
     }
 
     private mutating func solicit(at now: ContinuousClock.Instant, delay: Duration = .zero) -> [LeaseAction] {
-        (state, retransmission, transaction, start, server) = (.soliciting, Retransmission(), random() & 0xff_ffff, now, nil)
+        (state, retransmission, server) = (.soliciting, Retransmission(), nil)
+        transaction.begin(random() & 0xff_ffff, at: now)
         deadline = now + delay
         return wake(at: now)
     }
@@ -83,12 +83,12 @@ package struct DHCPv6Client: LeaseExchange {
     }
 
     private func message(_ kind: DHCPv6Message.Kind, at now: ContinuousClock.Instant) -> DHCPv6Message {
-        var message = DHCPv6Message(kind, transaction: transaction)
+        var message = DHCPv6Message(kind, transaction: transaction.number)
         message.client = interface.identifier
         message.association = interface.association
         message.address = address.map { DHCPv6Message.Address($0) }
         if kind == .request || kind == .renew || kind == .release { message.server = server }
-        message.elapsed = UInt16(clamping: start.duration(to: now).milliseconds / 10)
+        message.elapsed = UInt16(clamping: transaction.start.duration(to: now).milliseconds / 10)
         return message
     }
 
@@ -96,7 +96,8 @@ package struct DHCPv6Client: LeaseExchange {
 
     /// Takes a server's answer that this state expects.
     package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: ContinuousClock.Instant) -> [LeaseAction] {
-        guard let message = DHCPv6Message(payload: bytes), message.transaction == transaction, message.client == interface.identifier,
+        guard let message = DHCPv6Message(payload: bytes), message.transaction == transaction.number,
+            message.client == interface.identifier,
             let from = message.server
         else { return [] }
         switch (state, message.kind) {
@@ -104,7 +105,7 @@ package struct DHCPv6Client: LeaseExchange {
             // The first server that has an address: others could be preferred, but a container waits.
             guard retransmission.count > 0, let offer = offered(message) else { return [] }
             (state, server, address, retransmission) = (.requesting, from, offer.address, Retransmission())
-            (transaction, start) = (random() & 0xff_ffff, now)
+            transaction.begin(random() & 0xff_ffff, at: now)
             return ask(.request, at: now)
         case (.requesting, .reply):
             guard from == server else { return [] }
@@ -139,7 +140,8 @@ package struct DHCPv6Client: LeaseExchange {
             given.valid == .max
             ? nil
             : LeaseTimes(
-                from: lastSent, valid: given.valid, preferred: given.preferred, renewal: message.renewal, rebinding: message.rebinding)
+                from: transaction.lastSent, valid: given.valid, preferred: given.preferred, renewal: message.renewal,
+                rebinding: message.rebinding)
         deadline = times?.renewal
         return [
             .report(
@@ -153,7 +155,7 @@ package struct DHCPv6Client: LeaseExchange {
     package mutating func release(at now: ContinuousClock.Instant) -> [LeaseAction] {
         // An address that is requested again counts: then a server is known before any has answered.
         guard state != .requesting, server != nil, address != nil else { return [] }
-        (transaction, start) = (random() & 0xff_ffff, now)
+        transaction.begin(random() & 0xff_ffff, at: now)
         let message = message(.release, at: now)
         (state, deadline, server) = (.soliciting, nil, nil)
         return [.send(message.payload, to: nil)]

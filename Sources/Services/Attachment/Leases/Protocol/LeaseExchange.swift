@@ -50,6 +50,20 @@ package struct LeaseInterface: Hashable, Sendable {
     package var association: [UInt8] { [UInt8](repeating: 0, count: max(0, 4 - stable.count)) + stable.suffix(4) }
 }
 
+/// One transaction with servers.
+struct LeaseTransaction: Hashable, Sendable {
+    /// The number in all its messages.
+    private(set) var number: UInt32
+    private(set) var start: ContinuousClock.Instant
+    /// The time of the last request, from which a lease counts.
+    var lastSent: ContinuousClock.Instant
+
+    init(number: UInt32, at now: ContinuousClock.Instant) { (self.number, start, lastSent) = (number, now, now) }
+
+    /// Begins another transaction. The time of the last request stays until the next one.
+    mutating func begin(_ number: UInt32, at now: ContinuousClock.Instant) { (self.number, start) = (number, now) }
+}
+
 /// The times of a lease: requests to its server begin at `renewal`, requests to any server at `rebinding`.
 struct LeaseTimes: Hashable, Sendable {
     var renewal: ContinuousClock.Instant
