@@ -84,7 +84,7 @@ struct FleetTests {
     @Test
     func `machines without pairs say so`() throws {
         let thrown = #expect(throws: Fleet.Impossible.self) { try fleet("dgx-2") }
-        #expect(thrown?.description == "DGX-2 has no pairs: there is nothing to give out together")
+        #expect(thrown?.description == "DGX-2 has no pairs to allocate")
     }
 
     @Test(arguments: ["", "x", "0", "65", "1:0", "1:x", "1:2:3", "-1", "a", "1b"])

@@ -113,7 +113,7 @@ struct CommandTests {
         let folder = try ScratchFolder()
         try Files.write(folder("damaged.json"), "{\"apiVersion\": \"nearside/v1alpha1\", \"kind\": \"Machine\", \"functions\": [{}]}")
         for (arguments, status, text) in [
-            (["pairs", "--machine", "p5"], Int32(1), "\"p5\" is neither a file nor an embedded machine; those are aws-g5, "),
+            (["pairs", "--machine", "p5"], Int32(1), "p5: it is neither a file nor an embedded machine; embedded machines are aws-g5, "),
             (["pairs", "--machine", folder("damaged.json")], 1, "is no machine description: functions[0].address: is missing"),
             (["topology", "--machine", "aws-p5", "--hint", folder("none.xml")], 1, "No such file"),
             (["explain", folder("damaged.json"), "--machine", "aws-p5"], 1, "not allocated"),
@@ -125,7 +125,7 @@ struct CommandTests {
             (["explain", "--devices", "0000:53:00.0,0000:4f:00.0", "--machine", "aws-p5"], 0, "100% of the best"),
             (["doctor", "--machine", "aws-p5"], 0, "nothing found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
             (["simulate", "--machine", "dgx-2"], 1, "has no pairs"),
-            (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "no size and weight"),
+            (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "not a size and weight"),
             (
                 ["simulate", "--machine", "aws-p5", "--claims", "4,16"], 1,
                 "no node can hold a claim for 16 accelerators: p5.48xlarge has 8"

@@ -188,14 +188,14 @@ struct HintTests {
         #expect(policy.roles == [.storage: [try Selector("id=15b3:1021")], .fabric: [try Selector("rdma=ib*")]])
         for (text, error) in [
             ("{}", "apiVersion: is missing"), ("x", "it is not JSON"),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, "wanted is a TopologyPolicy"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, "and no TopologyPolicy"),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "role": {}}"#,
                 "role: is none of apiVersion, kind, roles, hints"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"uplink": []}}"#,
-                "roles.uplink is none of fabric, storage, management"
+                "roles.uplink: it is none of fabric, storage, management"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"fabric": ["x"]}}"#,
@@ -207,7 +207,7 @@ struct HintTests {
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#,
-                "hints[0] needs one of groups and ncclTopology"
+                "hints[0]: it needs one of groups and ncclTopology"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"groups": [["x"]]}]}"#,
