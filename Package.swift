@@ -161,7 +161,7 @@ let productTargets: [Target] = [
     // A machine and its pairing -> attributes, devices, conditions, and the slices to write.
     model("SliceModel", ["Hardware", "Primitives", "ResourceAPI", "Topology", crypto]),
     // Plans and states of claims: formats, versions, strict decoding.
-    model("JournalModel", ["NetworkModel", "Primitives"]),
+    model("JournalModel", ["NetworkModel", "Primitives", "ResourceAPI"]),
     // A plan -> a specification of the Container Device Interface.
     model("CDI", ["JournalModel", "Primitives"]),
     // A claim -> a plan.
@@ -202,7 +202,7 @@ let productTargets: [Target] = [
         "Attachment",
         [
             "CDI", "CLinux", "ControlProtocol", "Journal", "JournalModel", "Linux", "NRI", "Netlink", "NetworkModel", "PodNetwork",
-            "Primitives", logging,
+            "Primitives", "ResourceAPI", logging,
         ]),
     // A claim -> plan and journal, and back.
     service(
@@ -274,6 +274,7 @@ let testingTargets: [Target] = [
             "Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed", "Topology",
         ], exclude: ["Golden"]),
     tests("CommandOptionsTests", ["CommandOptions"]),
+    tests("ResourceAPITests", ["ResourceAPI"]),
     tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed"]),
     tests("SliceModelTests", ["Hardware", "Inspection", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests(

@@ -10,7 +10,8 @@ import Testing
 struct JSONReaderTests {
     @Test(arguments: [
         ("null", JSONValue.null), (" true ", .bool(true)), ("-0", .integer(0)), ("9223372036854775807", .integer(.max)),
-        ("9223372036854775808", .number(9_223_372_036_854_775_808)), ("1.5e2", .number(150)), (#""""#, .string("")),
+        ("9223372036854775808", .unsigned(9_223_372_036_854_775_808)), ("18446744073709551615", .unsigned(.max)),
+        ("18446744073709551616", .number(18_446_744_073_709_551_616)), ("1.5e2", .number(150)), (#""""#, .string("")),
         (#""a\"\\\/\b\f\n\r\tä\u00e4\ud83d\ude00""#, .string("a\"\\/\u{8}\u{c}\n\r\tää😀")), ("[ ]", .array([])),
         ("{\"a\" : [1,\n{}]}", .object(["a": .array([.integer(1), .object([:])])])), (#"{"":null}"#, .object(["": .null])),
     ])

@@ -150,7 +150,7 @@ struct JournalFormatTests {
         Damage("\"mtu\":9000", "\"mtu\":9000.0", .wrongValue, "\(first).mtu"),
         Damage("\"mtu\":9000", "\"mtu\":\"9000\"", .wrongType, "\(first).mtu"),
         Damage("\"mtu\":9000", "\"mtu\":null", .wrongValue, "\(first).mtu"),
-        Damage("\"mtu\":9000", "\"mtu\":99999999999999999999", .notJSON, ""),
+        Damage("\"mtu\":9000", "\"mtu\":99999999999999999999", .wrongValue, "\(first).mtu"),
         Damage("\"kind\":\"macvlan\"", "\"kind\":\"bridge\"", .wrongValue, "devices[1].interface.child.kind"),
         Damage("\"10.77.0.254\"", "\"10.77.0.256\"", .wrongValue, "\(first).routes[0].gateway"),
         Damage("\"dhcp\",", "", .wrongFeatures, "requires"),

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
-
 /// A CDI specification (cncf.io/container-device-interface, SPEC.md): the changes to a container for each device.
 ///
 /// Only fields of version 0.5.0 are used, which every runtime accepts.

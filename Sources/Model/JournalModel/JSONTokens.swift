@@ -3,7 +3,7 @@
 /// The strings, numbers, words, brackets and braces of a JSON text in their order (RFC 8259), read in one pass without copies and without
 /// recursion.
 ///
-/// This is no parser: `JSONDecoder` decides whether the grammar is kept. The tokens bound the input of the decoder, and name the place at
+/// This is no parser: `JSONReader` decides whether the grammar is kept. The tokens bound the input of the decoder, and name the place at
 /// which two texts differ.
 struct JSONTokens {
     struct Token {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
+import ResourceAPI
 
 /// A feature of a plan, a state or a report that its reader has to know, beyond the base of version 2. A program that does not know one of
 /// a file's features refuses the file: it would leave something out.
@@ -86,9 +86,7 @@ package struct JournalDocument<Value: JournalValue>: Codable {
     }
 
     func text() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return [UInt8](try encoder.encode(self))
+        try JSONValue(encoding: self).text
     }
 
     // MARK: Reading
@@ -101,7 +99,8 @@ package struct JournalDocument<Value: JournalValue>: Codable {
             throw JournalTextError(.tooLarge, "", "has \(bytes.count) bytes, more than \(Value.sizeLimit)")
         }
         try JSONTokens.check(bytes)
-        let document = try step { try JSONDecoder().decode(Self.self, from: Data(bytes)) }
+        let json = try parse(bytes)
+        let document = try step { try json.decoded(as: Self.self) }
         let isFirst = document.version == 1
         guard !isFirst || document.requires == nil else {
             throw JournalTextError(.unknownKey, "requires", "is an unknown key of version 1")
@@ -129,6 +128,14 @@ package struct JournalDocument<Value: JournalValue>: Codable {
         guard value.fileUID == uid else { throw JournalTextError(.otherUID, "", "is about another UID than its name says") }
         let problems = value.problems
         guard problems.isEmpty else { throw JournalTextError(.outOfBounds, "", JournalProblem.text(problems)) }
+    }
+
+    /// Parses a text. Of two members of one name the last counts: the comparison that follows names their path.
+    private static func parse(_ bytes: [UInt8]) throws(JournalTextError) -> JSONValue {
+        let limits = JSONLimits(bytes: Value.sizeLimit, depth: JSONTokens.depthLimit, values: .max, allowsDuplicates: true)
+        do throws(JSONError) { return try JSONValue(parsing: bytes, limits: limits) } catch {
+            throw JournalTextError(.notJSON, "", "is no JSON: \(error)")
+        }
     }
 
     private static func step<Result>(_ body: () throws -> Result) throws(JournalTextError) -> Result {

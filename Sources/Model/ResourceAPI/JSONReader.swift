@@ -18,11 +18,14 @@ package struct JSONLimits: Hashable, Sendable {
     package var depth: Int
     /// Total number of members and elements. Skipped values do not count.
     package var values: Int
+    /// True when the last of two members of one name counts; otherwise they are an error.
+    package var allowsDuplicates: Bool
 
-    package init(bytes: Int, depth: Int, values: Int) {
+    package init(bytes: Int, depth: Int, values: Int, allowsDuplicates: Bool = false) {
         self.bytes = bytes
         self.depth = depth
         self.values = values
+        self.allowsDuplicates = allowsDuplicates
     }
 
     /// Limits for an object of the API server, which accepts requests of 3 MiB (k8s.io/apiserver, MaxRequestBodyBytes).
@@ -226,18 +229,21 @@ package struct JSONReader: Sendable {
         }
         let text = String(decoding: bytes[start..<index], as: UTF8.self)
         if isInteger, let value = Int64(text) { return .integer(value) }
+        if isInteger, let value = UInt64(text) { return .unsigned(value) }
         guard let value = Double(text), value.isFinite else { throw failure("the number is out of range") }
         return .number(value)
     }
 
-    /// Reads a value of any type completely. An object with two members of one name is an error.
+    /// Reads a value of any type completely.
     package mutating func value() throws(JSONError) -> JSONValue {
         switch next() {
         case UInt8(ascii: "{"):
             var result: [String: JSONValue] = [:]
             try members { (reader, name) throws(JSONError) in
                 let value = try reader.value()
-                if result.updateValue(value, forKey: name) != nil { throw reader.failure("the object has two members of one name") }
+                if result.updateValue(value, forKey: name) != nil, !reader.limits.allowsDuplicates {
+                    throw reader.failure("the object has two members of one name")
+                }
             }
             return .object(result)
         case UInt8(ascii: "["):

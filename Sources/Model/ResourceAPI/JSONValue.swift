@@ -7,6 +7,8 @@ package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
+    /// An integer above the largest `Int64`.
+    case unsigned(UInt64)
     case number(Double)
     case string(String)
     case array([JSONValue])
@@ -17,7 +19,7 @@ package enum JSONValue: Hashable, Sendable {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
-        case .integer: "an integer"
+        case .integer, .unsigned: "an integer"
         case .number: "a number"
         case .string: "a string"
         case .array: "a list"
@@ -50,6 +52,7 @@ extension JSONValue {
         case .null: text += Array("null".utf8)
         case .bool(let value): text += Array((value ? "true" : "false").utf8)
         case .integer(let value): text += Array(String(value).utf8)
+        case .unsigned(let value): text += Array(String(value).utf8)
         case .number(let value): text += Array((value.isFinite ? value.description : "null").utf8)
         case .string(let value): Self.write(value, to: &text)
         case .array(let values):
@@ -74,11 +77,15 @@ extension JSONValue {
     private static func write(_ string: String, to text: inout [UInt8]) {
         text.append(UInt8(ascii: "\""))
         for byte in string.utf8 {
-            if byte < 0x20 {
-                text += Array("\\u\(Hex.text(byte, width: 4))".utf8)
-            } else {
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { text.append(UInt8(ascii: "\\")) }
-                text.append(byte)
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
+            case 0x08: text += Array(#"\b"#.utf8)
+            case 0x09: text += Array(#"\t"#.utf8)
+            case 0x0a: text += Array(#"\n"#.utf8)
+            case 0x0c: text += Array(#"\f"#.utf8)
+            case 0x0d: text += Array(#"\r"#.utf8)
+            case 0..<0x20: text += Array("\\u\(Hex.text(byte, width: 4))".utf8)
+            default: text.append(byte)
             }
         }
         text.append(UInt8(ascii: "\""))
@@ -93,6 +100,7 @@ extension JSONValue: Encodable {
         case .null: try container.encodeNil()
         case .bool(let value): try container.encode(value)
         case .integer(let value): try container.encode(value)
+        case .unsigned(let value): try container.encode(value)
         case .number(let value): try container.encode(value)
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)

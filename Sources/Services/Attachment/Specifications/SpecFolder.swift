@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CDI
-import FoundationEssentials
 package import Linux
+import ResourceAPI
 
 /// The folder in which runtimes look for specifications.
 package struct SpecFolder: Sendable {
@@ -13,9 +13,7 @@ package struct SpecFolder: Sendable {
     /// Writes a specification in the place of an older one, by a rename within the folder, which the runtimes' caches notice. It is not flushed
     /// to a disk: after a restart of the machine plans and specifications are made anew.
     package func write(_ spec: Spec, named name: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        let bytes = [UInt8](try encoder.encode(spec))
+        let bytes = try JSONValue(encoding: spec).text
         let file = "\(path)/\(name).json"
         // An equal file is not replaced: runtimes read the folder again after each change.
         if (try? Files.read(file)) == bytes { return }
@@ -30,9 +28,10 @@ package struct SpecFolder: Sendable {
 
     /// The kind of the devices in a file; nil when the file is no specification.
     package func kind(named name: String) -> String? {
-        struct Header: Decodable { var kind: String }
-        let bytes = try? Files.readPlain("\(name).json", in: path, limit: 4 << 20)
-        return bytes.flatMap { try? JSONDecoder().decode(Header.self, from: Data($0)) }?.kind
+        guard let bytes = try? Files.readPlain("\(name).json", in: path, limit: 4 << 20), let value = try? JSONValue(parsing: bytes),
+            case .string(let kind)? = value["kind"]
+        else { return nil }
+        return kind
     }
 
     /// Names of the specifications, those of other drivers included.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 /// A call that arrived.
 package struct Call: Hashable, Sendable {
     package var stream: UInt32
