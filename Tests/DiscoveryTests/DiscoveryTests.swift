@@ -89,8 +89,11 @@ struct DiscoveryTests {
     }
 
     @Test(arguments: [
-        ("libno-such-library.so.1", "no verbs: libno-such-library.so.1: cannot open shared object file: No such file or directory"),
-        ("libm.so.6", "no verbs: libm.so.6 has no ibv_get_device_list"),
+        (
+            "libno-such-library.so.1",
+            "libibverbs not loaded: libno-such-library.so.1: cannot open shared object file: No such file or directory"
+        ),
+        ("libm.so.6", "libibverbs not loaded: libm.so.6 has no ibv_get_device_list"),
     ])
     func `a host without RDMA user space has no verbs, and says so`(library: String, message: String) {
         let error = #expect(throws: Verbs.Unavailable.self) { try Verbs(library: library) }
