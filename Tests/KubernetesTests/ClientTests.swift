@@ -192,22 +192,22 @@ struct ClientTests {
     }
 
     @Test(arguments: [
-        ("apiVersion: v1\nkind: Config\n", "x: it is not JSON; write it with: kubectl config view --raw --minify --flatten -o json"),
-        ("{", "x: it is no kubeconfig: it is not JSON; write it with: kubectl config view --raw --minify --flatten -o json"),
-        ("{}", "x: it is no kubeconfig: clusters is missing; write it with: kubectl config view --raw --minify --flatten -o json"),
-        (#"{"clusters": [], "users": [], "contexts": []}"#, "x: it has no context \"\"; kubectl config use-context sets one"),
+        ("apiVersion: v1\nkind: Config\n", "it is not JSON; write it with: kubectl config view --raw --minify --flatten -o json"),
+        ("{", "it is not JSON; write it with: kubectl config view --raw --minify --flatten -o json"),
+        ("{}", "clusters is missing; write it with: kubectl config view --raw --minify --flatten -o json"),
+        (#"{"clusters": [], "users": [], "contexts": []}"#, "it has no context \"\"; kubectl config use-context sets one"),
         (
             #"{"clusters": [{"name": "k", "cluster": {"server": "https://h"}}], "users": [], "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}], "current-context": "c"}"#,
-            "x: its user \"u\" has neither a token nor a certificate; for one who logs in by a program use --token-file with: kubectl create token"
+            "its user \"u\" has neither a token nor a certificate; for a user who logs in by a program use --token-file with: kubectl create token"
         ),
         (
             #"{"clusters": [{"name": "k", "cluster": {"server": "https://h", "insecure-skip-tls-verify": true}}], "users": [], "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}], "current-context": "c"}"#,
-            "x: insecure-skip-tls-verify is not supported: give the certificate-authority of the cluster"
+            "insecure-skip-tls-verify is not supported; give the certificate-authority of the cluster"
         ),
     ])
     func `a kubeconfig that cannot be used says why, and the way out`(text: String, error: String) {
         let thrown = #expect(throws: APIEndpoint.Unusable.self) { try Kubeconfig.endpoint(Array(text.utf8), name: "x") }
-        #expect(thrown?.description == error)
+        #expect(thrown?.description == "x: read the kubeconfig: \(error)")
     }
 
     // MARK: The wire

@@ -35,7 +35,7 @@ struct KubeletTests {
             "\(Self.prefix).v1beta1.DRAPlugin/NodePrepareResources", request)
         #expect(
             response.claims["u"]?.error
-                == "claim default/none cannot be read: GET /apis/resource.k8s.io/v1/namespaces/default/resourceclaims/none: 404 NotFound: resourceclaims/default \"none\" not found"
+                == "claim default/none: read: GET /apis/resource.k8s.io/v1/namespaces/default/resourceclaims/none: 404 NotFound: resourceclaims/default \"none\" not found"
         )
         var release = DRAV1Beta1NodeUnprepareResourcesRequest()
         release.claims = [claim]
@@ -52,7 +52,7 @@ struct KubeletTests {
         let error = #expect(throws: KubeletPeer.Failure.self) {
             try node.kubelet?.prepare(namespace: "default", name: "a", uid: "old")
         }
-        #expect(error?.details == "claim default/a was replaced: the kubelet asks for UID old, the cluster has new")
+        #expect(error?.details == "claim default/a: read: the kubelet asks for UID old, the cluster has new")
     }
 
     @Test

@@ -248,7 +248,7 @@ struct RegistrationTests {
         node.options.nodeArguments = ["--metrics", String(node.api.url.dropFirst("http://".count))]
         try node.startNode()
         #expect(try eventually { try node.api.hasWholePool() })
-        #expect(eventually { node.log("node.log").contains("another program has the port for metrics") })
+        #expect(eventually { node.log("node.log").contains("the port for metrics is in use") })
         #expect(node.nodeDaemon?.stop() == 0)
     }
 
