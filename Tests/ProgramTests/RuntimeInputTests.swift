@@ -83,14 +83,14 @@ struct RuntimeInputTests {
         try node.unprepare("first")
     }
 
-    @Test(arguments: [(0, 2000), (-1, 2000), (Int.max, 60_000), (Int.min, 2000), (1, 100), (2500, 2500)])
-    func `a time-out of the runtime is taken within bounds, and pods get their devices`(told: Int, taken: Int) throws {
+    @Test(arguments: [(0, "2.0"), (-1, "2.0"), (Int.max, "60.0"), (Int.min, "2.0"), (1, "0.1"), (2500, "2.5")])
+    func `a time-out of the runtime is taken within bounds, and pods get their devices`(told: Int, taken: String) throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         node.options.requestTimeout = told
         try node.startInjector()
         try node.startNode()
-        #expect(node.log("nri.log").contains("timeout_ms=\(taken)"), "\(node.log("nri.log"))")
+        #expect(node.log("nri.log").contains("timeout=\(taken) seconds"), "\(node.log("nri.log"))")
         try node.addClaim("first")
         try node.prepare("first")
         let pod = try node.makePod("one", uid: "pod-1")
