@@ -126,7 +126,7 @@ struct ProbeTests {
         }
         #expect(try eventually { try health().hasSuffix("ok\n") }, "\(node.log("pod-a.log"))")
         let second = try instance(node, pod: "pod-b", ["--metrics", "127.0.0.1:9188"])
-        #expect(eventually { node.log("pod-b.log").contains("another program has the port for metrics") })
+        #expect(eventually { node.log("pod-b.log").contains("the port for metrics is in use") })
         for word in ["errno", "bind("] { #expect(!node.log("pod-b.log").contains(word)) }
         // The socket that nearside-nri asks at is the first one's, too.
         #expect(try check("alive", node).status == 0 && check("alive", node, pod: "pod-b").status == 0)

@@ -186,36 +186,38 @@ struct HintTests {
         let policy = try PolicyFile.policy(file: folder("policy.json"), fabric: ["rdma=ib*"], hint: nil)
         #expect(policy.hints.map(\.machine) == ["Standard_ND96*", "*"])
         #expect(policy.roles == [.storage: [try Selector("id=15b3:1021")], .fabric: [try Selector("rdma=ib*")]])
-        for (text, error) in [
-            ("{}", "apiVersion: is missing"), ("x", "it is not JSON"),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, "and no TopologyPolicy"),
+        let cases: [(String, PolicyFile.Unusable.Code, String)] = [
+            ("{}", .malformed, "apiVersion: is missing"), ("x", .malformed, "it is not JSON"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, .otherKind, "no TopologyPolicy of nearside/v1alpha1"),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "role": {}}"#,
-                "role: is none of apiVersion, kind, roles, hints"
+                .malformed, "role: is none of apiVersion, kind, roles, hints"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"uplink": []}}"#,
-                "roles.uplink: it is none of fabric, storage, management"
+                .unknownRole, "roles.uplink: it is none of fabric, storage, management"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"fabric": ["x"]}}"#,
-                "roles.fabric: \"x\" is no selector"
+                .malformedSelector, "roles.fabric: \"x\" is no selector"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"machin": "x", "groups": []}]}"#,
-                "hints[0].machin: is none of machine, groups, ncclTopology"
+                .malformed, "hints[0].machin: is none of machine, groups, ncclTopology"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#,
-                "hints[0]: it needs one of groups and ncclTopology"
+                .malformedHint, "hints[0]: it needs one of groups and ncclTopology"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"groups": [["x"]]}]}"#,
-                "\"x\" is not a PCI address"
+                .malformed, "\"x\" is not a PCI address"
             ),
-        ] {
+        ]
+        for (text, code, error) in cases {
             try Files.write(folder("bad.json"), text)
             let thrown = #expect(throws: PolicyFile.Unusable.self) { try PolicyFile.read(folder("bad.json")) }
+            #expect(thrown?.code == code)
             #expect(thrown?.description.contains(error) == true, "\(thrown?.description ?? "")")
         }
     }
