@@ -148,7 +148,7 @@ struct ConfigLimitTests {
     // MARK: Errors
 
     @Test
-    func `a text of somebody else's is on one line and reads from left to right`() {
+    func `a foreign text is on one line and reads from left to right`() {
         #expect(ProblemText.quoted("a\nb\u{202e}c\u{2028}d\u{85}e\u{200b}f\u{1b}[2J") == "\"a b c d e f [2J\"")
     }
 

@@ -173,7 +173,7 @@ struct NetworkConfigTests {
     ]
 
     @Test
-    func `DHCPv6 and IPv6 addresses replace each other, and IPv4 is as it was`() throws {
+    func `DHCPv6 and IPv6 addresses replace each other, and IPv4 is unchanged`() throws {
         func config(_ interface: String) throws -> NetworkConfig { try NetworkConfig(try json("{\"interface\":\(interface)}")) }
         for (base, over, addresses, asks) in Self.replacements {
             let merged = try config(base).overlaid(by: try config(over)).interface
@@ -241,6 +241,6 @@ struct NetworkConfigTests {
 }
 
 extension String {
-    /// What is behind the first place of some text.
+    /// Returns the rest after the first occurrence of a text.
     fileprivate func components(after text: String) -> String? { firstRange(of: text).map { String(self[$0.upperBound...]) } }
 }

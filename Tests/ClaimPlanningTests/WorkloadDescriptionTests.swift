@@ -12,7 +12,7 @@ import Topology
 /// Descriptions of the devices for the workload: files and variables.
 extension ClaimPlannerTests {
     @Test
-    func `a workload is told of exactly its devices, in the order of their pairs`() throws {
+    func `a workload gets descriptions of exactly its devices, in the order of their pairs`() throws {
         var planner = try Self.planner()
         let machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         planner.input.topology = MachineTopology(machine)
@@ -64,7 +64,7 @@ extension ClaimPlannerTests {
                 + "\n")
         // From a template, the pod's own name for the claim counts.
         claim.metadata.annotations = ["resource.kubernetes.io/pod-claim-name": "net"]
-        #expect(try planner.plan(claim, others: []).metadata["nic"]?.podClaimName == nil, "nobody but a pod's controller says so")
+        #expect(try planner.plan(claim, others: []).metadata["nic"]?.podClaimName == nil, "only a pod's controller counts")
         claim.metadata.ownerReferences = [OwnerReference(apiVersion: "v1", kind: "Pod", name: "p1", uid: "p1", controller: true)]
         let made = try planner.plan(claim, others: [])
         #expect(

@@ -58,7 +58,7 @@ struct ControlProtocolTests {
     }
 
     @Test
-    func `nobody at the socket is said so`() {
+    func `a socket without a server is a clear error`() {
         let error = #expect(throws: ControlUnreachable.self) {
             try ControlClient.ask(.status, socket: "/nonexistent/nri.sock", milliseconds: 100)
         }

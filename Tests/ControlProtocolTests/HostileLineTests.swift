@@ -5,7 +5,7 @@ import Inspection
 import Testbed
 import Testing
 
-/// Lines that nobody who knows the protocol would send.
+/// Lines that no program of this project would send.
 struct HostileLineTests {
     private static let lines = HostileCases.asked ?? 5000
 

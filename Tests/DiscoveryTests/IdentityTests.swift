@@ -67,7 +67,7 @@ struct IdentityTests {
     }
 
     @Test
-    func `one Neuron device is certain, several without a link are nobody's`() throws {
+    func `one Neuron device is certain, several without a link are not identified`() throws {
         var machine = try Zoo.machine()
         machine.functions = machine.functions.filter { $0.device == "7364" }
         func found(_ machine: Machine) throws -> Snapshot {

@@ -85,7 +85,7 @@ struct DescriptionTests {
         ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", Processor(architecture: .power)),
         ("", nil), ("processor\t: 0\nhart\t: 0\nisa\t: rv64imafdc\n", nil), ("\n\nvendor_id\t: late\n", nil), (":::\n\t:\n", nil),
     ])
-    func `what the kernel tells of its processors is read, as far as it goes`(text: String, processor: Processor?) {
+    func `the kernel's text about processors is parsed as far as it goes`(text: String, processor: Processor?) {
         #expect(Processor(information: text) == processor)
         if let processor { #expect(Processor(information: processor.information) == processor) }
     }
@@ -109,7 +109,7 @@ struct DescriptionTests {
 
 struct PCIAddressTests {
     @Test(arguments: ["0000:8a:00.0", "10000:e1:00.7", "ffffffff:ff:1f.7"])
-    func `an address prints as it was read`(text: String) throws {
+    func `an address prints in the form in which it was read`(text: String) throws {
         #expect(try #require(PCIAddress(parsing: text)).description == text)
     }
 

@@ -29,10 +29,10 @@ struct ClusterTests {
 
     // MARK: Templates
 
-    private func wish(_ count: Int, _ together: ClaimRequest.Together = .preferred, rails: [Int] = []) -> ClaimRequest {
-        var wish = ClaimRequest()
-        (wish.accelerators, wish.together, wish.rails) = (count, together, rails)
-        return wish
+    private func request(_ count: Int, _ together: ClaimRequest.Together = .preferred, rails: [Int] = []) -> ClaimRequest {
+        var request = ClaimRequest()
+        (request.accelerators, request.together, request.rails) = (count, together, rails)
+        return request
     }
 
     private func capabilities(_ form: ClusterCapabilities.Form, _ machine: String? = nil) throws -> ClusterCapabilities {
@@ -85,7 +85,7 @@ struct ClusterTests {
     }
 
     @Test
-    func `every wish in every form is a valid template, or one clear error`() throws {
+    func `every request in every form is a valid template, or one clear error`() throws {
         let forms: [ClusterCapabilities.Form] = [
             .pairs, .constraints, .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot"),
             .vendor(deviceClass: "neuron.aws.com", attribute: "resource.kubernetes.io/pcieRoot"),
@@ -100,7 +100,7 @@ struct ClusterTests {
                                 capabilities.version = version
                                 let comment: Comment = "\(form) \(machine ?? "-") \(together) \(count) \(rails)"
                                 do throws(ClaimRequest.Malformed) {
-                                    let template = try ClaimTemplate(wish(count, together, rails: rails), capabilities)
+                                    let template = try ClaimTemplate(request(count, together, rails: rails), capabilities)
                                     #expect(template.document["apiVersion"] == .string(version.groupVersion))
                                     do { try check(template, comment) } catch { Issue.record(error) }
                                 } catch { #expect(!error.description.isEmpty && !error.description.contains("\n"), comment) }
@@ -117,17 +117,17 @@ struct ClusterTests {
         func devices(_ template: ClaimTemplate) throws -> String {
             try JSONOutput.text(try #require(template.document["spec"]?["spec"]?["devices"]))
         }
-        let pairs = try devices(try ClaimTemplate(wish(4), try capabilities(.pairs)))
+        let pairs = try devices(try ClaimTemplate(request(4), try capabilities(.pairs)))
         #expect(pairs.contains("pairs-4.nearside") && pairs.contains("firstAvailable") && pairs.contains("\"count\" : 4"))
-        let rails = try devices(try ClaimTemplate(wish(4, .required, rails: [0, 1, 2, 3]), try capabilities(.pairs)))
+        let rails = try devices(try ClaimTemplate(request(4, .required, rails: [0, 1, 2, 3]), try capabilities(.pairs)))
         #expect(rails.contains("rail in [0, 1, 2, 3]") && rails.contains("resource.kubernetes.io/numaNode"))
         // p4d's pairs have two GPUs: four GPUs are two of them.
-        let p4d = try devices(try ClaimTemplate(wish(4, .any), try capabilities(.pairs, "aws-p4d")))
+        let p4d = try devices(try ClaimTemplate(request(4, .any), try capabilities(.pairs, "aws-p4d")))
         #expect(p4d.contains("\"count\" : 2"))
-        let p5 = try devices(try ClaimTemplate(wish(2, .required), try capabilities(.constraints, "aws-p5")))
+        let p5 = try devices(try ClaimTemplate(request(2, .required), try capabilities(.constraints, "aws-p5")))
         #expect(p5.contains("dra.nearside/pair") && p5.contains("dra.nearside/group2") && p5.contains("\"count\" : 4"))
         let trn2 = try devices(
-            try ClaimTemplate(wish(4), try capabilities(.vendor(deviceClass: "neuron.aws.com", attribute: ""), "aws-trn2")))
+            try ClaimTemplate(request(4), try capabilities(.vendor(deviceClass: "neuron.aws.com", attribute: ""), "aws-trn2")))
         #expect(trn2.contains("resource.aws.com/devicegroup4_id") && trn2.contains("efa.nearside"))
         // Where PCI says nothing, the node does.
         let azure = try capabilities(

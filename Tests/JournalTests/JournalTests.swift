@@ -69,7 +69,7 @@ struct JournalTests {
     }
 
     @Test(arguments: ["", "{", "[]", #"{"version":1}"#, "\u{0}"])
-    func `a damaged file is set aside, told of once, and stops nothing`(content: String) throws {
+    func `a damaged file is set aside, reported once, and stops nothing`(content: String) throws {
         let (journal, scratch) = try folder()
         try journal.write(Self.plan)
         try Files.write(scratch("journal/plans/u-2.json"), content)
@@ -87,7 +87,7 @@ struct JournalTests {
         let injector = try other(scratch, .injector)
         try journal.write(Self.plan)
         let file = scratch("journal/plans/u-2.json")
-        // Somewhere else than a file: nobody can read it.
+        // Not a file: it cannot be read.
         if let content { try Files.write(file, content) } else { try Files.makeFolder(file) }
         var told: [JournalError] = []
         let cache = PlanCache(injector) { told.append($0) }
@@ -202,7 +202,7 @@ struct JournalTests {
         try Files.replace(scratch("a.json"), with: [4])
         #expect(try Files.read(scratch("a.json")) == [4])
         #expect(Files.list(scratch.path) == ["a.json"])
-        // Not even the file that somebody has put in the place of a temporary one is written to, as its name cannot be guessed.
+        // Not even a file that was put in the place of a temporary one is written to, as its name cannot be guessed.
         try Files.write(scratch(".a.json.1"), "x")
         try Files.replace(scratch("a.json"), with: [5])
         #expect(try Files.readText(scratch(".a.json.1")) == "x")

@@ -147,7 +147,7 @@ struct ManifestTests {
         #expect(at(documents.last, "subjects.0.name") as? String == "nearside")
     }
 
-    /// What the expressions say is judged by hack/check-policies.
+    /// The form of the policies; hack/check-policies evaluates the expressions.
     @Test(arguments: [
         ("nearside-own-slices", ["CREATE", "UPDATE", "DELETE"], "resourceslices"),
         ("nearside-own-device-status", ["UPDATE"], "resourceclaims/status"),
@@ -171,7 +171,7 @@ struct ManifestTests {
     }
 
     @Test
-    func `a broken version does not roll on, and a pod on a node in trouble stays`() throws {
+    func `a broken version does not roll on, and a pod on a node that is not ready stays`() throws {
         let set = try #require(try objects("daemonset.yaml").first)
         #expect(at(set, "spec.minReadySeconds") as? Int == 30)
         #expect(at(set, "spec.updateStrategy.rollingUpdate.maxUnavailable") as? Int == 0)

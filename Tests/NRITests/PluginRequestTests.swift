@@ -198,7 +198,7 @@ struct PluginRequestTests {
 
     @Test(
         arguments: [
-            // Of the pod, which is field 1: what follows is its name, or what is to be one.
+            // Of the pod, which is field 1: what follows is its name, or a text in its place.
             ("0a 05 12 7f 6e 61 6d", "it ends within a field"),
             ("0a 0c 48 ff ff ff ff ff ff ff ff ff ff 01", "an integer has more than 10 bytes"),
             ("0a 0b 12 ff ff ff ff ff ff ff ff ff 01", "it ends within a field"),

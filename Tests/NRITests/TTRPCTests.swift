@@ -58,7 +58,7 @@ struct TTRPCTests {
                 #expect(call.payload == ArraySlice(expected.payload) && call.timeout == expected.timeoutNano)
                 calls += 1
             } else {
-                // Groups, which nobody sends, are an error.
+                // Groups, which no peer sends, are an error.
                 #expect(status(events) == 3)
             }
         }

@@ -13,7 +13,7 @@ struct ClaimReportTests {
     }
 
     @Test
-    func `a claim says what became of it, and nothing any more when it was given up`() throws {
+    func `the status of a claim has its devices, and none after the release`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")

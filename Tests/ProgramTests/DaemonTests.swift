@@ -65,7 +65,7 @@ struct DaemonTests {
         #expect(try gate("uid-a").status == 0)
         #expect(try node.interfaces(pod).contains("net1"))
         #expect(try gate("uid-a").status == 0, "for every container of the pod")
-        // Another pod cannot take it away, although nobody tells of sandboxes.
+        // Another pod cannot take it away, although no sandboxes are reported.
         let other = try node.makePod("q", uid: "pod-2")
         let second = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: other))
         let socket = node.scratch("states/nri.sock")
@@ -124,7 +124,7 @@ struct DaemonTests {
         try node.addClaim("a")
         let missing = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
         #expect(missing?.details.contains("nearside-nri does not answer") == true, "\(missing?.details ?? "")")
-        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
+        try node.startInjector(nriSocket: node.scratch("missing.sock"))
         #expect(
             eventually {
                 let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
@@ -134,10 +134,10 @@ struct DaemonTests {
     }
 
     @Test
-    func `a claim without interfaces needs no runtime, and can be given up without nearside-nri, which cleans up at its next start`() throws
+    func `a claim without interfaces needs no runtime, and can be released without nearside-nri, which cleans up at its next start`() throws
     {
         let node = try TestNode.hgxA100()
-        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
+        try node.startInjector(nriSocket: node.scratch("missing.sock"))
         try node.startNode()
         try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], interface: nil)
         #expect(try node.prepare("gpu").flatMap(\.cdiDeviceIds) == ["dra.nearside/claim=uid-gpu-pci-0000-07-00-0"])
@@ -145,7 +145,7 @@ struct DaemonTests {
         node.kill(injector: SIGKILL)
         try node.unprepare("gpu")
         #expect(Files.list(node.scratch("journal/plans")).isEmpty)
-        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
+        try node.startInjector(nriSocket: node.scratch("missing.sock"))
         #expect(eventually { Files.list(node.scratch("cdi")).isEmpty })
     }
 
@@ -208,8 +208,8 @@ struct DaemonTests {
         #expect(try ask("hello\n") == "error \"hello\" is no request; known are status, publish, release and admit\n")
         #expect(try ask(String(repeating: "x", count: 400)) == "error the request is longer than 256 bytes\n")
         #expect(try ask("admit ../../etc\n").hasPrefix("error "))
-        #expect(try ask("admit nobody\n") == "error claim nobody: not prepared on this node\n")
-        #expect(try ask("release nobody\n") == "ok\n")
+        #expect(try ask("admit unknown\n") == "error claim unknown: not prepared on this node\n")
+        #expect(try ask("release unknown\n") == "ok\n")
         // One that says nothing does not keep others waiting.
         let silent = try UnixSocket.connect(path)
         #expect(try ControlClient.ask(.status, socket: path, milliseconds: 1000).refusal == nil)

@@ -54,7 +54,7 @@ struct DamagedPlanTests {
         let other = try node.makePod("two", uid: "pod-two")
         for pod in [pod, other] { try node.runtime?.run(pod) }
         if isForgotten {
-            // Whose it was, nobody can say now.
+            // The plan's claim is unknown now.
             for pod in [pod, other] {
                 #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
                     "\($0)".contains("may be one of those that use the claim with UID uid-a, whose plan was damaged")

@@ -11,7 +11,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct DevicePublicationTests {
     @Test
-    func `an interface in a pod keeps its device published as it was, by the next nearside-node too`() throws {
+    func `an interface in a pod keeps its device published unchanged, by the next nearside-node too`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         for index in machine.functions.indices { machine.functions[index].rdmaDevices = [] }
         let node = try TestNode(TestNode.Options(programs: Place.programs, machine: machine))
@@ -43,7 +43,7 @@ struct DevicePublicationTests {
     }
 
     @Test
-    func `a claim for a pair gets all its members, and nobody else gets one of them`() throws {
+    func `a claim for a pair gets all its members, and no other claim gets one of them`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         #expect(try eventually { try node.api.hasWholePool() })

@@ -65,7 +65,7 @@ enum Fault {
         case foreignFiles, newerFiles, emptyPlan, halfState, foreignState, halfStateUnseen, noStateUnseen
     }
 
-    /// Those that belong to no step: once for a phase.
+    /// Faults without a step: once for a phase.
     static func actions(of daemon: FaultTests.Daemon, _ phase: FaultTests.Phase) -> [Action] {
         switch (daemon, phase) {
         case (.node, .prepare):

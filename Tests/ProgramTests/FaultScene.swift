@@ -60,7 +60,7 @@ extension FaultTests {
                     metadata: Metadata(name: uid, namespace: "default", uid: uid),
                     spec: PodSpec(resourceClaims: [PodResourceClaim(name: "nic", resourceClaimName: uid)])))
             let pod = try node.makePod(uid, uid: uid)
-            // Nobody else is on the wire: a client can ask at once.
+            // Nothing else is on the wire: a client can ask at once.
             try node.namespace(of: pod).run { () throws(SystemError) in try Files.write("/proc/sys/net/ipv6/conf/default/accept_dad", "0") }
             var steps = 0
             func phase(_ phase: Phase, _ body: () throws -> Void) throws {
@@ -205,7 +205,7 @@ extension FaultTests {
             }
         }
 
-        /// Whoever is gone comes back; whoever stands still goes on.
+        /// Restarts programs that have exited, and resumes stopped ones.
         private func revive() throws {
             for daemon in [node.injectorDaemon, node.nodeDaemon] { if let daemon, daemon.isRunning { goOn(daemon.identifier) } }
             // A daemon that ends closes its connections before its process is gone.

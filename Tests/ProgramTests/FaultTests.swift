@@ -7,7 +7,7 @@ import Testbed
 import Testing
 
 /// Each daemon ended, stopped or refused at every single step of prepare, attach, detach and unprepare. After each: no container
-/// ran without its devices, and the host is as it was, to the last line.
+/// ran without its devices, and the host is unchanged, to the last line.
 @Suite(
     .serialized,
     .enabled(

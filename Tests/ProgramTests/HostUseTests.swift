@@ -206,7 +206,7 @@ struct HostUseDaemonTests {
             #expect(text.contains("the host uses it: \(reason)"), "\(text)")
             try ip(remove, node)
         }
-        // Somebody who can write plans names another device, or an interface that the host uses.
+        // A writer of plans names another device, or an interface that the host uses.
         let journal = JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .node)
         let plan = try #require(try journal.plan("uid-a"))
         var forged = plan

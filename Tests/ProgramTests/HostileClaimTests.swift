@@ -30,7 +30,7 @@ struct HostileClaimTests {
         String(repeating: #"{"a":"#, count: 500) + "[" + String(repeating: "1,", count: 3350) + "1]" + String(repeating: "}", count: 500)
 
     @Test
-    func `32 configurations of nested JSON for another driver hold up nobody`() throws {
+    func `32 configurations of nested JSON for another driver delay no claim`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let other = Array(repeating: (source: "FromClaim", driver: "other.example.com", parameters: Self.nested), count: 32)

@@ -155,7 +155,7 @@ final class HostilePlanScene {
         let reply = try ask("release \(uid)\n")
         try answered { try node.runtime?.stop(hostile) }
         try removePlan(uid)
-        guard try ask("release \(uid)\n") == "ok" else { throw HostileCases.Broken("what was attached does not come back: \(reply)") }
+        guard try ask("release \(uid)\n") == "ok" else { throw HostileCases.Broken("what was attached is not restored: \(reply)") }
         return (isCreated, isAttached)
     }
 
@@ -290,7 +290,7 @@ final class HostilePlanScene {
         node.kill(injector: restarts % 2 == 0 ? SIGKILL : SIGTERM)
         node.dropRuntime()
         try node.startInjector()
-        // The runtime tells of all pods, and nearside-nri has given the honest one its interface by then.
+        // The runtime reports all pods, and nearside-nri has given the honest one its interface by then.
         isGoodAttached = true
     }
 

@@ -93,7 +93,7 @@ struct HostilePlanTests {
     }
 
     @Test
-    func `a hundred hostile plans leave nearside-nri alive and the host as it was`() throws {
+    func `a hundred hostile plans leave nearside-nri alive and the host unchanged`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()

@@ -12,7 +12,7 @@ final class HostilePod {
     private var tools: [ChildProcess] = []
     private var loop: ChildProcess?
     private var hidden: [NetworkNamespace] = []
-    /// The pod's interfaces as they were given to it, by number.
+    /// The pod's original interfaces, by number.
     private let given: [Int32: String]
     private var files = 0
 

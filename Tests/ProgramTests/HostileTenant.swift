@@ -22,7 +22,7 @@ struct HostileTenant {
         case ethtool([String])
         /// Attaches programs that stay while the tool runs (hack/testbed/programs.c).
         case programs(String, String)
-        /// Puts an interface into a namespace that nobody else knows.
+        /// Puts an interface into a namespace that no other process knows.
         case hide(String)
     }
 

@@ -9,7 +9,7 @@ import SwiftProtobuf
 import Testbed
 import Testing
 
-/// What a kubelet and an API server can do to nearside-node.
+/// Actions of a kubelet and an API server against nearside-node.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct KubeletTests {
     private func node() throws -> TestNode {
@@ -41,7 +41,7 @@ struct KubeletTests {
         release.claims = [claim]
         let released: DRAV1Beta1NodeUnprepareResourcesResponse = try service(node).call(
             "\(Self.prefix).v1beta1.DRAPlugin/NodeUnprepareResources", release)
-        #expect(released.claims["u"]?.error == "", "a claim that was never prepared is given up with success")
+        #expect(released.claims["u"]?.error == "", "a claim that was never prepared is released with success")
     }
 
     @Test
@@ -119,7 +119,7 @@ struct KubeletTests {
     }
 
     @Test
-    func `slices that somebody deletes come back, and then it is quiet`() throws {
+    func `deleted slices are written again, and then it is quiet`() throws {
         let node = try node()
         try node.startNode()
         #expect(try eventually { try node.api.hasWholePool() })
@@ -138,7 +138,7 @@ struct KubeletTests {
     }
 
     @Test
-    func `cut watches, conflicts and server errors end with the slices as wished`() throws {
+    func `cut watches, conflicts and server errors end with the desired slices`() throws {
         let node = try node()
         node.api.inject(.init("GET", "/api/v1/nodes", code: 500))
         node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 409))

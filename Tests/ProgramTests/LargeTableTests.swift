@@ -119,7 +119,7 @@ struct LargeTableTests {
     }
 
     @Test(arguments: [600, 10_000])
-    func `an interface with many routes goes with them, and comes back with them`(count: Int) throws {
+    func `an interface with many routes moves with them, and is restored with them`(count: Int) throws {
         let scene = try Scene()
         func routes(_ name: String, _ namespace: NetworkNamespace) throws -> Int {
             let index = try scene.index(name, in: namespace)
@@ -165,7 +165,7 @@ struct LargeTableTests {
     }
 
     @Test
-    func `64 KiB of names, of the host or of a pod, keep no interface from going and coming back`() throws {
+    func `64 KiB of names, of the host or of a pod, keep no interface from being attached and restored`() throws {
         let scene = try Scene(links: 2)
         let first = try scene.index()
         try Self.run(in: scene.host) { (socket) throws(NetlinkError) in

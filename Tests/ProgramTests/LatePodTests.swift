@@ -42,7 +42,7 @@ struct LatePodTests {
     private func isEvicted(_ node: TestNode) -> Bool { node.api.requests.contains("POST /api/v1/namespaces/default/pods/one/eviction") }
 
     @Test
-    func `a pod that slipped through gets its devices when the plugin is back, and that is told of`() throws {
+    func `a pod that slipped through gets its devices when the plugin is back, and that is reported`() throws {
         let node = try start("failed")
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -63,7 +63,7 @@ struct LatePodTests {
     }
 
     @Test
-    func `one that cannot have them any more is told of and evicted where the policy says so, and gets them if they come back`() throws {
+    func `a pod whose devices are gone is reported, evicted if the policy says so, and gets them if they return`() throws {
         for policy in ["never", "failed"] {
             let node = try start(policy)
             defer { node.removeAllPods() }
@@ -96,7 +96,7 @@ struct LatePodTests {
     }
 
     @Test
-    func `a pod of which nobody can tell its claims yet is asked about until somebody can`() throws {
+    func `a pod whose claims are unknown is asked about until they are known`() throws {
         let node = try start("never")
         defer { node.removeAllPods() }
         try node.addClaim("slipped", pod: "pod-0")

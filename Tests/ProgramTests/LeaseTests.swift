@@ -107,7 +107,7 @@ struct LeaseTests {
         #expect(eventually { ((try? validity(node, pod)) ?? 0) < LeaseServer.seconds - 3 })
         #expect(eventually { ((try? validity(node, pod)) ?? 0) > LeaseServer.seconds - 3 }, "\(node.log("nri.log"))")
 
-        // A client that is killed with its parent comes back for the same address.
+        // A client that is killed with its parent requests the same address again.
         let lease = node.scratch("states/leases/\(try #require(Files.list(node.scratch("states/leases")).first))")
         let last = try Files.readText(lease)
         node.kill(injector: SIGKILL)
@@ -164,7 +164,7 @@ struct LeaseTests {
         #expect(eventually { (try? address(node, other).contains("192.0.2.")) == true })
         #expect(try create(node, other).count == 1)
 
-        // Both clients are killed with their parent and come back for the same addresses.
+        // Both clients are killed with their parent and request the same addresses again.
         node.kill(injector: SIGKILL)
         try node.startInjector()
         #expect(try create(node, pod).isEmpty)
@@ -195,7 +195,7 @@ struct LeaseTests {
         let addresses = try pods.map { try address(node, $0).split(separator: " ").first { $0.hasPrefix("192.0.2.2") } }
         #expect(Set(addresses.compactMap(\.self)) == ["192.0.2.20/24", "192.0.2.21/24"])
 
-        // Both clients end with the program and come back with it, each for its own.
+        // Both clients exit with the program and start with it again, each with its own address.
         node.kill(injector: SIGKILL)
         try node.startInjector()
         #expect(eventually { Files.list(node.scratch("states/leases")).filter { !$0.hasPrefix(".") }.count == 2 })

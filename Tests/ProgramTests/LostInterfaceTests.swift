@@ -10,11 +10,11 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// What others do to interfaces and namespaces behind our back.
+/// Actions of other programs on interfaces and namespaces.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LostInterfaceTests {
     @Test
-    func `a device whose interface somebody took away is not given out until it is back`() throws {
+    func `a device whose interface was taken away is not allocated until it is back`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let name = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic }?.attributes?["ifName"] }

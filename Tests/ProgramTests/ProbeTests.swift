@@ -38,7 +38,7 @@ struct ProbeTests {
     @Test
     func `an instance is alive when it answers, and ready when it is registered, has nearside-nri, and its slices are accepted`() throws {
         let node = try node()
-        #expect(try check("alive", node).status == 1, "nobody is there")
+        #expect(try check("alive", node).status == 1, "no instance runs")
         node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 403, times: 1000))
         let daemon = try instance(node, pod: "pod-a")
         func ready() throws -> String { try check("ready", node, pod: "pod-a").output }

@@ -9,7 +9,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// What a kubelet, another pod of the driver and other drivers can do to the sockets, and what the kubelet hears of health.
+/// Actions of a kubelet, another pod of the driver and other drivers on the sockets, and the health stream.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct RegistrationTests {
     private func node(_ arguments: [String] = [], machine: String = "aws-p4d") throws -> TestNode {
@@ -35,7 +35,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `a socket that somebody removes, or puts his own over, comes back`() throws {
+    func `a socket that is removed or replaced is made again`() throws {
         let node = try node()
         try node.startNode()
         let socket = node.scratch("plugins_registry/dra.nearside-reg.sock")
@@ -223,7 +223,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `an interface that loses its carrier is tainted, and comes back when it has been steady`() throws {
+    func `an interface that loses its carrier is tainted, and is free again when it has been steady`() throws {
         let node = try node()
         try node.startNode()
         #expect(try eventually { try node.api.hasWholePool() })

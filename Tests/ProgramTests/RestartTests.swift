@@ -56,7 +56,7 @@ struct RestartTests {
     }
 
     @Test
-    func `a claim that is gone, is another's, or is reserved for nobody is not prepared after a restart of the machine`() throws {
+    func `a claim that is gone, is another's, or is not reserved is not prepared after a restart of the machine`() throws {
         let node = try TestNode.serving()
         for (name, device) in [("gone", Self.gpu), ("other", "pci-0000-0f-00-0"), ("idle", "pci-0000-47-00-0")] {
             try node.addClaim(name, devices: [device], interface: nil)

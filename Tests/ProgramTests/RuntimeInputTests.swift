@@ -49,7 +49,7 @@ struct RuntimeInputTests {
     }
 
     @Test(arguments: [RuntimePeer.Dialect.stateChange, .calls])
-    func `nearside-nri stays under 24 MiB while it is told of 250 pods with large environments and annotations`(
+    func `nearside-nri stays under 24 MiB while the runtime reports 250 pods with large environments and annotations`(
         dialect: RuntimePeer.Dialect
     ) throws {
         let node = try TestNode.hgxA100(dialect)

@@ -128,7 +128,7 @@ struct SharedClaimTests {
     }
 
     @Test
-    func `a pod without claims beside them starts, and claims of one pod make nobody ask`() throws {
+    func `a pod without claims beside them starts, and claims of one pod cause no request`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node)
@@ -147,7 +147,7 @@ struct SharedClaimTests {
     }
 
     @Test
-    func `when nobody can tell whether a pod uses a claim, its container waits, and starts as soon as somebody can`() throws {
+    func `while it is unknown whether a pod uses a claim, its container waits, and then starts at once`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node, child: true)

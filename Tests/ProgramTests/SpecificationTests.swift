@@ -8,7 +8,7 @@ import Linux
 import Testbed
 import Testing
 
-/// `nearside-nri` alone writes CDI specifications, and not for a plan that somebody forged.
+/// `nearside-nri` alone writes CDI specifications, and not for a forged plan.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SpecificationTests {
     private func publish(_ node: TestNode, _ uid: String) throws -> ControlReply {
@@ -65,7 +65,7 @@ struct SpecificationTests {
                 ["--check", level, "--journal", node.scratch("journal"), "--states", node.scratch("states")])
         }
         #expect(try check("alive").status == 1)
-        try node.startInjector(nriSocket: node.scratch("nobody.sock"))
+        try node.startInjector(nriSocket: node.scratch("missing.sock"))
         #expect(try eventually { try check("alive").output == "alive\n" })
         let waiting = try check("ready")
         #expect(waiting.status == 1 && waiting.output.hasPrefix("not ready: nearside-nri is not synchronised"), "\(waiting.output)")

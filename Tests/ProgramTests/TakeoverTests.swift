@@ -6,7 +6,7 @@ import NRIMessages
 import Testbed
 import Testing
 
-/// What goes on over the lives of connections, daemons and claims.
+/// State that outlives connections, daemons and claims.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct TakeoverTests {
     @Test
@@ -31,7 +31,7 @@ struct TakeoverTests {
         node.dropRuntime()
         try node.connectRuntime()
         #expect(try node.interfaces(pod).contains("net1"))
-        // Whether it uses the first pod's claim, which is nobody's in particular, the cluster says.
+        // Only the cluster knows whether it uses the first pod's claim, which is open.
         let other = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(other)
         try node.runtime?.create(NRIContainer(), in: other)
@@ -56,7 +56,7 @@ struct TakeoverTests {
     }
 
     @Test(arguments: [["first", "second"], ["second", "first"]])
-    func `of two claims of a pod each is given up by itself`(order: [String]) throws {
+    func `of two claims of a pod each is released by itself`(order: [String]) throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -80,7 +80,7 @@ struct TakeoverTests {
     }
 
     @Test
-    func `a sandbox whose namespace is not there leaves the interface as it was`() throws {
+    func `a sandbox whose namespace is not there leaves the interface unchanged`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("first")

@@ -62,7 +62,7 @@ extension TestNode {
         try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try namespace(of: pod)).output
     }
 
-    /// The host's network is as it was, at once; what is not is told.
+    /// Checks that the host's network is unchanged at once, and prints the differences.
     func expectUnchanged(since before: String, _ occasion: String = "", at place: SourceLocation = #_sourceLocation) throws {
         let changes = try changes(since: before, within: 0).replacing("\n", with: " | ")
         #expect(changes.isEmpty, "\(occasion) \(changes)", sourceLocation: place)

@@ -154,7 +154,7 @@ struct UpgradeTests {
     }
 
     @Test
-    func `a state that a newer release wrote is left as it is, and nothing that it may tell of is given away`() throws {
+    func `a state that a newer release wrote is left unchanged, and no device in it is allocated`() throws {
         try crashed { node, pod in
             let state = node.scratch("states/states/uid-a.json")
             let (text, newer) = (try Files.readText(state), try newer(state))

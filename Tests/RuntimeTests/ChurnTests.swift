@@ -127,7 +127,7 @@ struct ChurnTests {
         func finish() throws {
             let pod = running.removeFirst()
             let unprepare = { try self.node.kubelet?.unprepare(namespace: "default", name: pod.name, uid: "claim-\(pod.name)") }
-            // With a grace period of 0 the kubelet may give the claim up first.
+            // With a grace period of 0 the kubelet may release the claim first.
             if pod.number % 3 == 0 { try unprepare() }
             try containerd.removeSandbox(pod.sandbox)
             if pod.number % 3 != 0 { try unprepare() }

@@ -125,7 +125,7 @@ struct ContainerdTests {
         node.kill(injector: SIGKILL)
         let sandbox = try containerd.runSandbox(name: "worker", uid: "pod-2")
         // The runtime has gone on without the plugin. The container waits for the gate, and the gate for
-        // nearside-nri, which comes back meanwhile.
+        // nearside-nri, which restarts meanwhile.
         let restart = try Restart(node, nriSocket: containerd.nriSocket)
         try restart.begin(afterMilliseconds: 1500)
         let container = try containerd.startContainer("with", in: sandbox, cdiDevices: ids)
@@ -206,9 +206,9 @@ private final class Restart: @unchecked Sendable {
         ends = try UnixSocket.pair()
     }
 
-    func begin(afterMilliseconds pause: Int) throws {
+    func begin(afterMilliseconds delay: Int) throws {
         try KernelThread.start { [self] in
-            usleep(useconds_t(pause * 1000))
+            usleep(useconds_t(delay * 1000))
             do { try node.startInjector(nriSocket: socket) } catch { failure = error }
             try? UnixSocket.send([1], to: ends.0)
         }

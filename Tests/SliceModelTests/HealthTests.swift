@@ -72,7 +72,7 @@ struct HealthTests {
     }
 
     @Test
-    func `an interface that comes back from a pod has half a minute to find its link`() throws {
+    func `an interface that returns from a pod has half a minute to find its link`() throws {
         var up = try machine("aws-p4d")
         let index = try #require(up.functions.firstIndex { !$0.netdevs.isEmpty && $0.rdmaDevices.isEmpty })
         up.functions[index].netdevs[0].isEnabled = true
@@ -88,7 +88,7 @@ struct HealthTests {
         #expect(carrier(back.machine) == true)
         #expect(back.next == start + .seconds(90))
         #expect(carrier(damper.damped(down, at: start + .seconds(90)).machine) == false)
-        // One that nobody switched on has no carrier, and nothing is wrong.
+        // A disabled interface has no carrier, which is not a condition.
         down.functions[index].netdevs[0].isEnabled = false
         #expect(HealthReport(MachineTopology(down), Self.policy).findings[name] == nil)
     }
@@ -146,7 +146,7 @@ struct HealthTests {
     }
 
     @Test
-    func `a narrow link is told of, and taints nothing unless the policy says so`() throws {
+    func `a narrow link is a finding, and taints nothing unless the policy says so`() throws {
         var machine = try machine()
         let index = try nic(machine)
         machine.functions[index].link = PCILink(gigatransfers: 16, lanes: 8)

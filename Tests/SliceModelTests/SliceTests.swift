@@ -13,7 +13,7 @@ struct SliceTests {
         SliceContents(devices: (0..<count).map { SliceDevice(name: "dev-\($0)", attributes: ["x": .int(Int64(value))]) })
     }
 
-    /// What the API server would hold after the plan.
+    /// The slices at the API server after the plan.
     private static func applied(_ plan: SlicePlan, to stored: [ResourceSlice]) -> [ResourceSlice] {
         var result = stored.filter { slice in !plan.deletions.contains { $0.metadata.name == slice.metadata.name } }
         result = result.map { slice in plan.updates.first { $0.metadata.name == slice.metadata.name } ?? slice }
@@ -102,7 +102,7 @@ struct SliceTests {
     }
 
     @Test
-    func `what is as wished is not written`() {
+    func `the desired state is not written again`() {
         for count in [0, 5, 200] {
             let stored = Self.applied(SlicePlan(desired: Self.devices(count), stored: [], owner: Self.owner), to: [])
             #expect(SlicePlan(desired: Self.devices(count), stored: stored, owner: Self.owner).isEmpty)
@@ -125,7 +125,7 @@ struct SliceTests {
     }
 
     @Test
-    func `every way from one number of devices to another ends as wished`() {
+    func `every way from one number of devices to another ends in the desired state`() {
         for first in [0, 100, 129, 300] {
             for second in [0, 100, 129, 300] {
                 let stored = Self.applied(SlicePlan(desired: Self.devices(first), stored: [], owner: Self.owner), to: [])

@@ -49,7 +49,7 @@ struct Publication {
         try outcome.get()
     }
 
-    /// Waits until the server holds exactly what is wished.
+    /// Waits until the server has exactly the desired slices.
     func settles(_ devices: SliceDevices, lacking: Set<ClusterFeature> = [], seconds: Int = 30) async throws -> Bool {
         try await eventuallyTrue(seconds: seconds) {
             let stored = try api.slices()
@@ -61,7 +61,7 @@ struct Publication {
     /// Requests that change something.
     var writes: Int { api.requests.count { !$0.hasPrefix("GET") } }
 
-    /// Whether it becomes so that nothing is asked for a second and a half: a watch that was cut is begun anew after a pause.
+    /// Returns true once a second and a half pass without a request: a watch that was cut is begun again after a delay.
     func isSilent() async throws -> Bool {
         for _ in 0..<8 {
             let before = api.requests.count
@@ -95,7 +95,7 @@ func eventuallyTrue(seconds: Int = 10, _ condition: () async throws -> Bool) asy
     return try await condition()
 }
 
-/// What was logged, line by line.
+/// Lines of the log.
 final class LogLines: LogHandler, Sendable {
     private let lines = Mutex<[String]>([])
     var all: [String] { lines.withLock { $0 } }

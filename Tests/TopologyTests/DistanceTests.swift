@@ -5,7 +5,7 @@ import Inspection
 import Testing
 import Topology
 
-/// What distances are made of, besides the class of a path (``PathTests``).
+/// The parts of a distance besides the class of a path (``PathTests``).
 struct DistanceTests {
     /// A switch with three ports, a device behind each: 10 and 20 are GPUs, 30 a NIC.
     private func board(_ change: (inout [PCIFunction]) -> Void = { _ in }) -> Distances {

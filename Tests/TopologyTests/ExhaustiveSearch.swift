@@ -17,7 +17,7 @@ struct ExhaustiveSearch {
 
     let distances: [[Distance]]
     let isKept: (Int, Int) -> Bool
-    /// Whether a group of one of the fewer and several of the others is on several NUMA nodes.
+    /// Returns true if a group of one of the fewer and several of the others is on several NUMA nodes.
     let isMixed: (Int, [Int]) -> Bool
     private var accelerators: Int { distances.count }
     private var nics: Int { distances.first?.count ?? 0 }

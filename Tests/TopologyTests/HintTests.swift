@@ -10,7 +10,7 @@ import Testbed
 import Testing
 import Topology
 
-/// What the hypervisor hides, told by a vendor's file or a table.
+/// A hierarchy that the hypervisor hides, from a vendor's file or a table.
 struct HintTests {
     private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
 
@@ -63,24 +63,24 @@ struct HintTests {
 
     @Test
     func `a hint that contradicts what the kernel shows is refused with a reason`() throws {
-        func remark(_ machine: String, _ text: String) throws -> String {
+        func warning(_ machine: String, _ text: String) throws -> String {
             let topology = MachineTopology(try embedded(machine), policy: policy(try Hint(nccl: text.utf8, source: "f.xml")))
             #expect(topology.hint == nil)
             #expect(topology.partners == MachineTopology(try embedded(machine)).partners)
             return topology.warnings.joined()
         }
         #expect(
-            try remark("azure-nd-a100-v4", Self.file.replacing("numaid=\"0\"", with: "numaid=\"3\"")).contains(
+            try warning("azure-nd-a100-v4", Self.file.replacing("numaid=\"0\"", with: "numaid=\"3\"")).contains(
                 "on NUMA node 3, where the kernel shows it on node 0"))
         #expect(
-            try remark("azure-nd-a100-v4", Self.file.replacing("0104:00", with: "0101:00").replacing("<cpu numaid=\"0\"", with: "<cpu"))
+            try warning("azure-nd-a100-v4", Self.file.replacing("0104:00", with: "0101:00").replacing("<cpu numaid=\"0\"", with: "<cpu"))
                 .contains("behind one switch, but the kernel shows them on NUMA nodes"))
-        #expect(try remark("aws-p5", Self.file).contains("none of its 6 functions"))
+        #expect(try warning("aws-p5", Self.file).contains("none of its 6 functions"))
         let apart = """
             <system><cpu numaid="0"><pci busid="ffff:ff:01.0"><pci busid="0000:53:00.0"/></pci>
             <pci busid="ffff:ff:02.0"><pci busid="0000:4f:00.0"/></pci></cpu></system>
             """
-        #expect(try remark("aws-p5", apart).contains("0000:4f:00.0 and 0000:53:00.0 apart, but the kernel shows both behind 0000:45:00.0"))
+        #expect(try warning("aws-p5", apart).contains("0000:4f:00.0 and 0000:53:00.0 apart, but the kernel shows both behind 0000:45:00.0"))
     }
 
     @Test(arguments: [

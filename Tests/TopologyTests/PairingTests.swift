@@ -49,7 +49,7 @@ struct PairingTests {
     }
 
     @Test
-    func `a NIC of another kind takes nobody's place`() throws {
+    func `a NIC of another kind takes no other NIC's place`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         // A faster one beside the first GPU.
         var other = try #require(machine.functions.first { $0.vendor == "15b3" })

@@ -76,7 +76,7 @@ struct SolverTests {
     }
 
     @Test
-    func `whatever is lost, as few as possible of the others move, and all come back with it`() throws {
+    func `whatever is lost, as few as possible of the others move, and all return with it`() throws {
         var random = SplitMix(seed: 99)
         for round in 0..<80 {
             let machine =
@@ -160,7 +160,7 @@ struct SolverTests {
     }
 
     @Test
-    func `it is fast enough to be run on every change, also for machines that nobody has built yet`() {
+    func `it is fast enough to be run on every change, also for larger machines than exist`() {
         // The bars themselves are measured by hack/bench; here it has to end at all, and well.
         var random = SplitMix(seed: 3)
         let table = table(256, 256, &random)

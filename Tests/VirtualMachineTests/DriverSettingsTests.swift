@@ -41,7 +41,7 @@ extension LiveKernelTests {
         ("refuse", "8", "hardware timestamping: cannot"), ("refuse", "16", "forward error correction"), ("refuse", "32", "Wake-on-LAN"),
         ("rules", "20000", "list 20000 n-tuple rules of"),
     ])
-    func `a NIC whose driver refuses to be told what it was is kept, and it is said what`(parameter: String, value: String, text: String)
+    func `a NIC whose driver refuses its recorded settings is kept, and the error names them`(parameter: String, value: String, text: String)
         throws
     {
         let scene = try DriverScene()
@@ -124,7 +124,7 @@ private final class DriverScene {
 
     func text() throws -> String { try HostText.atRest { try Self.text(Self.interface) } }
 
-    /// All that `ethtool` and `ip` tell of the interface.
+    /// The output of `ethtool` and `ip` for the interface.
     static func text(_ name: String, in namespace: NetworkNamespace? = nil) throws -> String {
         var lines = ["ip -d address show dev \(name)", "ethtool \(name)", "\(tool) timestamping \(name)"]
         lines += ["-n", "-x", "-l", "--show-fec", "-k"].map { "ethtool \($0) \(name)" }
@@ -155,7 +155,7 @@ private final class DriverScene {
         return (ended.status, ended.output)
     }
 
-    /// Runs the closure with a pod that has the NIC as net0, and gives the claim up at its end.
+    /// Runs the closure with a pod that has the NIC as net0, and releases the claim at its end.
     func withPod(_ body: (NRIPodSandbox, NetworkNamespace) throws -> Void) throws {
         let namespace = try NetworkNamespace.make()
         let path = "/run/netns/\(claim)"

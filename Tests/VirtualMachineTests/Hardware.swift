@@ -26,7 +26,7 @@ enum Room {
         var physical: PCIAddress
     }
 
-    /// Dressed once, by whoever comes first.
+    /// The hardware, which the first caller sets up.
     static let layout = Result { try dress() }
 
     static func snapshot(in namespace: NetworkNamespace? = nil) throws -> Machine {

@@ -7,7 +7,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// VLANs that a pod stacked on its NIC in a namespace that nobody else knows.
+/// VLANs that a pod stacked on its NIC in a namespace that no other process knows.
 extension LiveKernelTests {
     /// Puts a VLAN on an interface of the pod into another namespace.
     private func hide(_ words: [String], on name: String, in pod: NetworkNamespace, _ hidden: NetworkNamespace) throws {
@@ -31,7 +31,7 @@ extension LiveKernelTests {
     {
         let layout = try Room.layout.get()
         try Room.run("modprobe 8021q")
-        // Without it nobody searches.
+        // Without it there is no search.
         defer { _ = try? Room.run("modprobe -r 8021q") }
         let parameters: JSONValue = .object(["interface": .object(["name": .string("net0")])])
         let scene = try InjectorScene()
@@ -49,7 +49,7 @@ extension LiveKernelTests {
         hidden = nil
         #expect(try eventually { try scene.journal.state("claim-5") == nil }, "\(scene.log)")
         #expect(try scene.release("claim-5") == nil)
-        // Where nobody has hidden anything, the release waits for the search.
+        // Where nothing is hidden, the release waits for the search.
         try scene.prepare("claim-6", layout.nics[2], parameters: parameters)
         let next = try scene.start("claim-6")
         try scene.stop(next.pod)

@@ -5,7 +5,7 @@ import Linux
 import Testbed
 import Testing
 
-/// What the host looks like, and that it looks so again.
+/// The text of the host's state, and its comparison.
 extension Room {
     /// The host's network and RDMA devices, in words.
     static func hostText() throws -> String {
@@ -22,7 +22,7 @@ extension Room {
         #expect(changes.isEmpty, "\(changes)")
     }
 
-    /// Up, with all that follows from it: a carrier, and an address that has been found to be nobody else's.
+    /// Up, with all that follows from it: a carrier, and an address without a duplicate.
     static func bringUp(_ names: [String]) throws {
         for name in names { try run("ip link set \(name) up") }
         let areUp = try eventually {

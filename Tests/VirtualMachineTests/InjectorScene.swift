@@ -88,7 +88,7 @@ final class InjectorScene {
 
     func stop(_ pod: NRIPodSandbox) throws { try runtime.stop(pod) }
 
-    /// Gives the claim up.
+    /// Releases the claim.
     ///
     /// - Returns: why that is not possible; nil when it is.
     func release(_ uid: String) throws -> String? {

@@ -207,7 +207,7 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `software RDMA is where its interface is, and nobody waits for us to let it go`() async throws {
+    func `software RDMA is where its interface is, and no process waits for its release`() async throws {
         let address = try Room.layout.get().nics[1]
         let name = try #require(try Room.snapshot()[address]?.netdevs.first?.name)
         func port() throws -> RDMAPort? {
@@ -264,7 +264,7 @@ struct LiveKernelTests {
 
     // MARK: Helpers
 
-    /// Does something and waits until the watcher has told of it.
+    /// Runs an action and waits until the watcher has reported it.
     private func expectChange(_ work: () throws -> Void) async throws {
         let watcher = try HostWatcher(log: Logger(label: "test"))
         var changes = watcher.changes.makeAsyncIterator()

@@ -45,7 +45,7 @@ extension LiveKernelTests {
     }
 
     @Test(arguments: [true, false])
-    func `where namespaces do not share them, RDMA devices go with their interfaces and come back with them`(dies: Bool) throws {
+    func `where namespaces do not share them, RDMA devices move with their interfaces and are restored with them`(dies: Bool) throws {
         let names = try netdevs()
         try Room.setSharing("exclusive")
         defer { try? Room.setSharing("shared") }
@@ -93,7 +93,7 @@ extension LiveKernelTests {
     }
 
     @Test
-    func `VLANs, ipvlans and routing domains are made in the pod, and the host's interface stays as it was`() throws {
+    func `VLANs, ipvlans and routing domains are made in the pod, and the host's interface stays unchanged`() throws {
         let layout = try Room.layout.get()
         try Room.run("modprobe -a 8021q ipvlan vrf dummy")
         defer { _ = try? Room.run("modprobe -r 8021q") }

@@ -6,7 +6,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// RDMA devices that somebody still has open when their claim ends, where all namespaces see them.
+/// RDMA devices that a process still has open when their claim ends, where all namespaces see them.
 extension LiveKernelTests {
     /// A process that opens an RDMA device and keeps it.
     private func open(_ device: String) throws -> ChildProcess {
@@ -45,7 +45,7 @@ extension LiveKernelTests {
         #expect(try scene.problems("claim-1").count == 1)
         #expect(try scene.release("claim-1") == refusal)
         holder.stop(SIGKILL)
-        // Nobody asks again.
+        // No request follows.
         #expect(try eventually { try scene.journal.state("claim-1") == nil }, "\(scene.log)")
         #expect(try scene.release("claim-1") == nil)
 
@@ -72,7 +72,7 @@ extension LiveKernelTests {
         try scene.prepare("claim-4", layout.nics[1], parameters: child, share: "2")
         let second = try scene.start("claim-4")
         try scene.stop(first.pod)
-        #expect(try scene.release("claim-3") == nil, "nobody can say whose it is")
+        #expect(try scene.release("claim-3") == nil, "its owner is unknown")
         try scene.stop(second.pod)
         #expect(try scene.release("claim-4")?.contains("process \(left.identifier) (ibv_asyncwatch)") == true)
         left.stop(SIGKILL)

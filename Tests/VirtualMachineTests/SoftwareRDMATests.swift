@@ -119,7 +119,7 @@ struct SoftwareRDMATests {
     }
 
     @Test
-    func `UCX that is told of a claim's devices uses those and no others`() throws {
+    func `UCX with the names of a claim's devices uses those and no others`() throws {
         try withDevices("shared") { _ in
             let machine = try Room.snapshot()
             let device = try #require(machine.devices.first { $0.rdmaDevices.first?.name == "rxe1" })

@@ -12,7 +12,7 @@ import Testing
 /// Names that a pod gives to NICs, under which the kernel returns them when the pod's namespace ends.
 extension LiveKernelTests {
     @Test
-    func `two NICs that a pod gave each other's names come back under their own, in whichever order they are restored`() throws {
+    func `two NICs that a pod gave each other's names are restored under their own, in whichever order they are restored`() throws {
         let machine = try Room.snapshot()
         let names = try Room.layout.get().nics.suffix(2).compactMap { machine[$0]?.netdevs.first?.name }
         try #require(names.count == 2)

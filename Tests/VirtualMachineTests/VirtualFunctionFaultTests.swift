@@ -16,7 +16,7 @@ import Testing
 /// functions as before.
 extension LiveKernelTests {
     @Test(.enabled(if: FaultSwitch.library != nil, "needs hack/testbed/faults.c, which hack/test builds"))
-    func `whatever happens at any step, a virtual function is in its pod or as it was`() throws {
+    func `whatever happens at any step, a virtual function is in its pod or restored`() throws {
         let scene = try FunctionScene()
         defer { scene.end() }
         var cases: [FunctionScene.Case] = []
@@ -123,7 +123,7 @@ private final class FunctionScene {
 
     private func connect() throws { runtime = try RuntimePeer(listener: listener, pods: pods, timeout: 10_000) }
 
-    /// Whoever is gone comes back.
+    /// Restarts programs that have exited.
     private func revive() throws {
         if runtime == nil { _ = eventually(seconds: 0.2) { daemon?.isRunning != true } }
         if daemon?.isRunning != true {
@@ -197,7 +197,7 @@ private final class FunctionScene {
             usleep(200_000)
             try revive()
         }
-        throw Broken(description: "the claim cannot be given up: \(last)")
+        throw Broken(description: "the claim cannot be released: \(last)")
     }
 
     private func plan(_ uid: String) throws -> ClaimPlan {

@@ -11,10 +11,10 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Virtual functions of a real driver (igb): made, set up, given, and as they were afterwards.
+/// Virtual functions of a real driver (igb): made, configured, attached, and restored.
 extension LiveKernelTests {
     @Test
-    func `virtual functions are made by an operator's wish, follow their configuration into a pod, and are as before after it`() throws {
+    func `virtual functions are made by an operator's rule, follow their configuration into a pod, and are as before after it`() throws {
         try Room.run("modprobe -a igb igbvf")
         let physical = try #require(PhysicalFunction.all(sysfs: "/sys").first { $0.total == 7 }, "the machine has an igb")
         let name = try #require(Files.list("/sys/bus/pci/devices/\(physical.address)/net").first)

@@ -31,7 +31,7 @@ void CGRPC_close(void *channel) {
     grpc_shutdown();
 }
 
-/// Copies a message out of its buffer, which is given up.
+/// Copies a message out of its buffer, and destroys the buffer.
 static void take(struct CGRPC_Reply *reply, grpc_byte_buffer *message) {
     if (message == NULL) return;
     grpc_byte_buffer_reader reader;

@@ -34,7 +34,7 @@ package final class ContainerdPeer {
     private var sandboxes: [String: CRIPodSandboxConfig] = [:]
 
     private static let cgroup = "/nearside-test-\(getpid())"
-    private static let pauseImage = "docker.io/nearside/pause:1"
+    private static let sandboxImage = "docker.io/nearside/sandbox:1"
     package static let image = "docker.io/nearside/busybox:1"
 
     package var nriSocket: String { "\(folder)/nri.sock" }
@@ -57,7 +57,7 @@ package final class ContainerdPeer {
         }
         self.channel = channel
         try awaitServing()
-        for name in [Self.pauseImage, Self.image] {
+        for name in [Self.sandboxImage, Self.image] {
             let archive = "\(folder)/image.tar"
             try Self.check("make-image", try ChildProcess.run("\(Place.scripts)/make-image", ["/bin/busybox", archive, name]))
             try Self.check(
@@ -158,7 +158,7 @@ package final class ContainerdPeer {
         return created.containerID
     }
 
-    /// What a command in the container prints.
+    /// Returns the output of a command in the container.
     package func execute(_ command: [String], in container: String) throws -> (output: String, status: Int32) {
         var request = CRIExecSyncRequest()
         request.containerID = container
@@ -196,7 +196,7 @@ package final class ContainerdPeer {
             [plugins.'io.containerd.cri.v1.images']
               snapshotter = "native"
             [plugins.'io.containerd.cri.v1.images'.pinned_images]
-              sandbox = "\(pauseImage)"
+              sandbox = "\(sandboxImage)"
             """
         return """
             version = \(version == .one ? 2 : 3)
@@ -208,7 +208,7 @@ package final class ContainerdPeer {
             [ttrpc]
               address = "\(folder)/c.ttrpc"
             [plugins.'\(plugin)']
-              \(version == .one ? "sandbox_image = \"\(pauseImage)\"" : "")
+              \(version == .one ? "sandbox_image = \"\(sandboxImage)\"" : "")
               enable_cdi = true
               cdi_spec_dirs = ["\(cdi)"]
               netns_mounts_under_state_dir = true

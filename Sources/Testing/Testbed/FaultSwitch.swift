@@ -24,7 +24,7 @@ package struct FaultSwitch: Sendable {
         if !Files.exists(file) { try Files.write(file, [UInt8](repeating: 0, count: 20)) }
     }
 
-    /// What a program has to have in its environment.
+    /// Variables for the environment of a program.
     package var environment: [String] { ["LD_PRELOAD=\(Self.library ?? "")", "NEARSIDE_FAULTS=\(file)"] }
 
     /// - Parameter error: what a step fails with; milliseconds for a delay.

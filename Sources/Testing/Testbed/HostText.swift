@@ -5,7 +5,7 @@ package import Linux
 
 /// A host's network in words, for comparison.
 package enum HostText {
-    /// What `ip` shows. The kernel lists routes in the order in which they came, which means nothing; they are sorted.
+    /// The output of `ip`, with sorted routes: the kernel lists them in the order of their creation.
     package static func network(_ namespace: NetworkNamespace) throws -> String {
         var text = try ChildProcess.run("/sbin/ip", ["-d", "address", "show"], in: namespace).output
         for arguments in [
@@ -15,7 +15,7 @@ package enum HostText {
             let output = try ChildProcess.run("/sbin/ip", arguments, in: namespace).output
             text += output.split(separator: "\n").sorted().joined(separator: "\n") + "\n"
         }
-        // It reads all of /run/netns, and tells of a namespace there that goes while it looks: that of another test's pod.
+        // It reads all of /run/netns, and reports a namespace there that ends meanwhile: that of another test's pod.
         return text.replacing("Error: Peer netns reference is invalid.\n", with: "")
     }
 
@@ -65,7 +65,7 @@ package enum HostText {
         line.contains(" tentative") || line.contains("LOWER_UP") && (line.contains(" state DOWN") || line.contains(" state LOWERLAYERDOWN"))
     }
 
-    /// What is not as it was; empty as soon as all is. The kernel does some of what follows a change in its own time.
+    /// Returns the differences, or an empty text as soon as there are none. The kernel applies some effects of a change later.
     package static func changes(
         since before: String, within seconds: Double = Waiting.bound, _ text: () throws -> String
     ) rethrows -> String {

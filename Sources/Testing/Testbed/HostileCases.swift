@@ -20,7 +20,7 @@ package enum HostileCases {
 
     package static func isWanted(_ form: String) -> Bool { getenv("NEARSIDE_FAULTS_FORM").map { String(cString: $0) == form } ?? true }
 
-    /// - Parameter sample: how many there are when nobody asks for more.
+    /// - Parameter sample: default number of cases.
     package static func range(sample: Int) -> Range<Int> { wanted.map { Range($0) } ?? 0..<(asked ?? sample) }
 
     package static func random(_ number: Int, seed: UInt64) -> SplitMix {
@@ -57,7 +57,7 @@ package enum HostileCases {
         }
     }
 
-    /// Every file below a folder, with what changes when somebody writes to it.
+    /// Every file below a folder, with the attributes that change with every write.
     package static func files(_ folder: String) -> String {
         var lines: [String] = []
         for name in Files.list(folder).sorted() {

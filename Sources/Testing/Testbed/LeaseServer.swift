@@ -79,8 +79,8 @@ package final class LeaseServer {
     }
 
     /// From then on it answers.
-    package func start(afterSeconds pause: Int = 0) throws {
-        if hasUdhcpd { try run("/bin/busybox udhcpd -f -a 0 \(scratch("conf"))", pause, "log") }
+    package func start(afterSeconds delay: Int = 0) throws {
+        if hasUdhcpd { try run("/bin/busybox udhcpd -f -a 0 \(scratch("conf"))", delay, "log") }
         if hasV6 { try startV6() }
     }
 
@@ -89,7 +89,7 @@ package final class LeaseServer {
         try run("/usr/sbin/dnsmasq --keep-in-foreground --log-facility=- --conf-file=\(scratch("conf6"))", 0, "log6")
     }
 
-    private func run(_ command: String, _ pause: Int, _ log: String) throws {
+    private func run(_ command: String, _ delay: Int, _ log: String) throws {
         daemons.append(try ChildProcess("/bin/sh", ["-c", "sleep \(pause); exec \(command)"], in: network, output: scratch(log)))
     }
 

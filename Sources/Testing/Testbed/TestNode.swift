@@ -21,25 +21,25 @@ package final class TestNode {
         package var driver = "dra.nearside"
         package var node = "testnode"
         package var own = "gpus"
-        /// Whether the API server is reached over TLS, with a token.
+        /// True if the API server is reached over TLS, with a token.
         package var isSecure = false
         /// Where its files lie. On a node the journal is on a tmpfs.
         package var folder = "/tmp"
         /// Prefixes of virtual interfaces that are published.
         package var virtualNICs = ""
         package var dialect = RuntimePeer.Dialect.stateChange
-        /// What else nearside-node is started with.
+        /// Further arguments of nearside-node.
         package var nodeArguments: [String] = []
-        /// nearside-gate as nearside-nri is told of it; nil for the one among the programs, empty for none.
+        /// Path of nearside-gate for nearside-nri; nil for the one among the programs, empty for none.
         package var gate: String?
-        /// What else nearside-nri is started with, and capabilities that it gets beyond those it always needs.
+        /// Further arguments of nearside-nri, and capabilities that it gets beyond those it always needs.
         package var injectorArguments: [String] = []
         package var injectorCapabilities: [String] = []
         /// Variables that nearside-nri has in its environment besides: `NAME=VALUE`.
         package var injectorEnvironment: [String] = []
         /// The program of hack/testbed/seccomp.c, which starts the daemons under the profiles of manifests/seccomp; nil to start them without.
         package var confiner = Place.confiner
-        /// Whether the daemons can be made to fail at a chosen step.
+        /// True if the daemons can be made to fail at a chosen step.
         package var hasFaults = false
         /// How long the runtime waits for a plugin's answer, in milliseconds.
         package var runtimeTimeout = 60_000
@@ -61,7 +61,7 @@ package final class TestNode {
 
     package var options: Options
     package let scratch: ScratchFolder
-    /// What the daemons take for the host's network.
+    /// The network namespace that stands in for the host's.
     package let host: NetworkNamespace
     package let api: APIServer
     package private(set) var kubelet: KubeletPeer?
@@ -85,7 +85,7 @@ package final class TestNode {
         for folder in ["plugins_registry", "plugins", "cdi", "journal", "states"] { try Files.makeFolder(scratch(folder)) }
         let machine = options.machine
         try host.run { () throws(SystemError) in
-            // Nobody else is on this wire: addresses are good at once, and a comparison of states need
+            // Nothing else is on this wire: addresses are good at once, and a comparison of states need
             // not wait for them to become so.
             for scope in ["all", "default"] { try Files.write("/proc/sys/net/ipv6/conf/\(scope)/accept_dad", "0") }
             do throws(NetlinkError) { try Self.standIn(for: machine) } catch {
@@ -94,7 +94,7 @@ package final class TestNode {
         }
         let listen = scratch("nri.sock")
         runtimeListener = try UnixSocket.listen(listen)
-        // The API server listens in the same namespace: its port is nobody else's business.
+        // The API server listens in the same namespace: its port conflicts with no other.
         let identity = options.isSecure ? try Self.makeIdentity(in: scratch.path) : nil
         api = try Self.start(identity, in: host)
         try api.add("nodes", NodeObject.named(options.node))
@@ -258,7 +258,7 @@ package final class TestNode {
 
     // MARK: Pods
 
-    /// Makes a namespace for a pod; what the runtime would tell of it.
+    /// Makes a namespace for a pod, and returns the sandbox that the runtime would report.
     package func makePod(_ name: String, uid: String) throws -> NRIPodSandbox {
         let folder = "/run/netns"
         try Files.makeFolder(folder)
@@ -294,7 +294,7 @@ package final class TestNode {
     /// The network of the host in words, for comparison, once the kernel is done with what follows from changes of links.
     package func hostText() throws -> String { try HostText.atRest { try HostText.network(host) } }
 
-    /// What of the host's network is not as it was; empty when it is, at the latest after the time that the kernel takes.
+    /// Returns the differences of the host's network; empty if there are none within the time that the kernel takes.
     package func changes(since before: String, within seconds: Double = Waiting.bound) throws -> String {
         try HostText.changes(since: before, within: seconds) { try HostText.network(host) }
     }

@@ -9,7 +9,7 @@ import NetworkModel
 import ResourceAPI
 import Testbed
 
-/// What a claim costs from Prepare to Unprepare, over the daemons' own sockets, in turns with a program that does nothing but
+/// The cost of a claim from Prepare to Unprepare, over the daemons' own sockets, in turns with a program that does nothing but
 /// the same moves.
 enum ClaimBench {
     static func measure(_ rounds: Int, _ table: inout Table) throws {
@@ -82,7 +82,7 @@ enum ClaimBench {
             let other = try NetworkNamespace.make()
             try time("bare attach") { try bare.attach(to: other) }
             try time("bare detach") { try bare.detach(from: other) }
-            // Nobody told nearside-node of these moves: it has to see for itself that all are back.
+            // nearside-node has no report of these moves: it has to observe that all are back.
             usleep(1_000_000)
             _ = try eventually { try interfaces(node).count == 32 }
         }
@@ -190,7 +190,7 @@ private struct BareMover {
 private enum Strace {
     struct Calls {
         var all = 0
-        /// Those that the moves need: without the runtime's message and its answer, the journal, the log, and waiting.
+        /// System calls of the moves: without the runtime's message and its answer, the journal, the log, and waiting.
         var moves = 0
     }
 

@@ -90,7 +90,7 @@ enum PublishingBench {
             let start = Stopwatch.now()
             try await body()
             let time = Stopwatch.now() - start
-            // Watches are still being begun, and tell of what was written.
+            // Watches are still starting, and report earlier writes.
             try await Task.sleep(for: .seconds(1))
             table.add("\(count) drivers, \(name): time until all is published", [time], "ms")
             table.add("  requests of a node", [Double(api.requests.count - requests) / Double(count)], "")

@@ -7,7 +7,7 @@ import Linux
 import Netlink
 import Testbed
 
-/// What one full snapshot costs: time, and with `hack/bench`'s counter allocations.
+/// The cost of one full snapshot: time, and with `hack/bench`'s counter allocations.
 enum SnapshotBench {
     static func measure(_ rounds: Int, _ table: inout Table) throws {
         try measure("this host", Discovery(root: .live()), rounds, &table)

@@ -16,7 +16,7 @@ extension APIServer {
         try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, nil) }
     }
 
-    /// From now on this text is the answer to whoever reads the object, byte by byte: for what no JSON value of ours can hold.
+    /// Sets the exact bytes of all later answers to reads of the object, for texts that are not valid JSON.
     package func answer(_ collection: String, _ name: String, with text: [UInt8]) {
         state.withLock { $0.texts["\(collection)/\(name)"] = text }
     }

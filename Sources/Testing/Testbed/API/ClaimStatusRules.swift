@@ -4,7 +4,7 @@ import ResourceAPI
 
 /// Server-side apply of what drivers say of the devices of a claim (KEP-4817), with the real server's rules. Pure.
 enum ClaimStatusRules {
-    /// What makes two entries one.
+    /// The key of an entry.
     private static func key(_ entry: JSONValue) -> [String] { ["driver", "pool", "device", "shareID"].map { entry[$0].text } }
 
     /// The claim with the patch's entries in place of those that the manager had.

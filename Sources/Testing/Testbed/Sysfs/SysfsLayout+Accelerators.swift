@@ -3,7 +3,7 @@
 import Hardware
 
 extension SysfsLayout {
-    /// What drivers of accelerators show in the folder of a function, and of NVIDIA below `/proc`.
+    /// Files of accelerator drivers in the folder of a function, and of NVIDIA's below `/proc`.
     mutating func layOutAccelerator(_ function: PCIFunction, in folder: String) {
         for node in function.charDevices {
             let numbers = "\(node.major):\(node.minor)"
