@@ -185,7 +185,7 @@ struct WatcherTests {
             { () throws(NetlinkError) in
                 let socket = try NetlinkSocket()
                 let index = try Self.addPair(socket, "pod0")
-                // Far more than a socket holds, and nobody reads.
+                // Far more than a socket holds, and no reader.
                 for change in 0..<2000 { try socket.change(index, LinkChange(mtu: UInt32(1400 + change % 2)), "change pod0") }
             }, entering: { NetlinkError("enter the namespace", $0) })
         var datagrams = 0
@@ -231,7 +231,7 @@ struct WatcherTests {
         let before = threads()
         for _ in 0..<5 {
             let watcher = try HostWatcher(log: Logger(label: "test"))
-            // Nobody hears it: the stream ends at once.
+            // Without a reader the stream ends at once.
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { for await _ in watcher.changes {} }
                 group.cancelAll()

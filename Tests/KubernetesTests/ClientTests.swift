@@ -160,7 +160,7 @@ struct ClientTests {
     }
 
     @Test
-    func `pauses grow, differ, and never end before what the server asked for`() {
+    func `delays grow, differ, and are never shorter than the server's Retry-After`() {
         #expect(Set((0..<50).map { _ in Backoff.delay(attempt: 5) }).count > 40)
         #expect((0..<200).allSatisfy { Backoff.delay(attempt: $0) <= .milliseconds(30_050) })
         #expect((0..<200).allSatisfy { _ in (.seconds(8) ... .milliseconds(10_250)).contains(Backoff.delay(asked: .seconds(8))) })

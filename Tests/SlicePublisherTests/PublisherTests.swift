@@ -9,7 +9,7 @@ import Testbed
 import Testing
 
 /// The writer of slices against everything an API server, a kubelet and a network can do to it. After each: exactly the
-/// wished slices, and then silence.
+/// desired slices, and then silence.
 struct PublisherTests {
     private static let slices = "/apis/resource.k8s.io/v1/resourceslices"
 
@@ -20,11 +20,11 @@ struct PublisherTests {
     }
 
     @Test(arguments: DeviceCondition.allCases)
-    func `whatever happens, the slices become as wished, and then it is silent`(trouble: DeviceCondition) async throws {
+    func `whatever happens, the desired slices are written, and then it is silent`(disturbance: DeviceCondition) async throws {
         let first = try Publication.devices()
         let second = try Publication.devices(mtu: 9000)
         try await Publication.run(prepare: { api in
-            switch trouble {
+            switch disturbance {
             case .conflictOnCreate: api.inject(.init("POST", Self.slices, code: 409, times: 2))
             case .tooMany:
                 api.inject(.init("POST", Self.slices, code: 429, retryAfter: 1))
@@ -40,7 +40,7 @@ struct PublisherTests {
             let api = publication.api
             await publication.publisher.publish(first)
             #expect(try await publication.settles(first), "\(publication.lines.all)")
-            switch trouble {
+            switch disturbance {
             case .conflictOnUpdate: api.inject(.init("PUT", Self.slices, code: 409, times: 3))
             case .cutWatches: for _ in 0..<3 { api.cutWatches() }
             case .goneWatch, .compacted:
@@ -65,8 +65,8 @@ struct PublisherTests {
             case .olderGeneration, .otherForm:
                 var odd = try #require(try api.slices().first)
                 odd.metadata = Metadata(
-                    name: trouble == .otherForm ? "node-1-dra.nearside-x" : "00000-old", ownerReferences: odd.metadata.ownerReferences)
-                if trouble == .olderGeneration { odd.spec.pool.generation = 0 }
+                    name: disturbance == .otherForm ? "node-1-dra.nearside-x" : "00000-old", ownerReferences: odd.metadata.ownerReferences)
+                if disturbance == .olderGeneration { odd.spec.pool.generation = 0 }
                 try api.add("resourceslices", odd)
             default: break
             }
@@ -105,7 +105,7 @@ struct PublisherTests {
     }
 
     @Test(arguments: FeatureGate.allCases)
-    func `what a cluster drops is done without, told of once, and asked again after the kubelet has wiped`(gate: FeatureGate) async throws {
+    func `a feature that a cluster drops is reported once, left out, and tried again after the kubelet has deleted the slices`(gate: FeatureGate) async throws {
         let devices = try Publication.devices(down: true, shares: gate == .consumableCapacity ? 4 : nil)
         let lacking: ClusterFeature =
             switch gate {
