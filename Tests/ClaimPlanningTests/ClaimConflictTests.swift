@@ -73,7 +73,7 @@ struct ClaimConflictTests {
         #expect(Self.problems(try Self.claim("u", Self.nic), planner).isEmpty)
         planner.input.missingInterfaces[Self.nic] = .lost("ib0")
         #expect(Self.problems(try Self.claim("u", Self.nic), planner).map(\.code) == [.interfaceMissing])
-        // Whoever only monitors it needs no interface.
+        // A claim that only monitors it needs no interface.
         var monitoring = try Self.claim("u", Self.nic)
         monitoring.status?.allocation?.devices.results?[0].adminAccess = true
         #expect(Self.problems(monitoring, planner).isEmpty)

@@ -105,7 +105,9 @@ struct PublisherTests {
     }
 
     @Test(arguments: FeatureGate.allCases)
-    func `a feature that a cluster drops is reported once, left out, and tried again after the kubelet has deleted the slices`(gate: FeatureGate) async throws {
+    func `a feature that a cluster drops is reported once, and tried again after the kubelet has deleted the slices`(gate: FeatureGate)
+        async throws
+    {
         let devices = try Publication.devices(down: true, shares: gate == .consumableCapacity ? 4 : nil)
         let lacking: ClusterFeature =
             switch gate {
@@ -197,14 +199,14 @@ struct PublisherTests {
         var pace = RepairDelay()
         let start = ContinuousClock.now
         var now = start
-        var pauses: [Duration] = []
+        var delays: [Duration] = []
         for _ in 0..<10 {
-            let pause = pace.next(at: now)
-            pauses.append(pause)
-            now += pause + .seconds(1)
+            let delay = pace.next(at: now)
+            delays.append(delay)
+            now += delay + .seconds(1)
         }
-        #expect(pauses.prefix(4) == [.milliseconds(500), .seconds(1), .seconds(2), .seconds(4)])
-        #expect(pauses.last == .seconds(30))
+        #expect(delays.prefix(4) == [.milliseconds(500), .seconds(1), .seconds(2), .seconds(4)])
+        #expect(delays.last == .seconds(30))
         #expect(pace.next(at: now + .seconds(61)) == .milliseconds(500))
     }
 }

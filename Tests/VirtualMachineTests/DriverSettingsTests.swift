@@ -41,7 +41,9 @@ extension LiveKernelTests {
         ("refuse", "8", "hardware timestamping: cannot"), ("refuse", "16", "forward error correction"), ("refuse", "32", "Wake-on-LAN"),
         ("rules", "20000", "list 20000 n-tuple rules of"),
     ])
-    func `a NIC whose driver refuses its recorded settings is kept, and the error names them`(parameter: String, value: String, text: String)
+    func `a NIC whose driver refuses its recorded settings is kept, and the error names them`(
+        parameter: String, value: String, text: String
+    )
         throws
     {
         let scene = try DriverScene()

@@ -2,9 +2,10 @@
 
 import NetworkModel
 
-/// A field of configurations as people are told of it: `nearside validate --explain` prints these, and `api/networkconfig.schema.json`
+/// The description of a configuration field: `nearside validate --explain` prints these, and `api/networkconfig.schema.json`
 /// has the same.
 package struct ConfigField: Hashable, Sendable {
+    /// The type of a field, with its limits.
     package enum Kind: Hashable, Sendable {
         case object
         case boolean

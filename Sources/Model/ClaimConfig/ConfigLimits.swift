@@ -34,7 +34,7 @@ package enum ConfigLimits {
     package static let hardwareAddressBytes = 59
     /// ETH_GSTRING_LEN with its final zero (linux/ethtool.h).
     package static let flagBytes = 31
-    /// `ipv6.accept_ra_rt_info_max_plen` and the like.
+    /// Bytes of a name such as `ipv6.accept_ra_rt_info_max_plen`.
     package static let sysctlBytes = 64
     package static let pathBytes = 64
 

@@ -64,7 +64,7 @@ struct ConfigReader {
         return nil
     }
 
-    /// Values by names that are somebody else's.
+    /// Values by names that this project does not define.
     ///
     /// - Parameters:
     ///   - most: how many entries there can be.

@@ -5,7 +5,7 @@ import ResourceAPI
 
 /// Names of interfaces in pods.
 ///
-/// A name that somebody chooses has the characters of a DNS label: lower-case letters, digits and dashes, beginning with a letter or a
+/// A configured name has the characters of a DNS label: lower-case letters, digits and dashes, beginning with a letter or a
 /// digit. That leaves out what the kernel takes for a pattern (`%d`), what divides paths and names of sysctls (`/`, `.`), and what tools
 /// take for an option. A dash at the end is allowed, since a number may follow. A name that the host gave (`enP1p1s0f0np0`, `ib_0`) is
 /// kept if the kernel takes it.

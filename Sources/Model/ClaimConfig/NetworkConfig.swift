@@ -2,7 +2,7 @@
 
 package import NetworkModel
 
-/// What a user asks of the network devices of a request: the opaque parameters of a claim or class.
+/// The desired settings of the network devices of a request: the opaque parameters of a claim or class.
 ///
 /// Shape: `api/networkconfig.schema.json`. Nil means "not said", so that a claim's configuration can be
 /// laid over that of its class, field by field; false and 0 are said.
@@ -67,7 +67,7 @@ package struct RDMAConfig: Hashable, Sendable {
     package init() {}
 }
 
-/// What the physical function is told of a virtual one.
+/// Settings of a virtual function on its physical function.
 package struct VirtualFunctionConfig: Hashable, Sendable {
     package var vlan: UInt16?
     package var isTrusted: Bool?
@@ -79,7 +79,7 @@ package struct VirtualFunctionConfig: Hashable, Sendable {
     package init() {}
 }
 
-/// What the workload is told.
+/// Descriptions of the devices for the workload.
 package struct WorkloadConfig: Hashable, Sendable {
     /// Variables that make NCCL, UCX and libfabric use exactly the claim's devices.
     package var environment: Bool?

@@ -43,6 +43,6 @@ package enum ProblemText {
         ![.control, .format, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory)
     }
 
-    /// A text of somebody else's in quotes, short enough for a sentence.
+    /// Returns a foreign text in quotes, short enough for a sentence.
     package static func quoted(_ text: String) -> String { "\"\(cut(text, to: 64))\"" }
 }

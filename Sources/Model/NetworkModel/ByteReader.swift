@@ -29,6 +29,7 @@ package struct ByteReader: Sendable {
         return part.withUnsafeBytes { $0.loadUnaligned(as: Value.self) }
     }
 
+    /// Skips bytes; returns false if there are fewer.
     package mutating func skip(_ count: Int) -> Bool { take(count) != nil }
 }
 

@@ -2,6 +2,7 @@
 
 /// An interface for a pod that is stacked on the device's, which stays on the host.
 package struct ChildInterface: Hashable, Sendable, Codable {
+    /// The rtnetlink kind of the interface.
     package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         case macvlan, ipvlan, vlan
 

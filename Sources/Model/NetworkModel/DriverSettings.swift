@@ -79,6 +79,7 @@ package struct DriverSettings: Hashable, Sendable, Codable {
         return rule
     }
 
+    /// Returns the recorded hash fields that the current settings lack.
     package func hashFieldsMissing(from now: [HashFields]) -> [HashFields] { hashFields.filter { !now.contains($0) } }
 }
 
@@ -152,7 +153,7 @@ package struct RSSContext: Hashable, Sendable, Codable {
 
 /// The header fields of a type of flow that RSS hashes.
 package struct HashFields: Hashable, Sendable, Codable {
-    /// TCP_V4_FLOW and the like.
+    /// Flow type: TCP_V4_FLOW and the others of linux/ethtool.h.
     package var flow: UInt32
     /// RXH_ bits.
     package var fields: UInt64

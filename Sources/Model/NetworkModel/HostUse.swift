@@ -2,6 +2,7 @@
 
 /// A use that the host itself makes of a network interface. An interface in use by the host is not given to pods.
 package struct HostUse: Hashable, Sendable, Codable {
+    /// The kind of a use.
     package enum Kind: String, Hashable, Sendable, Codable {
         /// A default route goes by the interface, in whatever form.
         case defaultRoute = "default-route"

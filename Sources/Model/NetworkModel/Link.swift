@@ -2,7 +2,7 @@
 
 /// A network interface as rtnetlink describes it (RTM_NEWLINK).
 package struct Link: Hashable, Sendable {
-    /// Unique within its network namespace as long as nobody chooses it.
+    /// Unique within its network namespace unless a creator chooses it.
     package var index: Int32
     package var name = ""
     /// The type of its frames: ARPHRD_ETHER is 1, ARPHRD_INFINIBAND 32 (linux/if_arp.h).

@@ -14,6 +14,7 @@ package struct ProtoDown: Hashable, Sendable, Codable {
 
 /// Numbers of the XDP programs on an interface, one for each place (linux/if_link.h, IFLA_XDP_).
 package struct XDPPrograms: Hashable, Sendable, Codable {
+    /// The mode of an XDP attachment.
     package enum Mode: CaseIterable, Sendable {
         case generic, driver, hardware
     }

@@ -2,7 +2,7 @@
 
 /// Settings of an interface besides its identity: all that a stay in another namespace can change.
 package struct LinkSettings: Hashable, Sendable, Codable {
-    /// IFF_ flags that somebody sets and no state of the kernel: see ``settableFlags``.
+    /// IFF_ flags that are settings and not state of the kernel: see ``settableFlags``.
     package var flags: UInt32
     package var txQueueLength: UInt32
     package var group: UInt32

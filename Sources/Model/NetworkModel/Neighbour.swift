@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An entry of the neighbour table that somebody set for good (RTM_NEWNEIGH, NUD_PERMANENT).
+/// An entry of the neighbour table that was set permanently (RTM_NEWNEIGH, NUD_PERMANENT).
 package struct Neighbour: Hashable, Sendable, Codable {
     package var index: Int32
     package var address: IPAddress

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How packets of an interface are queued, where somebody has set that: tc(8). What the kernel chose by itself has the handle 0, and is
+/// A queueing discipline that was set on an interface: tc(8). What the kernel chose by itself has the handle 0, and is
 /// chosen again by itself.
 ///
 /// Source: linux/rtnetlink.h, struct tcmsg and TCA_.
@@ -24,7 +24,7 @@ package struct QueueingDiscipline: Hashable, Sendable, Codable {
         self.options = options
     }
 
-    /// True for those that are all in what the kernel tells of them, and that it takes back as it told it. Others have classes and filters
+    /// True for disciplines that the kernel describes completely, in a form that it accepts again. Others have classes and filters
     /// of their own, or tables that it does not tell.
     package var isComplete: Bool { Self.complete.contains(kind) }
 

@@ -18,7 +18,7 @@ package struct Route: Hashable, Sendable, Codable {
     package var nextHops: [Int32]?
     /// Type of service, or traffic class.
     package var tos: UInt8
-    /// All other attributes that somebody set, as the kernel gave them: metrics, several next hops, encapsulation.
+    /// All other set attributes in the kernel's encoding: metrics, several next hops, encapsulation.
     package var others: [UInt8]
 
     /// RT_TABLE_MAIN (linux/rtnetlink.h).
@@ -26,7 +26,7 @@ package struct Route: Hashable, Sendable, Codable {
 
     /// RTN_UNICAST.
     package static let unicast: UInt8 = 1
-    /// RTPROT_STATIC: somebody set the route.
+    /// RTPROT_STATIC: the route was set by an administrator or a program.
     package static let staticProtocol: UInt8 = 4
     /// RTPROT_REDIRECT, RTPROT_KERNEL and RTPROT_RA: the kernel made the route itself.
     package static let redirectProtocol: UInt8 = 1

@@ -6,7 +6,7 @@ package import Linux
 package enum ControlClient {
     /// Asks `nearside-nri`, and waits for its answer: on a thread that may wait.
     ///
-    /// - Throws: ``ControlUnreachable`` when nobody serves the socket, or no answer came in time.
+    /// - Throws: ``ControlUnreachable`` when the socket has no server, or no answer came in time.
     package static func ask(
         _ request: ControlRequest, descriptor: Descriptor? = nil, socket path: String, milliseconds: Int
     ) throws(ControlUnreachable) -> ControlReply {

@@ -2,7 +2,7 @@
 
 import Primitives
 
-/// What others ask of `nearside-nri` over its socket: one line of text, answered by one line.
+/// A request to `nearside-nri` over its socket: one line of text, answered by one line.
 ///
 /// Text and not JSON, so that `nearside-gate`, which runs before every container of a claim, needs
 /// neither Foundation nor a parser.
@@ -49,7 +49,7 @@ package enum ControlRequest: Hashable, Sendable {
     package static let lineLimit = 256
 }
 
-/// What `nearside-nri` asks of `nearside-node`, which alone may ask the cluster, and what its probes ask, in the same way.
+/// A request to `nearside-node` in the same form, from `nearside-nri`, which has no access to the cluster, or from a probe.
 package enum NodeRequest: Hashable, Sendable {
     /// The state that a probe asks about.
     package enum Level: String, Hashable, Sendable, CaseIterable {

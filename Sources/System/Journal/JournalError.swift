@@ -4,6 +4,7 @@ package import JournalModel
 
 /// A file of the journal that cannot be read or written.
 package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The reason for the failure.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         /// A call of the kernel failed.
         case systemError
@@ -22,6 +23,7 @@ package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible 
         case noRoom
     }
 
+    /// The step that failed.
     package enum Step: String, Hashable, Sendable { case lock, read, decode, encode, write, remove }
 
     package var code: Code

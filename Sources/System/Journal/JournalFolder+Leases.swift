@@ -6,10 +6,13 @@ import NetworkModel
 
 /// Leases of nearside-nri's DHCP clients, and reports of pods that ran without their devices.
 extension JournalFolder {
+    /// Reads the reports of all pods that ran without their devices.
     package func latePods() -> (pods: [LatePod], damaged: [JournalError]) { readAll(.late) }
 
+    /// Writes the report of a pod that ran without its devices.
     package func write(_ pod: LatePod) throws(JournalError) { try write(pod, .late, pod.uid, isDurable: false) }
 
+    /// Removes the report of a pod, if there is one.
     package func removeLatePod(_ uid: String) { try? remove(.late, uid) }
 
     package var leases: String { "\(statesPath)/leases" }

@@ -5,10 +5,12 @@ import Linux
 
 /// Plans: written by nearside-node.
 extension JournalFolder {
+    /// Reads the plan of a claim; nil if there is none.
     package func plan(_ uid: String) throws(JournalError) -> ClaimPlan? {
         try read(.plans, uid)
     }
 
+    /// Reads all plans, and sets damaged ones aside.
     package func plans() -> (plans: [ClaimPlan], damaged: [JournalError]) {
         readAll(.plans)
     }
@@ -45,7 +47,7 @@ extension JournalFolder {
         try? Files.remove(file(.plans, uid) + Self.aside)
     }
 
-    /// True for a plan that was set aside as damaged, and that nobody has written anew or given up since.
+    /// True for a plan that was set aside as damaged, and that was neither written again nor released since.
     package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
 
     /// Says that the plan of a claim is lost, as if it had been set aside as damaged: until one is written or removed.

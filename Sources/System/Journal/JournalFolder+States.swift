@@ -5,6 +5,7 @@ import Linux
 
 /// States, each with a copy: written by nearside-nri.
 extension JournalFolder {
+    /// Reads the state of a claim; nil if there is none.
     package func state(_ uid: String) throws(JournalError) -> ClaimState? {
         let state: ClaimState?
         do throws(JournalError) { state = try read(.states, uid) ?? copy(uid) } catch {
@@ -20,7 +21,7 @@ extension JournalFolder {
     }
 
     /// Those of this run of the kernel: of an earlier one there is neither a namespace nor a changed interface left. A file that is
-    /// damaged, or that somebody took away, is made up for by its copy.
+    /// damaged, or removed, is replaced by its copy.
     package func states() -> (states: [ClaimState], damaged: [JournalError]) {
         let (states, damaged) = statesOfAllBoots()
         return (states.filter { $0.boot == Boot.current }, damaged)
@@ -49,7 +50,7 @@ extension JournalFolder {
         return (states, damaged)
     }
 
-    /// Not flushed to a disk: what it tells of does not outlive the kernel's run either. Written twice, since nothing else tells what the
+    /// Not flushed to a disk: the attachments do not outlive the kernel's run either. Written twice, since nothing else tells what the
     /// host was like; where there is no room for the copy, there is none.
     package func write(_ state: ClaimState) throws(JournalError) {
         let file = try write(state, .states, state.claim.uid, isDurable: false)
@@ -61,7 +62,7 @@ extension JournalFolder {
         for state in states { if let file = try? checkedFile(.states, state.claim.uid), !Files.exists(file) { try? write(state) } }
     }
 
-    /// The copy first: alone it would tell of what is over.
+    /// Removes the copy first: a copy without its original would restore a finished claim.
     package func removeState(_ uid: String) throws(JournalError) {
         let copy = try checkedFile(.states, uid) + Self.copySuffix
         do throws(SystemError) { try Files.remove(copy) } catch { throw JournalError(.systemError, copy, .remove, "\(error)") }

@@ -8,9 +8,10 @@ extension JournalFolder {
     /// Files that containers of a claim get to read.
     package var workloads: String { "\(path)/workloads" }
 
-    /// Copies of nearside-nri's, which nobody else can change: containers get these.
+    /// Copies that only nearside-nri can change, for containers.
     package var workloadCopies: String { "\(statesPath)/workloads" }
 
+    /// Writes a workload file of a claim, for all containers or for those with one request.
     package func writeWorkload(_ text: String, _ uid: String, request: String? = nil) throws(JournalError) {
         for part in [uid] + (request.map { [$0] } ?? []) { _ = try checkedFile(.plans, part) }
         let file = "\(workloads)/\(WorkloadFile.name(uid, request: request))"
@@ -20,6 +21,7 @@ extension JournalFolder {
         } catch { throw JournalError(.systemError, file, .write, "\(error)") }
     }
 
+    /// Removes all workload files of a claim.
     package func removeWorkloads(_ uid: String) throws(JournalError) {
         for name in Files.list(workloads) where name == WorkloadFile.name(uid) || name.hasPrefix("\(uid)_") {
             do throws(SystemError) { try Files.remove("\(workloads)/\(name)") } catch {

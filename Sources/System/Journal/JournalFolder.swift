@@ -128,7 +128,7 @@ package struct JournalFolder: Sendable {
         do throws(JournalTextError) { return try JournalDocument<Value>.decode(bytes, uid: uid) } catch {
             var failure = JournalError(
                 error.isNewer ? .newer : .damaged, file, .decode, error.isNewer ? "\(error)" : "is damaged: \(error)", text: error.code)
-            // A newer program wrote it and may come back: it stays where it is.
+            // A newer program wrote it and may be installed again: it stays in its place.
             if error.isNewer {
                 failure.remedy = "run the version of nearside that wrote it"
             } else if kind.writer == daemon, rename(file, file + Self.aside) == 0 {

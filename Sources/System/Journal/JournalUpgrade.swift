@@ -7,7 +7,7 @@ package import Linux
 /// The upgrade from releases that had one folder for both daemons, while pods run.
 ///
 /// `nearside-nri` takes its files over once in a run of the kernel, at its first start, after the instance of the older release has
-/// ended; whatever appears in the old place later is nobody's. Gates of containers that were prepared by the older release ask at the
+/// ended; files that appear in the old place later are ignored. Gates of containers that were prepared by the older release ask at the
 /// old socket: `nearside-node` leaves a link to the new one there.
 extension JournalFolder {
     private var mark: String { "\(statesPath)/taken-over" }
@@ -16,7 +16,7 @@ extension JournalFolder {
     /// True once no instance of an older release serves this journal.
     package var isTakenOver: Bool { Files.exists(mark) }
 
-    /// What an instance of an older release holds while it runs; nil when there was none.
+    /// The lock that an instance of an older release holds while it runs; nil if there was none.
     package var oldLock: String? { Files.exists("\(path)/nri.lock") ? "\(path)/nri.lock" : nil }
 
     /// Copies states, reports of late pods and leases. For nearside-nri, which holds both locks.

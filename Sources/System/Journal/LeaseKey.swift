@@ -3,7 +3,7 @@
 package import JournalModel
 package import NetworkModel
 
-/// Whose lease it is: pods that share a claim each have an interface of the device, in their own namespaces, and one can ask for addresses
+/// The key of a lease: pods that share a claim each have an interface of the device, in their own namespaces, and one can ask for addresses
 /// of both families.
 package struct LeaseKey: Hashable, Sendable {
     package var claim: String

@@ -5,14 +5,14 @@ import Linux
 
 /// The plans of the journal in memory: a file is read again only when it has changed.
 ///
-/// nearside-node has a plan in its place before the kubelet is told that the claim is prepared, and the kernel tells of it at
-/// once; so whoever asks later never sees less. With it, what a claim costs does not grow with the claims of the node.
+/// nearside-node has a plan in its place before it reports to the kubelet that the claim is prepared, and the kernel announces it at
+/// once; so later reads never see less. With it, what a claim costs does not grow with the claims of the node.
 ///
 /// ## Concurrency model
 /// Used by one thread, or within one actor.
 package final class PlanCache {
     private let journal: JournalFolder
-    /// Bytes of files that are kept as plans at most: whoever writes them must not fill the memory of whoever reads them. One that is
+    /// Bytes of files that are kept as plans at most: their writer must not fill the memory of their reader. One that is
     /// beyond them counts as one that cannot be read.
     private let room: Int
     private var sizes: [String: Int] = [:]
@@ -22,14 +22,14 @@ package final class PlanCache {
     private var changes: FolderChanges?
     private var plans: [String: ClaimPlan] = [:]
     private var lost: Set<String> = []
-    /// Claims whose plans could not be read when it was last tried: told of once.
+    /// Claims whose plans could not be read at the last attempt, each reported once.
     private var unreadable: Set<String> = []
     /// Texts of plans that were written here and not announced by the kernel yet.
     private var written: [String: [UInt8]] = [:]
 
     /// - Parameters:
     ///   - room: bytes of all plan files that are kept; by default those of 1,600 claims of 16 KiB.
-    ///   - damage: is told of each plan that cannot be read.
+    ///   - damage: called for each plan that cannot be read.
     package init(_ journal: JournalFolder, room: Int = 25 << 20, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
         self.room = room
@@ -54,7 +54,7 @@ package final class PlanCache {
         return lost
     }
 
-    /// True for a plan whose file cannot be read, or was set aside, and that nobody has written anew or given up since.
+    /// True for a plan whose file cannot be read, or was set aside, and that was neither written again nor released since.
     package func isDamaged(_ uid: String) -> Bool {
         refresh()
         return unreadable.contains(uid) || journal.isDamaged(uid)
@@ -100,8 +100,8 @@ package final class PlanCache {
         }
     }
 
-    /// A plan that cannot be read any more, for whatever reason, stays as it was last read: a pod is not to start without its devices
-    /// because of it. One that nobody here had read is lost.
+    /// A plan that cannot be read any more stays as last read, so that a pod does not start without its devices
+    /// because of it. A plan that was never read is lost.
     private func read(_ uid: String) {
         // A text that was written here is known, and is not decoded again.
         if let text = written.removeValue(forKey: uid), plans[uid] != nil, journal.isText(text, ofPlan: uid) {

@@ -105,7 +105,7 @@ int CLinux_packet_socket(int index, int protocol);
 ssize_t CLinux_send_packet(int socket, const void *bytes, size_t count, int index, int protocol, const void *link, size_t length);
 /// The sender's link-layer address has at most 32 bytes.
 ssize_t CLinux_receive_packet(int socket, void *bytes, size_t count, void *link, size_t *length);
-/// A UDP socket of this thread's namespace, bound to a port of one interface. A sink gets nothing, but the kernel answers nobody that the
+/// A UDP socket of this thread's namespace, bound to a port of one interface. A sink gets nothing, but the kernel does not answer that the
 /// port is closed.
 int CLinux_port_socket(int family, int port, const char *interface, int is_sink);
 ssize_t CLinux_send_v6(int socket, const void *bytes, size_t count, const uint8_t address[16], int port, int index);
