@@ -36,7 +36,7 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
     /// `read`, `lock`, ...; nil when the cause says all.
     package var step: String?
     package var cause: String
-    /// What to do; nil when that follows from the cause.
+    /// Remedy; nil if it follows from the cause.
     package var advice: String?
     /// All problems of the claim that were kept, for ``Code/invalid`` and ``Code/conflict``.
     package var problems: [PlanProblem] = []

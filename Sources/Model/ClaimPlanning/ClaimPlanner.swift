@@ -12,6 +12,7 @@ package struct ClaimPlanner: Sendable {
 
     package init(_ input: PlannerInput) { self.input = input }
 
+    /// The result of planning: the plan, and the texts for workloads.
     package struct Outcome: Hashable, Sendable {
         package var plan: ClaimPlan
         /// The topology file of the claim's devices for NCCL; nil when no configuration asks for one.

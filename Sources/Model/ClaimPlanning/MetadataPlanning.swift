@@ -28,7 +28,7 @@ extension ContainerEditsPlanner {
     private func networkData(_ plan: InterfacePlan, _ device: Device) -> NetworkDeviceData {
         let netdev = device.netdevs.first
         let addresses = plan.addresses?.map(\.description) ?? (plan.child == nil ? netdev?.addresses ?? [] : [])
-        // The address of an interface that is made for the pod is the kernel's choice, unless somebody chose.
+        // The address of an interface that is made for the pod is the kernel's choice, unless it is configured.
         return NetworkDeviceData(
             interfaceName: plan.name, ips: addresses.isEmpty ? nil : addresses,
             hardwareAddress: plan.hardwareAddress?.description ?? (plan.child == nil ? netdev?.mac : nil))

@@ -2,6 +2,7 @@
 
 /// A reason why a claim cannot be planned.
 package struct PlanProblem: Hashable, Sendable, CustomStringConvertible {
+    /// The kind of the problem.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         /// A configuration cannot be read, conflicts with itself or sets what it may not.
         case config

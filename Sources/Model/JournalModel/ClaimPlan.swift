@@ -2,8 +2,9 @@
 
 package import NetworkModel
 
-/// What is to happen for one claim on this node. `nearside-node` writes it and alone changes it.
+/// The desired state of one claim on this node. `nearside-node` alone writes it.
 package struct ClaimPlan: Hashable, Sendable, Codable {
+    /// The phase of a claim.
     package enum Phase: String, Hashable, Sendable, Codable {
         /// The devices belong to the claim.
         case prepared
@@ -32,10 +33,11 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
     /// True when something has to be moved into the pod.
     package var hasInterfaces: Bool { devices.contains { $0.isMoved } }
 
-    /// True when containers get nodes of RDMA devices, which somebody can keep open beyond the pod.
+    /// True if containers get nodes of RDMA devices, which a process can keep open beyond the pod.
     package var hasRDMANodes: Bool { devices.contains { !$0.verbsNodes.isEmpty } }
 }
 
+/// The identity of a claim: UID, namespace and name.
 package struct ClaimIdentity: Hashable, Sendable, Codable, CustomStringConvertible {
     package var namespace: String
     package var name: String
@@ -50,7 +52,7 @@ package struct ClaimIdentity: Hashable, Sendable, Codable, CustomStringConvertib
     package var description: String { "\(namespace)/\(name)" }
 }
 
-/// What is to happen with one device of a claim.
+/// The desired state of one device of a claim.
 package struct DevicePlan: Hashable, Sendable, Codable {
     package var pool: String
     /// Name of the device in the pool.
@@ -93,7 +95,7 @@ package struct DevicePlan: Hashable, Sendable, Codable {
     }
 }
 
-/// What the physical function is told of a virtual one before it goes into a pod. What is nil stays as it is.
+/// Settings of a virtual function on its physical function, applied before it moves into a pod. Nil settings stay unchanged.
 package struct VirtualFunctionPlan: Hashable, Sendable, Codable {
     /// The physical function's interface.
     package var parent: String

@@ -2,13 +2,13 @@
 
 package import NetworkModel
 
-/// What has happened for one claim. `nearside-nri` writes it and alone changes it.
+/// The observed state of one claim. `nearside-nri` alone writes it.
 ///
-/// The host's side of an interface is recorded before the interface is touched, so that whoever
+/// The host's side of an interface is recorded before the interface is touched, so that a program that
 /// finds this file after a crash can bring everything back.
 package struct ClaimState: Hashable, Sendable, Codable {
     package var claim: ClaimIdentity
-    /// The run of the kernel it tells of; after the next boot there is nothing left of it.
+    /// The boot id of the kernel at the time of the state, which is obsolete after the next boot.
     package var boot: String
     package var attachments: [Attachment]
     /// RDMA devices that all namespaces see, of which containers get the nodes. Nil when there are none.
@@ -21,7 +21,7 @@ package struct ClaimState: Hashable, Sendable, Codable {
     }
 }
 
-/// An RDMA device that a claim's containers can open, and nobody may have open after the claim.
+/// An RDMA device that a claim's containers can open, and no process may have open after the claim.
 package struct SharedRDMADevice: Hashable, Sendable, Codable {
     /// Name of the device in its pool.
     package var device: String
@@ -39,11 +39,12 @@ package struct SharedRDMADevice: Hashable, Sendable, Codable {
 
 /// One device on its way into a pod, or there.
 package struct Attachment: Hashable, Sendable, Codable {
+    /// The phase of an attachment.
     package enum Phase: String, Hashable, Sendable, Codable {
         /// The move has begun; it may be on either side.
         case moving
         case attached
-        /// It was to come back, and has not yet: ``problem`` says why.
+        /// The restore has failed so far: ``problem`` has the reason.
         case returning
     }
 
@@ -60,25 +61,26 @@ package struct Attachment: Hashable, Sendable, Codable {
     package var podName: String?
     /// The interface's number in the pod, once it is there.
     package var podIndex: Int32?
-    /// The interface as it was on the host; nil for one that was made for the pod.
+    /// The recorded interface of the host; nil for one that was made for the pod.
     package var host: HostRecord?
     /// The RDMA device that went along.
     package var rdmaDevice: String?
-    /// The RDMA device that all namespaces see: nobody may have it open when the interface is back.
+    /// The RDMA device that all namespaces see: no process may have it open after the restore.
     package var sharedRDMADevice: String?
     /// Contexts of its RDMA device that the host had open before, by number.
     package var rdmaContexts: [UInt32]?
     /// A routing domain made in the pod.
     package var vrf: String?
-    /// What it has in the pod, once attached.
+    /// Name and addresses in the pod, once attached.
     package var addresses: [IPPrefix]
     package var hardwareAddress: HardwareAddress?
     package var virtualFunction: VirtualFunctionRecord?
-    /// Whether a DHCP server has given it an address, and a server of DHCPv6; nil for one that asks none.
+    /// State of the DHCP lease, and of the DHCPv6 lease; nil without DHCP.
     private var lease: LeasePhase?
     private var lease6: LeasePhase?
     package var problem: String?
 
+    /// The state of a lease.
     package enum LeasePhase: String, Hashable, Sendable, Codable {
         case awaited, bound
     }
@@ -98,7 +100,7 @@ package struct Attachment: Hashable, Sendable, Codable {
         addresses = []
     }
 
-    /// What messages call it.
+    /// Name for messages.
     package var label: String { host?.name ?? podName ?? rdmaDevice ?? sharedRDMADevice ?? device }
 
     /// How far a lease is; nil for one that it does not ask for.

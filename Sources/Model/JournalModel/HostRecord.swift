@@ -18,14 +18,14 @@ package struct HostRecord: Hashable, Sendable, Codable {
     package var parentDevice: String?
     package var mtu: UInt32
     package var isUp: Bool
-    /// RFC 2863 state in words, as it was.
+    /// Recorded RFC 2863 state, in words.
     package var state: String
     /// rtnetlink's kind of a virtual interface.
     package var kind: String?
     package var alias: String?
     package var alternativeNames: [String]
     package var settings: LinkSettings?
-    /// Offloads and the driver's own flags, as somebody asked for them.
+    /// Offloads and the driver's own flags, as they were requested.
     package var features: BitSet?
     package var privateFlags: BitSet?
     /// The interface below it, or its peer, by number.
@@ -41,22 +41,22 @@ package struct HostRecord: Hashable, Sendable, Codable {
     /// Numbers of the XDP and TCX programs that the host had attached.
     package var xdp: XDPPrograms?
     package var hookPrograms: [UInt32]?
-    /// Numbers of queues and the like, as the driver was told them; nil for interfaces without queues of their own.
+    /// Settings of the driver, such as numbers of queues; nil for interfaces without queues of their own.
     package var parameters: [DriverParameter]?
     /// N-tuple rules, RSS and hardware timestamping; nil for interfaces that are on no bus.
     package var driverSettings: DriverSettings?
     /// Settings that only sysfs has; nil where that could not be read, or the record is of a release that did not read it.
     package var sysfs: SysfsSettings?
-    /// Its virtual functions, as it was told of them.
+    /// Recorded settings of the virtual functions.
     package var functions: [VirtualFunction]?
-    /// RDMA in software that somebody set up on it: it dies of every move.
+    /// Software RDMA devices on the interface, which every move destroys.
     package var softwareRDMA: SoftwareRDMA?
     package var addresses: [InterfaceAddress]
-    /// Those that somebody set; what the kernel makes for addresses it makes again by itself.
+    /// Configured routes; the kernel adds those of addresses again by itself.
     package var routes: [Route]
     package var neighbours: [Neighbour]
     package var neighbourSettings: [NeighbourSettings]
-    /// Those that somebody set, each behind the one it is in.
+    /// Configured queueing disciplines, each after its parent.
     @AddedList package var queueing: [QueueingDiscipline]
     /// Rules that go into the pod with the interface: on the host they stay, whether it is there or not.
     package var rules: [Rule]

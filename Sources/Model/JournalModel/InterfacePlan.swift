@@ -2,8 +2,8 @@
 
 package import NetworkModel
 
-/// What is to happen with one interface: which it is on the host, and how it is to be in the pod. What is nil or empty stays
-/// as it is on the host.
+/// The desired state of one interface: its name on the host, and its settings in the pod. Nil or empty settings stay
+/// those of the host.
 package struct InterfacePlan: Hashable, Sendable, Codable {
     package var hostName: String
     /// The device on a bus that the interface belongs to, as the kernel names it, and the address it was made with: what an interface of

@@ -145,6 +145,7 @@ package struct JournalDocument<Value: JournalValue>: Codable {
 
 /// Something in a plan, a state or a report that is outside of what it may be.
 package struct JournalProblem: Hashable, Sendable, CustomStringConvertible {
+    /// The kind of the problem.
     package enum Code: Hashable, Sendable { case name, range, count, duplicate, length, forbidden }
 
     package var code: Code

@@ -2,6 +2,7 @@
 
 /// The reason why a text is no file of the journal, or why a value cannot become one.
 package struct JournalTextError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The reason for the error.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         /// More bytes than a file may have, or more objects and lists within each other.
         case tooLarge, tooDeep

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A pod whose containers ran without devices of its claims, as nearside-nri found it when it came back: the runtime had gone on
+/// A pod whose containers ran without devices of its claims, found by nearside-nri after its restart: the runtime had gone on
 /// without it. `nearside-nri` writes it and alone changes it; it is gone with the pod.
 package struct LatePod: Hashable, Sendable, Codable {
     package var namespace: String
     package var name: String
     package var uid: String
-    /// What it lacked.
+    /// Claims whose devices were missing.
     package var claims: [ClaimIdentity]
     /// Why it still does; nil when it has everything now.
     package var problem: String?

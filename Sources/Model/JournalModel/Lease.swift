@@ -3,7 +3,7 @@
 package import NetworkModel
 import Primitives
 
-/// What a DHCP server gave (RFC 2131, RFC 3442; for IPv6 RFC 8415). A client reports it, and the journal keeps it, as lines of `NAME=VALUE`:
+/// A lease of a DHCP server (RFC 2131, RFC 3442; for IPv6 RFC 8415). A client reports it, and the journal keeps it, as lines of `NAME=VALUE`:
 ///
 ///     ip=192.0.2.20
 ///     mask=24
@@ -13,6 +13,7 @@ import Primitives
 ///     staticroutes=198.51.100.0/24 192.0.2.1
 ///     at=81234567
 package struct Lease: Hashable, Sendable {
+    /// The address family of a lease.
     package enum Family: String, Hashable, Sendable, CaseIterable {
         case v4, v6
 
@@ -22,6 +23,7 @@ package struct Lease: Hashable, Sendable {
         package var protocolName: String { self == .v4 ? "DHCP" : "DHCPv6" }
     }
 
+    /// A route from the server.
     package struct Route: Hashable, Sendable {
         package var destination: IPPrefix
         /// Nil for one that ends on the link.
@@ -46,7 +48,7 @@ package struct Lease: Hashable, Sendable {
     package var preferredSeconds: UInt32?
     /// When that was, in milliseconds of the clock that never jumps.
     package var time: Int
-    /// What it takes to give the address back: for IPv6 the server's identifier, for IPv4 its address and then the link-layer address it
+    /// Data for the release of the address: for IPv6 the server's identifier, for IPv4 its address and then the link-layer address it
     /// answers from.
     package var server: [UInt8]?
     /// Routes that the server gave, whether or not they may be set (``LeasePolicy``).
@@ -118,10 +120,12 @@ package struct Lease: Hashable, Sendable {
     /// When it runs out, on the clock of ``time``; nil is never.
     package var end: Int? { seconds.map { time + Int($0) * 1000 } }
 
+    /// Returns true if the lease has expired; times are seconds since boot.
     package func hasEnded(at now: Int) -> Bool { end.map { $0 <= now } ?? false }
 
     /// Seconds that are left of it; nil is for ever.
     package func left(at now: Int) -> UInt32? { Self.left(of: seconds, since: time, at: now) }
+    /// Returns the seconds of the preferred lifetime that are left.
     package func preferredLeft(at now: Int) -> UInt32? { Self.left(of: preferredSeconds ?? seconds, since: time, at: now) }
 
     private static func left(of seconds: UInt32?, since time: Int, at now: Int) -> UInt32? {

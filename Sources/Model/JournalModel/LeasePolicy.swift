@@ -2,7 +2,7 @@
 
 package import NetworkModel
 
-/// What of a lease may be set in a pod. A DHCP server is any machine on the link: it may not take the pod's other traffic, by routes
+/// The limits on leases: which routes and addresses may be set in a pod. A DHCP server is any machine on the link: it may not take the pod's other traffic, by routes
 /// (option 121), by a router, or by a network mask that says more than the link is on the link.
 package struct LeasePolicy: Hashable, Sendable {
     /// Prefixes into which servers may give routes (`interface.dhcpRoutes`); a default route only where one of them has length 0.

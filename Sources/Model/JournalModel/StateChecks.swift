@@ -4,7 +4,7 @@ import NetworkModel
 
 /// Bounds of states and of reports of late pods. Much of a state is what the kernel said of the host; it is bounded by the file's size.
 enum StateLimits {
-    /// Bytes of a file: an interface may have some 25,000 routes that somebody set.
+    /// Bytes of a file: an interface may have some 25,000 configured routes.
     static let size = 4 << 20
     static let attachments = 8192
     static let path = 4096
@@ -51,7 +51,7 @@ extension Attachment {
 
     fileprivate func check(_ checks: inout JournalChecks, _ path: String) {
         checks.plain(device, 63, "\(path).device")
-        // Empty for a pod that nobody names.
+        // Empty for a pod without a known UID.
         checks.expect(podUID.isEmpty || JournalNames.isUID(podUID), .name, "\(path).podUID", "is no UID")
         checks.text(sandbox, StateLimits.path, "\(path).sandbox")
         let isPath = namespacePath.hasPrefix("/") && !namespacePath.split(separator: "/").contains("..")

@@ -70,6 +70,7 @@ package struct NetworkNamespace: Sendable {
         }
     }
 
+    /// Runs the closure on a thread inside the namespace, and waits for it.
     package func run<Value>(_ body: @escaping () throws(SystemError) -> Value) throws(SystemError) -> Value {
         try run(body, entering: { $0 })
     }

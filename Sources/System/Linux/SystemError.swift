@@ -23,6 +23,7 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
     /// The error's text in English (strerror(3)).
     package var cause: String { Self.text(of: code) }
 
+    /// Returns the C library's text for an errno.
     package static func text(of code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 128)
         guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }

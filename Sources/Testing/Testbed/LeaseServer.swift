@@ -90,7 +90,7 @@ package final class LeaseServer {
     }
 
     private func run(_ command: String, _ delay: Int, _ log: String) throws {
-        daemons.append(try ChildProcess("/bin/sh", ["-c", "sleep \(pause); exec \(command)"], in: network, output: scratch(log)))
+        daemons.append(try ChildProcess("/bin/sh", ["-c", "sleep \(delay); exec \(command)"], in: network, output: scratch(log)))
     }
 
     package func stop() {
