@@ -102,7 +102,9 @@ package struct PodNetwork {
             return results
         } catch {
             var failure = error
-            for (device, problem) in restore(requests.map(RestoreRequest.init), from: namespace) {
+            // The physical functions keep their settings until the claim is restored: a driver takes the address that its virtual
+            // function has then for the permanent one, which is the only one that it can set in the next attempt.
+            for (device, problem) in restoreDevices(requests.map(RestoreRequest.init), from: namespace, waits: true).byDevice {
                 failure.cause += "; and \(device) could not be restored: \(problem)"
             }
             throw failure

@@ -19,6 +19,13 @@ extension PodNetwork {
         // As long as the physical function says which address a virtual one has, some drivers let it take no other; and what it
         // takes, some tell the physical one.
         _ = restoreFunctions(requests)
+        var problems = restoreDevices(requests, from: namespace, waits: waits)
+        for (device, error) in restoreFunctions(requests) { problems.add(error, to: device) }
+        return problems.byDevice.map { ($0.key, $0.value) }
+    }
+
+    /// Restores devices but for the settings of virtual functions that their physical ones set.
+    func restoreDevices(_ requests: [RestoreRequest], from namespace: NetworkNamespace?, waits: Bool) -> DeviceProblems {
         let taken = takeBack(requests, from: namespace)
         var requests = requests
         for index in requests.indices {
@@ -34,8 +41,7 @@ extension PodNetwork {
         for request in requests where problems.byDevice[request.device] == nil {
             if let error = leftover(request, taken.refusals[request.device]) { problems.add(error, to: request.device) }
         }
-        for (device, error) in restoreFunctions(requests) { problems.add(error, to: device) }
-        return problems.byDevice.map { ($0.key, $0.value) }
+        return problems
     }
 
     /// The problem of a device whose configuration is restored.
