@@ -3,6 +3,7 @@
 import Hardware
 import ResourceAPI
 import SliceModel
+import Testbed
 import Testing
 import Topology
 
@@ -48,8 +49,11 @@ struct SliceTests {
     func `every machine keeps to the limits of the API`(name: String) throws {
         let machine = try #require(try MachineDescription.embedded(name)).machine
         for device in SliceDevices(MachineTopology(machine), PublishingPolicy(driver: "dra.nearside", owned: ["gpus", "neurons"])).devices {
-            #expect(device.name == Limits.label(device.name))
-            #expect((device.attributes ?? [:]).count <= Limits.attributesPerDevice)
+            #expect(device.name.wholeMatch(of: /[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/) != nil, "\(device.name)")
+            #expect((device.attributes ?? [:]).count + (device.capacity ?? [:]).count <= 32)
+            for name in (device.attributes ?? [:]).keys {
+                #expect(name.wholeMatch(of: /([a-z0-9.-]+\/)?[A-Za-z_][A-Za-z0-9_]{0,31}/) != nil, "\(name)")
+            }
             for case .string(let text) in (device.attributes ?? [:]).values { #expect(text.utf8.count <= 64 && !text.isEmpty) }
         }
     }
@@ -97,7 +101,8 @@ struct SliceTests {
         #expect(stored.map { $0.spec.devices?.count } == [64, 64, 2])
         let after = Self.applied(SlicePlan(desired: Self.devices(130), stored: stored, owner: Self.owner), to: stored)
         #expect(after.sorted { ($0.metadata.name ?? "") < ($1.metadata.name ?? "") }.map { $0.spec.devices?.count } == [128, 2])
-        #expect(after.allSatisfy { $0.spec.pool.generation == 1 + 1 || $0.spec.pool.resourceSliceCount == 2 })
+        #expect(after.map(\.spec.pool.generation) == [2, 2])
+        #expect(StoredPool(after).difference(from: Self.devices(130).devices) == nil)
         #expect(SlicePlan(desired: Self.devices(130), stored: after, owner: Self.owner).isEmpty)
     }
 
@@ -129,11 +134,14 @@ struct SliceTests {
         for first in [0, 100, 129, 300] {
             for second in [0, 100, 129, 300] {
                 let stored = Self.applied(SlicePlan(desired: Self.devices(first), stored: [], owner: Self.owner), to: [])
-                let plan = SlicePlan(desired: Self.devices(second, value: 1), stored: stored, owner: Self.owner)
-                let after = Self.applied(plan, to: stored)
-                #expect(SlicePlan(desired: Self.devices(second, value: 1), stored: after, owner: Self.owner).isEmpty)
-                #expect(after.flatMap { $0.spec.devices ?? [] }.count == second)
-                #expect(Set(after.map(\.spec.pool.generation)).count == 1)
+                #expect(StoredPool(stored).difference(from: Self.devices(first).devices) == nil)
+                let desired = Self.devices(second, value: 1)
+                let after = Self.applied(SlicePlan(desired: desired, stored: stored, owner: Self.owner), to: stored)
+                #expect(StoredPool(after).difference(from: desired.devices) == nil, "\(first) to \(second)")
+                // Two slices cannot change together within a generation; one alone keeps it.
+                let isOneSlice = first <= 128 && second <= 128
+                #expect(after.allSatisfy { $0.spec.pool.generation == (isOneSlice ? 1 : 2) })
+                #expect(SlicePlan(desired: desired, stored: after, owner: Self.owner).isEmpty)
             }
         }
     }

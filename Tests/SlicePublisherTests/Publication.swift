@@ -49,12 +49,11 @@ struct Publication {
         try outcome.get()
     }
 
-    /// Waits until the server has exactly the desired slices.
-    func settles(_ devices: SliceDevices, lacking: Set<ClusterFeature> = [], seconds: Int = 30) async throws -> Bool {
-        try await eventuallyTrue(seconds: seconds) {
-            let stored = try api.slices()
-            return try api.hasWholePool()
-                && SlicePlan(desired: devices.contents(lacking: lacking), stored: stored, owner: Self.owner).isEmpty
+    /// True as soon as the server holds exactly these devices and counters, in one generation.
+    func settles(_ devices: SliceDevices, lacking: Set<ClusterFeature> = []) async throws -> Bool {
+        let expected = devices.contents(lacking: lacking)
+        return try await eventuallyTrue {
+            StoredPool(try api.slices()).difference(from: expected.devices, counterSets: expected.counterSets) == nil
         }
     }
 
@@ -86,7 +85,7 @@ struct Publication {
     }
 }
 
-func eventuallyTrue(seconds: Int = 10, _ condition: () async throws -> Bool) async throws -> Bool {
+func eventuallyTrue(seconds: Double = Waiting.bound, _ condition: () async throws -> Bool) async throws -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
         if try await condition() { return true }

@@ -152,7 +152,7 @@ struct PublisherTests {
             let published = Set(try publication.api.slices().flatMap { $0.spec.devices ?? [] }.map(\.name))
             let missing = Set(bad.whole.devices.map(\.name)).subtracting(published)
             #expect(missing.count == 1, "\(publication.lines.all)")
-            #expect(publication.lines.all.contains { $0.contains("error device not published") && $0.contains("C identifier") })
+            #expect(publication.lines.all.contains { $0.contains("error device not published") && $0.contains("valid C identifier") })
             #expect(await publication.publisher.current.refused == 1)
             await publication.publisher.publish(good)
             #expect(try await publication.settles(good))

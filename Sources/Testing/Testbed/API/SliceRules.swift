@@ -3,9 +3,9 @@
 import ResourceAPI
 
 /// The rules for which the real API server refuses a ResourceSlice as a whole (pkg/apis/resource/validation of Kubernetes
-/// 1.36). Pure: one problem for each field.
+/// 1.36), in literals of its own. Pure: one problem for each field.
 struct SliceRules {
-    /// Where, and what is wrong, as in the causes of a Status.
+    /// The field and the message of each problem, as in the causes of a Status.
     private(set) var problems: [(field: String, message: String)] = []
 
     private mutating func refuse(_ field: String, _ message: String) { problems.append((field, message)) }
@@ -18,7 +18,7 @@ struct SliceRules {
                 if before != after { refuse("spec.\(field)", "field is immutable") }
             }
         }
-        if !Limits.isDriverName(spec["driver"].text) { refuse("spec.driver", "must be a DNS subdomain of at most 63 bytes") }
+        if !ServerFormats.isDomain(spec["driver"].text) { refuse("spec.driver", "must be a DNS subdomain of at most 63 bytes") }
         if spec["nodeName"].text.isEmpty { refuse("spec.nodeName", "exactly one of nodeName, nodeSelector, allNodes must be set") }
         if spec["pool"]?["name"].text.isEmpty != false { refuse("spec.pool.name", "Required value") }
         if (spec["pool"]?["resourceSliceCount"].integer ?? 0) < 1 { refuse("spec.pool.resourceSliceCount", "must be greater than zero") }
@@ -37,7 +37,7 @@ struct SliceRules {
             if counters.isEmpty || counters.count > 32 {
                 refuse("spec.sharedCounters[\(index)].counters", "Too many: must have at most 32 items")
             }
-            for (name, counter) in counters where !isLabel(name) || !Quantity(counter["value"].text).isValid {
+            for (name, counter) in counters where !ServerFormats.isLabel(name) || !ServerFormats.isQuantity(counter["value"].text) {
                 refuse("spec.sharedCounters[\(index)].counters[\(name)]", "Invalid value")
             }
         }
@@ -50,7 +50,7 @@ struct SliceRules {
         var names: Set<String> = []
         for (index, device) in devices.enumerated() {
             let field = "spec.devices[\(index)]"
-            if !isLabel(device["name"].text) { refuse("\(field).name", "Invalid value: must be a DNS label") }
+            if !ServerFormats.isLabel(device["name"].text) { refuse("\(field).name", "Invalid value: must be a DNS label") }
             if !names.insert(device["name"].text).inserted { refuse("\(field).name", "Duplicate value") }
             checkValues(device, field)
             checkCounters(device["consumesCounters"].elements, field)
@@ -65,35 +65,35 @@ struct SliceRules {
         }
         for (key, value) in attributes {
             let place = "\(field).attributes[\(key)]"
-            guard case .object(let fields) = value, fields.count == 1,
-                let decoded = fields.first.flatMap({ Self.attribute($0.key, $0.value) })
-            else {
+            if let problem = ServerFormats.problem(ofName: key) { refuse(place, problem) }
+            guard case .object(let fields) = value, fields.count == 1, let (kind, content) = fields.first else {
                 refuse(place, "exactly one value must be specified")
                 continue
             }
-            if let problem = Limits.problem(key, decoded) { refuse(place, problem) }
+            if let problem = Self.problem(of: kind, content) { refuse(place, problem) }
         }
         for (key, value) in capacity {
             let place = "\(field).capacity[\(key)]"
-            if !Quantity(value["value"].text).isValid { refuse("\(place).value", "Invalid value") }
+            if let problem = ServerFormats.problem(ofName: key) { refuse(place, problem) }
+            if !ServerFormats.isQuantity(value["value"].text) { refuse("\(place).value", "Invalid value") }
             guard let policy = value["requestPolicy"] else { continue }
             if device["allowMultipleAllocations"] != .bool(true) {
                 refuse("\(place).requestPolicy", "must not be set unless allowMultipleAllocations is true")
             }
-            if !Quantity(policy["default"].text).isValid { refuse("\(place).requestPolicy.default", "Required value") }
-            if policy["validRange"] != nil, !Quantity(policy["validRange"]?["min"].text ?? "").isValid {
+            if !ServerFormats.isQuantity(policy["default"].text) { refuse("\(place).requestPolicy.default", "Required value") }
+            if policy["validRange"] != nil, !ServerFormats.isQuantity(policy["validRange"]?["min"].text ?? "") {
                 refuse("\(place).requestPolicy.validRange.min", "Required value")
             }
         }
     }
 
-    private static func attribute(_ kind: String, _ value: JSONValue) -> DeviceAttribute? {
+    private static func problem(of kind: String, _ value: JSONValue) -> String? {
         switch (kind, value) {
-        case ("int", .integer(let number)): .int(number)
-        case ("bool", .bool(let truth)): .bool(truth)
-        case ("string", .string(let text)): .string(text)
-        case ("version", .string(let text)): .version(text)
-        default: nil
+        case ("int", .integer), ("bool", .bool): nil
+        case ("string", .string(let text)): (1...64).contains(text.utf8.count) ? nil : "Too long: must have 1 to 64 bytes"
+        case ("version", .string(let text)):
+            ServerFormats.isVersion(text) ? nil : "Invalid value: must be a semantic version of at most 64 bytes"
+        default: "exactly one value must be specified"
         }
     }
 
@@ -108,26 +108,16 @@ struct SliceRules {
     private mutating func checkTaints(_ taints: [JSONValue], _ field: String) {
         if taints.count > 16 { refuse("\(field).taints", "Too many: must have at most 16 items") }
         for (index, taint) in taints.enumerated() {
-            let parts = taint["key"].text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-            if parts.isEmpty || parts.count > 2 || !isName(parts[parts.count - 1]) || parts.count == 2 && !Limits.isDriverName(parts[0]) {
+            if !ServerFormats.isLabelKey(taint["key"].text) {
                 refuse("\(field).taints[\(index)].key", "Invalid value: must be a label name")
             }
-            if taint["value"] != nil, !taint["value"].text.isEmpty, !isName(taint["value"].text) {
+            if taint["value"] != nil, !taint["value"].text.isEmpty, !ServerFormats.isLabelName(taint["value"].text) {
                 refuse("\(field).taints[\(index)].value", "Invalid value: must be a label value")
             }
-            if DeviceTaint.Effect(rawValue: taint["effect"].text) == nil {
+            if !["None", "NoSchedule", "NoExecute"].contains(taint["effect"].text) {
                 refuse("\(field).taints[\(index)].effect", "Unsupported value: \"\(taint["effect"].text)\"")
             }
         }
-    }
-
-    private func isLabel(_ text: String) -> Bool { text == Limits.label(text) }
-
-    /// Names and values of labels.
-    private func isName(_ text: String) -> Bool {
-        let isPlain = { (byte: UInt8) in (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) }
-        guard let first = text.utf8.first, let last = text.utf8.last, text.utf8.count <= 63 else { return false }
-        return isPlain(first) && isPlain(last) && text.utf8.allSatisfy { isPlain($0) || [0x2d, 0x2e, 0x5f].contains($0) }
     }
 }
 
