@@ -111,7 +111,7 @@ struct KnownMachineTests {
     }
 
     @Test(arguments: expectations)
-    func `a masked machine has the same pairs, slices and paths`(_ expected: Expected) throws {
+    func `a masked machine has the same pairs`(_ expected: Expected) throws {
         let machine = try Self.machine(expected.testDescription)
         let masked = machine.masked()
         #expect(PairsDocument(MachineTopology(masked)) == PairsDocument(MachineTopology(machine)))

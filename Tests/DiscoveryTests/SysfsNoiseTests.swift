@@ -80,9 +80,10 @@ struct SysfsNoiseTests {
             }
             let found = try Discovery(root: .captured(at: folder.path)).snapshot()
             #expect(found.warnings.count <= 64)
-            // Whatever came out can be written down and read back.
+            // The machine is written as a description, and that reads back as the same machine.
             let json = try MachineDescription(machine: found.machine).json()
-            #expect(!json.isEmpty)
+            let read = try MachineDescription(json: json).machine
+            #expect(try differences(read, found.machine) == [])
         }
     }
 

@@ -203,6 +203,7 @@ struct WatcherTests {
         let host = try NetworkNamespace.make()
         let stop = Flag()
         let done = Flag()
+        _ = try ChildProcess.run("/sbin/ip", ["link", "add", "stays0", "type", "veth", "peer", "name", "stays1"], in: host)
         try host.run { () throws(SystemError) in
             try KernelThread.start {
                 defer { done.raise() }
@@ -222,6 +223,8 @@ struct WatcherTests {
                 { () throws(NetlinkError) in try Discovery(root: .live()).snapshot() }, entering: { NetlinkError("enter", $0) })
             let names = found.machine.virtualNetdevs.map(\.name)
             #expect(Set(names).count == names.count)
+            // They are there all the time, so each snapshot has them.
+            #expect(Set(names).isSuperset(of: ["stays0", "stays1"]), "\(names)")
         }
     }
 

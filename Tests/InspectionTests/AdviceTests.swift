@@ -98,7 +98,7 @@ struct AdviceTests {
         }
     }
 
-    /// Each fault, made in a machine that has none, is found, and no other.
+    /// Makes each fault in a machine of which nothing is found.
     @Test(arguments: [
         "its PCIe link runs at 16 GT/s x8, and could at 32 GT/s x16", "an idle GPU", "has no link",
         "its port runs at 100 Gb/s, others of its kind at 200",

@@ -40,15 +40,23 @@ struct NoiseTests {
     }
 
     @Test
-    func `a session survives spoiled bytes`() throws {
+    func `a session takes spoiled bytes for events or refuses them, and hears no more calls than came`() throws {
         let calls = try Self.calls()
         var noise = Noise()
+        var (heard, refused) = (0, 0)
         for _ in 0..<5_000 {
             var session = PluginSession()
             let bytes = noise.spoil(calls)
-            guard let outputs = try? session.receive(bytes) else { continue }
+            guard let outputs = try? session.receive(bytes) else {
+                refused += 1
+                continue
+            }
+            let events = outputs.count { if case .event = $0 { true } else { false } }
+            #expect(events <= 4)
+            heard += events
             for case .event(_, let token) in outputs { _ = session.answer(token, .failure("x")) }
         }
+        #expect(heard > 0 && refused > 0, "heard \(heard) calls, refused \(refused) sessions")
     }
 
     @Test

@@ -135,6 +135,9 @@ struct NetlinkTests {
         var address = InterfaceAddress(index: 3, prefix: try #require(IPPrefix(parsing: "2001:db8::5/64")), flags: 2)
         address.preferredLifetime = 1800
         address.validLifetime = 3600
+        // struct ifa_cacheinfo (linux/if_addr.h): the preferred lifetime, the valid one, and two times of the kernel's.
+        let cache = try #require(Attribute.list(address.payload().dropFirst(8))?.first { $0.type == 6 })
+        #expect(Array(cache.value) == hex("08070000 100e0000 00000000 00000000"))
         #expect(InterfaceAddress(Message(type: 20, flags: 0, payload: address.payload())) == address)
     }
 
@@ -183,18 +186,24 @@ struct NetlinkTests {
     @Test
     func `noise never traps and never hangs`() {
         var noise = Noise()
+        var read = 0
         for _ in 0..<20_000 {
             var bytes = Self.newLink
             for _ in 0..<Int.random(in: 1...8, using: &noise) {
                 bytes[Int.random(in: 0..<bytes.count, using: &noise)] = UInt8.random(in: 0...255, using: &noise)
             }
             for message in Message.list(bytes[...]) ?? [] {
-                _ = Link(message)
+                // A name of the kernel has at most 15 bytes, but a changed message may have any: it stays within the message.
+                if let link = Link(message) {
+                    read += 1
+                    #expect(link.name.utf8.count <= 3 * message.payload.count)
+                }
                 _ = InterfaceAddress(message)
                 _ = Route(message)
                 _ = Acknowledgement(message)
             }
         }
+        #expect((1..<20_000).contains(read))
     }
 }
 

@@ -100,9 +100,10 @@ struct HintTests {
     }
 
     @Test
-    func `no damage to a file does harm`() {
+    func `a file with random damage is a hint about no more devices than it names, or is refused with its line`() {
         var random = SplitMix(seed: 11)
         let bytes = Array(Self.file.utf8)
+        var (accepted, refused) = (0, 0)
         for _ in 0..<3000 {
             var damaged = bytes
             for _ in 0..<Int.random(in: 1...6, using: &random) {
@@ -115,8 +116,17 @@ struct HintTests {
                 }
                 if damaged.isEmpty { break }
             }
-            _ = try? Hint(nccl: damaged, source: "f.xml")
+            do {
+                let hint = try Hint(nccl: damaged, source: "f.xml")
+                accepted += 1
+                let named = String(decoding: damaged, as: UTF8.self).split(separator: "busid", omittingEmptySubsequences: false).count - 1
+                #expect(hint.places.count <= named)
+            } catch {
+                refused += 1
+                #expect(error.description.hasPrefix("f.xml line ") && error.description.utf8.count < 2048, "\(error)")
+            }
         }
+        #expect(accepted > 0 && refused > 0, "\(accepted) accepted, \(refused) refused")
     }
 
     @Test

@@ -78,6 +78,7 @@ struct SolverTests {
     @Test
     func `whatever is lost, as few as possible of the others move, and all return with it`() throws {
         var random = SplitMix(seed: 99)
+        var compared = 0
         for round in 0..<80 {
             let machine =
                 round % 2 == 0
@@ -108,11 +109,14 @@ struct SolverTests {
                 // know; where it gives as many, it moves no more.
                 if edges.count == best.value.placed, repaired.distancesOfPairs.max() == best.worst {
                     #expect(moved <= best.value.parts[4])
+                    compared += 1
                 }
                 #expect(repaired.distancesOfPairs.max().map { $0 <= max(best.worst, whole.distancesOfPairs.max() ?? best.worst) } == true)
                 #expect(MachineTopology(machine, known: rest).partners == whole.partners)
             }
         }
+        // The comparison of moves is the point: most losses have it.
+        #expect(compared > 100, "\(compared) losses compared")
     }
 
     @Test
@@ -160,12 +164,14 @@ struct SolverTests {
     }
 
     @Test
-    func `it is fast enough to be run on every change, also for larger machines than exist`() {
-        // The bars themselves are measured by hack/bench; here it has to end at all, and well.
+    func `a table of 256 by 256 is paired one to one within half a minute`() {
+        // hack/bench measures the bars themselves.
+        let start = ContinuousClock.now
         var random = SplitMix(seed: 3)
         let table = table(256, 256, &random)
         let groups = PairSolver(table).groups()
         #expect(Set(groups.flatMap(\.nics)).count == 256)
         #expect(groups.allSatisfy { $0.accelerators.count == 1 && $0.nics.count == 1 })
+        #expect(ContinuousClock.now - start < .seconds(30))
     }
 }
