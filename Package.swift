@@ -285,7 +285,7 @@ let testingTargets: [Target] = [
         ]),
     tests("InspectionTests", ["Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests("LinuxTests", ["Linux"]),
-    tests("NetlinkTests", ["Linux", "Netlink", "NetworkModel", "Testbed"]),
+    tests("NetlinkTests", ["Linux", "Netlink", "NetworkModel", "Testbed"], exclude: ["Golden"]),
     tests("NRITests", ["ControlProtocol", "NRI", "NRIMessages", "Testbed", protobuf]),
     tests("KubernetesTests", ["Kubernetes", "Primitives", "ResourceAPI", "Testbed", httpClient]),
     // With those of JournalModel.
