@@ -45,7 +45,7 @@ let selfContained: [LinkerSetting] =
 
 let productDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
-    // Two digests. It is linked anyway: grpc-swift-nio-transport needs swift-certificates, and that needs it.
+    // One digest. It is linked anyway: grpc-swift-nio-transport needs swift-certificates, and that needs it.
     .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
@@ -159,7 +159,7 @@ let productTargets: [Target] = [
     // The configuration of a network device in a claim: decoding, merging, problems.
     model("ClaimConfig", ["NetworkModel", "Primitives", "ResourceAPI"]),
     // A machine and its pairing -> attributes, devices, conditions, and the slices to write.
-    model("SliceModel", ["Hardware", "Primitives", "ResourceAPI", "Topology", crypto]),
+    model("SliceModel", ["Hardware", "Primitives", "ResourceAPI", "Topology"]),
     // Plans and states of claims: formats, versions, strict decoding.
     model("JournalModel", ["NetworkModel", "Primitives", "ResourceAPI"]),
     // A plan -> a specification of the Container Device Interface.
@@ -276,7 +276,7 @@ let testingTargets: [Target] = [
     tests("CommandOptionsTests", ["CommandOptions"]),
     tests("ResourceAPITests", ["ResourceAPI"]),
     tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed"]),
-    tests("SliceModelTests", ["Hardware", "Inspection", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
+    tests("SliceModelTests", ["Hardware", "Inspection", "Primitives", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests(
         "ClaimPlanningTests",
         [

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Crypto
 import Hardware
 import Primitives
 
@@ -59,6 +58,6 @@ struct NeuronGroups {
     }
 
     private static func digest(_ text: String) -> String {
-        Hex.text(SHA256.hash(data: Array(text.utf8)).prefix(8))
+        Hex.text(SHA256.hash(Array(text.utf8)).prefix(8))
     }
 }
