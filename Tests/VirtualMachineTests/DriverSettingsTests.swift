@@ -39,7 +39,7 @@ extension LiveKernelTests {
         ("refuse", "1", "n-tuple rules: cannot delete rule"), ("refuse", "2", "RSS contexts: cannot"),
         ("refuse", "4", "RSS hash fields: cannot"),
         ("refuse", "8", "hardware timestamping: cannot"), ("refuse", "16", "forward error correction"), ("refuse", "32", "Wake-on-LAN"),
-        ("rules", "20000", "list 20000 n-tuple rules of"),
+        ("rules", "20000", "list 20000 n-tuple rules"),
     ])
     func `a NIC whose driver refuses its recorded settings is kept, and the error names them`(
         parameter: String, value: String, text: String
