@@ -194,7 +194,7 @@ struct HealthTests {
         #expect(
             Doctor(topology, host: nil).findings.contains { $0.object == "\(machine.functions[index].address)" && $0.severity == .problem })
         #expect(TopologyText(topology, terminal: Terminal()).text.contains("PCIe only 16 GT/s x8"))
-        // What Amazon's virtual functions show of their link is not to be believed anywhere.
+        // The link of Amazon's virtual functions is not real in any of the three places.
         machine.functions[index].vendor = "1d0f"
         let virtual = MachineTopology(machine)
         #expect(HealthReport(virtual, Self.policy).findings.isEmpty)

@@ -29,7 +29,7 @@ struct ConfigSpace: ~Copyable {
             switch answer {
             case 1: functions[index].acs = ACSControl(rawValue: control)
             case 0: functions[index].acs = []
-            // What may not be read of one bridge may not be read of the others.
+            // A refused read of one bridge means that all others are refused, too.
             default: return
             }
         }

@@ -62,7 +62,7 @@ struct ArrivedInterface {
         guard let record = request.record, plan.child == nil, plan.addresses == nil, plan.leaseFamilies.isEmpty else {
             return ([], [], [], [])
         }
-        // What the kernel made for itself from a router's announcements, it makes in the pod too.
+        // The kernel makes addresses from a router's announcements by itself, in the pod too.
         let addresses = record.addresses.filter { !$0.prefix.address.isLinkLocal && !($0.prefix.address.isV6 && $0.validLifetime != nil) }
         let tables = Set(record.rules.map(\.table))
         let routes = record.routes.filter { route in

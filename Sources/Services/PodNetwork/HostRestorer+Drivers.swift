@@ -11,7 +11,7 @@ extension HostRestorer {
 
     mutating func prepareDrivers() {
         for item in items {
-            // What it cannot set now is reported when it is set for good.
+            // A setting that is refused now is reported by the final attempt.
             if let settings = item.record.driverSettings { try? host.drivers.calls(to: item.link.name).prepare(settings) }
         }
     }

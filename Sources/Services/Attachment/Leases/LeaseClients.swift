@@ -114,7 +114,7 @@ final class LeaseClients {
             client.nextStart = .after(Self.restartDelay)
         }
         if client.process == nil, client.nextStart.hasPassed {
-            // One that cannot be started is tried again.
+            // A client that cannot be started is tried again.
             try? launch(&client)
             client.nextStart = .after(Self.restartDelay)
         }
