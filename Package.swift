@@ -58,7 +58,7 @@ let productDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0"),
 
-    // What those need in turn: named for their exact versions alone, and without traits of our asking.
+    // Transitive dependencies, listed to pin their exact versions and to disable their traits.
     .package(url: "https://github.com/apple/swift-algorithms.git", exact: "1.2.1"),
     .package(url: "https://github.com/apple/swift-asn1.git", exact: "1.7.4"),
     .package(url: "https://github.com/apple/swift-async-algorithms.git", exact: "1.1.4", traits: []),

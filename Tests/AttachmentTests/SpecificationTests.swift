@@ -228,7 +228,7 @@ struct SpecificationTests {
                 "nvidia.json",
             ])
         #expect(Files.list(scratch("copies")) == ["u1.xml"])
-        // What says the same is not written again: runtimes read the folder after each change.
+        // A file with equal content is not rewritten, because runtimes read the folder after each change.
         let stamp = try Files.stamp(scratch("cdi/dra.nearside-u1.json"))
         #expect(Self.publisher(scratch).restore([Self.plainPlan()], unreadable: ["lost"]).isEmpty)
         #expect(try Files.stamp(scratch("cdi/dra.nearside-u1.json")) == stamp)

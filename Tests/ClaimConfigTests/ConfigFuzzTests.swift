@@ -57,7 +57,7 @@ struct ConfigFuzzTests {
             do throws(InvalidConfig) {
                 let config = try NetworkConfig(parameters: bytes)
                 accepted += 1
-                // What is taken once is taken again as laid over nothing, and its entries are within the limits.
+                // An accepted configuration laid over an empty one stays the same, and its entries are within the limits.
                 #expect(NetworkConfig().overlaid(by: config) == config && config.entries <= 1024 && config.conflicts.isEmpty, "\(number)")
                 for name in [config.interface.name, config.interface.vrf?.name] { #expect(name.map(InterfaceNames.isUsable) != false) }
                 for name in config.interface.settings.keys { #expect(name.split(separator: "/").count == 3 && !name.contains("..")) }

@@ -59,7 +59,7 @@ struct NetworkConfigTests {
             }
         }
         collect(schema, "")
-        // What is unknown is told with all that is known.
+        // The error for an unknown key lists all known keys.
         var known: Set<String> = []
         func probe(_ path: [String], in lists: Set<String>) throws {
             var value = JSONValue.object(["?": .null])

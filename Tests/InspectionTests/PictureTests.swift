@@ -147,7 +147,7 @@ struct CommandTests {
 
     @Test
     func `a live claim is asked of kubectl, and its failures are told`() throws {
-        // What kubectl prints is what matters here, and that its end is waited for: a script stands in for it.
+        // A script stands in for kubectl: the test is about its output and its exit.
         let folder = try ScratchFolder()
         try Files.write(
             folder("kubectl"),

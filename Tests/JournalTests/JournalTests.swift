@@ -94,7 +94,7 @@ struct JournalTests {
         #expect(cache.lostClaims() == ["u-2"] && Array(cache.all()) == [Self.plan])
         #expect(cache.lostClaims() == ["u-2"] && told.count == 1)
         #expect(Files.list(scratch("journal/plans")) == ["u-1.json", "u-2.json"])
-        // What was once read is known on.
+        // The cache keeps a plan that it has read once.
         if let content { try Files.write(scratch("journal/plans/u-1.json"), content) }
         #expect(cache.plan("u-1") == Self.plan && cache.lostClaims() == ["u-2"])
     }

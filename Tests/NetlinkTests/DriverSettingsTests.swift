@@ -120,7 +120,7 @@ struct DriverSettingsTests {
         #expect(try driver.restore(before) == [])
         #expect(try driver.settings() == before)
         #expect(!driver.hasOwnTable, "the table is one that was set")
-        // Nothing is set again.
+        // Equal settings are not set again.
         driver.sets = 0
         #expect(try driver.restore(before) == [] && driver.sets == 0)
     }

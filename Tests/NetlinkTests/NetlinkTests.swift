@@ -87,7 +87,7 @@ struct NetlinkTests {
                     0a00 0100 706669666f00 0000
                     0800 0200 4d000000
                     """))
-        // What the kernel chose by itself has the handle 0.
+        // A discipline that the kernel chose has the handle 0.
         var chosen = Self.newDiscipline
         chosen.replaceSubrange(24..<28, with: [0, 0, 0, 0])
         #expect(QueueingDiscipline(try #require(Message.list(chosen[...])?.first)) == nil)

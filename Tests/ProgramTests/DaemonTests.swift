@@ -210,7 +210,7 @@ struct DaemonTests {
         #expect(try ask("admit ../../etc\n").hasPrefix("error "))
         #expect(try ask("admit unknown\n") == "error claim unknown: not prepared on this node\n")
         #expect(try ask("release unknown\n") == "ok\n")
-        // One that says nothing does not keep others waiting.
+        // A silent client does not delay other clients.
         let silent = try UnixSocket.connect(path)
         #expect(try ControlClient.ask(.status, socket: path, milliseconds: 1000).refusal == nil)
         withExtendedLifetime(silent) {}

@@ -60,7 +60,7 @@ extension FaultTests {
                     metadata: Metadata(name: uid, namespace: "default", uid: uid),
                     spec: PodSpec(resourceClaims: [PodResourceClaim(name: "nic", resourceClaimName: uid)])))
             let pod = try node.makePod(uid, uid: uid)
-            // Nothing else is on the wire: a client can ask at once.
+            // The wire has no other hosts: a client can use its address at once.
             try node.namespace(of: pod).run { () throws(SystemError) in try Files.write("/proc/sys/net/ipv6/conf/default/accept_dad", "0") }
             var steps = 0
             func phase(_ phase: Phase, _ body: () throws -> Void) throws {
@@ -175,7 +175,7 @@ extension FaultTests {
                 if !isRefused {
                     if try hasInterfaces(pod) { return }
                     if form != .pod || node.runtime != nil { throw Broken(description: "a container runs without its devices") }
-                    // Nothing was there to hold it back: it has them five seconds after the program is back.
+                    // No program was there to hold the pod back: it gets its devices within five seconds after the program restarts.
                     try revive()
                     guard try eventually({ try hasInterfaces(pod) }) else {
                         throw Broken(description: "a pod that started without nearside-nri was not repaired")

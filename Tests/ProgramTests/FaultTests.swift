@@ -91,7 +91,7 @@ struct FaultTests {
         }
         print("fault cases, \(form): \(done) of \(cases.count) (steps: \(found.joined(separator: ", ")))")
         #expect(done >= min(Self.least, cases.count) && (Self.wanted != nil || done > first.count))
-        // Nothing is kept of a pod that is gone.
+        // No descriptor of an ended pod stays open.
         let rest = Fault.Case(daemon: .node, phase: .prepare, action: .count, step: 0)
         for _ in 0..<3 { _ = try scene.run(rest) }
         let open = scene.openDescriptors()

@@ -94,7 +94,7 @@ struct LeaseConfinementTests {
                 let line = limits.split(separator: "\n").first { $0.hasPrefix(name) }
                 #expect(line?.dropFirst(name.count).split(separator: " ").prefix(2) == ["0", "0"], "\(name)")
             }
-            // Nothing, the pipe and nothing; the socket.
+            // /dev/null twice, the pipe and the socket.
             #expect(Files.list("/proc/\(process)/fd").count <= 5)
         }
         // They end with the daemon.

@@ -157,7 +157,7 @@ struct LeaseTests {
                 let told = (try? node.api.claim("first"))?.status?.devices?.first?.networkData?.ips ?? []
                 return told.count == 2 && ips.allSatisfy { address in told.contains { $0.hasPrefix(address) } }
             })
-        // Who else asks does not get it, and says so.
+        // Another client that asks for the same address gets a different one.
         try prepare(node, "second", pod: "pod-2", device: "pci-0000-12-00-0", asking: ["dhcp", "dhcp6"])
         let other = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(other)
@@ -201,7 +201,7 @@ struct LeaseTests {
         #expect(eventually { Files.list(node.scratch("states/leases")).filter { !$0.hasPrefix(".") }.count == 2 })
         #expect(try pods.map { try address(node, $0).split(separator: " ").first { $0.hasPrefix("192.0.2.2") } } == addresses)
 
-        // What one gave back is the next one's, and the other keeps its own.
+        // The next client gets a released address, and the other client keeps its own.
         try node.runtime?.stop(pods[0])
         #expect(Files.list(node.scratch("states/leases")).count == 1)
         #expect(try address(node, pods[1]).contains(addresses[1] ?? "none"))

@@ -195,7 +195,7 @@ struct LostInterfaceTests {
         #expect(try eventually { try device().map { $0.taints == nil } == true })
         try node.unprepare("a")
         #expect(Files.list(node.scratch("journal/plans")).isEmpty)
-        // What happens to it then is seen.
+        // Later changes of the interface are observed.
         #expect(try ChildProcess.run("/sbin/ip", ["link", "set", "vnic0", "mtu", "1400"], in: node.host).status == 0)
         #expect(try eventually { try device()?.attributes?["mtu"] == .int(1400) })
         try node.addClaim("b", devices: ["vnic0"], pod: "pod-2", interface: "net2")

@@ -62,7 +62,7 @@ struct ProbeTests {
             try eventually {
                 try check("ready", node, pod: "pod-b").output == "not ready: the kubelet refused the registration: no such version\n"
             })
-        // One that hangs does not answer; one that has ended is not there.
+        // A stopped process does not answer, and an ended process is absent.
         next.signal(SIGSTOP)
         #expect(try check("alive", node, pod: "pod-b").status == 1)
         next.signal(SIGCONT)
@@ -103,7 +103,7 @@ struct ProbeTests {
         let kubelet = try KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-a-reg.sock"))
         #expect(try eventually { try node.api.hasWholePool() }, "\(node.log("pod-a.log"))")
         #expect(daemon.stop() == 0)
-        // What is published changes while no kubelet is there.
+        // The published slices change while no kubelet runs.
         let slice = try #require(try node.api.slices().first { $0.spec.devices != nil })
         try node.api.remove("resourceslices", slice.metadata.name ?? "")
         #expect(try node.api.slices().isEmpty == false)

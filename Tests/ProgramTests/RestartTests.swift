@@ -97,7 +97,7 @@ struct RestartTests {
             try node.runtime?.run(pod)
             #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: { "\($0)".contains("uid-a") }
         }
-        // What reaches the API server for the node is not held back by what only the API server can tell.
+        // Pods that the API server itself depends on are not held back by questions that only the API server can answer.
         let host = NRIPodSandbox.testbed(id: "host", uid: "pod-3", name: "proxy", networkNamespace: nil)
         try node.runtime?.create(NRIContainer(), in: host)
         node.api.recover()

@@ -72,7 +72,7 @@ struct SharedClaimTests {
         #expect(try hasInterface(node, one) && hasInterface(node, two))
         try create(node, two)
         #expect(questions(node) == 1, "a pod is looked up once")
-        // What was found out is not forgotten when the kubelet prepares again, as it does after its own restart.
+        // The look-up's result is kept when the kubelet prepares again, as it does after its own restart.
         _ = try node.kubelet?.prepare(namespace: "default", name: "shared", uid: "uid-shared")
         try create(node, two)
         #expect(questions(node, prepared: 2) == 1)

@@ -87,7 +87,7 @@ struct ContainerdTests {
         let routes = try containerd.execute(["ip", "route"], in: with).output
         #expect(routes.contains("198.51.100.0/24 via 192.0.2.1"))
 
-        // What its devices are, it can read where KEP-5304 says.
+        // The pod can read the attributes of its devices at the path of KEP-5304.
         let told = try containerd.execute(
             ["cat", "/var/run/kubernetes.io/dra-device-attributes/resourceclaims/nic/nic/dra.nearside-metadata.json"], in: with
         ).output

@@ -35,7 +35,7 @@ struct DistanceTests {
         let narrow = board { functions in functions[4].link = PCILink(gigatransfers: 8, lanes: 4) }
         #expect(narrow.path(gpu, nic).pcieGbps.map { Int($0) } == 31)
         #expect(board().path(gpu, nic).distance < narrow.path(gpu, nic).distance)
-        // What both share is not on the way.
+        // A link above the common switch is not part of the path.
         let above = board { functions in functions[1].link = PCILink(gigatransfers: 2.5, lanes: 1) }
         #expect(above.path(gpu, nic) == board().path(gpu, nic))
     }

@@ -139,7 +139,7 @@ struct SetTests {
             let machine = RandomMachine.tree(&random)
             let before = MachineTopology(machine)
             var more = machine
-            // Nothing is known of where it is: no path is farther.
+            // A NIC without a known place has no longer path than others.
             more.functions.append(RandomMachine.nic(250, [], nil))
             let after = MachineTopology(more)
             guard let worst = before.distancesOfPairs.max() else { continue }

@@ -140,7 +140,7 @@ struct SoftwareRDMATests {
                             ])),
                     reservedFor: [ConsumerReference(resource: "pods", name: "p1", uid: "p1")]))
             let variables = try #require(try planner.plan(claim, others: []).plan.containers).environment.map { "\($0.key)=\($0.value)" }
-            // What an endpoint can use, besides memory.
+            // The transports of an endpoint besides memory.
             func devices(_ variables: [String]) throws -> Set<Substring> {
                 let lines = try Room.run((["env"] + variables + ["ucx_info", "-p", "-u", "t"]).joined(separator: " ")).split(
                     separator: "\n")

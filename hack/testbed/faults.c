@@ -30,13 +30,13 @@ __attribute__((constructor)) static void start(void) {
     close(file);
 }
 
-/// Whether this is the step.
+/// Counts a step, and returns 1 if it is the chosen one.
 static int is_due(void) {
     if (!control || control->mode == OFF) return 0;
     int step = __sync_add_and_fetch(&control->steps, 1);
     if (step != control->step) return 0;
     control->fired = 1;
-    // The error is milliseconds then.
+    // In this mode the error is a delay in milliseconds.
     if (control->mode == DELAY) usleep(control->error * 1000);
     return control->mode;
 }

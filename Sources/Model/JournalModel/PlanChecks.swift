@@ -41,7 +41,7 @@ extension ClaimPlan: JournalValue {
         for (index, pod) in pods.enumerated() { checks.uid(pod, "pods[\(index)]") }
         checks.count(devices.count, PlanLimits.devices, "devices")
         checks.unique(devices.map { [$0.device, $0.shareID, $0.request] }, "devices")
-        // What their texts may be is checked where specifications are made of them.
+        // The CDI specification's builder checks the content of these texts.
         checks.count(containers?.environment.count, PlanLimits.variables, "containers.environment")
         checks.count(containers?.describedRequests.count, PlanLimits.devices, "containers.describedRequests")
         let interfaces = devices.compactMap(\.interface)

@@ -23,7 +23,7 @@ struct ArrivedInterface {
 
     var routes: [Route] {
         let table = plan.vrf?.table
-        // Those that need an address of a server are set when that has come.
+        // Routes over a leased address are set once the lease has arrived.
         let planned = plan.routes.filter { plan.lease(for: $0) == nil }.map { Route($0, of: link.index, in: table) }
         let carried = carried.routes.compactMap { route -> Route? in
             var route = route

@@ -52,7 +52,7 @@ extension PodNetwork {
                 if let error = try host.holders(ofRDMADevice: device, besides: request.rdmaContexts) { return error }
             } catch { return error }
         }
-        // What was made for the pod is not on the host; it is gone unless the kernel refused to delete it.
+        // An interface without a record was created for the pod: it has ended, unless the kernel refused to delete it.
         return request.record == nil ? refusal : nil
     }
 
@@ -113,7 +113,7 @@ extension PodNetwork {
         let present = try requests.links(pod)
         let found = requests.compactMap { request in request.find(in: present.links).map { (request: request, link: $0) } }
         guard !found.isEmpty else { return }
-        // What is still there on the host is removed there, or reported.
+        // Interfaces that are already on the host are cleaned there, or reported.
         _ = InterfaceCleaner(socket: pod).clean(
             found.compactMap { request, link in
                 request.record.map { InterfaceCleaner.Item(device: request.device, record: $0, link: link) }

@@ -51,9 +51,9 @@ extension HostNetwork {
         }
     }
 
-    /// Makes a device again whose interface is back on the host, where it is not there.
+    /// Recreates a device whose interface is back on the host, unless a device of that name exists.
     func remakeOnHost(_ device: SoftwareRDMA, over netdev: String) throws(PodNetworkError) {
-        // One that is still there was never away, or is about to end; and another one is its successor.
+        // A device that is still there was never moved or is about to end; a device with another index is its successor.
         guard let rdma, try hasEnded(device, rdma, timeout: 300) else { return }
         try Self.step(device.name, "make it on the host") { () throws(NetlinkError) in
             guard try rdma.devices()[device.name] == nil else { return }

@@ -52,7 +52,7 @@ package struct EventSocket: Sendable {
         for _ in 0..<1024 {
             let count = buffer.withUnsafeMutableBytes { recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_TRUNC)) }
             if count > buffer.count {
-                // One that did not fit was not seen as a whole.
+                // A truncated message may hold a relevant event.
                 anyRelevant = true
             } else if count >= 0 {
                 if isRelevant(buffer[..<count]) { anyRelevant = true }

@@ -11,8 +11,7 @@ package import ResourceAPI
 /// A node made of namespaces: the two real daemons, an API server, a kubelet and a runtime, and a
 /// machine whose NICs are stood in for by macvlan interfaces.
 ///
-/// Nothing of it touches the host's own network: it has a network namespace of its own, in which the
-/// daemons believe themselves to be on the host.
+/// The host's own network stays untouched: the node has its own network namespace, which the daemons take for the host's.
 package final class TestNode {
     package struct Options {
         /// Where the programs lie.
@@ -85,8 +84,7 @@ package final class TestNode {
         for folder in ["plugins_registry", "plugins", "cdi", "journal", "states"] { try Files.makeFolder(scratch(folder)) }
         let machine = options.machine
         try host.run { () throws(SystemError) in
-            // Nothing else is on this wire: addresses are good at once, and a comparison of states need
-            // not wait for them to become so.
+            // This wire has no other hosts: without duplicate address detection addresses are usable at once.
             for scope in ["all", "default"] { try Files.write("/proc/sys/net/ipv6/conf/\(scope)/accept_dad", "0") }
             do throws(NetlinkError) { try Self.standIn(for: machine) } catch {
                 throw SystemError("make stand-in interfaces: \(error)", "testbed", code: error.code)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What Swift cannot see of the C library and the kernel: variadic calls, function-like macros, GNU
-// extensions, and headers that Glibc's module leaves out. Nothing here decides anything.
+// Wrappers for parts of the C library and the kernel that Swift cannot import: variadic calls,
+// function-like macros, GNU extensions, and headers that the Glibc module omits. They decide nothing.
 #ifndef NEARSIDE_CLINUX_H
 #define NEARSIDE_CLINUX_H
 

@@ -1,6 +1,6 @@
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// What the kubelet asks of a DRA driver on its node, API version v1.
+/// Service by which the kubelet prepares claims through a DRA driver, API version v1.
 /// Field numbers follow kubelet v0.37, pkg/apis/dra/v1.
 
 // DO NOT EDIT.
@@ -85,7 +85,7 @@ extension DRAV1DRAPlugin {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Makes all devices of the claims ready for use on this node. Can come again for the same claim.
+        /// > Prepares all devices of the claims for use on this node. Idempotent: the kubelet may repeat it for a claim.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `DRAV1NodePrepareResourcesRequest` messages.
@@ -103,7 +103,7 @@ extension DRAV1DRAPlugin {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Undoes NodePrepareResources. Has to succeed for a claim that was never prepared.
+        /// > Undoes NodePrepareResources. Succeeds for a claim that was never prepared.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `DRAV1NodeUnprepareResourcesRequest` messages.
@@ -130,7 +130,7 @@ extension DRAV1DRAPlugin {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Makes all devices of the claims ready for use on this node. Can come again for the same claim.
+        /// > Prepares all devices of the claims for use on this node. Idempotent: the kubelet may repeat it for a claim.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `DRAV1NodePrepareResourcesRequest` message.
@@ -148,7 +148,7 @@ extension DRAV1DRAPlugin {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Undoes NodePrepareResources. Has to succeed for a claim that was never prepared.
+        /// > Undoes NodePrepareResources. Succeeds for a claim that was never prepared.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `DRAV1NodeUnprepareResourcesRequest` message.
@@ -173,7 +173,7 @@ extension DRAV1DRAPlugin {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Makes all devices of the claims ready for use on this node. Can come again for the same claim.
+        /// > Prepares all devices of the claims for use on this node. Idempotent: the kubelet may repeat it for a claim.
         ///
         /// - Parameters:
         ///   - request: A `DRAV1NodePrepareResourcesRequest` message.
@@ -191,7 +191,7 @@ extension DRAV1DRAPlugin {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Undoes NodePrepareResources. Has to succeed for a claim that was never prepared.
+        /// > Undoes NodePrepareResources. Succeeds for a claim that was never prepared.
         ///
         /// - Parameters:
         ///   - request: A `DRAV1NodeUnprepareResourcesRequest` message.

@@ -10,7 +10,7 @@
 
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// What the kubelet asks of a DRA driver on its node, API version v1.
+/// Service by which the kubelet prepares claims through a DRA driver, API version v1.
 /// Field numbers follow kubelet v0.37, pkg/apis/dra/v1.
 
 package import SwiftProtobuf
@@ -58,7 +58,7 @@ package nonisolated struct DRAV1NodePrepareResourcesResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// By claim UID; every claim of the request has an entry.
+  /// Keyed by claim UID, with an entry for each claim of the request.
   package var claims: Dictionary<String,DRAV1NodePrepareResourceResponse> = [:]
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -73,7 +73,7 @@ package nonisolated struct DRAV1NodePrepareResourceResponse: Sendable {
 
   package var devices: [DRAV1Device] = []
 
-  /// Not empty: this claim failed and its devices do not count.
+  /// If not empty, the claim failed and the kubelet ignores its devices.
   package var error: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -86,7 +86,7 @@ package nonisolated struct DRAV1Device: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Requests of the claim that this device serves; empty means all of them.
+  /// Requests of the claim that this device serves; empty means all requests.
   package var requestNames: [String] = []
 
   package var poolName: String = String()
@@ -129,7 +129,7 @@ package nonisolated struct DRAV1NodeUnprepareResourcesResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// By claim UID; every claim of the request has an entry.
+  /// Keyed by claim UID, with an entry for each claim of the request.
   package var claims: Dictionary<String,DRAV1NodeUnprepareResourceResponse> = [:]
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

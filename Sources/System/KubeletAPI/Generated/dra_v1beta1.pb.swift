@@ -10,7 +10,7 @@
 
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// What the kubelet asks of a DRA driver on its node, API version v1beta1.
+/// Service by which the kubelet prepares claims through a DRA driver, API version v1beta1.
 /// Field numbers follow kubelet v0.37, pkg/apis/dra/v1beta1.
 
 package import SwiftProtobuf
@@ -58,7 +58,7 @@ package nonisolated struct DRAV1Beta1NodePrepareResourcesResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// By claim UID; every claim of the request has an entry.
+  /// Keyed by claim UID, with an entry for each claim of the request.
   package var claims: Dictionary<String,DRAV1Beta1NodePrepareResourceResponse> = [:]
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -73,7 +73,7 @@ package nonisolated struct DRAV1Beta1NodePrepareResourceResponse: Sendable {
 
   package var devices: [DRAV1Beta1Device] = []
 
-  /// Not empty: this claim failed and its devices do not count.
+  /// If not empty, the claim failed and the kubelet ignores its devices.
   package var error: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -86,7 +86,7 @@ package nonisolated struct DRAV1Beta1Device: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Requests of the claim that this device serves; empty means all of them.
+  /// Requests of the claim that this device serves; empty means all requests.
   package var requestNames: [String] = []
 
   package var poolName: String = String()
@@ -117,7 +117,7 @@ package nonisolated struct DRAV1Beta1NodeUnprepareResourcesResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// By claim UID; every claim of the request has an entry.
+  /// Keyed by claim UID, with an entry for each claim of the request.
   package var claims: Dictionary<String,DRAV1Beta1NodeUnprepareResourceResponse> = [:]
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -1,6 +1,6 @@
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// What the kubelet asks of the health of a DRA driver's devices (KEP-4680), API version v1.
+/// Service by which the kubelet watches the health of a DRA driver's devices (KEP-4680), API version v1.
 /// Field numbers follow kubelet v0.37, pkg/apis/dra-health/v1.
 
 // DO NOT EDIT.
@@ -71,7 +71,7 @@ extension HealthV1DRAResourceHealth {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Sends the health of all devices of the driver at once, with every change, and often enough that none of it ages.
+        /// > Sends the health of all devices at once, after each change, and before the health of any device expires.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `HealthV1NodeWatchResourcesRequest` messages.
@@ -98,7 +98,7 @@ extension HealthV1DRAResourceHealth {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Sends the health of all devices of the driver at once, with every change, and often enough that none of it ages.
+        /// > Sends the health of all devices at once, after each change, and before the health of any device expires.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `HealthV1NodeWatchResourcesRequest` message.
@@ -123,7 +123,7 @@ extension HealthV1DRAResourceHealth {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Sends the health of all devices of the driver at once, with every change, and often enough that none of it ages.
+        /// > Sends the health of all devices at once, after each change, and before the health of any device expires.
         ///
         /// - Parameters:
         ///   - request: A `HealthV1NodeWatchResourcesRequest` message.

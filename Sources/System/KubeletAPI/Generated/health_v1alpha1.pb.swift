@@ -10,7 +10,7 @@
 
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// What the kubelet asks of the health of a DRA driver's devices (KEP-4680), API version v1alpha1.
+/// Service by which the kubelet watches the health of a DRA driver's devices (KEP-4680), API version v1alpha1.
 /// Field numbers follow kubelet v0.37, pkg/apis/dra-health/v1alpha1.
 
 package import SwiftProtobuf
@@ -78,7 +78,7 @@ package nonisolated struct HealthV1Alpha1NodeWatchResourcesResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Always all devices.
+  /// All devices of the driver, in every response.
   package var devices: [HealthV1Alpha1DeviceHealth] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -119,7 +119,7 @@ package nonisolated struct HealthV1Alpha1DeviceHealth: Sendable {
   /// Seconds since 1970.
   package var lastUpdatedTime: Int64 = 0
 
-  /// After so many seconds without news the device's health is unknown; 0 stands for 30.
+  /// Time-out in seconds: without a newer response the device's health becomes unknown. 0 means 30.
   package var healthCheckTimeoutSeconds: Int64 = 0
 
   package var message: String = String()

@@ -1,6 +1,6 @@
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// How a plugin makes itself known to the kubelet: the kubelet finds a socket in its registry
+/// Registration of a plugin with the kubelet: the kubelet finds a socket in its registry
 /// folder, dials it and calls GetInfo, then NotifyRegistrationStatus.
 /// Field numbers follow kubelet v0.37, pkg/apis/pluginregistration/v1.
 

@@ -10,7 +10,7 @@
 
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// How a plugin makes itself known to the kubelet: the kubelet finds a socket in its registry
+/// Registration of a plugin with the kubelet: the kubelet finds a socket in its registry
 /// folder, dials it and calls GetInfo, then NotifyRegistrationStatus.
 /// Field numbers follow kubelet v0.37, pkg/apis/pluginregistration/v1.
 
@@ -41,7 +41,7 @@ package nonisolated struct RegistrationPluginInfo: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "DRAPlugin" for us.
+  /// "DRAPlugin" for a DRA driver.
   package var type: String = String()
 
   /// The driver's name.
@@ -65,7 +65,7 @@ package nonisolated struct RegistrationRegistrationStatus: Sendable {
 
   package var pluginRegistered: Bool = false
 
-  /// Empty when the registration went well.
+  /// Empty if the registration succeeded.
   package var error: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -10,8 +10,8 @@
 
 /// SPDX-License-Identifier: Apache-2.0
 ///
-/// The messages of the Node Resource Interface that a network and device plugin needs. Fields that
-/// are not listed are kept by protobuf as unknown fields and travel on unchanged.
+/// Messages of the Node Resource Interface that a network and device plugin needs. Fields that
+/// are not listed are kept by protobuf as unknown fields, and passed on unchanged.
 /// Field numbers follow containerd/nri v0.12, pkg/api/api.proto.
 
 package import SwiftProtobuf
@@ -175,7 +175,7 @@ package nonisolated struct NRIRegisterPluginRequest: Sendable {
 
   package var pluginName: String = String()
 
-  /// Two digits; plugins run in ascending order.
+  /// Two digits; the runtime calls plugins in ascending order.
   package var pluginIdx: String = String()
 
   /// NRI 0.12 and newer.
@@ -232,7 +232,7 @@ package nonisolated struct NRISynchronizeRequest: Sendable {
 
   package var containers: [NRIContainer] = []
 
-  /// Another part of the list follows.
+  /// True if another part of the list follows.
   package var more: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

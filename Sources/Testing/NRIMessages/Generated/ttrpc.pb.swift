@@ -56,7 +56,7 @@ package nonisolated struct TTRPCResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Absent, or code 0: it went well and payload holds the reply.
+  /// Absent or code 0 on success; payload then holds the reply.
   package var status: TTRPCStatus {
     get {_status ?? TTRPCStatus()}
     set {_status = newValue}

@@ -44,7 +44,7 @@ enum ClaimStatusRules {
         owned = new
         var status = claim["status"].members
         status["devices"] = .array(kept + entries)
-        // Who may write the status may write all of it.
+        // The right to write the status covers all of its fields.
         for field in ["allocation", "reservedFor"] { if let value = patch["status"]?[field] { status[field] = value } }
         var members = (claim as JSONValue?).members
         members["status"] = .object(status)
