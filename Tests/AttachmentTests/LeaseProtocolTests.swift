@@ -303,7 +303,7 @@ struct LeaseProtocolTests {
             taken: [try prefix("10.7.0.0/16")])
         let own = try prefix("192.0.2.20/24")
         func isSet(_ destination: String, _ gateway: String? = "192.0.2.1") throws -> Bool {
-            let route = Lease.Route(destination: try prefix(destination), gateway: gateway.flatMap { IPAddress(parsing: $0) })
+            let route = RouteSpec(destination: try prefix(destination), gateway: gateway.flatMap { IPAddress(parsing: $0) })
             return !policy.judge([route], of: own).routes.isEmpty
         }
         for good in ["198.51.100.0/24", "198.51.100.128/25", "10.1.0.0/16", "192.0.2.64/26"] { #expect(try isSet(good), "\(good)") }
@@ -317,7 +317,7 @@ struct LeaseProtocolTests {
         #expect(try plain.refusal(of: prefix("172.20.0.9/16")) == nil && plain.refusal(of: prefix("172.20.0.9/15")) != nil)
         let open = LeasePolicy(allowed: [try prefix("0.0.0.0/0")])
         #expect(
-            open.judge([Lease.Route(destination: try prefix("0.0.0.0/0"), gateway: try address("192.0.2.1"))], of: own).routes.count == 1)
+            open.judge([RouteSpec(destination: try prefix("0.0.0.0/0"), gateway: try address("192.0.2.1"))], of: own).routes.count == 1)
     }
 }
 

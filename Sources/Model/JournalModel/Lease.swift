@@ -23,18 +23,6 @@ package struct Lease: Hashable, Sendable {
         package var protocolName: String { self == .v4 ? "DHCP" : "DHCPv6" }
     }
 
-    /// A route from the server.
-    package struct Route: Hashable, Sendable {
-        package var destination: IPPrefix
-        /// Nil for one that ends on the link.
-        package var gateway: IPAddress?
-
-        package init(destination: IPPrefix, gateway: IPAddress?) {
-            self.destination = destination
-            self.gateway = gateway
-        }
-    }
-
     /// More routes are not taken from a server.
     package static let mostRoutes = 64
     /// The longest text of a lease, in bytes: no route takes more than 40.
@@ -52,11 +40,11 @@ package struct Lease: Hashable, Sendable {
     /// answers from.
     package var server: [UInt8]?
     /// Routes that the server gave, whether or not they may be set (``LeasePolicy``).
-    package var routes: [Route]
+    package var routes: [RouteSpec]
 
     package init(
         address: IPPrefix?, seconds: UInt32?, preferredSeconds: UInt32? = nil, time: Int = 0, server: [UInt8]? = nil,
-        routes: [Route] = []
+        routes: [RouteSpec] = []
     ) {
         (self.address, self.seconds, self.preferredSeconds, self.time) = (address, seconds, preferredSeconds, time)
         (self.server, self.routes) = (server, routes)
@@ -91,7 +79,7 @@ package struct Lease: Hashable, Sendable {
             guard let destination = IPPrefix(parsing: String(words[index])), !destination.address.isV6, destination.isNetwork,
                 let gateway = IPAddress(parsing: String(words[index + 1])), !gateway.isV6, routes.count < Self.mostRoutes
             else { continue }
-            routes.append(Route(destination: destination, gateway: gateway == .anyV4 ? nil : gateway))
+            routes.append(RouteSpec(destination: destination, gateway: gateway == .anyV4 ? nil : gateway))
         }
     }
 

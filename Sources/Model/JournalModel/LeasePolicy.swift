@@ -23,7 +23,7 @@ package struct LeasePolicy: Hashable, Sendable {
 
     /// The routes that may be set; for each of the others a text says why not.
     package struct Decision: Hashable, Sendable {
-        package var routes: [Lease.Route] = []
+        package var routes: [RouteSpec] = []
         package var refused: [String] = []
     }
 
@@ -38,7 +38,7 @@ package struct LeasePolicy: Hashable, Sendable {
     }
 
     /// - Parameter address: the lease's own, whose network is on the link.
-    package func judge(_ routes: [Lease.Route], of address: IPPrefix) -> Decision {
+    package func judge(_ routes: [RouteSpec], of address: IPPrefix) -> Decision {
         var decision = Decision()
         for route in routes.prefix(Lease.mostRoutes) {
             if let reason = refusal(of: route, behind: address) {
@@ -50,7 +50,7 @@ package struct LeasePolicy: Hashable, Sendable {
         return decision
     }
 
-    private func refusal(of route: Lease.Route, behind address: IPPrefix) -> String? {
+    private func refusal(of route: RouteSpec, behind address: IPPrefix) -> String? {
         let (destination, link) = (route.destination, address.network)
         if let gateway = route.gateway, !link.contains(gateway) || gateway == address.address { return "its gateway is not on the link" }
         if destination.length == 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A route of an interface in a pod, as a claim asks for it and a plan has it. ``Route`` is the kernel's entry that is made of it.
+/// A route of an interface in a pod, as a claim asks for it, a plan has it, or a DHCP server gives it. ``Route`` is the kernel's entry that is made of it.
 package struct RouteSpec: Hashable, Sendable, Codable {
     package var destination: IPPrefix
     /// Nil for a destination on the link itself.

@@ -97,7 +97,7 @@ extension PodNetwork {
     private static let mostClusterInterfaces = 16
 
     private static func requests(
-        _ lease: Lease, _ address: IPPrefix, _ given: [Lease.Route], _ plan: InterfacePlan, _ index: Int32
+        _ lease: Lease, _ address: IPPrefix, _ given: [RouteSpec], _ plan: InterfacePlan, _ index: Int32
     ) -> [NetlinkRequest] {
         // The kernel has no address for no time at all.
         let left = lease.left(at: Poller.now()).map { max($0, 1) }
@@ -110,9 +110,7 @@ extension PodNetwork {
         var requests = [NetlinkRequest.set(own)]
         let family = Lease.Family(address.address)
         let isNew = { (route: RouteSpec) in !plan.routes.contains { $0.destination == route.destination } }
-        let routes =
-            plan.routes.filter { plan.lease(for: $0) == family }
-            + given.map { RouteSpec(destination: $0.destination, gateway: $0.gateway) }.filter(isNew)
+        let routes = plan.routes.filter { plan.lease(for: $0) == family } + given.filter(isNew)
         for isBehindGateway in [false, true] {
             for route in routes where (route.gateway != nil) == isBehindGateway {
                 requests.append(.set(Route(route, of: index, in: plan.vrf?.table)))

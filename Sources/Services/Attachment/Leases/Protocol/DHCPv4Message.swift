@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import JournalModel
+import JournalModel
 package import NetworkModel
 
 /// A message of DHCP (RFC 2131 section 2, options of RFC 2132 and RFC 3442), in the part that a client uses.
@@ -122,14 +122,14 @@ package struct DHCPv4Message: Hashable, Sendable {
 
     /// Classless static routes (RFC 3442), the default route among them; where the server gives none, its first router. Nil when the option
     /// is malformed.
-    package var routes: [Lease.Route]? {
+    package var routes: [RouteSpec]? {
         guard let bytes = options[Option.routes] else {
             guard let routers = options[Option.routers], routers.count >= 4, let first = IPAddress(bytes: routers.prefix(4)), first.isHost
             else { return [] }
-            return [Lease.Route(destination: IPPrefix(address: .anyV4, length: 0), gateway: first)]
+            return [RouteSpec(destination: IPPrefix(address: .anyV4, length: 0), gateway: first)]
         }
         var reader = DatagramReader(bytes)
-        var routes: [Lease.Route] = []
+        var routes: [RouteSpec] = []
         while let width = reader.integer(UInt8.self) {
             guard width <= 32, routes.count < Lease.mostRoutes, let significant = reader.take((Int(width) + 7) / 8),
                 let address = IPAddress(bytes: Array(significant) + [UInt8](repeating: 0, count: 4 - significant.count)),
@@ -137,7 +137,7 @@ package struct DHCPv4Message: Hashable, Sendable {
             else { return nil }
             let destination = IPPrefix(address: address, length: Int(width))
             guard destination.isNetwork, gateway == .anyV4 || gateway.isHost else { return nil }
-            routes.append(Lease.Route(destination: destination, gateway: gateway == .anyV4 ? nil : gateway))
+            routes.append(RouteSpec(destination: destination, gateway: gateway == .anyV4 ? nil : gateway))
         }
         return routes
     }
