@@ -72,4 +72,33 @@ struct DamagedPlanTests {
         try node.unprepare("a")
         try node.expectUnchanged(since: before)
     }
+
+    /// Files of a newer release, a folder, noise, and a name that is no UID.
+    @Test
+    func `a file among the plans that no claim of this driver has holds no pod back, and is kept under another name`() throws {
+        let node = try TestNode.serving()
+        defer { node.removeAllPods() }
+        let folder = node.scratch("journal/plans")
+        try node.addClaim("a", pod: "pod-one")
+        try node.prepare("a")
+        let texts = ["newer": "{\"version\": 99, \"claim\": 7}", "noise": "{", "empty": "", "no uid": "[1]"]
+        for (name, text) in texts { try Files.write("\(folder)/\(name).json", text) }
+        try Files.makeFolder("\(folder)/folder.json")
+
+        let pod = try node.makePod("one", uid: "pod-one")
+        let other = try node.makePod("two", uid: "pod-two")
+        for (pod, hasDevice) in [(pod, true), (other, false)] {
+            try node.runtime?.run(pod)
+            try node.runtime?.create(NRIContainer(), in: pod)
+            #expect(try node.interfaces(pod).contains("net1") == hasDevice)
+        }
+        for (name, text) in texts { #expect(try Files.readText("\(folder)/\(name).json.foreign") == text) }
+        #expect(Files.exists("\(folder)/folder.json.foreign"))
+        #expect(Files.list(folder).filter { $0.hasSuffix(".json") } == ["uid-a.json"])
+        #expect(node.log("node.log").contains("plan of an unknown claim set aside"))
+
+        for pod in [pod, other] { try node.runtime?.stop(pod) }
+        try node.unprepare("a")
+        #expect(Files.list(folder).filter { $0.contains("uid-a") }.isEmpty)
+    }
 }

@@ -14,6 +14,7 @@ extension ClaimPreparer {
     /// is reserved for a group of pods the pod itself has to be read, for which the right is granted where such groups are used.
     package func note(pod name: String, namespace: String, uid: String) async throws(ClaimError) {
         let end = ContinuousClock.now + Self.podTimeout
+        try await setAsideForeignPlans(until: end)
         let lost = plans.lostClaims()
         let remembered = (options.prepared?.list() ?? []).filter { lost.contains($0.uid) }
         let open = plans.all().filter { $0.isOpen == true && $0.phase == .prepared && !$0.pods.contains(uid) }.map(\.claim)

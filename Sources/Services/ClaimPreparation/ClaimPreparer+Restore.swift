@@ -90,6 +90,27 @@ extension ClaimPreparer {
         }
     }
 
+    /// Moves unreadable plan files of claims that this driver never prepared to another name: no pod can use such a claim, and every pod
+    /// of the node would wait for its plan.
+    ///
+    /// A claim with a state was attached once, so its file stays. Without the memory of prepared claims nothing is moved.
+    func setAsideForeignPlans(until end: ContinuousClock.Instant) async throws(ClaimError) {
+        guard !foreignPlans().isEmpty else { return }
+        try await withPlans("the plans of unknown claims", until: end) { () throws(ClaimError) in
+            for uid in foreignPlans() {
+                do throws(JournalError) {
+                    let file = try journal.setAsideForeignPlan(uid)
+                    log.error("plan of an unknown claim set aside", metadata: ["claim": "\(uid)", "file": "\(file)"])
+                } catch { log.error("plan of an unknown claim not set aside", metadata: ["claim": "\(uid)", "error": "\(error)"]) }
+            }
+        }
+    }
+
+    private func foreignPlans() -> [String] {
+        guard let prepared = options.prepared else { return [] }
+        return plans.lostClaims().filter { !prepared.mayContain($0) && !journal.hasState($0) }.sorted()
+    }
+
     /// Remembers that the kubelet is told that the claim is prepared. On a full disk the claim is lost at a restart of the machine, but the
     /// pod starts.
     func remember(_ claim: ClaimIdentity) {

@@ -39,6 +39,15 @@ package struct PreparedClaims: Sendable {
     /// True when the claim is remembered.
     package func contains(_ uid: String) -> Bool { file(uid).map(Files.exists) ?? false }
 
+    /// False only when the claim is certainly not remembered; true also when its file, or the folder, cannot be read.
+    package func mayContain(_ uid: String) -> Bool {
+        guard let file = file(uid) else { return false }
+        do throws(SystemError) {
+            _ = try Files.read(file, limit: Self.fileBytes)
+            return true
+        } catch { return !error.isNotFound }
+    }
+
     /// Remembers a claim. The file is flushed on a thread of its own, after the kubelet's answer: the kubelet writes its own checkpoint
     /// later still.
     package func add(_ claim: ClaimIdentity) throws(SystemError) {

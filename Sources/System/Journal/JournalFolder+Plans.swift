@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 package import JournalModel
 import Linux
 
@@ -57,6 +58,21 @@ extension JournalFolder {
             throw JournalError(.systemError, file, .write, "\(error)")
         }
     }
+
+    /// Renames what is in the place of a plan, and what was set aside of it, so that no reader sees it as a plan. The latest one is kept.
+    ///
+    /// - Parameter uid: the UID in the file's name, which may be no valid UID.
+    /// - Returns: the new path, `CLAIM-UID.json.foreign`.
+    package func setAsideForeignPlan(_ uid: String) throws(JournalError) -> String {
+        let path = file(.plans, uid)
+        let target = path + Self.foreign
+        for file in [path + Self.aside, path] where rename(file, target) != 0 && errno != ENOENT {
+            throw JournalError(.systemError, file, .write, "\(SystemError("rename to \(target)", file, code: errno))")
+        }
+        return target
+    }
+
+    private static let foreign = ".foreign"
 
     /// The claims of all files of plans, also of those that were set aside.
     package func planUIDs() -> Set<String> { Set(Files.list(plansFolder).compactMap(Self.uid(ofChanged:))) }
