@@ -72,7 +72,7 @@ struct ClaimIsolationTests {
             daemon.signal(SIGCONT)
         }
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net2"))
+        #expect(try node.isAttached("net2", in: pod))
         try wakeUp.finish()
         try release.finish()
         try node.runtime?.stop(pod)

@@ -63,9 +63,9 @@ struct DamagedPlanTests {
             try node.startNode()
         }
         try node.runtime?.create(NRIContainer(), in: other)
-        #expect(try !node.interfaces(other).contains("net1"))
+        #expect(try !node.hasInterface("net1", in: other))
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         #expect(try Files.readText(file) == plan)
         #expect(Files.list(node.scratch("journal/plans")) == ["uid-a.json"])
         for pod in [pod, other] { try node.runtime?.stop(pod) }

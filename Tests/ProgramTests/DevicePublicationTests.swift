@@ -27,7 +27,7 @@ struct DevicePublicationTests {
         _ = try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         for signal in [SIGTERM, SIGKILL] {
             node.kill(node: signal)
             try node.startNode()
@@ -59,7 +59,7 @@ struct DevicePublicationTests {
         #expect(prepared.first?.cdiDeviceIds.count == 2)
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         try node.addClaim("nic", pod: "pod-2")
         let refused = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("nic") }
         #expect("\(String(describing: refused))".contains("still held by claim default/pair"))

@@ -73,7 +73,7 @@ struct FeatureRefusalTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1@"))
+        #expect(try node.isAttached("net1", in: pod, address: nil))
         try node.runtime?.stop(pod)
         try node.unprepare("new")
     }

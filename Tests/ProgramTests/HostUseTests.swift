@@ -163,10 +163,10 @@ struct HostUseDaemonTests {
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
         let text = error.map { "\($0)" } ?? ""
         #expect(text.contains("an interface of another network namespace is stacked on it"), "\(text)")
-        #expect(try !node.interfaces(pod).contains("net1"))
+        #expect(try !node.hasInterface("net1", in: pod))
         _ = try ChildProcess.run("/sbin/ip", ["link", "del", "store0"], in: other)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod, address: nil))
         try node.runtime?.stop(pod)
         try node.unprepare("a")
     }
@@ -188,7 +188,7 @@ struct HostUseDaemonTests {
         let pod = try node.makePod("p", uid: "pod-1")
         func refusal() throws -> String {
             let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
-            #expect(try !node.interfaces(pod).contains("net1"))
+            #expect(try !node.hasInterface("net1", in: pod))
             return error.map { "\($0)" } ?? ""
         }
         try ip("addr add 10.9.0.1/24 dev \(name)", node)
@@ -227,7 +227,7 @@ struct HostUseDaemonTests {
         #expect(try ChildProcess.run("/sbin/ip", ["route"], in: node.host).output.contains("default via 10.8.0.2 dev \(uplink)"))
         try journal.write(plan)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod, address: "10.9.0.1/24"))
         try node.runtime?.stop(pod)
         try node.unprepare("a")
     }

@@ -240,7 +240,7 @@ struct LargeTableTests {
         let before = try Self.peak(of: node.injectorDaemon?.identifier)
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         let after = try Self.peak(of: node.injectorDaemon?.identifier)
         #expect(after - before < 8 << 10, "\(before) KiB before, \(after) KiB after")
         try node.runtime?.stop(pod)

@@ -48,7 +48,7 @@ struct LatePodTests {
         let before = try node.hostText()
         let pod = try slip(node)
         try node.startInjector()
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         #expect(try eventually { try events(node) == ["DevicesLate one"] })
         #expect(!isEvicted(node), "it has its devices")
         // Neither a restart of the plugin nor one of the other daemon makes it news again.
@@ -75,7 +75,7 @@ struct LatePodTests {
             if policy == "failed" { #expect(eventually { isEvicted(node) }) }
             _ = try ChildProcess.run("/sbin/ip", ["link", "set", "away", "down"], in: node.host)
             _ = try ChildProcess.run("/sbin/ip", ["link", "set", "away", "name", "ib0"], in: node.host)
-            #expect(try eventually { try node.interfaces(pod).contains("net1") }, "\(node.log("nri.log"))")
+            #expect(try eventually { try node.isAttached("net1", in: pod) }, "\(node.log("nri.log"))")
             #expect(try eventually { try events(node).sorted() == ["DevicesLate one", "DevicesMissing one"] })
             // Both reports of the pod have been dealt with by now.
             #expect(isEvicted(node) == (policy == "failed"))
@@ -110,9 +110,9 @@ struct LatePodTests {
         node.containers = [container]
         node.api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims/", code: 500, times: 1000))
         try node.startInjector()
-        #expect(try !node.interfaces(pod).contains("net1"))
+        #expect(try !node.hasInterface("net1", in: pod))
         node.api.recover()
-        #expect(try eventually { try node.interfaces(pod).contains("net1") }, "\(node.log("nri.log"))")
+        #expect(try eventually { try node.isAttached("net1", in: pod) }, "\(node.log("nri.log"))")
         #expect(try eventually { try events(node) == ["DevicesLate one"] })
         try node.runtime?.stop(pod)
     }

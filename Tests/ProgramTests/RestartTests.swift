@@ -47,7 +47,7 @@ struct RestartTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         try node.runtime?.stop(pod)
         try node.unprepare("a")
         try node.unprepare("gpu")
@@ -103,8 +103,8 @@ struct RestartTests {
         node.api.recover()
         #expect(eventually(seconds: 75) { plans(node) == ["uid-a.json"] }, "\(node.log("node.log"))")
         for pod in [pod, other] { try node.runtime?.create(NRIContainer(), in: pod) }
-        #expect(try node.interfaces(pod).contains("net1"))
-        #expect(try !node.interfaces(other).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
+        #expect(try !node.hasInterface("net1", in: other))
         for pod in [pod, other] { try node.runtime?.stop(pod) }
         try node.unprepare("a")
     }
@@ -122,7 +122,7 @@ struct RestartTests {
         for name in ["kept", "orphan", "running"] { try node.prepare(name) }
         let pod = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(pod)
-        #expect(try node.interfaces(pod).contains("net2"))
+        #expect(try node.isAttached("net2", in: pod))
         for name in ["orphan", "running"] { try node.api.remove("resourceclaims/default", name) }
         #expect(eventually { plans(node) == ["uid-kept.json", "uid-running.json"] }, "\(node.log("node.log"))")
         // The plan is removed before the line is written.
@@ -130,7 +130,7 @@ struct RestartTests {
             (try? Files.readText(node.scratch("node.log"), limit: 64 << 20))?.contains("orphaned claim released") == true
         }
         #expect(isLogged)
-        #expect(try node.interfaces(pod).contains("net2"))
+        #expect(try node.isAttached("net2", in: pod))
         // The device is free for the next one.
         try node.addClaim("next", pod: "pod-4")
         try node.prepare("next")

@@ -76,7 +76,7 @@ struct RuntimeInputTests {
                 #expect(answer.more == part.more)
             }
         }
-        #expect(try node.interfaces(pod).contains("net1"), "the pod amid the others was heard of: \(node.log("nri.log"))")
+        #expect(try node.isAttached("net1", in: pod), "the pod amid the others was heard of: \(node.log("nri.log"))")
         let peak = try Self.peak(of: daemon.identifier)
         #expect(peak < 24 << 10, "\(peak) KiB")
         try runtime.stop(pod)
@@ -96,7 +96,7 @@ struct RuntimeInputTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         try node.runtime?.stop(pod)
         try node.unprepare("first")
         #expect(node.injectorDaemon?.stop() == 0)

@@ -33,7 +33,7 @@ struct SeccompTests {
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         try node.runtime?.stop(pod)
         try node.unprepare("a")
         try node.expectUnchanged(since: before)

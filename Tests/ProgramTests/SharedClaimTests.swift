@@ -46,8 +46,8 @@ struct SharedClaimTests {
 
     private func create(_ node: TestNode, _ pod: NRIPodSandbox) throws { try node.runtime?.create(NRIContainer(), in: pod) }
 
-    private func hasInterface(_ node: TestNode, _ pod: NRIPodSandbox) throws -> Bool {
-        try node.interfaces(pod).contains("net1")
+    private func isAttached(_ node: TestNode, _ pod: NRIPodSandbox) throws -> Bool {
+        try node.isAttached("net1", in: pod, address: nil)
     }
 
     /// How often the claim was read, but for the times that the kubelet had it prepared.
@@ -69,7 +69,7 @@ struct SharedClaimTests {
         let two = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(two)
         try create(node, two)
-        #expect(try hasInterface(node, one) && hasInterface(node, two))
+        #expect(try isAttached(node, one) && isAttached(node, two))
         try create(node, two)
         #expect(questions(node) == 1, "a pod is looked up once")
         // The look-up's result is kept when the kubelet prepares again, as it does after its own restart.
@@ -97,7 +97,7 @@ struct SharedClaimTests {
         // The first one goes, and the runtime asks again.
         try node.runtime?.stop(one)
         try create(node, two)
-        #expect(try hasInterface(node, two))
+        #expect(try isAttached(node, two))
     }
 
     @Test
@@ -123,7 +123,7 @@ struct SharedClaimTests {
             #expect { try create(node, pod) } throws: { "\($0)".contains("grant the right with manifests/optional/pod-groups.yaml") }
             node.api.restrict(to: AdmissionRules(driver: node.options.driver, node: node.options.node, readsPods: true))
             try create(node, pod)
-            #expect(try hasInterface(node, pod))
+            #expect(try isAttached(node, pod))
         }
     }
 
@@ -136,7 +136,7 @@ struct SharedClaimTests {
         try node.runtime?.run(plain)
         try create(node, plain)
         #expect(questions(node) == 1)
-        #expect(try !hasInterface(node, plain))
+        #expect(try !isAttached(node, plain))
 
         let other = try TestNode.serving()
         defer { other.removeAllPods() }
@@ -164,7 +164,7 @@ struct SharedClaimTests {
         // A pod of that name that the claim is not reserved for does not use it: the kubelet would not start it otherwise.
         let replaced = try node.makePod("two", uid: "pod-3")
         try create(node, replaced)
-        #expect(try !hasInterface(node, replaced))
+        #expect(try !isAttached(node, replaced))
         // The API server itself may be such a pod.
         var stationary = try node.makePod("two", uid: "static")
         stationary.annotations["kubernetes.io/config.source"] = "file"
@@ -175,6 +175,6 @@ struct SharedClaimTests {
         node.api.recover()
         let isAdmitted = eventually { (try? create(node, two)) != nil }
         #expect(isAdmitted)
-        #expect(try hasInterface(node, two))
+        #expect(try isAttached(node, two))
     }
 }

@@ -26,7 +26,7 @@ struct SideBySideTests {
 
     private func expectInterface(_ node: TestNode, _ pod: NRIPodSandbox) throws {
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
     }
 
     /// - Parameter daemon: the one that is of the other release at first.

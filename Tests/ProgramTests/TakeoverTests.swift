@@ -30,12 +30,12 @@ struct TakeoverTests {
         #expect(old.stop(SIGTERM) == 0)
         node.dropRuntime()
         try node.connectRuntime()
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         // Only the cluster knows whether it uses the first pod's claim, which is open.
         let other = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(other)
         try node.runtime?.create(NRIContainer(), in: other)
-        #expect(try node.interfaces(other).contains("net2"))
+        #expect(try node.isAttached("net2", in: other))
         for (pod, claim) in [(pod, "first"), (other, "second")] {
             try node.runtime?.stop(pod)
             try node.unprepare(claim)
@@ -68,11 +68,10 @@ struct TakeoverTests {
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
         let names = ["first": "net1", "second": "net2"]
-        #expect(try names.values.allSatisfy { try node.interfaces(pod).contains($0) })
+        #expect(try names.values.allSatisfy { try node.isAttached($0, in: pod) })
         // As with a grace period of 0: before the sandbox stops.
         try node.unprepare(order[0])
-        let left = try node.interfaces(pod)
-        #expect(left.contains(names[order[1]] ?? "-") && !left.contains(names[order[0]] ?? "-"))
+        #expect(try node.isAttached(names[order[1]] ?? "-", in: pod) && !node.hasInterface(names[order[0]] ?? "-", in: pod))
         try node.unprepare(order[1])
         try node.runtime?.stop(pod)
         try node.expectUnchanged(since: before)
@@ -94,7 +93,7 @@ struct TakeoverTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         try node.runtime?.stop(pod)
     }
 }

@@ -62,6 +62,22 @@ extension TestNode {
         try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try namespace(of: pod)).output
     }
 
+    /// True for an interface of exactly this name that is up in the pod and has its address, as `ip` shows them.
+    ///
+    /// - Parameter address: the beginning of its IPv4 address, those of stand-ins unless told otherwise; nil for none.
+    func isAttached(_ name: String, in pod: NRIPodSandbox, address: String? = "10.7") throws -> Bool {
+        let text = try ChildProcess.run("/sbin/ip", ["address", "show", "dev", name], in: try namespace(of: pod)).output
+        // The beginning is `2: net1@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500`.
+        let words = text.split(separator: " ")
+        guard words.count > 2, words[1].split(whereSeparator: { "@:".contains($0) }).first == name[...] else { return false }
+        return words[2].split { "<,>".contains($0) }.contains("UP") && (address.map { text.contains("inet \($0)") } ?? true)
+    }
+
+    /// True for an interface of exactly this name in the pod, whatever its state.
+    func hasInterface(_ name: String, in pod: NRIPodSandbox) throws -> Bool {
+        try ChildProcess.run("/sbin/ip", ["link", "show", "dev", name], in: try namespace(of: pod)).status == 0
+    }
+
     /// Checks that the host's network is unchanged at once, and prints the differences.
     func expectUnchanged(since before: String, _ occasion: String = "", at place: SourceLocation = #_sourceLocation) throws {
         let changes = try changes(since: before, within: 0).replacing("\n", with: " | ")

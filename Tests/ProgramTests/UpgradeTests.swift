@@ -67,9 +67,9 @@ struct UpgradeTests {
 
     /// The running pod is known to both daemons, and a restarted container of it gets its interface.
     private func expectPodGoesOn(_ node: TestNode, _ pod: NRIPodSandbox) throws {
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         try node.runtime?.create(NRIContainer(), in: pod)
-        #expect(try node.interfaces(pod).contains("net1"))
+        #expect(try node.isAttached("net1", in: pod))
         // The kubelet asks again after its own restart, and tries again while the states are being taken over.
         let isPrepared = eventually { (try? node.prepare("a").count) == 1 }
         #expect(isPrepared, "\(node.log("node.log"))")
@@ -165,7 +165,7 @@ struct UpgradeTests {
             try node.addClaim("b", pod: "pod-2", interface: "net2")
             #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
             #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
-            #expect(try node.interfaces(pod).contains("net1"))
+            #expect(try node.isAttached("net1", in: pod))
             for path in [state, state + ".copy"] { #expect(try Files.readText(path) == newer) }
             // The newer release is back, and brings the interface back.
             node.kill(injector: SIGTERM)
