@@ -279,7 +279,7 @@ struct ClusterTests {
         #expect(failed.status == 1)
         #expect(
             failed.output.contains(
-                "nearside: kubectl get resourceslices.resource.k8s.io -o json ended with status 3; its message is above"),
+                "nearside: kubectl get resourceslices.resource.k8s.io -o json exited with status 3; its message is above"),
             "\(failed.output)")
         let nonsense = try run(["cluster"], kubectl: "echo hello")
         #expect(

@@ -135,7 +135,7 @@ struct CommandTests {
             (["simulate", "--machine", "aws-p6e-gb200"], 0, "pair devices"),
             (["simulate", "--machine", "all", "--nodes", "2"], 0, "ALL MACHINES"),
             (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "\"x\" is no selector"),
-            (["explain"], 64, "either a CLAIM or --devices"),
+            (["explain"], 64, "set either CLAIM or --devices"),
             (["pairs", "--machine", "list"], 0, "aws-trn2"),
         ] {
             let ended = try ChildProcess.run("\(Place.programs)/nearside", arguments)

@@ -105,7 +105,7 @@ struct ManifestTests {
         let arguments = ((container["args"] as? [String]) ?? []) + ["--log-level=nonsense"]
         let result = try ChildProcess.run("\(Place.programs)/\(program)", arguments)
         #expect(result.status == 64)
-        #expect(result.output.hasPrefix("Error: --log-level does not know \"nonsense\""), "\(result.output)")
+        #expect(result.output.hasPrefix("Error: --log-level: \"nonsense\" is not a level"), "\(result.output)")
     }
 
     @Test(arguments: ["node", "nri"])

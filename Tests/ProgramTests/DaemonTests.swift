@@ -86,14 +86,13 @@ struct DaemonTests {
         let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-1", name: "p", networkNamespace: nil)
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
-        #expect(error?.message.contains("runs in the host's network") == true)
-        #expect(error?.message.contains("take hostNetwork out of the pod, or claim a device without an interface") == true)
+        #expect(error?.message.contains("remove hostNetwork from the pod, or claim a device without an interface") == true)
         // The gate says the same, to a container in the host's network.
         let container = try ChildProcess("/bin/sleep", ["1000"], in: node.host)
         let command =
             "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(node.scratch("states/nri.sock"))"
         let held = try ChildProcess.run("/bin/sh", ["-c", command], in: node.host)
-        #expect(held.status == 1 && held.output.contains("take hostNetwork out of the pod"), "\(held.output)")
+        #expect(held.status == 1 && held.output.contains("remove hostNetwork from the pod"), "\(held.output)")
         try node.addClaim("gpu", devices: ["pci-0000-07-00-0"], pod: "pod-2", interface: nil)
         _ = try node.prepare("gpu")
         try node.runtime?.create(NRIContainer(), in: .testbed(id: "t", uid: "pod-2", name: "q", networkNamespace: nil))
@@ -195,7 +194,7 @@ struct DaemonTests {
             try UnixSocket.send([UInt8](text.utf8), to: socket)
             return String(decoding: try UnixSocket.receive(from: socket).bytes, as: UTF8.self)
         }
-        #expect(try ask("hello\n") == "error \"hello\" is no request; known are status, publish, release and admit\n")
+        #expect(try ask("hello\n") == "error \"hello\" is not a request; requests are status, publish, release and admit\n")
         #expect(try ask(String(repeating: "x", count: 400)) == "error the request is longer than 256 bytes\n")
         #expect(try ask("admit ../../etc\n").hasPrefix("error "))
         #expect(try ask("admit unknown\n") == "error claim unknown: not prepared on this node\n")

@@ -57,7 +57,7 @@ struct DamagedPlanTests {
             // The plan's claim is unknown now.
             for pod in [pod, other] {
                 #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
-                    "\($0)".contains("may be one of those that use the claim with UID uid-a, whose plan was damaged")
+                    "\($0)".contains("the pod may use the claim with UID uid-a, whose plan was damaged")
                 }
             }
             try node.startNode()

@@ -26,7 +26,7 @@ struct HostilePlanTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
-            "\($0)".contains("may be one of those that use the claim with UID uid-a")
+            "\($0)".contains("the pod may use the claim with UID uid-a")
         }
         #expect(try Files.read(file, limit: 4 << 20).count == 2 << 20, "nearside-nri changes nothing in the folder of nearside-node")
     }

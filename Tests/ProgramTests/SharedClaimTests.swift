@@ -157,7 +157,7 @@ struct SharedClaimTests {
         // No answer, and no nearside-node.
         let path = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims/"
         node.api.inject(.init("GET", path, code: 500, times: 100))
-        #expect { try create(node, two) } throws: { "\($0)".contains("may be one of those that use claim default/shared") }
+        #expect { try create(node, two) } throws: { "\($0)".contains("the pod may use claim default/shared") }
         node.api.inject(.init("GET", path, code: 0, times: 1))
         #expect(throws: (any Error).self) { try create(node, two) }
         node.api.recover()

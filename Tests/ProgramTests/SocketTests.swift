@@ -18,7 +18,7 @@ struct SocketTests {
         let message: String
         private let before: Int
 
-        init(_ process: ChildProcess?, log: String, message: String = "request cannot be accepted") throws {
+        init(_ process: ChildProcess?, log: String, message: String = "accepting a connection failed") throws {
             self.process = try #require(process).identifier
             self.log = log
             self.message = message
@@ -203,6 +203,6 @@ struct SocketTests {
         #expect((result.status == 0) == !isNoExec, "\(result.output)")
         guard isNoExec else { return }
         #expect(result.output.contains("\(scratch("mount"))/bin is on a file system that is mounted noexec"), "\(result.output)")
-        #expect(result.output.contains("Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"))
+        #expect(result.output.contains("set another folder in --install-gate here and in --gate of nearside-nri"))
     }
 }

@@ -98,7 +98,7 @@ struct UpgradeTests {
             try node.startNode()
             #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
             try node.startInjector()
-            #expect(node.log("nri.log").contains("files of an older release taken over"))
+            #expect(node.log("nri.log").contains("files of an older release converted"))
             try expectPodGoesOn(node, pod)
             #expect(try version(plan) == 2)
             // Gates of containers that were prepared by that release ask at the old socket.

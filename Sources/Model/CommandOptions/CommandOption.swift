@@ -8,9 +8,9 @@ package struct CommandOption<Values> {
     package let help: String
     /// False for a flag.
     package let takesValue: Bool
-    /// The text of the default in the help; nil when there is none.
+    /// The default as the help shows it; nil without a default.
     let initial: (Values) -> String?
-    /// Sets the property; false for a text that is no value of its type.
+    /// Sets the property; false if the text is not a value of its type.
     let set: (inout Values, String) -> Bool
 
     /// The option as the help shows it.

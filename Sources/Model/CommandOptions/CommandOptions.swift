@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The command line of a program that has options alone, and no arguments: `--name value`, `--name=value`, or `--name` for a flag.
+/// A command line with options only: `--name value`, `--name=value`, or `--name` for a flag.
 ///
-/// A daemon needs no more, and so does not carry a library for commands within commands.
+/// Daemons have no subcommands and no arguments, so they do not link ArgumentParser.
 package struct CommandOptions<Values> {
     /// The name of the program.
     package var program: String
@@ -21,10 +21,10 @@ package struct CommandOptions<Values> {
         self.options = options
     }
 
-    /// Fills the values from the words behind the program's name.
+    /// Parses the words after the program's name into `values`.
     ///
-    /// - Returns: nil when help is asked for.
-    /// - Throws: ``UsageError`` for an option that is unknown, has no value or has one of another type, and for any other word.
+    /// - Returns: nil if the words ask for help.
+    /// - Throws: ``UsageError`` for an unknown option, a missing value, a value of the wrong type, or an argument.
     package func parse(_ words: some Sequence<String>, into values: Values) throws(UsageError) -> Values? {
         var values = values
         var words = words.makeIterator()
@@ -42,7 +42,7 @@ package struct CommandOptions<Values> {
                 _ = option.set(&values, "")
                 continue
             }
-            // A value that begins with two hyphens is written behind an equals sign.
+            // A value that begins with two hyphens needs the form with an equals sign.
             guard let value = given ?? words.next().flatMap({ $0.hasPrefix("--") ? nil : $0 }) else {
                 throw error(.missingValue, name, "Missing value for '\(option.form)'", option)
             }
@@ -58,7 +58,7 @@ package struct CommandOptions<Values> {
     }
 
     private func unknown(_ name: String) -> UsageError {
-        // A name that is shortened or mistyped has most of its beginning right.
+        // A shortened or mistyped name shares its beginning with the option.
         func common(_ option: String) -> Int { zip(option, name.drop { $0 == "-" }).prefix { $0 == $1 }.count }
         let nearest = options.map(\.name).max { common($0) < common($1) }
         let suggestion = nearest.flatMap { common($0) >= 3 ? " Did you mean '--\($0)'?" : nil } ?? ""
@@ -85,7 +85,7 @@ package struct CommandOptions<Values> {
         return text
     }
 
-    /// The words of a text in lines of at most `width` columns, of which the first begins at column `first`.
+    /// Wraps a text into lines of at most `width` columns; the first line begins at column `first`.
     private static func lines(_ text: String, width: Int, indent: String, first: Int = 0) -> String {
         var result = ""
         var column = first
@@ -105,7 +105,7 @@ package struct CommandOptions<Values> {
     }
 }
 
-/// An error in the words of a command line.
+/// An invalid command line.
 package struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of an error.
     package enum Code: String, Hashable, Sendable {
@@ -113,9 +113,9 @@ package struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     package var code: Code
-    /// The word that is at fault; empty when the program finds fault with a value itself.
+    /// The invalid word; empty if the program itself rejects a value.
     package var word: String
-    /// The line of the help on the option.
+    /// The option's line in the help.
     package var help: String?
     package var description: String
 
@@ -126,12 +126,12 @@ package struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
         self.description = description
     }
 
-    /// Makes an error of a value that has the type of its option and is outside of its bounds.
+    /// Makes an error for a value of the right type that is out of range.
     package init(_ description: String) {
         self.init(code: .invalidValue, word: "", help: nil, description: description)
     }
 
-    /// The exit status of a program that is called in a wrong way (`EX_USAGE` of sysexits.h).
+    /// The exit status for a wrong command line (`EX_USAGE` of sysexits.h).
     package static var exitStatus: Int32 { 64 }
 
     /// The text for standard error.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Classes of ASCII characters, for text that is judged byte by byte. No class holds a byte of 0x80 or above.
+/// Classes of ASCII characters, for byte-wise checks. No class contains a byte of 0x80 or above.
 extension UInt8 {
     /// `0` to `9`
     package var isASCIIDigit: Bool { (0x30...0x39).contains(self) }

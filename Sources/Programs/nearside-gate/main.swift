@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// nearside-gate --claim UID --socket PATH: an OCI createRuntime hook. The runtime writes the state of
-// the container to standard input and waits; a status other than 0 keeps the container from starting.
-// nearside-gate --self-test: ends with status 0 where it can be executed.
+// nearside-gate --claim UID --socket PATH: an OCI createRuntime hook. The runtime writes the container's state to
+// standard input and waits; a status other than 0 keeps the container from starting.
+// nearside-gate --self-test: exits with status 0, which proves that the host can execute the file.
 
 import ControlProtocol
 import Glibc
@@ -48,7 +48,7 @@ do {
     // The runtime may start this program before it writes to the pipe.
     let state = try Descriptor(owning: dup(0)).readToEnd(limit: 1 << 20)
     guard let process = processID(in: state), process > 0 else {
-        refuse("standard input is not an OCI state with a pid; container runtimes start this program")
+        refuse("standard input is not an OCI state with a pid: only a container runtime starts this program")
     }
     let namespace = try Descriptor.open("/proc/\(process)/ns/net", flags: O_RDONLY)
     let deadline = Deadline.after(GateTiming.standard.gate)
@@ -61,7 +61,7 @@ do {
             case .refused(let why): refuse(why)
             }
         } catch {
-            // nearside-nri may be starting again.
+            // nearside-nri may be restarting.
             if deadline.hasPassed { refuse("claim \(claim): \(error)") }
             usleep(100_000)
         }

@@ -55,17 +55,19 @@ struct NearsideNode {
                 .init("node-name", \.nodeName, "Name of this node in the cluster."),
                 .init(
                     "check", \.check,
-                    "Query the running instance, and print the answer: alive (it answers), or ready (registered with the kubelet, nearside-nri synchronised, slices accepted). With --journal and --pod-uid, or POD_UID in the environment."
+                    "Query the running instance, and print the answer: alive (it answers), or ready (registered with the kubelet, nearside-nri synchronised, slices accepted). Finds the instance by --journal and --pod-uid, or POD_UID in the environment."
                 ),
                 .init("driver", \.driver, "Name of the driver."),
                 .init(
                     "own", \.own,
-                    "Accelerators that this driver owns, separated by commas: gpus, neurons, gaudis, tpus. Default: none, their vendors' drivers do."
+                    "Accelerators that this driver owns, separated by commas: gpus, neurons, gaudis, tpus. Default: none; the vendors' drivers publish them."
                 ),
                 .init("virtual-nics", \.virtualNics, "Prefixes of virtual interfaces that pods may have, separated by commas."),
-                .init("topology-policy", \.topologyPolicy, "A topology policy: roles of NICs and hints (api/topology-policy.schema.json)."),
+                .init(
+                    "topology-policy", \.topologyPolicy,
+                    "File with a topology policy: roles of NICs, and hints (api/topology-policy.schema.json)."),
                 .init("fabric", \.fabric, "NICs of the fabric, such as id=15b3:101e or interface=ib*; may be repeated."),
-                .init("topology-hint", \.topologyHint, "A NCCL topology file with the hierarchy that the hypervisor hides."),
+                .init("topology-hint", \.topologyHint, "NCCL topology file with the PCI hierarchy that the hypervisor hides."),
                 .init(
                     "taint", \.taint,
                     "Taint effects of device conditions: link-down, no-driver, no-interface, lost and narrow-link = NoSchedule, NoExecute, None or off."
@@ -73,18 +75,18 @@ struct NearsideNode {
                 .init("share-nics", \.shareNics, "Number of claims that can share an RDMA NIC without an interface (EFA)."),
                 .init(
                     "allow-claims", \.allowClaims,
-                    "Privileged settings that claims may have besides device classes, separated by commas: see nearside validate --explain."
+                    "Privileged settings that claims may have, not only device classes; separated by commas. nearside validate --explain lists them."
                 ),
                 .init(
                     flag: "device-metadata", \.deviceMetadata,
-                    "Give containers a file for each request that describes its devices (KEP-5304, v1alpha1)."),
+                    "For each request, mount a file into containers that describes its devices (KEP-5304, v1alpha1)."),
                 .init(
                     "evict", \.evict,
-                    "Evict pods that the runtime started without their devices: never, failed (those to which they cannot be attached later) or late (all)."
+                    "Evict pods that the runtime started without their devices: never, failed (pods whose devices cannot be attached later) or late (all such pods)."
                 ),
                 .init(
                     "release-orphans-after", \.releaseOrphansAfter,
-                    "Seconds after which prepared claims that no longer exist are released if the kubelet does not do it; 0 is never."
+                    "Seconds after which claims that no longer exist are released if the kubelet does not unprepare them; 0 means never."
                 ),
                 .init(
                     "node-addresses", \.nodeAddresses, "Addresses of this node, separated by commas: their interfaces are never published."),
@@ -92,32 +94,32 @@ struct NearsideNode {
                 .init("journal", \.journal, "Folder for the plans of this program, which nearside-nri reads."),
                 .init("states", \.states, "Folder with the states of nearside-nri, which this program only reads."),
                 .init("kubelet-root", \.kubeletRoot, "The kubelet's folder."),
-                .init("api-server", \.apiServer, "URL of the API server; the default in a pod is that of its cluster."),
+                .init("api-server", \.apiServer, "URL of the API server; in a pod, the default is the cluster's own."),
                 .init(
                     "kubeconfig", \.kubeconfig,
-                    "A kubeconfig as JSON (kubectl config view --raw --minify --flatten -o json), outside of a cluster."),
-                .init("pod-uid", \.podUid, "UID of this pod: with it, the next pod of a rolling update serves before this one exits."),
+                    "Kubeconfig as JSON (kubectl config view --raw --minify --flatten -o json), for a node outside of pods."),
+                .init("pod-uid", \.podUid, "UID of this pod. It allows the new pod of a rolling update to serve before the old one exits."),
                 .init("metrics", \.metrics, "Address and port of the metrics, or off."),
                 .init("token-file", \.tokenFile, "File with a bearer token for --api-server."),
                 .init("ca-file", \.caFile, "File with the CA certificates for --api-server."),
-                .init("log-level", \.logLevel, "trace, debug, info, notice, warning, error or critical."),
+                .init("log-level", \.logLevel, "Log level: trace, debug, info, notice, warning, error or critical."),
             ])
     }
 
     func validate() throws {
         if let check {
-            guard NodeCheck.levels.contains(check) else { throw UsageError("--check is alive or ready, not \"\(check)\"") }
+            guard NodeCheck.levels.contains(check) else { throw UsageError("--check must be alive or ready, not \"\(check)\"") }
             return
         }
         guard nodeName?.isEmpty == false else { throw UsageError("--node-name is missing") }
         guard Limits.isDriverName(driver) else {
-            throw UsageError("--driver is a DNS name of at most 63 bytes such as dra.nearside, not \"\(driver)\"")
+            throw UsageError("--driver must be a DNS name of at most 63 bytes such as dra.nearside, not \"\(driver)\"")
         }
         guard Logger.Level(rawValue: logLevel) != nil else {
-            throw UsageError("--log-level does not know \"\(logLevel)\"")
+            throw UsageError("--log-level: \"\(logLevel)\" is not a level")
         }
         guard EvictionPolicy(rawValue: evict) != nil else {
-            throw UsageError("--evict is never, failed or late, not \"\(evict)\"")
+            throw UsageError("--evict must be never, failed or late, not \"\(evict)\"")
         }
         _ = try ownedFamilies(own)
         _ = try readTopologyPolicy()
@@ -125,11 +127,11 @@ struct NearsideNode {
         _ = try allowedToClaims()
         _ = try metricsAddress()
         _ = try list(nodeAddresses).map(address)
-        guard (0...604_800).contains(releaseOrphansAfter) else { throw UsageError("--release-orphans-after goes from 0 to 604800") }
-        if let shareNics, !(2...1000).contains(shareNics) { throw UsageError("--share-nics goes from 2 to 1000") }
+        guard (0...604_800).contains(releaseOrphansAfter) else { throw UsageError("--release-orphans-after must be 0 to 604800") }
+        if let shareNics, !(2...1000).contains(shareNics) { throw UsageError("--share-nics must be 2 to 1000") }
         if kubeconfig != nil, apiServer != nil { throw UsageError("--kubeconfig and --api-server exclude each other") }
         if let podUid, podUid.isEmpty || !podUid.utf8.allSatisfy({ $0.isASCIIAlphanumeric || $0 == UInt8(ascii: "-") }) {
-            throw UsageError("--pod-uid is metadata.uid of the pod, not \"\(podUid)\"")
+            throw UsageError("--pod-uid must be metadata.uid of the pod, not \"\(podUid)\"")
         }
     }
 
@@ -146,7 +148,7 @@ struct NearsideNode {
     private func metricsAddress() throws -> MetricsAddress? {
         if metrics == "off" { return nil }
         guard let address = MetricsAddress(parsing: metrics) else {
-            throw UsageError("--metrics is an address and a port such as 127.0.0.1:9178, or off; not \"\(metrics)\"")
+            throw UsageError("--metrics must be an address and a port such as 127.0.0.1:9178, or off; not \"\(metrics)\"")
         }
         return address
     }
@@ -162,7 +164,7 @@ struct NearsideNode {
         }
         if let apiServer { return APIEndpoint(url: apiServer, tokenFile: tokenFile, caFile: caFile) }
         if let found = APIEndpoint.inCluster(environment()) { return found }
-        throw UsageError("this is not a pod; name the API server with --kubeconfig or --api-server")
+        throw UsageError("no API server: this program does not run in a pod; set --kubeconfig or --api-server")
     }
 
     private func readTopologyPolicy() throws -> TopologyPolicy {

@@ -3,17 +3,17 @@
 import Glibc
 import Linux
 
-/// Copies `nearside-gate` onto the host: the container runtime executes it there, and does not see the files of this container.
+/// Copies `nearside-gate` onto the host, because the container runtime executes hooks in the host's mount namespace.
 ///
-/// An init container does this, and nothing that runs later can write to the folder.
+/// Only an init container does this. No later container can write to the folder.
 enum GateInstallation {
     struct Failure: Error, CustomStringConvertible {
         enum Code: String, Sendable {
-            /// This program's own path is not known.
+            /// The path of this program is unknown.
             case noSource
-            /// The gate was executed, and its self-test failed.
+            /// The gate was executed, but its self-test failed.
             case selfTest
-            /// The host's file system lets no file be executed.
+            /// The host's file system is mounted noexec.
             case noExec
             /// The gate could not be executed for another reason.
             case notExecuted
@@ -28,7 +28,7 @@ enum GateInstallation {
 
     /// Copies the gate into the folder, and executes its self-test there.
     ///
-    /// - Throws: ``Failure`` when the host would not execute the gate, and errors of writing it.
+    /// - Throws: ``Failure`` if the host cannot execute the gate, and errors of writing the file.
     static func install(in folder: String) throws {
         guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
             throw Failure(code: .noSource, object: "nearside-gate", cause: "cannot be installed: /proc/self/exe cannot be read")
@@ -43,7 +43,7 @@ enum GateInstallation {
             throw Failure(
                 code: .noExec, object: path,
                 cause:
-                    "cannot be executed: \(folder) is on a file system that is mounted noexec, and no container of a claim would start. Name a folder of the host that is not, with --install-gate here and --gate for nearside-nri"
+                    "cannot be executed: \(folder) is on a file system that is mounted noexec, so that no container with a claim could start; set another folder in --install-gate here and in --gate of nearside-nri"
             )
         }
         guard status == 0 else {
@@ -55,7 +55,7 @@ enum GateInstallation {
 
     private static func isNoExec(_ folder: String) -> Bool {
         var status = statvfs()
-        // ST_NOEXEC of bits/statvfs.h, which Swift does not see.
+        // ST_NOEXEC of bits/statvfs.h, which Swift does not import.
         return statvfs(folder, &status) == 0 && status.f_flag & 8 != 0
     }
 }

@@ -36,25 +36,25 @@ struct NearsideNRI {
             program: "nearside-nri",
             abstract: "Moves the interfaces of claims into pods and back, as a plugin of the container runtime.",
             discussion: """
-                Needs NET_ADMIN and SYS_ADMIN; has no credentials and talks only to the runtime and the gate. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
+                Needs NET_ADMIN and SYS_ADMIN. Holds no credentials, and talks only to the runtime and the gate. Example: nearside-nri --journal /run/nearside --nri-socket /var/run/nri/nri.sock
                 """,
             options: [
                 .init("journal", \.journal, "Folder with the plans of nearside-node, which this program only reads."),
                 .init("states", \.states, "Folder for the states of this program and its socket."),
                 .init("nri-socket", \.nriSocket, "The runtime's NRI socket."),
-                .init("check", \.check, "Query the running instance, and print the answer: alive or ready. For probes."),
+                .init("check", \.check, "Query the running instance, and print the answer: alive or ready."),
                 .init(
                     flag: "without-nri", \.withoutNri,
-                    "Run without NRI: only containers that reference a claim get its devices, by nearside-gate."),
+                    "Run without NRI: only containers that reference a claim get its devices, through nearside-gate."),
                 .init("sysctls", \.sysctls, "Path of the sysctl files in this container."),
-                .init("name", \.name, "Name of this plugin at the runtime."),
+                .init("name", \.name, "Name by which this plugin registers with the runtime."),
                 .init("index", \.index, "Position in the runtime's order of plugins, two digits."),
                 .init(
                     "install-gate", \.installGate,
                     "Install nearside-gate from this program's folder into this folder of the host, test it, and exit."),
                 .init("driver", \.driver, "Name of the driver."),
                 .init("cdi", \.cdi, "Folder for CDI specifications."),
-                .init("host-root", \.hostRoot, "Folder with the host's sys and proc, by which device nodes are checked."),
+                .init("host-root", \.hostRoot, "Folder with the host's sys and proc, for checks of device nodes."),
                 .init(
                     "virtual-functions", \.virtualFunctions,
                     "Desired number of virtual functions, as INTERFACE=COUNT or ADDRESS=COUNT with * for any characters; may be repeated."
@@ -64,28 +64,30 @@ struct NearsideNRI {
                 .init("dhcp-user", \.dhcpUser, "Numeric user and group of DHCP clients, which run without capabilities."),
                 .init(
                     "cluster-network", \.clusterNetwork,
-                    "A network of the cluster (pods, services, nodes): an answer of a DHCP server that overlaps it is not used; may be repeated."
+                    "A network of the cluster (pods, services, nodes): DHCP leases that overlap it are rejected; may be repeated."
                 ),
-                .init("node-addresses", \.nodeAddresses, "Addresses of this node, separated by commas: their interfaces are not attached."),
+                .init(
+                    "node-addresses", \.nodeAddresses, "Addresses of this node, separated by commas: their interfaces are never attached."),
                 .init(
                     "api-server", \.apiServer,
-                    "Address of the API server: the interface of the host's route to it is not attached. In a pod KUBERNETES_SERVICE_HOST."),
-                .init("log-level", \.logLevel, "trace, debug, info, notice, warning, error or critical."),
+                    "Address of the API server: the host's interface towards it is never attached. Default in a pod: KUBERNETES_SERVICE_HOST."
+                ),
+                .init("log-level", \.logLevel, "Log level: trace, debug, info, notice, warning, error or critical."),
             ])
     }
 
     func validate() throws {
         guard Logger.Level(rawValue: logLevel) != nil else {
-            throw UsageError("--log-level does not know \"\(logLevel)\"")
+            throw UsageError("--log-level: \"\(logLevel)\" is not a level")
         }
         guard index.utf8.count == 2, index.utf8.allSatisfy(\.isASCIIDigit) else {
-            throw UsageError("--index is two digits such as 10, not \"\(index)\"")
+            throw UsageError("--index must be two digits such as 10, not \"\(index)\"")
         }
         _ = try functionRules()
-        if let check, !DaemonCheck.levels.contains(check) { throw UsageError("--check is alive or ready, not \"\(check)\"") }
+        if let check, !DaemonCheck.levels.contains(check) { throw UsageError("--check must be alive or ready, not \"\(check)\"") }
         _ = try clusterNetworks()
         _ = try addresses()
-        guard dhcpUser != 0 else { throw UsageError("--dhcp-user is not root") }
+        guard dhcpUser != 0 else { throw UsageError("--dhcp-user must not be root") }
     }
 
     private func functionRules() throws -> [FunctionRule] {
@@ -96,13 +98,13 @@ struct NearsideNRI {
         }
     }
 
-    /// The networks of the command line, and the part of the services' network in which addresses are assigned by hand: the API server has
-    /// the first address, and all that are assigned, such as that of DNS, are among the first 256 (KEP-3070).
+    /// The networks of the command line, and the part of the service network with manually assigned addresses: the API server has the
+    /// first address, and addresses such as that of DNS are among the first 256 (KEP-3070).
     private func clusterNetworks() throws -> [IPPrefix] {
         let server = Self.apiServerOfPod
         return try clusterNetwork.map { text in
             guard let prefix = IPPrefix(parsing: text), prefix.isNetwork else {
-                throw UsageError("--cluster-network is a network such as 10.96.0.0/12, not \"\(text)\"")
+                throw UsageError("--cluster-network must be a network such as 10.96.0.0/12, not \"\(text)\"")
             }
             return prefix
         } + (server.map { [IPPrefix(address: $0, length: $0.bitCount - 8).network] } ?? [])
@@ -117,7 +119,7 @@ struct NearsideNRI {
         func parse(_ texts: [Substring], _ option: String) throws -> [IPAddress] {
             try texts.map { text in
                 guard let address = IPAddress(parsing: String(text)) else {
-                    throw UsageError("\(option) is an IP address, not \"\(text)\"")
+                    throw UsageError("\(option) must be an IP address, not \"\(text)\"")
                 }
                 return address
             }
@@ -136,9 +138,9 @@ struct NearsideNRI {
             return EXIT_SUCCESS
         }
         let daemon = try AttachmentDaemon(try daemonOptions(), log: log)
-        // The daemon has mounted its sysfs by now, and needs no other mount.
+        // By now the daemon has mounted its own sysfs, and it needs no other mount.
         do throws(SystemError) { try SystemCallFilter.host.install() } catch {
-            log.warning("system calls are not filtered", metadata: ["error": "\(error)"])
+            log.warning("seccomp filter not installed", metadata: ["error": "\(error)"])
         }
         try daemon.run()
         return EXIT_SUCCESS
@@ -158,9 +160,9 @@ struct NearsideNRI {
         return options
     }
 
-    /// Prints the result of a probe.
+    /// Prints the answer to a probe.
     ///
-    /// - Returns: the exit status: failure when the daemon has not reached the level.
+    /// - Returns: the exit status; failure if the daemon has not reached the level.
     private func answer(_ check: String) -> Int32 {
         if let problem = DaemonCheck.problem(check, journal: journal, states: states) {
             print("not \(check): \(problem)")

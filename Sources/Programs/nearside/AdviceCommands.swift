@@ -20,11 +20,11 @@ struct ExplainCommand: ParsableCommand {
               nearside explain default/training-0
               nearside explain claim.json --machine aws-p5
               nearside explain --devices 0000:53:00.0,ens5 --machine aws-p5
-            Exit status: 0 it is the best; 2 a better one is possible; 1 the
+            Exit status: 0 the allocation is the best; 2 a better one is possible; 1 the
             claim or the machine cannot be read.
             """)
 
-    @Argument(help: "A file, - or namespace/name.")
+    @Argument(help: "File with a ResourceClaim, - for standard input, or namespace/name.")
     var claim: String?
 
     @Option(help: "Devices instead of a claim, separated by commas: PCI addresses, interfaces or names in slices.")
@@ -34,7 +34,7 @@ struct ExplainCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if (claim == nil) == (devices == nil) { throw ValidationError("name either a CLAIM or --devices") }
+        if (claim == nil) == (devices == nil) { throw ValidationError("set either CLAIM or --devices") }
     }
 
     func run() throws {
@@ -78,11 +78,11 @@ struct ExplainCommand: ParsableCommand {
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Findings that cost this machine bandwidth or devices, with advice.",
+        abstract: "Finds problems that cost this machine bandwidth or devices, with advice.",
         discussion: """
             Checks PCIe links, access control, NUMA nodes, ports, pairs,
-            drivers, kernel modules and limits. Best as root: without it, access
-            control of switches is not readable.
+            drivers, kernel modules and limits. Run it as root: other users
+            cannot read the access control of PCIe switches.
             Examples:
               nearside doctor
               nearside doctor --machine capture.json -o json
@@ -109,11 +109,11 @@ struct DoctorCommand: ParsableCommand {
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Simulates the allocation of a fleet's accelerators.",
+        abstract: "Simulates the allocation of the accelerators of many nodes.",
         discussion: """
             Fills nodes of one machine type with claims, the way kube-scheduler
             allocates, until none fits; then random claims end and others
-            follow. Without a constraint, with matchAttribute on pcieRoot, numaNode
+            follow. Compares claims without a constraint, with matchAttribute on pcieRoot, numaNode
             and pair, and with pair devices.
             Examples:
               nearside simulate --machine aws-p4d --claims 1:50,2:25,4:15,8:10
@@ -128,25 +128,25 @@ struct SimulateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Sizes of claims and weights, separated by commas; 1a is without NICs. Default: 1:40,2:20,4:15,8:10,1a:15, as far as it fits.",
+            "Sizes of claims and weights, separated by commas; 1a means an accelerator without NICs. Default: 1:40,2:20,4:15,8:10,1a:15, limited to sizes that fit.",
             valueName: "size:weight,..."))
     var claims: String?
 
     @Option(help: "Number of nodes, 1 to 100000.")
     var nodes = 100
 
-    @Option(help: "Average number of times that each claim ends and makes room for others.")
+    @Option(help: "Average number of times that a place is freed and allocated again.")
     var turnover = 3
 
     @Option(help: "Seed of the random order of claims.")
     var seed: UInt64 = 1
 
-    @Option(name: .shortAndLong, help: "text, json, yaml or svg.")
+    @Option(name: .shortAndLong, help: "Format: text, json, yaml or svg.")
     var output = Form.text
 
     func validate() throws {
-        guard (1...100_000).contains(nodes) else { throw ValidationError("--nodes goes from 1 to 100000") }
-        guard (0...100).contains(turnover) else { throw ValidationError("--turnover goes from 0 to 100") }
+        guard (1...100_000).contains(nodes) else { throw ValidationError("--nodes must be 1 to 100000") }
+        guard (0...100).contains(turnover) else { throw ValidationError("--turnover must be 0 to 100") }
     }
 
     func run() throws {

@@ -13,10 +13,10 @@ enum Kubectl {
         let words = ["kubectl"] + arguments
         let ended: (status: Int32, output: [UInt8])
         do throws(SystemError) { ended = try Command.run(words, limit: limit) } catch {
-            throw Console.failure("the cluster is accessed through kubectl: \(error)")
+            throw Console.failure("cannot run kubectl, which all commands with a cluster need: \(error)")
         }
         guard ended.status == 0 else {
-            throw Console.failure("\(words.joined(separator: " ")) ended with status \(ended.status); its message is above")
+            throw Console.failure("\(words.joined(separator: " ")) exited with status \(ended.status); its message is above")
         }
         return ended.output
     }
@@ -29,7 +29,7 @@ enum Kubectl {
         }
     }
 
-    /// Returns a file of manifests as JSON: kubectl converts YAML, and looks up its kinds in a cluster.
+    /// Reads a file of manifests as JSON. kubectl converts YAML, and asks the cluster for its kinds.
     static func json(ofFile file: String) throws -> [UInt8] {
         try get(["create", "--dry-run=client", "--validate=false", "-o", "json", "-f", file])
     }
@@ -43,11 +43,11 @@ enum Kubectl {
 struct ClusterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cluster",
-        abstract: "The pairs of every node: free ones, allocated ones with their claims, and their alignment.",
+        abstract: "Shows free and allocated pairs of every node, their claims and the alignment.",
         discussion: """
             Reads ResourceSlices and ResourceClaims through kubectl, and nothing else.
-            ALIGNED counts accelerators with a NIC of their own pair; for another
-            driver's accelerators, those with a NIC below the same host bridge.
+            ALIGNED counts accelerators whose claim has a NIC of the same pair; for another
+            driver's accelerators, a NIC below the same host bridge.
             Examples:
               nearside cluster
               nearside cluster -o json
@@ -71,11 +71,11 @@ struct ClusterCommand: ParsableCommand {
 struct ClaimCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "claim",
-        abstract: "A ResourceClaimTemplate for accelerators, each with its NICs.",
+        abstract: "Prints a ResourceClaimTemplate for accelerators with their NICs.",
         discussion: """
-            Printed as YAML for kubectl apply -f -. The form of the request for a pair
+            The output is YAML for kubectl apply -f -. The form of the request for a pair
             depends on the cluster: --ask-cluster detects it through kubectl;
-            --form says it. --machine tells how large the pairs are.
+            --form sets it. --machine gives the number of accelerators of a pair.
             Examples:
               nearside claim 4
               nearside claim 4 --rails 0-3 --together required
@@ -94,7 +94,7 @@ struct ClaimCommand: ParsableCommand {
     @Argument(help: "Number of accelerators.")
     var accelerators = 1
 
-    @Option(help: "On one NUMA node: required, preferred or any.")
+    @Option(help: "Placement on one NUMA node: required, preferred or any.")
     var together = ClaimRequest.Together.preferred
 
     @Option(help: "Rails of the pairs, such as 0-3.")
@@ -103,13 +103,16 @@ struct ClaimCommand: ParsableCommand {
     @Option(help: "Name of the template.")
     var name = "accelerators"
 
-    @Option(help: "pairs (Kubernetes 1.36), constraints (accelerators that this driver owns) or vendor (those of another driver).")
+    @Option(
+        help:
+            "pairs (Kubernetes 1.36), constraints (accelerators that this driver publishes) or vendor (accelerators that another driver publishes)."
+    )
     var form: Form?
 
     @Option(help: "Device class of the accelerators for --form vendor: gpu.nvidia.com, gpu.amd.com, neuron.aws.com.")
     var vendorClass: String?
 
-    @Option(help: "v1, v1beta2 or v1beta1.")
+    @Option(help: "Version of resource.k8s.io: v1, v1beta2 or v1beta1.")
     var apiVersion: ResourceAPIVersion?
 
     @Flag(help: "Detect the capabilities of the cluster through kubectl.")
@@ -124,7 +127,7 @@ struct ClaimCommand: ParsableCommand {
     @OptionGroup var source: SourceOptions
 
     func run() throws {
-        guard name == Limits.label(name) else { throw ValidationError("--name is a DNS label such as training, not \"\(name)\"") }
+        guard name == Limits.label(name) else { throw ValidationError("--name must be a DNS label such as training, not \"\(name)\"") }
         var claim = ClaimRequest()
         (claim.name, claim.driver, claim.accelerators, claim.together) = (name, driver, accelerators, together)
         let template: ClaimTemplate
@@ -144,7 +147,7 @@ struct ClaimCommand: ParsableCommand {
         if askCluster {
             capabilities = try Kubectl.state(withClaims: false).capabilities(driver: driver)
             guard let version = try Kubectl.version() else {
-                throw Console.failure("this cluster has no known version of resource.k8s.io: it needs Kubernetes 1.34")
+                throw Console.failure("the cluster serves no supported version of resource.k8s.io: Kubernetes 1.34 or newer is needed")
             }
             capabilities.version = version
         }
@@ -156,7 +159,7 @@ struct ClaimCommand: ParsableCommand {
         case .vendor: capabilities.form = .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot")
         }
         if let vendorClass {
-            guard case .vendor(_, let attribute) = capabilities.form else { throw ValidationError("--vendor-class is for --form vendor") }
+            guard case .vendor(_, let attribute) = capabilities.form else { throw ValidationError("--vendor-class requires --form vendor") }
             capabilities.form = .vendor(deviceClass: vendorClass, attribute: attribute)
         }
         if source.machine != nil || source.hostRoot != nil { capabilities.inspect(try source.readTopology()) }

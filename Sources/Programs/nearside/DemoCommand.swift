@@ -7,9 +7,9 @@ import Linux
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Demonstrates the whole path on this machine: from devices to a pod with its NICs and back.",
+        abstract: "Demonstrates the driver on this machine, from discovery to a pod with its NICs.",
         discussion: """
-            Runs nearside-demo from this program's folder. Needs root for the pod's part.
+            Runs nearside-demo from this program's folder. The part with a pod needs root.
             Example: nearside demo --verbose
             """)
 
@@ -17,9 +17,9 @@ struct DemoCommand: ParsableCommand {
     var verbose = false
 
     func run() throws {
-        // A program of its own, so that this one contains no API server and no kubelet.
+        // A separate program, so that nearside links no API server and no kubelet.
         guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
-            throw Console.failure("the path of this program is not known: /proc is not mounted")
+            throw Console.failure("the path of this program is unknown: /proc is not mounted")
         }
         let path = own[..<slash] + "/nearside-demo"
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(String(path)), verbose ? strdup("--verbose") : nil, nil]

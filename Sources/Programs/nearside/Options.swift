@@ -10,19 +10,22 @@ import Topology
 
 /// Options for the source of a command's machine, and for the operator's policy.
 struct SourceOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("An embedded machine (--machine list) or a machine description.", valueName: "name|file"))
+    @Option(
+        help: ArgumentHelp(
+            "Name of an embedded machine (--machine list prints them), or file with a machine description.", valueName: "name|file"))
     var machine: String?
 
-    @Option(help: ArgumentHelp("A captured tree with sys and proc.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Folder with a captured sys and proc.", valueName: "dir"))
     var hostRoot: String?
 
-    @Option(help: ArgumentHelp("A topology policy: roles of NICs and hints (api/topology-policy.schema.json).", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("File with a topology policy: roles of NICs, and hints (api/topology-policy.schema.json).", valueName: "file"))
     var policy: String?
 
     @Option(help: ArgumentHelp("NICs of the fabric, such as id=15b3:101e or interface=ib*; may be repeated.", valueName: "selector"))
     var fabric: [String] = []
 
-    @Option(help: ArgumentHelp("A NCCL topology file with the hierarchy that the hypervisor hides.", valueName: "xml"))
+    @Option(help: ArgumentHelp("NCCL topology file with the PCI hierarchy that the hypervisor hides.", valueName: "xml"))
     var hint: String?
 
     func validate() throws {
@@ -35,7 +38,7 @@ struct SourceOptions: ParsableArguments {
         return .live
     }
 
-    /// Reads the machine. An unusable source ends the program with an error.
+    /// Reads the machine. Ends the program with an error if the source is unusable.
     func read() throws -> Machine {
         if machine == "list" {
             Console.print(MachineDescription.embeddedNames.joined(separator: "\n") + "\n")
@@ -59,7 +62,7 @@ enum OutputForm: String, ExpressibleByArgument, CaseIterable {
 }
 
 struct OutputOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: "text, json or yaml.")
+    @Option(name: .shortAndLong, help: "Format: text, json or yaml.")
     var output = OutputForm.text
 
     func show(text: String, document: some Encodable) throws {
@@ -81,7 +84,7 @@ enum Console {
         return ExitCode(1)
     }
 
-    /// The terminal's capabilities: colours on a terminal only, and not if NO_COLOR is set (no-color.org).
+    /// The terminal's capabilities. Colours need a terminal, and no NO_COLOR (no-color.org).
     static var terminal: Terminal {
         guard isatty(1) == 1 else { return Terminal() }
         var size = winsize()

@@ -11,7 +11,7 @@ import Topology
 struct TopologyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topology",
-        abstract: "The machine as a tree and a matrix of paths, or as a picture.",
+        abstract: "Shows the machine as a tree with a matrix of paths, or as a picture.",
         discussion: """
             Path classes: PIX one PCIe switch, PXB several, PHB one host bridge,
             NODE one NUMA node, SYS across nodes.
@@ -27,7 +27,7 @@ struct TopologyCommand: ParsableCommand {
 
     @OptionGroup var source: SourceOptions
 
-    @Option(name: .shortAndLong, help: "text, json, yaml, svg, dot (Graphviz) or nccl (a topology file for NCCL).")
+    @Option(name: .shortAndLong, help: "Format: text, json, yaml, svg, dot (Graphviz) or nccl (a topology file for NCCL).")
     var output = Form.text
 
     func run() throws {
@@ -46,7 +46,7 @@ struct TopologyCommand: ParsableCommand {
 struct PairsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pairs",
-        abstract: "Pairs of accelerators and NICs, with the reason and the predicted bandwidth.",
+        abstract: "Shows the pairs of accelerators and NICs, with reason and predicted bandwidth.",
         discussion: "Example: nearside pairs --machine aws-p4d -o json")
 
     @OptionGroup var source: SourceOptions
@@ -61,7 +61,7 @@ struct PairsCommand: ParsableCommand {
 struct DevicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "devices",
-        abstract: "All accelerators and NICs with their roles.", discussion: "Example: nearside devices -o json")
+        abstract: "Lists all accelerators and NICs with their roles.", discussion: "Example: nearside devices -o json")
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var output: OutputOptions
@@ -75,11 +75,11 @@ struct DevicesCommand: ParsableCommand {
 struct SlicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "slices",
-        abstract: "The ResourceSlices that a node of this kind would publish.",
+        abstract: "Prints the ResourceSlices that a node with this machine would publish.",
         discussion: """
-            Exactly the slices that nearside-node writes with the same options, conditions of
-            devices included. pciVendor and pciDevice come from this
-            machine's pci.ids.
+            The slices equal those of nearside-node with the same options, including
+            device conditions. pciVendor and pciDevice come from pci.ids of the
+            machine that runs this command.
             Examples:
               nearside slices --machine aws-p5 --own gpus
               nearside slices --own gpus --cluster-lacks counters,taints -o yaml
@@ -100,7 +100,7 @@ struct SlicesCommand: ParsableCommand {
         for word in clusterLacks.split(separator: ",") {
             guard let feature = ClusterFeature(rawValue: String(word)) else {
                 let known = ClusterFeature.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValidationError("--cluster-lacks does not know \"\(word)\"; known are \(known)")
+                throw ValidationError("--cluster-lacks: \"\(word)\" is not a feature; features are \(known)")
             }
             lacking.insert(feature)
         }
@@ -137,9 +137,9 @@ struct PublishingOptions: ParsableArguments {
             throw ValidationError("--own: \(error)")
         }
         guard Limits.isDriverName(driver) else {
-            throw ValidationError("--driver is a DNS name of at most 63 bytes such as dra.nearside, not \"\(driver)\"")
+            throw ValidationError("--driver must be a DNS name of at most 63 bytes such as dra.nearside, not \"\(driver)\"")
         }
-        if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics goes from 2 to 1000") }
+        if let shareNics, !(2...1000).contains(shareNics) { throw ValidationError("--share-nics must be 2 to 1000") }
         return PublishingPolicy(
             driver: driver, owned: owned, virtualNICs: virtualNics.split(separator: ",").map(String.init), taints: taints, shares: shareNics
         )
@@ -149,10 +149,10 @@ struct PublishingOptions: ParsableArguments {
 struct CaptureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "capture",
-        abstract: "A description of the machine, for --machine FILE and for reports of errors.",
+        abstract: "Prints a description of the machine, for --machine FILE and for bug reports.",
         discussion: """
             Serial numbers, hardware and network addresses, GUIDs and administrators'
-            names are replaced by stand-ins; the topology stays the same.
+            names are replaced by placeholders; the topology stays the same.
             Example: nearside capture > machine.json
             """)
 

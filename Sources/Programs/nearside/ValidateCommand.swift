@@ -8,19 +8,19 @@ import Linux
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
-        abstract: "Checks the configurations in a file.",
+        abstract: "Checks the configurations of this driver in a file.",
         discussion: """
             The file is a ResourceClaim, ResourceClaimTemplate, DeviceClass, a List
-            of them, or a configuration alone; in JSON, or in YAML where kubectl
-            reaches a cluster that converts it. Every problem is one line, with its
-            path and the valid values. For a claim, settings that only a class
-            may have are problems, too. Examples:
+            of them, or a single configuration. JSON needs no cluster; YAML is converted
+            by kubectl, which needs one. Each problem is one line with its path and
+            the valid values. In a claim, a setting that only a class may have is
+            a problem too. Examples:
               nearside validate claim.json
               nearside validate --explain
               kubectl get deviceclasses -o json | nearside validate -
             """)
 
-    @Argument(help: "The file; - is standard input.")
+    @Argument(help: "The file, or - for standard input.")
     var file: String?
 
     @Flag(help: "Print all fields with their types, limits, and the author that may set them.")
@@ -29,11 +29,11 @@ struct ValidateCommand: ParsableCommand {
     @Option(help: "Name of the driver: configurations of other drivers are ignored.")
     var driver = "dra.nearside"
 
-    @Option(help: "Privileged settings that claims may have, as nearside-node --allow-claims.")
+    @Option(help: "Privileged settings that claims may have, as with nearside-node --allow-claims.")
     var allowClaims = ""
 
     func validate() throws {
-        if file == nil, !explain { throw ValidationError("name a file, or --explain") }
+        if file == nil, !explain { throw ValidationError("set a file, or --explain") }
     }
 
     func run() throws {

@@ -8,15 +8,15 @@ package struct AttachmentError: Error, Hashable, Sendable, CustomStringConvertib
         case notPrepared
         /// The pod runs in the host's network and its claim has an interface.
         case hostNetwork
-        /// The container's network namespace was not passed along, is none, or cannot be opened.
+        /// The container's network namespace is missing from the request, is not a network namespace, or cannot be opened.
         case noNamespace
         /// The device is still in the sandbox of another pod.
         case deviceInUse
-        /// A step in the kernel failed while the claim was attached, and was rolled back.
+        /// A step of the attach failed in the kernel. All steps were rolled back.
         case attachFailed
         /// A device of the claim could not be restored on the host.
         case restoreFailed
-        /// A device of the claim is not restored yet, and nothing has failed.
+        /// A device of the claim is not restored yet; no step has failed.
         case restorePending
         /// No server has given an interface its address yet.
         case leaseAwaited
@@ -35,7 +35,7 @@ package struct AttachmentError: Error, Hashable, Sendable, CustomStringConvertib
     package var object: String
     /// The step that failed; nil where the object's state is the error.
     package var step: String?
-    /// The cause, with what to do about it behind a semicolon.
+    /// The cause, followed by a semicolon and the remedy.
     package var cause: String
 
     package init(_ code: Code, _ object: String, step: String? = nil, _ cause: some CustomStringConvertible) {
@@ -47,6 +47,6 @@ package struct AttachmentError: Error, Hashable, Sendable, CustomStringConvertib
 
     package var description: String { [object, step, cause].compactMap(\.self).joined(separator: ": ") }
 
-    /// True when nothing has failed, and what the claim waits for happens by itself.
+    /// True if no step has failed and the claim needs only time.
     package var isPending: Bool { code == .restorePending }
 }

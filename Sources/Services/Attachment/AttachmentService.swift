@@ -7,7 +7,7 @@ import Logging
 import NetworkModel
 import PodNetwork
 
-/// The events of the runtime and the requests of `nearside-node` and of gates, routed to the parts that handle them.
+/// Routes events of the runtime, and requests of `nearside-node` and of gates, to the parts that handle them.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -23,7 +23,7 @@ final class AttachmentService {
     private let hostNamespace: FileIdentity
     private let log: Logger
 
-    /// - Parameter lookUp: has `nearside-node` write into the plans which claims a pod uses (``ClaimLookup``).
+    /// - Parameter lookUp: asks `nearside-node` to record in the plans which claims a pod uses (``ClaimLookup``).
     init(
         _ journal: JournalFolder, network: PodNetwork, leases options: LeaseClientOptions, log: Logger,
         lookUp: @escaping (Sandbox) -> String?
@@ -43,7 +43,7 @@ final class AttachmentService {
         sharedRDMA = SharedRDMADevices(self.journal, network: network)
     }
 
-    /// Takes over from an earlier run by the journal, once no other instance serves it.
+    /// Resumes from the journal, once no other instance serves it.
     func resume() {
         latePods.resume()
         detacher.resume()
@@ -52,27 +52,27 @@ final class AttachmentService {
 
     // MARK: Events of the runtime
 
-    /// Attaches the interfaces of a sandbox that starts, as far as the time allows.
+    /// Attaches the interfaces of a sandbox that starts, until the deadline.
     ///
-    /// It never fails. An error from this hook would make the runtime throw the sandbox away (and some leak a record of it); a container
-    /// that lacks something is not created.
+    /// Never throws: an error from this hook would make the runtime discard the sandbox (and some runtimes leak its record). A container
+    /// of a claim that is not attached is refused later, when it is created.
     func run(_ sandbox: Sandbox, deadline: Deadline) {
         sandboxes.add(sandbox)
         for plan in journal.preparedPlans(of: sandbox.podUID) {
             if deadline.hasPassed {
-                log.warning("no time left to attach; containers wait for it", metadata: ["pod": "\(sandbox.pod)"])
+                log.warning("claim not attached before the deadline; its containers have to wait", metadata: ["pod": "\(sandbox.pod)"])
                 return
             }
             do throws(AttachmentError) { _ = try engine.attach(plan, to: sandbox) } catch {
                 log.error(
-                    "claim cannot be attached", metadata: ["pod": "\(sandbox.pod)", "code": "\(error.code)", "error": "\(error)"])
+                    "attaching a claim failed", metadata: ["pod": "\(sandbox.pod)", "code": "\(error.code)", "error": "\(error)"])
             }
         }
     }
 
-    /// Attaches everything that a container which is about to be created needs.
+    /// Attaches all devices that a container needs, before the runtime creates it.
     ///
-    /// - Returns: claims that are attached and still wait for a server's answer: the container may be created, and may not start.
+    /// - Returns: attached claims that still wait for a lease: the container may be created, but not started.
     func admit(_ sandbox: Sandbox) throws(AttachmentError) -> [AwaitedClaim] {
         sandboxes.add(sandbox)
         try lookup.identify(sandbox)
@@ -85,10 +85,10 @@ final class AttachmentService {
         return awaited
     }
 
-    /// Detaches everything from a sandbox that stops. It never fails, as the runtime would ignore that; what is not restored now is waited
-    /// for when the claim is released.
+    /// Detaches all devices from a sandbox that stops. Never throws, because runtimes ignore the error. The release of the claim waits
+    /// for devices that are not restored here.
     func stop(_ sandbox: Sandbox) {
-        // A sandbox that was attached for its gate is known by its namespace only.
+        // A sandbox that a gate attached is known only by its namespace.
         func isInside(_ attachment: Attachment) -> Bool {
             attachment.sandbox == sandbox.id || attachment.namespacePath == sandbox.namespacePath
         }
@@ -100,9 +100,9 @@ final class AttachmentService {
         }
     }
 
-    /// Takes the list of all sandboxes after a connection to the runtime was made, and catches up with what happened in between.
+    /// Takes the complete list of sandboxes after the connection to the runtime, and handles the changes since the last connection.
     ///
-    /// - Parameter running: IDs of sandboxes in which containers were started.
+    /// - Parameter running: IDs of sandboxes with started containers.
     func synchronize(_ all: [Sandbox], running: Set<String>, deadline: Deadline) {
         sandboxes.replaceAll(all)
         let ids = Set(all.map(\.id))
@@ -121,22 +121,22 @@ final class AttachmentService {
         }
     }
 
-    /// Notes that the connection to the runtime ended.
+    /// Records that the connection to the runtime ended.
     func disconnect() { sandboxes.markStale() }
 
     // MARK: Requests
 
-    /// Attaches everything that a container of a claim needs, for its gate.
+    /// Attaches all devices of a claim, for the gate of one of its containers.
     ///
     /// - Parameter namespace: the container's network namespace.
-    /// - Returns: the reason why the container has to wait although everything is attached; nil when it may start.
+    /// - Returns: the lease that the container has to wait for; nil if the container may start.
     func admit(claim uid: String, namespace: NetworkNamespace?) throws(AttachmentError) -> AwaitedClaim? {
         let plan = try journal.preparedPlan(uid)
         guard plan.hasInterfaces else { return nil }
         guard let identity = namespace?.identity else {
-            throw AttachmentError(.noNamespace, "claim \(plan.claim)", "the container's network namespace was not passed along")
+            throw AttachmentError(.noNamespace, "claim \(plan.claim)", "the request has no network namespace of the container")
         }
-        // A pod in the host's network sees the host's devices.
+        // A pod in the host's network uses the devices on the host.
         if hostNamespace == identity {
             _ = try engine.attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
             return nil
@@ -144,16 +144,17 @@ final class AttachmentService {
         guard let sandbox = sandboxes.sandbox(of: plan, in: identity) else {
             throw AttachmentError(
                 .noNamespace, "claim \(plan.claim)",
-                "the container's network namespace is mounted nowhere that nearside-nri can see, so its interfaces could not be restored")
+                "no mount of the container's network namespace is visible to nearside-nri, so that it could not restore interfaces from there"
+            )
         }
         _ = try engine.attach(plan, to: sandbox)
         return try leases.awaited(plan.claim, in: identity).map { AwaitedClaim(claim: plan.claim, reason: $0) }
     }
 
-    /// Records what has to be known of a claim's devices before its containers can open them.
+    /// Records the open contexts of a claim's RDMA devices before its containers can open more.
     func prepare(_ plan: ClaimPlan) throws(AttachmentError) { try sharedRDMA.record(plan) }
 
-    /// Releases a claim: everything of it is restored on the host when this returns.
+    /// Releases a claim: all its devices are restored on the host when this returns.
     func release(claim uid: String) throws(AttachmentError) {
         guard var state = try journal.state(uid) else { return }
         sharedRDMA.release(&state)
@@ -161,13 +162,13 @@ final class AttachmentService {
         if state.attachments.isEmpty { try journal.removeState(state.claim) }
     }
 
-    /// Names of devices that claims have.
+    /// Names of devices in plans or states.
     var devicesInUse: Set<String> {
         Set(journal.plans.flatMap(\.devices).map(\.device) + journal.states.flatMap(\.attachments).map(\.device))
     }
 }
 
-/// A claim that is attached and waits for a server's answer.
+/// An attached claim that waits for a DHCP lease.
 struct AwaitedClaim: Hashable, Sendable {
     var claim: ClaimIdentity
     var reason: String

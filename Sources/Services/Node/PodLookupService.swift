@@ -70,7 +70,7 @@ struct PodLookupService: Service {
         switch lookup.request {
         case .check(let level): return lookup.answer(await health.problem(level).map(ControlReply.refused) ?? .ok)
         case .pod(let namespaceOfPod, let nameOfPod, let uidOfPod): (namespace, name, uid) = (namespaceOfPod, nameOfPod, uidOfPod)
-        case nil: return lookup.answer(.refused("this is no request; known are alive, ready and pod NAMESPACE NAME UID"))
+        case nil: return lookup.answer(.refused("not a request; requests are alive, ready and pod NAMESPACE NAME UID"))
         }
         do throws(ClaimError) {
             try await preparer.note(pod: name, namespace: namespace, uid: uid)

@@ -10,10 +10,9 @@ package import Logging
 import Netlink
 import PodNetwork
 
-/// `nearside-nri`: one thread that serves the runtime, `nearside-node` and gates, and restores what claims leave behind.
+/// `nearside-nri`: one thread that serves the runtime, `nearside-node` and gates, and restores devices of ended pods.
 ///
-/// It does one thing at a time. The runtime serialises its calls anyway, and two moves of interfaces would only wait for each other in the
-/// kernel.
+/// It handles one event at a time: the runtime serialises its calls, and the kernel serialises moves of interfaces (rtnl_lock).
 package final class AttachmentDaemon {
     private let options: DaemonOptions
     private let log: Logger
@@ -24,12 +23,12 @@ package final class AttachmentDaemon {
     private let termination: Descriptor
     private let lock: Descriptor
 
-    /// The time between two attempts to get the lock of the journal.
+    /// The delay between attempts to lock the journal.
     private static let lockDelay = Duration.milliseconds(200)
-    /// The time that `nearside-node` has to say which claims a pod uses: other requests and the runtime wait meanwhile.
+    /// The time-out of a request to `nearside-node`. Other requests and the runtime wait meanwhile.
     private static let lookUpTimeout = Duration.milliseconds(1200)
 
-    /// Opens the journal and the host's network. The namespace of the calling thread is the host's.
+    /// Opens the journal and the host's network. The calling thread must be in the host's network namespace.
     package init(_ options: DaemonOptions, log: Logger) throws {
         self.options = options
         self.log = log
@@ -49,10 +48,10 @@ package final class AttachmentDaemon {
         lock = try Descriptor.open(journal.lock, flags: O_RDWR | O_CREAT, mode: 0o600)
     }
 
-    /// Serves until SIGTERM, once no other instance serves the same journal: during a rolling update there are two. Pods keep their devices;
-    /// the next start takes over by the journal.
+    /// Serves until SIGTERM. During a rolling update two instances run; the new one waits for the old one's end. Pods keep their devices,
+    /// and the next instance resumes from the journal.
     package func run() throws {
-        // An instance of a release with one folder for both daemons holds another lock.
+        // Releases that had one folder for both daemons lock another file.
         let oldLock = try journal.oldLock.map { path throws(SystemError) in try Descriptor.open(path, flags: 0) }
         defer { withExtendedLifetime(oldLock) {} }
         guard try waitForLock(oldLock) else { return }
@@ -63,13 +62,13 @@ package final class AttachmentDaemon {
             "serving",
             metadata: [
                 "journal": "\(options.journal)", "states": "\(options.states)",
-                "runtime": "\(options.runtime.socket ?? "none: containers are held back by the gate alone")",
+                "runtime": "\(options.runtime.socket ?? "none: only the gate holds containers back")",
             ])
         try EventLoop(sources(listener), termination: termination).run()
         log.notice("stopping; running pods keep their devices")
     }
 
-    /// - Returns: false when this instance is terminated before the other one ends.
+    /// - Returns: false if this instance is terminated before the other one ends.
     private func waitForLock(_ oldLock: Descriptor?) throws -> Bool {
         var isWaiting = false
         while try !lock.tryLock() || oldLock?.tryLock() == false {
@@ -80,19 +79,19 @@ package final class AttachmentDaemon {
         return true
     }
 
-    /// Takes over the files and the devices of earlier instances.
+    /// Converts files and restores specifications of earlier instances.
     private func takeOver() throws {
         let (count, errors) = try journal.takeOver()
-        for error in errors { log.error("file of an older release cannot be taken over", metadata: ["error": "\(error)"]) }
-        if count > 0 { log.notice("files of an older release taken over", metadata: ["count": "\(count)"]) }
+        for error in errors { log.error("converting a file of an older release failed", metadata: ["error": "\(error)"]) }
+        if count > 0 { log.notice("files of an older release converted", metadata: ["count": "\(count)"]) }
         service.resume()
         let unreadable = service.journal.lostClaims.union(journal.planUIDs())
         for failure in specs.restore(service.journal.plans, unreadable: unreadable) {
-            log.error("CDI specification cannot be restored", metadata: ["error": "\(failure)"])
+            log.error("restoring a CDI specification failed", metadata: ["error": "\(failure)"])
         }
     }
 
-    /// The sources of events, in the order in which they act: the runtime has a deadline; requests wait for what those before them do.
+    /// The sources of events, in the order of their turns: the runtime first, because its calls have a deadline.
     private func sources(_ listener: Descriptor) throws -> [any EventSource] {
         let plugin = RuntimeClient.Plugin(name: options.runtime.pluginName, index: options.runtime.pluginIndex)
         let runtime = options.runtime.socket.map { RuntimeClient($0, plugin: plugin, gate: gate, service: service, log: log) }

@@ -4,16 +4,16 @@ import ControlProtocol
 import Journal
 import Linux
 
-/// The check of a probe, which asks the serving instance over its own socket. During a rolling update the older instance answers; the next one
-/// waits for its end and is as ready as it can be.
+/// The check of a probe, which asks the serving instance over its own socket. During a rolling update the old instance answers for the
+/// new one, which waits for the old one's end.
 package enum DaemonCheck {
     /// `alive`: the daemon answers. `ready`: it is synchronised with the runtime.
     package static let levels = ["alive", "ready"]
 
-    /// Less than the time-out of the probe.
+    /// Shorter than the probe's time-out.
     private static let timeout = Duration.seconds(4)
 
-    /// - Returns: the reason why the daemon has not reached the level; nil when it has.
+    /// - Returns: the reason why the daemon has not reached the level; nil if it has.
     package static func problem(_ level: String, journal: String, states: String) -> String? {
         do throws(ControlUnreachable) {
             let socket = JournalFolder(journal, states: states, for: .injector).socket

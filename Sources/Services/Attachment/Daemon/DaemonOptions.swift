@@ -4,7 +4,7 @@ package import NetworkModel
 
 /// The options of `nearside-nri`.
 package struct DaemonOptions: Sendable {
-    /// The folder of `nearside-node`, which is only read.
+    /// The folder of `nearside-node`, which this program only reads.
     package var journal: String
     /// The folder of this program.
     package var states: String
@@ -12,7 +12,7 @@ package struct DaemonOptions: Sendable {
     package var host = Host()
     package var specifications = Specifications()
     package var leases = LeaseClientOptions()
-    /// The numbers of virtual functions that physical ones should have.
+    /// The desired numbers of virtual functions of physical functions.
     package var functionRules: [FunctionRule] = []
 
     package init(journal: String, states: String, runtime: Runtime) {
@@ -21,12 +21,12 @@ package struct DaemonOptions: Sendable {
 
     /// The container runtime.
     package struct Runtime: Sendable {
-        /// Path of the runtime's NRI socket; nil to serve gates alone.
+        /// Path of the runtime's NRI socket; nil to serve only gates.
         package var socket: String?
         package var pluginName: String
-        /// Two digits: the place among all plugins.
+        /// The position among the runtime's plugins: two digits.
         package var pluginIndex: String
-        /// Path of nearside-gate, as the runtime finds it; nil to do without.
+        /// Path of nearside-gate on the host; nil to disable the gate.
         package var gate: String?
 
         package init(socket: String?, pluginName: String, pluginIndex: String, gate: String?) {
@@ -38,11 +38,11 @@ package struct DaemonOptions: Sendable {
     package struct Host: Sendable {
         /// The folder with the files of sysctl(8).
         package var sysctls = "/proc/sys"
-        /// The path where sysfs is mounted; for virtual functions it has to be writable.
+        /// The mount point of sysfs. It must be writable to create virtual functions.
         package var sysfs = "/sys"
-        /// The folder with the host's sys and proc, by which device nodes are checked.
+        /// The folder with the host's sys and proc, for checks of device nodes.
         package var root = "/"
-        /// Addresses of the node and of the API server: interfaces that lead to them are not taken.
+        /// Addresses of the node and of the API server. Interfaces that lead to them are never attached.
         package var nodeAddresses: [IPAddress] = []
         package var apiServers: [IPAddress] = []
     }

@@ -6,38 +6,38 @@ package import Linux
 package protocol EventSource: AnyObject {
     /// The descriptors that end the wait before the next turn.
     var descriptors: [Descriptor] { get }
-    /// The time at which the next turn begins at the latest; nil for no limit.
+    /// The latest time of the next turn; nil for no limit.
     var deadline: Deadline? { get }
-    /// Does everything that is due. It is called in each turn, whichever source the turn is for.
+    /// Does all work that is due. The loop calls it in each turn, also in turns that other sources caused.
     ///
-    /// - Parameter ready: those of the source's descriptors that ended the wait.
+    /// - Parameter ready: the source's descriptors that ended the wait.
     func handle(_ ready: ReadyDescriptors)
 }
 
 /// Descriptors that ended a wait.
 package struct ReadyDescriptors {
-    /// Objects and not numbers: the number of a closed descriptor is soon another one's.
+    /// Objects and not numbers, because the kernel reuses the number of a closed descriptor.
     private let descriptors: [Descriptor]
 
     package init(_ descriptors: [Descriptor]) { self.descriptors = descriptors }
 
     package var isEmpty: Bool { descriptors.isEmpty }
-    /// True when this descriptor object ended the wait.
+    /// True if this descriptor object ended the wait.
     package func contains(_ descriptor: Descriptor) -> Bool { descriptors.contains { $0 === descriptor } }
 }
 
-/// The loop of a daemon with one thread: it waits for all sources together, and lets them act one after the other, in their order.
+/// The loop of a daemon with one thread: waits for all sources, and then calls each of them in order.
 package struct EventLoop {
     private let sources: [any EventSource]
     private let termination: Descriptor
 
-    /// - Parameter termination: ends the loop when it can be read.
+    /// - Parameter termination: ends the loop when it becomes readable.
     package init(_ sources: [any EventSource], termination: Descriptor) {
         self.sources = sources
         self.termination = termination
     }
 
-    /// Runs until the termination descriptor can be read. The first turn is made without a wait.
+    /// Runs until the termination descriptor becomes readable. The first turn does not wait.
     package func run() throws(SystemError) {
         var ready = sources.map { _ in ReadyDescriptors([]) }
         while true {

@@ -3,24 +3,24 @@
 import ControlProtocol
 import Linux
 
-/// A client of the daemon's socket: one line, one answer.
+/// A client of the daemon's socket: it sends one line, and gets one line as its reply.
 final class RequestClient {
     let socket: Descriptor
     /// The descriptor that came with the request.
     private(set) var descriptor: Descriptor?
     private(set) var isFinished = false
-    /// The request that waits for its answer, and until when; nil for none.
+    /// The request that waits for its reply.
     private(set) var pending: ControlRequest?
     private(set) var deadline: Deadline?
     private var line: [UInt8] = []
     private let staleness = Deadline.after(.seconds(60))
 
-    /// True when the client has been connected for a minute: a request is sent at once.
+    /// True if the client has been connected for a minute without a complete request.
     var isStale: Bool { staleness.hasPassed }
 
-    /// Keeps a request, which is tried again later.
+    /// Keeps a request for a later attempt.
     ///
-    /// - Returns: false when it has waited for as long as it may.
+    /// - Returns: false if the request has reached its time-out.
     func wait(_ request: ControlRequest, timeout: Duration) -> Bool {
         let end = deadline ?? .after(timeout)
         (pending, deadline) = (request, end)
@@ -36,13 +36,13 @@ final class RequestClient {
 
     init(_ socket: Descriptor) {
         self.socket = socket
-        // A client that does not read its answer must not hold up the daemon.
+        // A client that does not read its reply must not block the daemon.
         try? UnixSocket.setTimeout(socket, milliseconds: 500)
     }
 
-    /// Receives what the client has sent.
+    /// Receives from the client.
     ///
-    /// - Returns: nil until the line is complete, and when the client has left.
+    /// - Returns: the request; nil while the line is incomplete, or if the client has closed the connection.
     func receive() throws(BadRequest) -> ControlRequest? {
         guard let (bytes, descriptor) = try? UnixSocket.receive(from: socket, atMost: 512), !bytes.isEmpty else {
             isFinished = true
@@ -58,13 +58,14 @@ final class RequestClient {
         }
         let text = String(decoding: line[..<end], as: UTF8.self)
         guard let request = ControlRequest(line: text) else {
-            throw BadRequest(code: .unknown, cause: "\"\(text.prefix(64))\" is no request; known are status, publish, release and admit")
+            throw BadRequest(
+                code: .unknown, cause: "\"\(text.prefix(64))\" is not a request; requests are status, publish, release and admit")
         }
         return request
     }
 
     func answer(_ reply: ControlReply) {
-        // A client that has left meanwhile needs no answer.
+        // The client may have closed the connection.
         try? UnixSocket.send([UInt8](reply.line.utf8), to: socket)
         isFinished = true
     }

@@ -15,17 +15,17 @@ final class RequestServer: EventSource {
     private let listener: Descriptor
     private let service: AttachmentService
     private let specs: SpecPublisher
-    /// Nil when the daemon serves without NRI.
+    /// Nil if the daemon serves without NRI.
     private let runtime: RuntimeClient?
     private let log: Logger
     private var clients: [RequestClient] = []
-    /// The time at which the listener may be used again.
+    /// The time of the next attempt to accept a connection.
     private var nextAccept = Deadline.now
 
-    /// Further requests wait in the listener's queue.
+    /// Further connections wait in the listener's queue.
     private static let maxClients = 256
     private static let acceptDelay = Duration.seconds(1)
-    /// The time that a release waits for what the kernel does in its own time: less than `nearside-node` waits for the answer.
+    /// The time-out of a release, which waits for the kernel. It is shorter than the time-out of `nearside-node` for the reply.
     private static let releaseTimeout = Duration.seconds(20)
 
     init(_ listener: Descriptor, service: AttachmentService, specs: SpecPublisher, runtime: RuntimeClient?, log: Logger) {
@@ -40,7 +40,7 @@ final class RequestServer: EventSource {
     var descriptors: [Descriptor] { (isListening ? [listener] : []) + clients.map(\.socket) }
 
     var deadline: Deadline? {
-        // A listener that is not waited for is looked at after a while, or when a client has left.
+        // After a failed accept, the next attempt follows a delay or the end of a client.
         let accept = isListening ? nil : max(nextAccept, .after(Self.acceptDelay))
         return (clients.map(\.deadline) + [accept]).compactMap(\.self).min()
     }
@@ -49,7 +49,7 @@ final class RequestServer: EventSource {
         for client in clients where ready.contains(client.socket) { serve(client) }
         clients.removeAll { $0.isFinished || $0.isStale }
         if ready.contains(listener) { accept() }
-        // Each turn may have changed what a request waits for.
+        // Any turn may have ended the wait of a request.
         for client in clients { client.pending.map { handle($0, of: client) } }
         clients.removeAll(where: \.isFinished)
     }
@@ -57,12 +57,12 @@ final class RequestServer: EventSource {
     private func accept() {
         do throws(SystemError) {
             let client = try UnixSocket.accept(listener)
-            guard UnixSocket.isRoot(client) else { return log.error("request refused: its sender is not root") }
+            guard UnixSocket.isRoot(client) else { return log.error("request refused: the client is not root") }
             clients.append(RequestClient(client))
         } catch {
-            // Without a free descriptor the listener stays readable, so it is not waited for.
+            // Without a free descriptor the listener would stay readable and make the loop spin.
             nextAccept = .after(Self.acceptDelay)
-            log.error("request cannot be accepted", metadata: ["error": "\(error)"])
+            log.error("accepting a connection failed", metadata: ["error": "\(error)"])
         }
     }
 
@@ -108,7 +108,7 @@ final class RequestServer: EventSource {
             if error.isPending, client.wait(.release(claim: claim), timeout: Self.releaseTimeout) { return }
             throw error
         }
-        // The claim may have been prepared again since the release was requested.
+        // The claim may have been prepared again after the request for its release.
         if (try? service.journal.preparedPlan(claim)) == nil {
             do throws(SystemError) { try specs.withdraw(claim) } catch {
                 throw AttachmentError(.specification, "claim \(claim)", step: "withdraw its CDI specification", error)
@@ -121,7 +121,7 @@ final class RequestServer: EventSource {
         var namespace: NetworkNamespace?
         if let descriptor = client.descriptor {
             do throws(SystemError) { namespace = try NetworkNamespace(descriptor) } catch {
-                throw AttachmentError(.noNamespace, "claim \(claim)", "the descriptor passed along is no network namespace: \(error)")
+                throw AttachmentError(.noNamespace, "claim \(claim)", "the passed descriptor is not a network namespace: \(error)")
             }
         }
         guard let awaited = try service.admit(claim: claim, namespace: namespace) else { return client.answer(.ok) }

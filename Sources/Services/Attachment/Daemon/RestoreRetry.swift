@@ -4,18 +4,18 @@ import Linux
 import Logging
 import Netlink
 
-/// Has devices that are not restored yet restored as soon as the kernel announces an interface, and once a second: RDMA devices return without
-/// an announcement of rtnetlink.
+/// Retries to restore devices when the kernel announces an interface, and once a second, because RDMA devices return without an
+/// announcement.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 final class RestoreRetry: EventSource {
     private let detacher: Detacher
     private let log: Logger
-    /// Announces interfaces while some are waited for.
+    /// Announces interfaces while a device is waiting.
     private var events: EventSocket?
     private var nextAttempt = Deadline.now
-    /// True once the first attempt for the devices that are waited for was made.
+    /// True after the first attempt for the waiting devices.
     private var isActive = false
 
     private static let delay = Duration.seconds(1)
@@ -24,7 +24,7 @@ final class RestoreRetry: EventSource {
 
     var descriptors: [Descriptor] { detacher.searchDescriptors + (events.map { [$0.descriptor] } ?? []) }
 
-    /// Where devices have just begun to be waited for, the next turn begins at once: the kernel may have announced them before.
+    /// The first turn after a device began to wait is immediate: the kernel may have announced the interface before.
     var deadline: Deadline? { detacher.isPending ? (isActive ? nextAttempt : .now) : nil }
 
     func handle(_ ready: ReadyDescriptors) {
@@ -41,7 +41,7 @@ final class RestoreRetry: EventSource {
 
     private func openEvents() {
         do throws(SystemError) { events = try EventSocket.links() } catch {
-            log.error("interfaces cannot be watched", metadata: ["error": "\(error)"])
+            log.error("watching interfaces failed", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -6,7 +6,7 @@ import Linux
 import Logging
 import NRI
 
-/// The plugin's side of NRI: it connects to the container runtime, again and again, and answers its calls.
+/// The plugin's side of NRI: connects to the container runtime, reconnects, and answers its calls.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -14,14 +14,14 @@ final class RuntimeClient: EventSource {
     /// The plugin as it registers with the runtime.
     struct Plugin {
         var name: String
-        /// Two digits: the place among all plugins.
+        /// The position among the runtime's plugins: two digits.
         var index: String
     }
 
     /// Path of the runtime's NRI socket.
     let path: String
     private let plugin: Plugin
-    /// Holds containers whose claims wait for a server; nil to refuse them.
+    /// Holds containers whose claims wait for a lease; nil to refuse them.
     private let gate: GateHook?
     private let service: AttachmentService
     private let log: Logger
@@ -39,7 +39,7 @@ final class RuntimeClient: EventSource {
         (self.service, self.log) = (service, log)
     }
 
-    /// True once the runtime has reported all sandboxes, until the connection ends.
+    /// True from the runtime's complete list of sandboxes until the connection ends.
     var isSynchronized: Bool { connection?.isSynchronized == true }
 
     // MARK: Events
@@ -61,14 +61,13 @@ final class RuntimeClient: EventSource {
             arrivals = nil
         } catch {
             if delay == .zero, arrivals == nil { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
-            // The folder may be made after the first attempt; until then there is nothing but time to wait for.
+            // The folder may be created after the first attempt; until then only the delay leads to the next one.
             if arrivals == nil { arrivals = try? FolderChanges(path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ".") }
             backOff()
         }
     }
 
-    /// Connects at once when something happens to the runtime's socket: a pod that starts without the plugin has to wait, or gets its
-    /// devices late.
+    /// Connects at once after a change of the runtime's socket. A pod that starts without the plugin would wait, or get its devices late.
     private func noteArrivals(_ changes: FolderChanges) {
         do throws(SystemError) {
             _ = try changes.next()
@@ -130,8 +129,8 @@ final class RuntimeClient: EventSource {
         return .success
     }
 
-    /// Has the container's gate wait for servers, while the runtime goes on with other pods. Without a gate the container is refused, and
-    /// the kubelet tries again.
+    /// Lets the container's gate wait for the lease, so that the runtime can serve other pods. Without a gate the container is refused,
+    /// and the kubelet retries.
     private func answer(_ awaited: [AwaitedClaim]) throws(AttachmentError) -> PluginAnswer {
         guard let first = awaited.first else { return .success }
         guard let gate else { throw first.error }

@@ -8,35 +8,35 @@ final class RuntimeConnection {
     let socket: Descriptor
     var session = PluginSession()
     var isSynchronized = false
-    /// The time that a call may take before the runtime closes the connection and goes on without the plugin; NRI's default at first.
+    /// The runtime's time-out of a call, after which it closes the connection. Initially NRI's default.
     private(set) var requestTimeout = Duration.seconds(2)
 
     private static let requestTimeouts = Duration.milliseconds(100)...Duration.seconds(60)
 
-    /// Takes the runtime's time-out within bounds: one of no time, or of hours, is not believed.
+    /// Takes the runtime's time-out, clamped to plausible values.
     func setRequestTimeout(_ timeout: Duration) {
         requestTimeout = min(max(timeout, Self.requestTimeouts.lowerBound), Self.requestTimeouts.upperBound)
     }
 
-    /// Connects and registers. The plugin's side is served from the first byte on, since the runtime may call before it answers.
+    /// Connects and registers. The session serves calls from the first byte on, because the runtime may call before it answers.
     ///
     /// - Parameters:
     ///   - name: the plugin's name.
-    ///   - index: two digits, the plugin's place among all plugins.
+    ///   - index: the plugin's position: two digits.
     init(_ path: String, name: String, index: String) throws {
         socket = try UnixSocket.connect(path)
         try UnixSocket.setTimeout(socket, milliseconds: requestTimeout.milliseconds)
         try send(session.register(name: name, index: index))
     }
 
-    /// The time until which a call that just came may be worked on: the rest of its time is the runtime's.
+    /// The deadline for work on a call that has just arrived. The rest of the time-out is left to the runtime.
     var deadline: Deadline { .after(requestTimeout * 3 / 4) }
 
     func send(_ bytes: [UInt8]) throws(SystemError) { try UnixSocket.send(bytes, to: socket) }
 
-    /// Receives what can be read.
+    /// Receives available data.
     ///
-    /// - Throws: ``Closed`` when the runtime has closed the connection, `SystemError`, or an error of the protocol.
+    /// - Throws: ``Closed`` if the runtime has closed the connection, `SystemError`, or a protocol error.
     func receive() throws -> [PluginSession.Output] {
         let (bytes, _) = try UnixSocket.receive(from: socket)
         if bytes.isEmpty { throw Closed() }

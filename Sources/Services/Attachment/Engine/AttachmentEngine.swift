@@ -7,13 +7,13 @@ import Logging
 import NetworkModel
 import PodNetwork
 
-/// Attaches the devices of claims to pods: all of a claim's or none.
+/// Attaches the devices of claims to pods: all devices of a claim, or none.
 ///
-/// Plans hold the desired state, states the observed one. What a state records is written before the kernel is asked for it, so this program
+/// Plans hold the desired state, and states the observed state. The state is written before the kernel is changed, so that this program
 /// can be killed between any two steps.
 ///
 /// ## Concurrency model
-/// Used by one thread. Everything that happens inside a pod's namespace runs on another thread, which has ended when a call returns.
+/// Used by one thread. Work inside a pod's namespace runs on another thread, which has ended when a call returns.
 final class AttachmentEngine {
     private let journal: AttachmentJournal
     private let network: PodNetwork
@@ -32,7 +32,7 @@ final class AttachmentEngine {
         self.log = log
     }
 
-    /// The pod's side of an attach.
+    /// The destination of an attach.
     private struct Target {
         var sandbox: Sandbox
         var path: String
@@ -42,8 +42,8 @@ final class AttachmentEngine {
 
     /// Attaches the devices of a plan that the pod lacks.
     ///
-    /// - Returns: false when the pod had all of them.
-    /// - Throws: ``AttachmentError``; then the pod has none of them, and an attempt was rolled back.
+    /// - Returns: false if the pod already had all devices.
+    /// - Throws: ``AttachmentError``, after all steps of the attempt were rolled back.
     func attach(_ plan: ClaimPlan, to sandbox: Sandbox) throws(AttachmentError) -> Bool {
         guard plan.hasInterfaces, let target = try target(of: plan, sandbox) else { return false }
         var state = try journal.state(plan.claim) ?? ClaimState(claim: plan.claim, attachments: [])
@@ -52,24 +52,24 @@ final class AttachmentEngine {
             return false
         }
         for other in state.attachments where other.namespace != target.identity && sandboxes.mayHold(other) {
-            // Pods that share a claim have an interface each only where one is created for each pod.
+            // Only interfaces that are created for a pod, and not moved from the host, exist once for each pod that shares the claim.
             if other.host != nil || other.rdmaDevice != nil {
                 throw AttachmentError(
                     .deviceInUse, "claim \(plan.claim)", "device \(other.device) (\(other.label)) is still in another pod's sandbox")
             }
         }
-        // A partial attach, and one to a pod that is gone, is restored first: then there is one starting point only.
+        // A partial attach, or an attach to an ended pod, is restored first, so that every attach starts from the host.
         try detacher.detach(&state) { $0.namespace == target.identity || !sandboxes.mayHold($0) }
         return try attachAll(plan, &state, target)
     }
 
-    /// - Returns: nil for a pod in the host's network whose claim has no interface: it sees the devices from there.
+    /// - Returns: nil for a pod in the host's network whose claim has no interface: the pod uses the devices on the host.
     private func target(of plan: ClaimPlan, _ sandbox: Sandbox) throws(AttachmentError) -> Target? {
         guard let path = sandbox.namespacePath else {
             guard plan.devices.contains(where: { $0.interface != nil }) else { return nil }
             throw AttachmentError(
                 .hostNetwork, "claim \(plan.claim)",
-                "pod \(sandbox.pod) runs in the host's network, which cannot be given an interface; take hostNetwork out of the pod, or claim a device without an interface"
+                "pod \(sandbox.pod) runs in the host's network, to which no interface can be attached; remove hostNetwork from the pod, or claim a device without an interface"
             )
         }
         do throws(SystemError) { return Target(sandbox: sandbox, path: path, namespace: try NetworkNamespace(path: path)) } catch {
@@ -77,7 +77,7 @@ final class AttachmentEngine {
         }
     }
 
-    /// True when the pod has all devices of the plan. Updates the sandbox's name in the state.
+    /// True if the pod has all devices of the plan. Updates the sandbox's name in the state.
     private func isComplete(_ plan: ClaimPlan, _ state: ClaimState, _ target: Target) throws(AttachmentError) -> Bool {
         let here = state.attachments.filter { $0.namespace == target.identity }
         let movesRDMA = here.contains { $0.rdmaDevice != nil }
@@ -120,7 +120,7 @@ final class AttachmentEngine {
         return true
     }
 
-    /// Moves the devices, once the state is written.
+    /// Moves the devices, after the state was written.
     private func move(
         _ requests: [PodNetwork.AttachRequest], _ state: inout ClaimState, _ target: Target
     ) throws(AttachmentError) -> [PodNetwork.AttachedInterface] {
@@ -133,13 +133,13 @@ final class AttachmentEngine {
                 }
             }
         } catch {
-            // The attempt was rolled back. Devices that this could not restore stay in the state, and are restored later.
+            // The attempt was rolled back. Devices that the roll-back could not restore stay in the state for a later restore.
             try? detacher.detach(&state) { $0.phase == .moving && $0.namespace == target.identity }
             throw journalError ?? AttachmentError(.attachFailed, "claim \(state.claim)", error)
         }
     }
 
-    /// The record of a device that is about to move.
+    /// The record of a device before its move.
     private func attachment(_ request: PodNetwork.AttachRequest, _ target: Target) -> Attachment {
         var attachment = Attachment(
             phase: .moving, device: request.device, podUID: target.sandbox.podUID, sandbox: target.sandbox.id,

@@ -6,10 +6,10 @@ import Logging
 import NetworkModel
 import PodNetwork
 
-/// Detaches the devices of claims from pods and restores them on the host, again and again until nothing is left to restore.
+/// Detaches the devices of claims from pods and restores them on the host, with retries until all are restored.
 ///
 /// ## Concurrency model
-/// Used by one thread. Everything that happens inside a pod's namespace runs on another thread, which has ended when a call returns.
+/// Used by one thread. Work inside a pod's namespace runs on another thread, which has ended when a call returns.
 final class Detacher {
     private let journal: AttachmentJournal
     private let network: PodNetwork
@@ -29,7 +29,7 @@ final class Detacher {
         self.log = log
     }
 
-    /// Takes over the devices of an earlier run.
+    /// Resumes the restores of an earlier run.
     func resume() {
         for state in journal.states {
             if state.attachments.contains(where: { $0.phase == .returning }) { pending.insert(state.claim.uid) }
@@ -39,7 +39,8 @@ final class Detacher {
 
     // MARK: Detach
 
-    /// Restores the matching devices, and removes them from the state. Those that cannot be restored now stay in it as `returning`.
+    /// Restores the matching devices, and removes them from the state. Devices that cannot be restored now stay in the state as
+    /// `returning`.
     ///
     /// - Throws: ``AttachmentError`` with the reasons of all devices that are not restored.
     func detach(_ state: inout ClaimState, where matches: (Attachment) -> Bool) throws(AttachmentError) {
@@ -48,7 +49,7 @@ final class Detacher {
         let leaving = state.attachments.filter(matches)
         state.attachments.removeAll(where: matches)
         var failures: [PodNetworkError] = []
-        // All devices of one namespace are restored together.
+        // Devices of one namespace are restored together.
         let identities = leaving.map(\.namespace)
         let order = identities.enumerated().filter { identities.firstIndex(of: $0.element) == $0.offset }.map(\.element)
         for identity in order {
@@ -74,9 +75,9 @@ final class Detacher {
         }
     }
 
-    /// Restores devices that are in one namespace.
+    /// Restores devices of one namespace.
     ///
-    /// - Returns: those that are not restored, with the reason.
+    /// - Returns: the devices that are not restored, each with its reason.
     private func restore(_ group: [Attachment], of claim: ClaimIdentity) -> [(attachment: Attachment, error: PodNetworkError)] {
         let unreleased = leases.release(group, of: claim)
         let namespace = group.first.flatMap(namespaces.namespace)
@@ -98,7 +99,7 @@ final class Detacher {
         return remaining
     }
 
-    /// True when a device can never be restored: waiting for it would keep the pod and its claim for ever.
+    /// True if a device can never be restored: waiting would keep the pod and its claim forever.
     private func isLost(_ attachment: Attachment, isNamespaceOpen: Bool, of claim: ClaimIdentity) -> Bool {
         let isGone = !isNamespaceOpen && NamespaceTable.isGone(attachment)
         guard let reason = network.loss(of: PodNetwork.RestoreRequest(attachment), isNamespaceGone: isGone) else { return false }
@@ -110,10 +111,10 @@ final class Detacher {
         return true
     }
 
-    /// Releases a namespace that holds nothing any more.
+    /// Releases a namespace that contains no device of a claim.
     ///
-    /// Also releases that of a pod that is gone when hardware in it cannot be moved out again and again: the kernel moves it to the host by
-    /// itself when the namespace ends. Virtual interfaces would be destroyed with it, so they are waited for.
+    /// Also releases the namespace of an ended pod after repeated failures to move hardware out of it: the kernel moves hardware to the
+    /// host when the namespace ends. It would destroy virtual interfaces, so these are waited for.
     private func releaseNamespace(_ identity: FileIdentity, after state: ClaimState) {
         let remaining = state.attachments.filter { $0.namespace == identity }
         let isFailing = namespaces.countRestore(identity, hasFailed: !remaining.isEmpty)
@@ -132,13 +133,13 @@ final class Detacher {
 
     // MARK: Retry
 
-    /// True while something is not restored that has to be.
+    /// True while a device has to be restored.
     var isPending: Bool { !pending.isEmpty }
 
-    /// Can be read when a search that a restore waits for has ended.
+    /// Become readable when a search ends that a restore waits for.
     var searchDescriptors: [Descriptor] { network.searchDescriptors }
 
-    /// Tries again to restore what is not restored yet.
+    /// Retries the restore of all devices that are not restored yet.
     func retry() {
         for uid in pending.sorted() {
             guard var state = try? journal.state(uid) else {

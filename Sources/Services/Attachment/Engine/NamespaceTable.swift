@@ -5,24 +5,24 @@ import JournalModel
 import Linux
 import NetworkModel
 
-/// The network namespaces of pods with interfaces of claims, held open.
+/// Open descriptors of the network namespaces of pods with interfaces of claims.
 ///
-/// A runtime may remove a pod without reporting it (after a restart), or before it reports it (CRI-O). A namespace that is held open stays until
-/// everything in it is restored, and with it the virtual interfaces that the kernel would delete and the names that it would change.
+/// A runtime may remove a pod without a report (after a restart), or before its report (CRI-O). An open descriptor keeps the namespace
+/// until all devices in it are restored. Otherwise the kernel would delete its virtual interfaces and could rename the others.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 final class NamespaceTable {
     private var held: [FileIdentity: NetworkNamespace] = [:]
-    /// Failed restores in a row, by namespace.
+    /// Consecutive failed restores, by namespace.
     private var failures: [FileIdentity: Int] = [:]
 
-    /// At one attempt a second.
+    /// With one attempt a second.
     private static let maxFailures = 10
 
     func hold(_ namespace: NetworkNamespace) { held[namespace.identity] = namespace }
 
-    /// Holds the namespace of an attachment of an earlier run, if it still exists.
+    /// Opens the namespace of an attachment of an earlier run, if it still exists.
     func hold(_ attachment: Attachment) { held[attachment.namespace] = Self.open(attachment) }
 
     func isHeld(_ identity: FileIdentity) -> Bool { held[identity] != nil }
@@ -32,12 +32,12 @@ final class NamespaceTable {
         failures[identity] = nil
     }
 
-    /// The namespace of an attachment; nil when it does not exist any more.
+    /// The namespace of an attachment; nil if it has ended.
     func namespace(of attachment: Attachment) -> NetworkNamespace? { held[attachment.namespace] ?? Self.open(attachment) }
 
-    /// Counts an attempt to restore everything in a namespace.
+    /// Counts an attempt to restore all devices of a namespace.
     ///
-    /// - Returns: true when attempts have failed so often in a row that waiting for the kernel is the better chance.
+    /// - Returns: true after so many consecutive failures that the kernel's own clean-up is the better chance.
     func countRestore(_ identity: FileIdentity, hasFailed: Bool) -> Bool {
         failures[identity] = hasFailed ? failures[identity, default: 0] + 1 : nil
         return failures[identity, default: 0] >= Self.maxFailures
@@ -45,14 +45,14 @@ final class NamespaceTable {
 
     // MARK: By path
 
-    /// Opens the namespace that an attachment went to, if it still exists.
+    /// Opens the namespace of an attachment, if it still exists.
     static func open(_ attachment: Attachment) -> NetworkNamespace? {
         let namespace = try? NetworkNamespace(path: attachment.namespacePath)
         return namespace?.identity == attachment.namespace ? namespace : nil
     }
 
-    /// True when the namespace certainly does not exist: its path is empty or leads to another one, and it is mounted nowhere else. Any
-    /// other reason for which it cannot be opened proves nothing.
+    /// True only if the namespace certainly has ended: its path is missing or leads to another namespace, and no other mount of it
+    /// exists. Any other error of the open proves nothing.
     static func isGone(_ attachment: Attachment) -> Bool {
         do throws(SystemError) {
             if try NetworkNamespace(path: attachment.namespacePath).identity == attachment.namespace { return false }

@@ -11,8 +11,8 @@ package struct Sandbox: Hashable, Sendable {
     /// Nil for a pod in the host's network.
     package var namespacePath: String?
 
-    /// True for a pod from a file of the node: it can use no objects of the cluster, and must not wait for the cluster, which it may
-    /// itself be a part of.
+    /// True for a static pod, which is defined by a file of the node. It can use no objects of the cluster, and must not wait for the API
+    /// server, which may itself be a static pod.
     package var isStatic = false
 
     package init(id: String, podUID: String, pod: String, namespacePath: String?) {
@@ -27,7 +27,7 @@ package struct Sandbox: Hashable, Sendable {
         isStatic = ["file", "http"].contains(pod.configSource)
     }
 
-    /// The namespace and the name of the pod; nil when the runtime gives it no name.
+    /// The namespace and the name of the pod; nil if the runtime reports no name.
     var podName: (namespace: String, name: String)? {
         let words = pod.split(separator: "/", maxSplits: 1).map(String.init)
         return words.count == 2 ? (words[0], words[1]) : nil

@@ -4,41 +4,42 @@ import JournalModel
 import Linux
 import NetworkModel
 
-/// The sandboxes that the runtime has reported, one for each pod. They are kept in memory only: the runtime reports all of them anew with each
-/// connection.
+/// The sandboxes that the runtime has reported, one for each pod. The table is not persistent: the runtime reports all sandboxes with
+/// each connection.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 final class SandboxTable {
     /// Sandboxes by UID of their pods.
     private var sandboxes: [String: Sandbox] = [:]
-    /// True while a runtime is connected that has reported all sandboxes.
+    /// True while the connected runtime has reported all its sandboxes.
     private(set) var isComplete = false
 
-    /// Adds a sandbox, in the place of an older one of the same pod.
+    /// Adds a sandbox, and replaces an older one of the same pod.
     func add(_ sandbox: Sandbox) { sandboxes[sandbox.podUID] = sandbox }
 
     /// Removes a sandbox.
     ///
-    /// - Returns: false when the pod has another one, or none.
+    /// - Returns: false if the table has another sandbox of the pod, or none.
     func remove(_ sandbox: Sandbox) -> Bool {
         guard sandboxes[sandbox.podUID]?.id == sandbox.id else { return false }
         sandboxes[sandbox.podUID] = nil
         return true
     }
 
-    /// Takes the list of all sandboxes, which the runtime sends after a connection was made.
+    /// Replaces the table by the complete list that the runtime sends after a connection.
     func replaceAll(_ all: [Sandbox]) {
         sandboxes = Dictionary(all.map { ($0.podUID, $0) }, uniquingKeysWith: { _, last in last })
         isComplete = true
     }
 
-    /// Notes that the connection to the runtime ended: the table may be out of date.
+    /// Marks the table as out of date, when the connection to the runtime ends.
     func markStale() { isComplete = false }
 
     func contains(pod uid: String) -> Bool { sandboxes[uid] != nil }
 
-    /// True when a sandbox that still runs may hold the device. Without a complete table a network namespace that exists counts as one.
+    /// True if a running sandbox may hold the device. While the table is incomplete, an existing network namespace counts as a running
+    /// sandbox.
     func mayHold(_ attachment: Attachment) -> Bool {
         guard NamespaceTable.open(attachment) != nil else { return false }
         return !isComplete || sandboxes.values.contains { $0.id == attachment.sandbox || $0.namespacePath == attachment.namespacePath }
@@ -46,10 +47,10 @@ final class SandboxTable {
 
     /// The sandbox of a container with this network namespace.
     ///
-    /// After a start of this program the runtime does not report sandboxes before the container that waits for this program has started;
-    /// then the sandbox is known by the place where its namespace is mounted.
+    /// After a start of this program, a container can ask its gate before the runtime has reported sandboxes; then the mount of the
+    /// namespace identifies the sandbox.
     ///
-    /// - Returns: nil when the namespace is mounted nowhere that this program can see.
+    /// - Returns: nil if this program sees no mount of the namespace.
     func sandbox(of plan: ClaimPlan, in namespace: FileIdentity) -> Sandbox? {
         let known = sandboxes.values.first { sandbox in
             plan.pods.contains(sandbox.podUID) && sandbox.namespacePath.flatMap(NamespaceTable.identity) == namespace

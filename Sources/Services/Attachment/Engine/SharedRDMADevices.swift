@@ -5,7 +5,7 @@ import JournalModel
 import NetworkModel
 import PodNetwork
 
-/// Records RDMA devices in the kernel's shared mode: they do not move, and a program that opened one keeps it open beyond its pod.
+/// Records RDMA devices in the kernel's shared mode: they do not move, and a process can keep them open after its pod has ended.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -18,7 +18,7 @@ struct SharedRDMADevices {
         self.network = network
     }
 
-    /// Records the contexts that the host has open of a claim's RDMA devices, before containers can open them.
+    /// Records the contexts that host processes have open on a claim's RDMA devices, before containers can open any.
     func record(_ plan: ClaimPlan) throws(AttachmentError) {
         guard plan.hasRDMANodes else { return }
         var devices: [SharedRDMADevice]
@@ -27,7 +27,7 @@ struct SharedRDMADevices {
         }
         var state = try journal.state(plan.claim) ?? ClaimState(claim: plan.claim, attachments: [])
         guard !devices.isEmpty, state.sharedRDMADevices == nil else { return }
-        // Several claims can have one NIC: contexts that those opened are not the host's.
+        // Claims can share a NIC: contexts opened by their containers are not the host's.
         let others = others(state.claim)
         for index in devices.indices {
             if let other = others.first(where: { $0.name == devices[index].name }) { devices[index].contexts = other.contexts }
@@ -36,13 +36,13 @@ struct SharedRDMADevices {
         try journal.write(state)
     }
 
-    /// Makes the recorded devices that no other claim has attachments in the phase `returning`: they are restored when no program has them
-    /// open. The last one of several claims waits for that on behalf of all.
+    /// Turns the recorded devices that no other claim uses into attachments in the phase `returning`: they are restored once no process
+    /// has them open. Of several claims that share a device, the last one waits.
     func release(_ state: inout ClaimState) {
         guard let devices = state.sharedRDMADevices else { return }
         let others = Set(others(state.claim).map(\.name))
         for device in devices where !others.contains(device.name) {
-            // It was in no namespace of a pod.
+            // The device never was in a pod's namespace.
             var attachment = Attachment(
                 phase: .returning, device: device.device, podUID: "", sandbox: "", namespacePath: "/",
                 namespace: FileIdentity(device: 0, inode: 0), podName: nil, host: nil)
@@ -53,7 +53,7 @@ struct SharedRDMADevices {
         state.sharedRDMADevices = nil
     }
 
-    /// The recorded devices of other claims.
+    /// The recorded devices of all other claims.
     private func others(_ claim: ClaimIdentity) -> [SharedRDMADevice] {
         journal.states.filter { $0.claim.uid != claim.uid }.flatMap { $0.sharedRDMADevices ?? [] }
     }

@@ -5,8 +5,7 @@ import JournalModel
 import Linux
 import Logging
 
-/// The journal as `nearside-nri` uses it: the plans of claims, which `nearside-node` writes, and the states, leases and late pods, which this
-/// program writes.
+/// The journal as `nearside-nri` uses it: reads the plans that `nearside-node` writes, and writes states, leases and late pods.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -15,7 +14,7 @@ final class AttachmentJournal {
     private let planCache: PlanCache
     private let stateCache: StateCache
 
-    /// - Parameter log: gets an entry for each file that cannot be used.
+    /// - Parameter log: receives an entry for each unusable file.
     init(_ folder: JournalFolder, log: Logger) {
         self.folder = folder
         planCache = PlanCache(folder) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
@@ -24,7 +23,7 @@ final class AttachmentJournal {
 
     // MARK: Plans
 
-    /// All plans that can be read, and the last readable ones of files that were damaged since.
+    /// All readable plans, and the last readable version of each plan that is damaged now.
     var plans: [ClaimPlan] { Array(planCache.all()) }
 
     /// UIDs of claims whose plans are damaged and were never read by this program.
@@ -32,7 +31,7 @@ final class AttachmentJournal {
 
     func plan(_ uid: String) -> ClaimPlan? { planCache.plan(uid) }
 
-    /// - Throws: ``AttachmentError/Code/notPrepared`` for a claim that has no plan, or is being released.
+    /// - Throws: ``AttachmentError/Code/notPrepared`` if the claim has no plan, or is being released.
     func preparedPlan(_ uid: String) throws(AttachmentError) -> ClaimPlan {
         guard let plan = planCache.plan(uid), plan.phase == .prepared else {
             throw AttachmentError(.notPrepared, "claim \(uid)", "not prepared on this node")
@@ -40,19 +39,19 @@ final class AttachmentJournal {
         return plan
     }
 
-    /// Plans of the prepared claims that a pod uses, by UID of the pod; in the order of the claims' UIDs.
+    /// Plans of the prepared claims that a pod uses, by UID of the pod; sorted by the claims' UIDs.
     func preparedPlans(of pod: String) -> [ClaimPlan] {
         planCache.all().filter { $0.phase == .prepared && $0.pods.contains(pod) }.sorted { $0.claim.uid < $1.claim.uid }
     }
 
     // MARK: States
 
-    /// All states that can be read, in the order of the claims' UIDs.
+    /// All readable states, sorted by the claims' UIDs.
     var states: [ClaimState] { stateCache.all }
 
-    /// The state of a claim; nil when nothing of it was attached.
+    /// The state of a claim; nil if no device of it was attached.
     ///
-    /// - Throws: ``AttachmentError/Code/journal`` for one that cannot be read: it must not be overwritten.
+    /// - Throws: ``AttachmentError/Code/journal`` for an unreadable state, which must not be overwritten.
     func state(_ claim: ClaimIdentity) throws(AttachmentError) -> ClaimState? { try state(claim.uid) }
 
     func state(_ uid: String) throws(AttachmentError) -> ClaimState? {
@@ -61,7 +60,7 @@ final class AttachmentJournal {
         }
     }
 
-    /// Writes a state; it is on the disk when this returns.
+    /// Writes a state. It is durable when this returns.
     func write(_ state: ClaimState) throws(AttachmentError) {
         do throws(JournalError) { try stateCache.write(state) } catch {
             throw AttachmentError(.journal, "claim \(state.claim)", step: "write its state", error)

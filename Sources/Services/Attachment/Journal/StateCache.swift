@@ -3,20 +3,21 @@
 import Journal
 import JournalModel
 
-/// The states of the journal in memory. No other program writes them, so each is read once; a change is on the disk before it is in memory.
+/// The states of the journal in memory. This program is their only writer, so it reads each state once. A change is durable before it is
+/// in memory.
 final class StateCache {
     private let journal: JournalFolder
     private let damage: (JournalError) -> Void
     private var loaded: [String: ClaimState]?
 
-    /// - Parameter damage: is called with the error of each state that cannot be read.
+    /// - Parameter damage: is called with the error of each unreadable state.
     init(_ journal: JournalFolder, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
         self.damage = damage
     }
 
-    /// All states that can be read, in the order of the claims' UIDs. They are loaded at first use: another instance of this program may
-    /// have written them till then.
+    /// All readable states, sorted by the claims' UIDs. They are loaded at first use, because another instance of this program may write
+    /// them until then.
     var all: [ClaimState] { states().values.sorted { $0.claim.uid < $1.claim.uid } }
 
     private func states() -> [String: ClaimState] {
@@ -28,9 +29,9 @@ final class StateCache {
         return states
     }
 
-    /// The state of a claim; nil when there is none.
+    /// The state of a claim; nil without a state.
     ///
-    /// - Throws: ``JournalError`` when there is one that cannot be read, such as that of a newer release: it must not be overwritten.
+    /// - Throws: ``JournalError`` for an unreadable state, such as the state of a newer release, which must not be overwritten.
     func state(_ uid: String) throws(JournalError) -> ClaimState? {
         if let state = states()[uid] { return state }
         return try journal.state(uid)
@@ -42,7 +43,7 @@ final class StateCache {
         loaded?[state.claim.uid] = state
     }
 
-    /// Removes the state of a claim; nothing happens when there is none.
+    /// Removes the state of a claim, if it exists.
     func remove(_ uid: String) throws(JournalError) {
         guard states()[uid] != nil else { return }
         try journal.removeState(uid)

@@ -2,18 +2,18 @@
 
 import JournalModel
 
-/// Finds out which claims a pod uses where no plan says so, by asking `nearside-node`.
+/// Determines the claims of a pod by asking `nearside-node`, where the plans do not name the pod.
 ///
-/// A claim that was made for no pod in particular can be used by pods that its plan does not name, and a claim whose plan was damaged by any
-/// pod. Then only the API server knows, and a guess would start the pod without its devices.
+/// A claim that was not created for one pod can be used by pods that its plan does not name, and a claim with a damaged plan by any pod.
+/// Only the API server knows these pods. A wrong guess would start a pod without its devices.
 ///
 /// ## Concurrency model
 /// Used by one thread.
 final class ClaimLookup {
     private let journal: AttachmentJournal
-    /// Has `nearside-node` write into the plans which claims a pod uses. Returns the reason why that was not possible, nil when it was.
+    /// Asks `nearside-node` to record in the plans which claims a pod uses. Returns the reason of a failure, and nil for success.
     private let request: (Sandbox) -> String?
-    /// Pods whose claims are in the plans, by UID, since plans were last lost.
+    /// UIDs of pods whose claims are recorded in the plans, since plans were last lost.
     private var known: Set<String> = []
     private var lost: Set<String> = []
 
@@ -22,12 +22,12 @@ final class ClaimLookup {
         self.request = request
     }
 
-    /// Has all claims of the pod in the plans when it returns.
+    /// Ensures that the plans record all claims of the pod.
     ///
-    /// A pod in the host's network has no use for a claim's interface: a pod that the node needs to reach the API server does not wait for
-    /// lost plans, which only the API server can restore.
+    /// A pod in the host's network needs no interface of a claim. It does not wait for lost plans, which only the API server can restore,
+    /// because the node may need the pod to reach the API server.
     ///
-    /// - Throws: ``AttachmentError/Code/podUnknown`` while that cannot be determined.
+    /// - Throws: ``AttachmentError/Code/podUnknown`` while the claims cannot be determined.
     func identify(_ sandbox: Sandbox) throws(AttachmentError) {
         guard !sandbox.isStatic else { return }
         let lost = journal.lostClaims
@@ -37,12 +37,12 @@ final class ClaimLookup {
         if let reason = request(sandbox) {
             throw AttachmentError(
                 .podUnknown, "pod \(sandbox.pod)",
-                "it may be one of those that use \(candidate), and nearside-node cannot say which claims it uses: \(reason)")
+                "the pod may use \(candidate), and nearside-node cannot determine the pod's claims: \(reason)")
         }
         known.insert(sandbox.podUID)
     }
 
-    /// A claim that the pod may use although its plan does not name it, for messages; nil when there is none.
+    /// A claim that the pod may use although its plan does not name the pod, for messages; nil if there is no such claim.
     private func candidate(_ sandbox: Sandbox) -> String? {
         let open = journal.plans.filter {
             $0.isOpen == true && $0.phase == .prepared && $0.hasInterfaces && !$0.pods.contains(sandbox.podUID)

@@ -7,8 +7,8 @@ import Logging
 
 /// Attaches devices to pods that started without them, and reports these pods to `nearside-node`.
 ///
-/// A runtime that has lost its plugin goes on without it, and where no container names the claim no gate holds it. When the plugin is back,
-/// such pods get their devices late.
+/// A runtime starts pods even if its plugin is not connected, and no gate holds a container that does not name its claim. Such pods get
+/// their devices when the plugin is connected again.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -16,7 +16,7 @@ final class LatePodManager: EventSource {
     /// A pod that may lack devices.
     private struct Candidate {
         var sandbox: Sandbox
-        /// True when containers have been started in it. For other pods the kubelet retries.
+        /// True if the pod has started containers. For other pods the kubelet retries.
         var isRunning: Bool
     }
 
@@ -26,7 +26,7 @@ final class LatePodManager: EventSource {
     private let log: Logger
     /// Pods that lack devices, by UID.
     private var candidates: [String: Candidate] = [:]
-    /// Pods that started without devices, by UID, whether they have them by now or not.
+    /// Pods that started without devices, by UID; also pods that have their devices by now.
     private var reports: [String: LatePod] = [:]
     private var delay = LatePodManager.firstDelay
     private var nextAttempt: Deadline?
@@ -39,14 +39,14 @@ final class LatePodManager: EventSource {
         (self.journal, self.lookup, self.engine, self.log) = (journal, lookup, engine, log)
     }
 
-    /// Takes over the reports of an earlier run.
+    /// Loads the reports of an earlier run.
     func resume() { reports = journal.latePods }
 
-    /// Attaches what the pods lack, until the deadline; the others follow later.
+    /// Attaches the missing devices of pods until the deadline. The event loop continues with the other pods.
     ///
     /// - Parameters:
-    ///   - sandboxes: all that the runtime has.
-    ///   - running: IDs of those in which containers have been started.
+    ///   - sandboxes: all sandboxes of the runtime.
+    ///   - running: IDs of sandboxes with started containers.
     func synchronize(_ sandboxes: [Sandbox], running: Set<String>, deadline: Deadline) {
         candidates = [:]
         let present = Set(sandboxes.map(\.podUID))
@@ -57,7 +57,7 @@ final class LatePodManager: EventSource {
         }
     }
 
-    /// Attaches what the pod lacks.
+    /// Attaches the missing devices of a pod.
     private func attach(_ pod: Candidate) {
         let sandbox = pod.sandbox
         var missed: [ClaimIdentity] = []
@@ -71,14 +71,16 @@ final class LatePodManager: EventSource {
         } catch { failure = error }
         candidates[sandbox.podUID] = failure == nil || !pod.isRunning ? nil : pod
         if let failure {
-            log.error("pod lacks its devices", metadata: ["pod": "\(sandbox.pod)", "code": "\(failure.code)", "error": "\(failure)"])
+            log.error(
+                "attaching devices to a running pod failed",
+                metadata: ["pod": "\(sandbox.pod)", "code": "\(failure.code)", "error": "\(failure)"])
         }
         if pod.isRunning { report(sandbox, missed, failure) }
     }
 
-    /// Writes down that a pod started without devices of these claims.
+    /// Records that a pod started without devices of these claims.
     ///
-    /// - Parameter failure: the reason why it still lacks some; nil when it has all.
+    /// - Parameter failure: the reason why the pod still lacks devices; nil if it has all of them.
     private func report(_ sandbox: Sandbox, _ missed: [ClaimIdentity], _ failure: AttachmentError?) {
         var report = reports[sandbox.podUID]
         if report == nil, !missed.isEmpty, let pod = sandbox.podName {
@@ -90,12 +92,12 @@ final class LatePodManager: EventSource {
         guard report != reports[sandbox.podUID] else { return }
         reports[sandbox.podUID] = report
         do throws(JournalError) { try journal.write(report) } catch {
-            log.error("late pod cannot be reported", metadata: ["pod": "\(sandbox.pod)", "error": "\(error)"])
+            log.error("reporting a late pod failed", metadata: ["pod": "\(sandbox.pod)", "error": "\(error)"])
         }
-        if failure == nil { log.warning("pod started without its devices and has them now", metadata: ["pod": "\(sandbox.pod)"]) }
+        if failure == nil { log.warning("devices attached to a pod that started without them", metadata: ["pod": "\(sandbox.pod)"]) }
     }
 
-    /// Removes the report of a pod that is gone.
+    /// Removes the report of an ended pod.
     func forget(pod uid: String) {
         candidates[uid] = nil
         if reports.removeValue(forKey: uid) != nil { journal.removeLatePod(uid) }
@@ -106,7 +108,7 @@ final class LatePodManager: EventSource {
     var descriptors: [Descriptor] { [] }
     var deadline: Deadline? { nextAttempt }
 
-    /// Tries again for one pod, so that others are served in between, with an exponential backoff.
+    /// Retries one pod in each turn, with an exponential backoff, so that other sources are served in between.
     func handle(_ ready: ReadyDescriptors) {
         guard !candidates.isEmpty else {
             (delay, nextAttempt) = (Self.firstDelay, nil)
@@ -114,7 +116,7 @@ final class LatePodManager: EventSource {
         }
         let due = nextAttempt ?? .after(delay)
         nextAttempt = due
-        // In turn: a pod that never succeeds must not keep others waiting.
+        // Round-robin: a pod that never succeeds must not delay other pods.
         let turn = candidates.keys.sorted()
         guard due.hasPassed, let uid = turn.first(where: { $0 > lastAttempted }) ?? turn.first, let pod = candidates[uid] else { return }
         lastAttempted = uid

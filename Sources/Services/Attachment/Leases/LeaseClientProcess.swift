@@ -7,8 +7,8 @@ import Linux
 import NetworkModel
 import Primitives
 
-/// The process of one DHCP client: `nearside-nri` under another name, without any privilege. It inherits its socket from the daemon as
-/// descriptor 3, and writes each lease to descriptor 1, as ``Lease/text`` with an empty line after it.
+/// The process of one DHCP client: `nearside-nri` under another name, without any privilege. It inherits its socket as descriptor 3, and
+/// writes each lease to descriptor 1 as ``Lease/text`` with an empty line after it.
 ///
 /// ## Concurrency model
 /// One thread.
@@ -16,21 +16,21 @@ package enum LeaseClientProcess {
     /// The name (argv[0]) under which the program runs as a DHCP client.
     static let name = "nearside-dhcp"
     private static let socket: Int32 = 3
-    /// Datagrams that it reads in a second: a flood costs no more of the processor.
+    /// The number of datagrams read in a second, which bounds the cost of a flood.
     private static let maxDatagrams = 200
 
     /// True when this process was started as a DHCP client.
     package static var isMeant: Bool { CommandLine.arguments.first == name }
 
-    /// The arguments of the client of an interface: family, number, type, hardware address, broadcast address, and the address that it had
-    /// with the server that gave it.
+    /// The arguments of the client of an interface: family, number, type, hardware address, broadcast address, former address, and the
+    /// server that assigned it.
     static func words(_ family: Lease.Family, _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]?) -> [String] {
         [
             name, family.rawValue, "\(interface.index)", "\(interface.type)", "\(interface.address)", "\(interface.broadcast)",
         ] + (former.map { ["\($0)"] + (giver.map { [Hex.text($0)] } ?? []) } ?? [])
     }
 
-    /// Serves until SIGTERM, at which it returns the address to its server, or until the daemon's end of the pipe is closed.
+    /// Serves until SIGTERM, or until the daemon closes its end of the pipe. On SIGTERM it returns the address to its server.
     ///
     /// - Returns: the exit status.
     package static func run() -> Int32 {
@@ -59,17 +59,17 @@ package enum LeaseClientProcess {
         _ client: inout some LeaseExchange, _ interface: LeaseInterface, _ family: Lease.Family
     ) throws(SystemError) -> Int32 {
         let termination = try Termination.descriptor()
-        // A kernel may have no filters.
+        // The kernel may lack seccomp.
         do throws(SystemError) { try SystemCallFilter.leaseClient.install() } catch {
             if ![EINVAL, ENOSYS].contains(error.code) { throw error }
         }
         var (window, datagrams) = (Deadline.now, 0)
         while true {
-            // Without a link-local address yet, or without a link, a datagram cannot be sent: the next one may be.
+            // Sending fails without a link-local address or a link; the next request may succeed.
             for action in client.wake(at: .now) { try perform(action, interface, family) }
             if window.hasPassed { (window, datagrams) = (.after(.seconds(1)), 0) }
             let isFlooded = datagrams >= maxDatagrams
-            // The end of the pipe's reader is reported without a request (POLLERR of poll(2)).
+            // poll(2) reports the end of the pipe's reader as POLLERR, without a request.
             var entries = [pollfd(fd: termination.raw, events: Int16(POLLIN), revents: 0), pollfd(fd: 1, events: 0, revents: 0)]
             if !isFlooded { entries.append(pollfd(fd: socket, events: Int16(POLLIN), revents: 0)) }
             let end = [client.deadline.map { Deadline($0) }, isFlooded ? window : nil].compactMap(\.self).min()
@@ -92,10 +92,10 @@ package enum LeaseClientProcess {
         switch action {
         case .report(let lease):
             let text = [UInt8]((lease.text + "\n").utf8)
-            // One write: up to PIPE_BUF bytes (4096) are written to a pipe at once.
+            // A write of up to PIPE_BUF bytes (4096) to a pipe is atomic.
             try checked("report", "a lease") { write(1, text, text.count) }
         case .send(let bytes, let target):
-            // ff02::1:2 are all servers and relays of the link (RFC 8415 section 7.1).
+            // ff02::1:2 is the group of all servers and relays of the link (RFC 8415 section 7.1).
             let servers: [UInt8] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2]
             if family == .v4 {
                 let link = (target ?? interface.broadcast).bytes
@@ -106,7 +106,7 @@ package enum LeaseClientProcess {
         }
     }
 
-    /// Receives a datagram; nil for one that is no server's.
+    /// Receives a datagram; nil if no server sent it.
     private static func receive(_ isV6: Bool) throws(SystemError) -> ([UInt8], HardwareAddress)? {
         var bytes = [UInt8](repeating: 0, count: 2048)
         if isV6 {
@@ -126,7 +126,7 @@ package enum LeaseClientProcess {
 
     private static func isReceived(_ count: Int) throws(SystemError) -> Bool {
         if count >= 0 { return true }
-        // The link may be down for a while.
+        // The link may be down.
         if [EAGAIN, EINTR, ENETDOWN].contains(errno) { return false }
         throw SystemError("receive", "socket")
     }

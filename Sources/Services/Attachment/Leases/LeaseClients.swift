@@ -7,8 +7,8 @@ import Linux
 package import NetworkModel
 import PodNetwork
 
-/// The DHCP clients of pods: a process for each interface and family (``LeaseClientProcess``), in the pod's namespace, as a user of its own and
-/// without capabilities. It requests, renews and releases the lease by itself; nothing waits for it.
+/// The DHCP clients of pods: a process for each interface and family (``LeaseClientProcess``), in the pod's namespace, with a separate
+/// user and without capabilities. It requests, renews and releases the lease; the daemon only reads its reports.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -18,9 +18,9 @@ final class LeaseClients {
         /// The interface's name in messages.
         var label: String
         var namespace: NetworkNamespace
-        /// The address that the interface had, which the server may give again.
+        /// The former address of the interface, which the server may assign again.
         var address: IPAddress?
-        /// The server that gave it (``Lease/server``).
+        /// The server that assigned the address (``Lease/server``).
         var server: [UInt8]?
         /// Opens the client's socket on the interface.
         var open: () throws(PodNetworkError) -> LeaseSockets
@@ -30,10 +30,10 @@ final class LeaseClients {
 
     private struct Client {
         var order: Order
-        /// Nil while it waits for its next start.
+        /// Nil while the client waits for its next start.
         var process: Subprocess?
         var reports: Descriptor?
-        /// The first bytes of a report that is not complete yet.
+        /// The first bytes of an incomplete report.
         var partial: [UInt8] = []
         var sockets: LeaseSockets?
         var nextStart = Deadline.now
@@ -42,10 +42,10 @@ final class LeaseClients {
     private let options: LeaseClientOptions
     private var clients: [LeaseKey: Client] = [:]
 
-    /// The time until a client that ended by itself is started again.
+    /// The delay before a client that ended by itself is restarted.
     private static let restartDelay = Duration.seconds(1)
-    /// The time that all clients that are stopped have together: a release is one datagram, and without it the address would be free after
-    /// its lease. The runtime waits for two seconds (NRI's request time-out).
+    /// The time-out for stopping clients, all together. A release is one datagram; without it the server keeps the address until the
+    /// lease ends. The runtime's own time-out is two seconds (NRI's default).
     private static let stopTimeout = Duration.milliseconds(400)
     private static let memory: UInt64 = 512 << 20
     private static let processorSeconds: UInt64 = 3600
@@ -54,14 +54,14 @@ final class LeaseClients {
 
     var isEmpty: Bool { clients.isEmpty }
 
-    /// Can be read when a client has ended or reports.
+    /// Become readable when a client ends or reports.
     var descriptors: [Descriptor] {
         clients.values.flatMap { client in [client.process?.end, client.reports].compactMap(\.self) }
     }
 
     func isRunning(_ key: LeaseKey) -> Bool { clients[key] != nil }
 
-    /// Starts a client where none runs.
+    /// Starts a client, unless it runs.
     ///
     /// - Throws: ``PodNetworkError`` or `SystemError`.
     func start(_ order: Order) throws {
@@ -88,9 +88,9 @@ final class LeaseClients {
         client.sockets = sockets
     }
 
-    /// Reads the clients' reports since the last call, the newest of each client, and restarts clients that have ended.
+    /// Reads the newest report of each client, and restarts clients that have ended.
     ///
-    /// - Returns: the leases, and the time at which the next client has to be started, nil for never.
+    /// - Returns: the leases, and the time of the next restart; nil for never.
     func update() -> (leases: [LeaseKey: Lease], due: Deadline?) {
         var leases: [LeaseKey: Lease] = [:]
         for (key, client) in clients {
@@ -114,17 +114,17 @@ final class LeaseClients {
             client.nextStart = .after(Self.restartDelay)
         }
         if client.process == nil, client.nextStart.hasPassed {
-            // A client that cannot be started is tried again.
+            // A failed start is retried.
             try? launch(&client)
             client.nextStart = .after(Self.restartDelay)
         }
         return lease
     }
 
-    /// Reads a client's reports within bounds, as the client talks to strangers.
+    /// Reads a client's reports, bounded in size, because the client handles packets of unknown hosts.
     private static func read(_ reports: Descriptor, _ partial: inout [UInt8], _ family: Lease.Family) -> (lease: Lease?, isBroken: Bool) {
         var last: Lease?
-        // A bounded number of reads: a client that writes without an end does not hold up the others.
+        // Bounded, so that a client that writes without end does not block the others.
         for _ in 0..<4 {
             guard let bytes = try? reports.read(atMost: Lease.longestText), !bytes.isEmpty else { break }
             partial += bytes
@@ -140,10 +140,10 @@ final class LeaseClients {
         return (last, false)
     }
 
-    /// Ends clients, all at once; each returns its address to its server.
+    /// Ends clients in parallel; each returns its address to its server.
     func stop(_ keys: [LeaseKey]) {
         let ending = keys.compactMap { clients.removeValue(forKey: $0) }
-        // Their pipes stay open until they have ended: a client ends without returning its address when the other end of its pipe is closed.
+        // The pipes stay open until the clients have ended: a client whose pipe closes ends without returning its address.
         withExtendedLifetime(ending) {
             let processes = ending.compactMap(\.process)
             for process in processes { process.ask() }
@@ -153,8 +153,8 @@ final class LeaseClients {
 
     // MARK: Capabilities
 
-    /// The capabilities that starting a client needs and `nearside-nri` lacks: NET_RAW and NET_BIND_SERVICE to open its sockets, SETUID, SETGID
-    /// and SETPCAP to drop its privileges, KILL to end it although it is another user's.
+    /// The capabilities that `nearside-nri` lacks to start a client: NET_RAW and NET_BIND_SERVICE to open its sockets, SETUID, SETGID and
+    /// SETPCAP to drop its privileges, KILL to signal a process of another user.
     static func missingCapabilities(_ family: Lease.Family) -> [String] {
         // Numbers of linux/capability.h.
         var needed = [(5, "KILL"), (6, "SETGID"), (7, "SETUID"), (8, "SETPCAP"), (10, "NET_BIND_SERVICE")]
@@ -169,13 +169,13 @@ final class LeaseClients {
     }()
 }
 
-/// The way in which DHCP clients are started.
+/// The settings with which DHCP clients are started.
 package struct LeaseClientOptions: Hashable, Sendable {
     /// The program: nearside-nri itself, under another name.
     package var program = "/proc/self/exe"
-    /// The number of the user and the group that they run as; 65534 by default, which owns no files.
+    /// The numeric user and group of the clients. The default 65534 owns no files.
     package var user: UInt32 = 65534
-    /// The cluster's networks, which no server may give an address in or a route to.
+    /// The cluster's networks. A lease with an address or a route that overlaps them is rejected.
     package var clusterNetworks: [IPPrefix] = []
 
     package init() {}

@@ -7,7 +7,7 @@ import Logging
 import NetworkModel
 import PodNetwork
 
-/// Runs the DHCP clients of attached interfaces, and gives interfaces what the servers gave.
+/// Runs the DHCP clients of attached interfaces, and applies their leases to the interfaces.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -18,11 +18,11 @@ final class LeaseManager: EventSource {
     private let clients: LeaseClients
     private let clusterNetworks: [IPPrefix]
     private let log: Logger
-    /// True while an attached interface has no client because it could not be started.
+    /// True while the client of an attached interface could not be started.
     private var lacksClients = false
-    /// Leases that clients reported and that could not be written yet.
+    /// Reported leases that are not in the journal yet, because the write failed.
     private var unwritten: [LeaseKey: Lease] = [:]
-    /// Leases that interfaces have.
+    /// Leases that are applied to interfaces.
     private var applied: [LeaseKey: Lease] = [:]
     private(set) var deadline: Deadline?
 
@@ -41,14 +41,14 @@ final class LeaseManager: EventSource {
 
     // MARK: Clients
 
-    /// Starts the clients of interfaces in a namespace that ask a server for their address, where they do not run.
+    /// Starts the missing clients of interfaces in a namespace whose plan requests DHCP.
     func startClients(_ state: ClaimState, in namespace: FileIdentity) throws(AttachmentError) {
         for attachment in state.attachments where attachment.phase == .attached && attachment.namespace == namespace {
             for family in attachment.leaseFamilies { try startClient(attachment, family, of: state.claim) }
         }
     }
 
-    /// Starts the clients of all attached interfaces: those of an earlier run ended with it.
+    /// Starts the clients of all attached interfaces: the clients of an earlier run ended with it.
     func resume() {
         lacksClients = false
         for state in journal.states {
@@ -60,7 +60,7 @@ final class LeaseManager: EventSource {
 
     private func resume(_ attachment: Attachment, _ family: Lease.Family, of claim: ClaimIdentity) {
         do throws(AttachmentError) { try startClient(attachment, family, of: claim) } catch {
-            log.error("DHCP client cannot be started", metadata: ["claim": "\(claim)", "error": "\(error)"])
+            log.error("starting a DHCP client failed", metadata: ["claim": "\(claim)", "error": "\(error)"])
             lacksClients = true
         }
     }
@@ -72,7 +72,7 @@ final class LeaseManager: EventSource {
         guard missing.isEmpty else {
             throw AttachmentError(
                 .leaseFailed, "claim \(claim)",
-                "\(family.protocolName) on \(attachment.label) needs the capabilities \(missing.joined(separator: ", ")), which nearside-nri has not; add them to its container, or give the claim addresses"
+                "\(family.protocolName) on \(attachment.label) needs the capabilities \(missing.joined(separator: ", ")), which nearside-nri lacks; add them to its container, or set addresses in the claim"
             )
         }
         let network = network
@@ -87,7 +87,7 @@ final class LeaseManager: EventSource {
         }
     }
 
-    /// Ends the clients of all attachments that match together, so that the runtime does not wait for one after the other.
+    /// Ends the clients of all matching attachments in parallel, because the runtime waits.
     func stopClients(where matches: (Attachment) -> Bool) {
         clients.stop(
             journal.states.flatMap { state in
@@ -99,7 +99,7 @@ final class LeaseManager: EventSource {
 
     // MARK: Leases
 
-    /// The leases that the claim waits for in a namespace, as a sentence; nil when its containers may start.
+    /// The leases that the claim waits for in a namespace, as a sentence; nil if its containers may start.
     func awaited(_ claim: ClaimIdentity, in namespace: FileIdentity) throws(AttachmentError) -> String? {
         let here = (try journal.state(claim)?.attachments ?? []).filter { $0.namespace == namespace }
         return here.awaitedLeases
@@ -127,10 +127,10 @@ final class LeaseManager: EventSource {
 
     // MARK: Events
 
-    /// Can be read when a client reports a lease, or has ended.
+    /// Become readable when a client reports a lease, or has ended.
     var descriptors: [Descriptor] { clients.descriptors }
 
-    /// Applies the leases that clients reported, removes those that expired, and restarts clients that have ended.
+    /// Applies reported leases, removes expired ones, and restarts clients that have ended.
     func handle(_ ready: ReadyDescriptors) {
         if lacksClients { resume() }
         let retry = Deadline.after(Self.retryDelay)
@@ -143,26 +143,26 @@ final class LeaseManager: EventSource {
         if !writeLeases() { due.append(retry) }
         for state in journal.states where state.attachments.contains(where: { !$0.leaseFamilies.isEmpty && $0.phase == .attached }) {
             do throws(AttachmentError) { due.append(try apply(to: state)) } catch {
-                log.error("lease cannot be used", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
+                log.error("applying a lease failed", metadata: ["claim": "\(state.claim)", "error": "\(error)"])
                 due.append(retry)
             }
         }
     }
 
-    /// - Returns: false when a lease could not be written.
+    /// - Returns: false if a lease could not be written.
     private func writeLeases() -> Bool {
         for (key, lease) in unwritten {
             do throws(JournalError) {
                 try journal.write(lease, key)
                 unwritten[key] = nil
             } catch {
-                log.error("lease cannot be written", metadata: ["claim": "\(key.claim)", "error": "\(error)"])
+                log.error("writing a lease failed", metadata: ["claim": "\(key.claim)", "error": "\(error)"])
             }
         }
         return unwritten.isEmpty
     }
 
-    /// Gives the interfaces of a claim the leases in the journal, and writes the state when it has changed.
+    /// Applies the leases in the journal to the interfaces of a claim, and writes the state if it changed.
     ///
     /// - Returns: the end of the lease that expires first.
     private func apply(to before: ClaimState) throws(AttachmentError) -> Deadline? {
@@ -174,9 +174,9 @@ final class LeaseManager: EventSource {
             for family in state.attachments[index].leaseFamilies {
                 let key = Self.key(state.attachments[index], family, of: state.claim)
                 guard var lease = journal.lease(key) else { continue }
-                // Its server is gone, or it expired while this program did not run.
+                // The lease expired while this program did not run, or its server did not renew it.
                 if lease.hasEnded(at: Poller.now()) { lease.address = nil }
-                // A lease that was renewed has the same address, and another time.
+                // A renewed lease has the same address and a later end.
                 if applied[key] != lease {
                     guard try apply(lease, key, to: &state.attachments[index], plan) else { continue }
                     latest[key] = lease
@@ -184,7 +184,7 @@ final class LeaseManager: EventSource {
                 if lease.address != nil, let end = lease.end { due.append(.after(.milliseconds(end - Poller.now()))) }
             }
         }
-        // A lease whose state cannot be written counts as not applied, and is applied again.
+        // A lease whose state could not be written is applied again.
         if state != before {
             try journal.write(state)
             log.info(
@@ -195,7 +195,7 @@ final class LeaseManager: EventSource {
         return due.min()
     }
 
-    /// - Returns: false when the interface is not in a pod any more.
+    /// - Returns: false if the interface has left the pod.
     private func apply(
         _ reported: Lease, _ key: LeaseKey, to attachment: inout Attachment, _ plan: ClaimPlan
     ) throws(AttachmentError) -> Bool {

@@ -5,36 +5,36 @@ package import JournalModel
 import Linux
 import Primitives
 
-/// Checks that a device node belongs to a device, by sysfs and procfs.
+/// Checks in sysfs and procfs that a device node belongs to a device.
 ///
-/// The table of nodes is closed: a path that is not in it is refused, with any numbers.
+/// The table of nodes is closed: a path that is not in the table is refused.
 package struct DeviceNodeCheck: Sendable {
-    /// The folder in which the host's `sys` and `proc` are; empty for the root.
+    /// The folder with the host's `sys` and `proc`; empty for the root.
     private let root: String
 
     package init(root: String) { self.root = root == "/" ? "" : root }
 
-    /// - Throws: ``SpecRefusal`` for a node that the kernel does not show to be the device's.
+    /// - Throws: ``SpecRefusal`` if the kernel does not list the node as the device's.
     package func check(_ node: NodePlan, of address: String) throws(SpecRefusal) {
         guard let rule = Self.rule(node.path), isRight(node, rule, Place(address)) else {
             throw SpecRefusal(
-                .foreignNode, node.path, "the kernel does not show \(node.major):\(node.minor) as a node of device \(address.prefix(64))")
+                .foreignNode, node.path, "the kernel does not list \(node.major):\(node.minor) as a node of device \(address.prefix(64))")
         }
     }
 
     // MARK: The table
 
     private enum Rule {
-        /// A device of this class below the function or sub-function.
+        /// A child of this class below the function or sub-function.
         case child(of: String)
-        /// The group of the function (Documentation/driver-api/vfio.rst).
+        /// The IOMMU group of the function (Documentation/driver-api/vfio.rst).
         case group
         case neuron
-        /// /dev/nvidia0 and its siblings.
+        /// /dev/nvidia0 and the other GPUs.
         case nvidia
-        /// One node for all devices of functions with this vendor or driver; nil for any.
+        /// A node shared by all functions with this vendor or driver; nil for any function.
         case shared(folder: String, Owner?)
-        /// The same, by the name of its major number in /proc/devices; minor numbers are fixed.
+        /// A shared node, found by the name of its major number in /proc/devices; minor numbers are fixed.
         case major([String], minor: UInt32, Owner)
     }
 
@@ -43,7 +43,7 @@ package struct DeviceNodeCheck: Sendable {
         case driver(String)
     }
 
-    /// Major number of /dev/nvidia0 and its siblings (Documentation/admin-guide/devices.txt).
+    /// Major number of /dev/nvidia0 and the other GPUs (Documentation/admin-guide/devices.txt).
     private static let nvidiaMajor: UInt32 = 195
     private static let nvidiaVendor = Owner.vendor("0x10de")
     private static let amazonVendor = Owner.vendor("0x1d0f")
@@ -60,7 +60,7 @@ package struct DeviceNodeCheck: Sendable {
         "/dev/gdrdrv": .major(["gdrdrv"], minor: 0, nvidiaVendor),
     ]
 
-    /// Nodes with a number behind these prefixes.
+    /// Nodes with a number after these prefixes.
     private static let numbered: [(prefix: String, rule: Rule)] = [
         ("/dev/infiniband/uverbs", .child(of: "infiniband_verbs")), ("/dev/infiniband/umad", .child(of: "infiniband_mad")),
         ("/dev/infiniband/issm", .child(of: "infiniband_mad")), ("/dev/dri/renderD", .child(of: "drm")),
@@ -78,9 +78,9 @@ package struct DeviceNodeCheck: Sendable {
         (1...7).contains(text.utf8.count) && text.utf8.allSatisfy(\.isASCIIDigit)
     }
 
-    // MARK: The kernel's answer
+    // MARK: Look-up in sysfs and procfs
 
-    /// A device's place, as the plan has it.
+    /// The place of a device in the plan.
     private enum Place {
         case function(String)
         case part(String, String)
@@ -130,7 +130,8 @@ package struct DeviceNodeCheck: Sendable {
         case .neuron:
             guard let function = place.function, has(node, "sys/class/neuron_device/\(name)"), isOwned(function, Self.amazonVendor)
             else { return false }
-            // The driver makes its devices without a parent: then only one of one kind is certain.
+            // The neuron driver may create its devices without a parent; then a match is certain only if the machine has one device of
+            // the kind.
             guard let link = Files.linkTarget("\(root)/sys/class/neuron_device/\(name)/device") else {
                 return Files.list("\(root)/sys/class/neuron_device").count == 1
             }
@@ -150,20 +151,20 @@ package struct DeviceNodeCheck: Sendable {
         }
     }
 
-    /// Folders, below the root, in which a device of this class and name would be the device's.
+    /// Folders below the root in which a device of this class and name belongs to the device.
     private func folders(_ place: Place, _ kind: String, _ name: String) -> [String] {
         switch place {
         case .none: return []
         case .function(let address): return ["sys/bus/pci/devices/\(address)/\(kind)/\(name)"]
         case .part(let address, let number):
             let parts = Files.list(pci(address)).filter { part in
-                // Links lead to other devices: physfn, virtfn0.
+                // Symbolic links lead to other devices: physfn, virtfn0.
                 guard Files.linkTarget("\(pci(address))/\(part)") == nil else { return false }
                 return part == number || lines("sys/bus/pci/devices/\(address)/\(part)/sfnum").first.map { String($0) } == number
             }
             return parts.map { "sys/bus/pci/devices/\(address)/\($0)/\(kind)/\(name)" }
         case .virtual(let interface):
-            // Software RDMA is where its interface is.
+            // A software RDMA device belongs to its interface.
             let folder = "sys/class/\(kind)/\(name)"
             guard let device = lines("\(folder)/ibdev").first, !device.contains("/"), !device.hasPrefix(".") else { return [] }
             let rdma = "sys/class/infiniband/\(device)"

@@ -4,7 +4,7 @@ package import CDI
 package import JournalModel
 package import Linux
 
-/// Writes the CDI specifications of claims from their plans, and removes them: the one writer of this driver's specifications.
+/// Writes and removes the CDI specifications of claims, from their plans. It is the only writer of this driver's specifications.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -12,7 +12,7 @@ package struct SpecPublisher: Sendable {
     private let planner: SpecPlanner
     private let check: DeviceNodeCheck
     private let folder: SpecFolder
-    /// Path of the folder with workload files that `nearside-node` writes.
+    /// Path of the folder with the workload files of `nearside-node`.
     private let source: String
 
     package init(_ planner: SpecPlanner, check: DeviceNodeCheck, folder: SpecFolder, source: String) {
@@ -22,7 +22,7 @@ package struct SpecPublisher: Sendable {
         self.source = source
     }
 
-    /// Checks the plan, and writes its specification and workload files where they differ.
+    /// Checks the plan, and writes its specification and workload files if they differ.
     ///
     /// - Throws: ``SpecRefusal``; then the specification is not written.
     package func publish(_ plan: ClaimPlan) throws(SpecRefusal) {
@@ -37,7 +37,7 @@ package struct SpecPublisher: Sendable {
         }
     }
 
-    /// Removes the specification and the workload files of a claim; nothing happens when there are none.
+    /// Removes the specification and the workload files of a claim, if they exist.
     package func withdraw(_ uid: String) throws(SystemError) {
         guard PlanText.isUID(uid) else { return }
         try folder.remove(named: name(uid))
@@ -46,11 +46,11 @@ package struct SpecPublisher: Sendable {
         }
     }
 
-    /// Publishes all prepared plans, and withdraws the specifications of claims without a plan: after a start, when the folder may have been
-    /// emptied (kubernetes/kubernetes#141433) or plans removed meanwhile.
+    /// Publishes all prepared plans, and withdraws the specifications of claims without a plan. Called after a start, when the folder may
+    /// have been emptied (kubernetes/kubernetes#141433) or plans may have been removed.
     ///
-    /// - Parameter unreadable: UIDs of claims whose plans cannot be read now; their specifications stay.
-    /// - Returns: an error for each claim whose specification could not be published or withdrawn.
+    /// - Parameter unreadable: UIDs of claims with unreadable plans, whose specifications stay.
+    /// - Returns: an error for each specification that could not be published or withdrawn.
     package func restore(_ plans: [ClaimPlan], unreadable: Set<String>) -> [AttachmentError] {
         var failures: [AttachmentError] = []
         for plan in plans where plan.phase == .prepared {
@@ -60,7 +60,7 @@ package struct SpecPublisher: Sendable {
         }
         let known = unreadable.union(plans.map(\.claim.uid))
         let prefix = "\(planner.driver)-"
-        // The name of another driver can begin with this one's and a dash.
+        // The name of another driver can begin with this driver's name and a dash.
         let kinds: [String?] = [nil, DeviceNames.kind(driver: planner.driver)]
         let files = folder.names().filter { $0.hasPrefix(prefix) && kinds.contains(folder.kind(named: $0)) }.map {
             String($0.dropFirst(prefix.count))
@@ -76,8 +76,8 @@ package struct SpecPublisher: Sendable {
 
     private func name(_ uid: String) -> String { "\(planner.driver)-\(uid)" }
 
-    /// Copies a workload file for containers, so that only this program can change it: a link in its place would show them any file of the
-    /// host.
+    /// Copies a workload file for containers, so that only this program can change it: a symbolic link in its place could expose any file
+    /// of the host.
     private func copy(_ name: String) throws(SpecRefusal) {
         do throws(SystemError) {
             let bytes = try Files.readPlain(name, in: source)

@@ -3,24 +3,24 @@
 package import Linux
 package import Logging
 
-/// Keeps the numbers of virtual functions that an operator's rules say.
+/// Reconciles the numbers of virtual functions with an operator's rules.
 ///
-/// The number of a physical function is not changed as long as one of its virtual functions, or itself, is in a plan or a state.
+/// The number of a physical function does not change while a plan or a state has the function or one of its virtual functions.
 ///
 /// ## Concurrency model
-/// Used by one thread. The kernel may take seconds for a change, which is made on another thread; until it is done, no other is begun.
+/// Used by one thread. A change can take seconds in the kernel; it runs on another thread, one change at a time.
 package final class FunctionKeeper {
     private let rules: [FunctionRule]
     private let sysfs: String
     private let log: Logger
-    /// A change that is being made: its other end is closed when it is done.
+    /// A change in progress; its other end is closed when the change ends.
     private var change: Descriptor?
-    /// Rules that cannot be followed, which are logged once.
+    /// Rules that cannot be applied, which are logged once.
     private var warnings: Set<Warning> = []
-    /// Devices that claims had at the last look.
+    /// Devices that claims had at the last update.
     private var lastInUse: Set<String>?
 
-    /// A rule that cannot be followed now.
+    /// A rule that cannot be applied now.
     private struct Warning: Hashable {
         var device: String
         var count: Int
@@ -33,14 +33,14 @@ package final class FunctionKeeper {
         self.log = log
     }
 
-    /// Can be read when a change is done.
+    /// Becomes readable when a change ends.
     package var descriptor: Descriptor? { change }
 
-    /// Compares the physical functions with the rules, and begins a change where one differs.
+    /// Compares the physical functions with the rules, and begins a change if one differs.
     ///
     /// - Parameters:
     ///   - inUse: names of devices that claims have.
-    ///   - isChange: true when devices have come or gone since the last call.
+    ///   - isChange: true if devices were added or removed since the last call.
     package func update(inUse: Set<String>, isChange: Bool) {
         if let change {
             if isChange { lastInUse = nil }
@@ -69,11 +69,11 @@ package final class FunctionKeeper {
         warnings = found
     }
 
-    /// The reason why a physical function cannot have so many virtual ones now; nil when it can.
+    /// The reason why a physical function cannot have this number of virtual functions now; nil if it can.
     private static func obstacle(to count: Int, of function: PhysicalFunction, inUse: Set<String>) -> String? {
-        if count > function.total { return "it can have \(function.total) at most" }
+        if count > function.total { return "the function supports at most \(function.total)" }
         if let held = function.virtual.first(where: { inUse.contains(PhysicalFunction.deviceName($0)) }) {
-            return "a claim has \(held), one of its \(function.enabled)"
+            return "a claim has \(held), one of the function's \(function.enabled)"
         }
         return function.enabled == 0 && inUse.contains(PhysicalFunction.deviceName(function.address)) ? "a claim has the device" : nil
     }
@@ -90,13 +90,13 @@ package final class FunctionKeeper {
                         metadata: ["device": "\(label)", "count": "\(count)", "before": "\(function.enabled)"])
                 } catch {
                     log.error(
-                        "number of virtual functions cannot be changed", metadata: ["device": "\(label)", "error": "\(error)"])
+                        "changing the number of virtual functions failed", metadata: ["device": "\(label)", "error": "\(error)"])
                 }
                 withExtendedLifetime(other) {}
             }
         } catch {
             change = nil
-            log.error("number of virtual functions cannot be changed", metadata: ["device": "\(label)", "error": "\(error)"])
+            log.error("changing the number of virtual functions failed", metadata: ["device": "\(label)", "error": "\(error)"])
         }
     }
 }

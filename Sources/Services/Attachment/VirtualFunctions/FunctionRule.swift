@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An operator's rule for the number of virtual functions of physical ones: `ens1f*=8` or `0000:3b:00.0=4`.
+/// An operator's rule for the number of virtual functions of physical functions: `ens1f*=8` or `0000:3b:00.0=4`.
 package struct FunctionRule: Hashable, Sendable {
-    /// An interface's name or a PCI address, with * for any characters.
+    /// An interface's name or a PCI address; * matches any characters.
     package var pattern: String
     package var count: Int
 
-    /// A text that is no rule.
+    /// A malformed rule.
     package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The reason why a text is no rule.
+        /// The reason why a rule is malformed.
         package enum Code: String, Sendable {
             case noPattern, noCount, countOutOfRange
         }
@@ -32,7 +32,7 @@ package struct FunctionRule: Hashable, Sendable {
         self.count = count
     }
 
-    /// True when the pattern matches one of the names of a function.
+    /// True if the pattern matches one of the names of a function.
     func matches(_ names: [String]) -> Bool {
         names.contains { Self.matches(Array($0.utf8)[...], Array(pattern.utf8)[...]) }
     }

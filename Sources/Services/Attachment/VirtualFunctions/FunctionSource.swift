@@ -3,7 +3,7 @@
 import Linux
 import Netlink
 
-/// Has the ``FunctionKeeper`` act when devices come or go, or claims get or lose them.
+/// Calls the ``FunctionKeeper`` when devices are added or removed, or claims get or release devices.
 final class FunctionSource: EventSource {
     private let keeper: FunctionKeeper
     private let events: EventSocket

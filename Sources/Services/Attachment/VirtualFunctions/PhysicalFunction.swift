@@ -2,7 +2,7 @@
 
 package import Linux
 
-/// A PCI function that can have virtual ones, as in sysfs (Documentation/PCI/pci-iov-howto.rst).
+/// A PCI function that supports virtual functions, as in sysfs (Documentation/PCI/pci-iov-howto.rst).
 package struct PhysicalFunction: Hashable, Sendable {
     /// `0000:3b:00.0`
     package var address: String
@@ -14,9 +14,9 @@ package struct PhysicalFunction: Hashable, Sendable {
     /// Addresses of its virtual functions.
     package var virtual: [String]
 
-    /// Reads all physical functions of the machine that can have virtual ones.
+    /// Reads all physical functions of the machine that support virtual functions.
     ///
-    /// - Parameter sysfs: the path at which a writable sysfs is mounted.
+    /// - Parameter sysfs: the mount point of a writable sysfs.
     package static func all(sysfs: String) -> [PhysicalFunction] {
         let devices = "\(sysfs)/bus/pci/devices"
         return Files.list(devices).sorted().compactMap { address in
@@ -37,7 +37,7 @@ package struct PhysicalFunction: Hashable, Sendable {
         (try? Files.readText(path)).flatMap { Int($0.split(separator: "\n").first ?? "") }
     }
 
-    /// Sets the number of virtual functions. The kernel changes a number that is not 0 by way of 0 only, and the driver may take seconds.
+    /// Sets the number of virtual functions. The kernel changes a nonzero number only by way of 0, and the driver may take seconds.
     package func set(_ count: Int) throws(SystemError) {
         if enabled != 0 { try Files.overwrite("\(folder)/sriov_numvfs", "0") }
         if count != 0 { try Files.overwrite("\(folder)/sriov_numvfs", "\(count)") }

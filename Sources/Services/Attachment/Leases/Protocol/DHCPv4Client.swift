@@ -4,9 +4,9 @@ import JournalModel
 import Linux
 package import NetworkModel
 
-/// A client of DHCP for one interface (RFC 2131 section 4.4).
+/// A DHCP client for one interface (RFC 2131 section 4.4).
 package struct DHCPv4Client: LeaseExchange {
-    /// The states of RFC 2131 figure 5, without those in which nothing happens.
+    /// The states of RFC 2131 figure 5, without INIT and INIT-REBOOT, which only send a message.
     package enum State: Hashable, Sendable { case rebooting, selecting, requesting, bound, renewing, rebinding }
 
     package private(set) var state: State
@@ -15,24 +15,24 @@ package struct DHCPv4Client: LeaseExchange {
     private let random: @Sendable () -> UInt32
     private var transaction: LeaseTransaction
     private var retransmission = Retransmission()
-    /// The address that is asked for, or that the interface has.
+    /// The address that the client requests, or that the interface has.
     private var address: IPAddress
     private var server: IPAddress?
-    /// The link-layer address that the server's answer came from: the server's own, or that of a router on the way to it.
+    /// The link-layer address from which the server's answer came: the server, or a router on the path.
     private var serverLink: HardwareAddress?
     /// Nil for a lease without an end.
     private var times: LeaseTimes?
 
-    /// The shortest lease that is accepted, in seconds: a shorter one would be renewed all the time.
+    /// The shortest accepted lease, in seconds. A shorter one would be renewed continuously.
     package static let shortestLease: UInt32 = 10
-    /// The number of requests for the address that the interface had before, until any address is requested.
+    /// The number of requests for the former address, before the client accepts any address.
     private static let rebootAttempts = 3
     private static let requestAttempts = 4
     private static let refusalDelay = Duration.seconds(1)
 
     /// - Parameters:
-    ///   - former: the address that the interface has or had, which is requested first.
-    ///   - giver: the server that gave it, in the form of ``Lease/server``.
+    ///   - former: the former address of the interface, which is requested first.
+    ///   - giver: the server that assigned it, in the form of ``Lease/server``.
     ///   - random: a source of random numbers.
     package init(
         _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: ContinuousClock.Instant,
@@ -51,7 +51,7 @@ package struct DHCPv4Client: LeaseExchange {
 
     // MARK: Time
 
-    /// Sends what is due in this state.
+    /// Sends the message that is due in this state.
     package mutating func wake(at now: ContinuousClock.Instant) -> [LeaseAction] {
         guard let deadline, now >= deadline else { return [] }
         switch state {
@@ -83,7 +83,7 @@ package struct DHCPv4Client: LeaseExchange {
         return discover(at: now)
     }
 
-    /// Reports that the lease has ended, and asks for another one.
+    /// Reports the end of the lease, and requests another one.
     private mutating func lose(at now: ContinuousClock.Instant, delay: Duration = .zero) -> [LeaseAction] {
         let gone = LeaseAction.report(Lease(address: nil, seconds: 0))
         guard delay > .zero else { return [gone] + select(at: now) }
@@ -114,7 +114,7 @@ package struct DHCPv4Client: LeaseExchange {
         message.options[Option.identifier] =
             interface.type == 1
             ? [1] + interface.address.bytes
-            // RFC 4361 section 6.1; RFC 4390 asks for it over InfiniBand.
+            // RFC 4361 section 6.1; RFC 4390 requires it over InfiniBand.
             : [255] + interface.association + interface.identifier
         guard kind != .release else { return message }
         message.options[Option.wanted] = [
@@ -136,7 +136,7 @@ package struct DHCPv4Client: LeaseExchange {
 
     // MARK: Answers
 
-    /// Takes a server's answer that this state expects.
+    /// Handles a server's answer that this state expects.
     package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: ContinuousClock.Instant) -> [LeaseAction] {
         guard let message = DHCPv4Message(packet: bytes), message.transaction == transaction.number,
             interface.type == 32 || message.hardwareAddress == interface.address.bytes
@@ -163,7 +163,7 @@ package struct DHCPv4Client: LeaseExchange {
         }
     }
 
-    /// The lease that a server offers or has given; nil when it cannot be used.
+    /// The lease that a server offers or assigns; nil if it is unusable.
     private func offered(_ message: DHCPv4Message) -> Lease? {
         guard message.yourAddress.isHost, let seconds = message.seconds(DHCPv4Message.Option.leaseTime), seconds >= Self.shortestLease,
             let length = message.prefixLength
@@ -173,7 +173,7 @@ package struct DHCPv4Client: LeaseExchange {
             routes: message.routes ?? [])
     }
 
-    /// The time runs from when the request was sent (RFC 2131 section 4.4.1).
+    /// The lease begins at the time of the request (RFC 2131 section 4.4.1).
     private mutating func bind(_ lease: Lease, _ message: DHCPv4Message) -> [LeaseAction] {
         state = .bound
         retransmission = Retransmission()
@@ -188,9 +188,9 @@ package struct DHCPv4Client: LeaseExchange {
         return [.report(lease)]
     }
 
-    /// Sends a DHCPRELEASE where the interface has an address.
+    /// Sends a DHCPRELEASE if the interface has an address.
     package mutating func release(at now: ContinuousClock.Instant) -> [LeaseAction] {
-        // An address that is requested again counts: the server gave it before.
+        // A former address that is requested again counts, because the server assigned it.
         guard [.rebooting, .bound, .renewing, .rebinding].contains(state), let server else { return [] }
         var message = message(.release)
         transaction.begin(random(), at: now)

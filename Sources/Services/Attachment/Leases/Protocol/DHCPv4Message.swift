@@ -3,14 +3,14 @@
 import JournalModel
 package import NetworkModel
 
-/// A message of DHCP (RFC 2131 section 2, options of RFC 2132 and RFC 3442), in the part that a client uses.
+/// A message of DHCP (RFC 2131 section 2, options of RFC 2132 and RFC 3442), limited to the fields of a client.
 package struct DHCPv4Message: Hashable, Sendable {
     /// The message types of option 53 (RFC 2132 section 9.6).
     package enum Kind: UInt8, Sendable { case discover = 1, offer, request, decline, acknowledgement, refusal, release }
 
     package var kind: Kind
     package var transaction: UInt32
-    /// The client's address (`ciaddr`), and the address that the server gives (`yiaddr`).
+    /// The client's address (`ciaddr`), and the address that the server assigns (`yiaddr`).
     package var clientAddress: IPAddress = .anyV4
     package var yourAddress: IPAddress = .anyV4
     package var hardwareAddress: [UInt8] = []
@@ -45,14 +45,14 @@ package struct DHCPv4Message: Hashable, Sendable {
 
     // MARK: Reading
 
-    /// Reads an IPv4 packet that brings a server's message to a client; nil for all others, and for those that are malformed.
+    /// Reads an IPv4 packet with a server's message; nil for other and malformed packets.
     ///
-    /// The UDP checksum is not verified: a packet socket gets packets of the same machine before the checksum was filled in.
+    /// The UDP checksum is not verified: a packet socket receives packets of the same machine before the checksum is filled in.
     package init?(packet: some Collection<UInt8>) {
         var reader = DatagramReader(packet)
         guard let first = reader.integer(UInt8.self), first >> 4 == 4, first & 15 >= 5, reader.skip(1),
             let total = reader.integer(UInt16.self), Int(total) <= packet.count, reader.skip(2), let fragment = reader.integer(UInt16.self),
-            // Neither more fragments, nor one of them.
+            // The packet is no fragment.
             fragment & 0x3fff == 0, reader.skip(1), reader.integer(UInt8.self) == 17, reader.skip(10),
             reader.skip(Int(first & 15) * 4 - 20), reader.integer(UInt16.self) == Self.serverPort,
             reader.integer(UInt16.self) == Self.clientPort, let length = reader.integer(UInt16.self), reader.skip(2),
@@ -86,7 +86,7 @@ package struct DHCPv4Message: Hashable, Sendable {
         hardwareAddress = Array(hardware.prefix(Int(hardwareLength)))
     }
 
-    /// Reads options, and joins the parts of split ones (RFC 3396). Nil when one is longer than the bytes.
+    /// Reads options, and joins the parts of split options (RFC 3396). Nil if an option exceeds the bytes.
     private static func options(_ bytes: ArraySlice<UInt8>) -> [UInt8: [UInt8]]? {
         var reader = DatagramReader(bytes)
         var options: [UInt8: [UInt8]] = [:]
@@ -98,20 +98,20 @@ package struct DHCPv4Message: Hashable, Sendable {
         return options
     }
 
-    /// The value of an option of one address; nil when it is missing or of another length.
+    /// The address of an option; nil if the option is missing or has another length.
     package func address(_ option: UInt8) -> IPAddress? {
         guard let value = options[option], value.count == 4 else { return nil }
         return IPAddress(bytes: value)
     }
 
-    /// The value of an option of 32 bits; nil when it is missing or of another length.
+    /// The 32-bit number of an option; nil if the option is missing or has another length.
     package func seconds(_ option: UInt8) -> UInt32? {
         guard let value = options[option], value.count == 4 else { return nil }
         var reader = DatagramReader(value)
         return reader.integer()
     }
 
-    /// The length of the network part of the address. Without a mask the address is a network of its own.
+    /// The length of the network part of the address. Without a mask it is 32.
     package var prefixLength: Int? {
         guard let mask = options[Option.mask] else { return 32 }
         guard mask.count == 4 else { return nil }
@@ -120,8 +120,8 @@ package struct DHCPv4Message: Hashable, Sendable {
         return (~bits).leadingZeroBitCount
     }
 
-    /// Classless static routes (RFC 3442), the default route among them; where the server gives none, its first router. Nil when the option
-    /// is malformed.
+    /// Classless static routes (RFC 3442), including the default route; without that option, a default route over the first router. Nil
+    /// if the option is malformed.
     package var routes: [RouteSpec]? {
         guard let bytes = options[Option.routes] else {
             guard let routers = options[Option.routers], routers.count >= 4, let first = IPAddress(bytes: routers.prefix(4)), first.isHost
@@ -146,7 +146,8 @@ package struct DHCPv4Message: Hashable, Sendable {
 
     /// The client's message as an IPv4 packet.
     package func packet(_ interface: LeaseInterface, from source: IPAddress, to destination: IPAddress, seconds: UInt16) -> [UInt8] {
-        // Over InfiniBand the hardware address does not fit, and servers have to answer to all (RFC 4390 section 2.1).
+        // Over InfiniBand the hardware address does not fit into the message, and servers have to answer by broadcast (RFC 4390 section
+        // 2.1).
         let isInfiniBand = interface.type == 32
         let hardware = isInfiniBand ? [] : Array(interface.address.bytes.prefix(16))
         var payload: [UInt8] = [1, UInt8(truncatingIfNeeded: interface.type), UInt8(hardware.count), 0]
@@ -158,7 +159,7 @@ package struct DHCPv4Message: Hashable, Sendable {
             payload += [code, UInt8(value.count)] + value
         }
         payload.append(Option.end)
-        // Some relays drop packets that are shorter than a message of BOOTP.
+        // Some relays drop packets that are shorter than a BOOTP message.
         payload += [UInt8](repeating: 0, count: max(0, 300 - payload.count))
         let datagram = UInt16(8 + payload.count)
         var header: [UInt8] = [0x45, 0xc0] + (datagram + 20).networkBytes + [0, 0, 0x40, 0, 64, 17, 0, 0]

@@ -4,9 +4,9 @@ import JournalModel
 import Linux
 package import NetworkModel
 
-/// A client of DHCPv6 (RFC 8415 section 18.2) for one address of one interface.
+/// A DHCPv6 client (RFC 8415 section 18.2) for one address of one interface.
 package struct DHCPv6Client: LeaseExchange {
-    /// The exchanges of RFC 8415 section 18.2 that the client takes part in.
+    /// The exchanges of RFC 8415 section 18.2 that the client supports.
     package enum State: Hashable, Sendable { case soliciting, requesting, bound, renewing, rebinding }
 
     package private(set) var state = State.soliciting
@@ -15,7 +15,7 @@ package struct DHCPv6Client: LeaseExchange {
     private let random: @Sendable () -> UInt32
     private var transaction: LeaseTransaction
     private var retransmission = Retransmission()
-    /// The address that is requested, or that the interface has.
+    /// The address that the client requests, or that the interface has.
     private var address: IPAddress?
     private var server: [UInt8]?
     /// Nil for a lease without an end.
@@ -27,8 +27,8 @@ package struct DHCPv6Client: LeaseExchange {
     private static let refusalDelay = Duration.seconds(1)
 
     /// - Parameters:
-    ///   - former: the address that the interface has or had, which is requested first.
-    ///   - giver: the identifier of the server that gave it.
+    ///   - former: the former address of the interface, which is requested first.
+    ///   - giver: the identifier of the server that assigned it.
     ///   - random: a source of random numbers.
     package init(
         _ interface: LeaseInterface, former: IPAddress?, giver: [UInt8]? = nil, at now: ContinuousClock.Instant,
@@ -44,7 +44,7 @@ package struct DHCPv6Client: LeaseExchange {
 
     // MARK: Time
 
-    /// Sends what is due in this state.
+    /// Sends the message that is due in this state.
     package mutating func wake(at now: ContinuousClock.Instant) -> [LeaseAction] {
         guard let deadline, now >= deadline else { return [] }
         switch state {
@@ -94,7 +94,7 @@ package struct DHCPv6Client: LeaseExchange {
 
     // MARK: Answers
 
-    /// Takes a server's answer that this state expects.
+    /// Handles a server's answer that this state expects.
     package mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: ContinuousClock.Instant) -> [LeaseAction] {
         guard let message = DHCPv6Message(payload: bytes), message.transaction == transaction.number,
             message.client == interface.identifier,
@@ -102,7 +102,7 @@ package struct DHCPv6Client: LeaseExchange {
         else { return [] }
         switch (state, message.kind) {
         case (.soliciting, .advertise):
-            // The first server that has an address: others could be preferred, but a container waits.
+            // Takes the first server with an address. Another server may have a higher preference, but a container waits.
             guard retransmission.count > 0, let offer = offered(message) else { return [] }
             (state, server, address, retransmission) = (.requesting, from, offer.address, Retransmission())
             transaction.begin(random() & 0xff_ffff, at: now)
@@ -114,7 +114,7 @@ package struct DHCPv6Client: LeaseExchange {
         case (.renewing, .reply), (.rebinding, .reply):
             guard state == .rebinding || from == server else { return [] }
             guard message.status == DHCPv6Message.success, let told = message.address, told.address == address else {
-                // A status such as NoBinding. An answer without the address says nothing about it, and servers may be asked again.
+                // A status such as NoBinding ends the lease. An answer without the address does not, and the client asks again.
                 return message.status == DHCPv6Message.success ? [] : lose(at: now, delay: Self.refusalDelay)
             }
             guard let lease = offered(message) else { return told.valid == 0 ? lose(at: now, delay: Self.refusalDelay) : [] }
@@ -123,10 +123,10 @@ package struct DHCPv6Client: LeaseExchange {
         }
     }
 
-    /// True when the next answer of the server may be better, as this one is no refusal.
+    /// True if the message is a success with an address; otherwise a later answer may be better.
     private func isUsable(_ message: DHCPv6Message) -> Bool { message.status == DHCPv6Message.success && message.address != nil }
 
-    /// The address that a server offers or has given; nil when it cannot be used.
+    /// The address that a server offers or assigns; nil if it is unusable.
     private func offered(_ message: DHCPv6Message) -> DHCPv6Message.Address? {
         guard message.status == DHCPv6Message.success, message.association == interface.association, let address = message.address,
             address.address.isHost, address.valid >= Self.shortestLease
@@ -151,9 +151,9 @@ package struct DHCPv6Client: LeaseExchange {
         ]
     }
 
-    /// Sends a Release where the interface has an address.
+    /// Sends a Release if the interface has an address.
     package mutating func release(at now: ContinuousClock.Instant) -> [LeaseAction] {
-        // An address that is requested again counts: then a server is known before any has answered.
+        // A former address that is requested again counts: its server is known before any server has answered.
         guard state != .requesting, server != nil, address != nil else { return [] }
         transaction.begin(random() & 0xff_ffff, at: now)
         let message = message(.release, at: now)

@@ -2,7 +2,7 @@
 
 package import NetworkModel
 
-/// A message of DHCPv6 (RFC 8415), in the part that a client of one address uses.
+/// A message of DHCPv6 (RFC 8415), limited to the options of a client of one address.
 package struct DHCPv6Message: Hashable, Sendable {
     /// Message types (RFC 8415 section 7.3).
     package enum Kind: UInt8, Sendable { case solicit = 1, advertise, request, confirm, renew, rebind, reply, release }
@@ -56,7 +56,7 @@ package struct DHCPv6Message: Hashable, Sendable {
     /// The longest identifier of a host (RFC 8415 section 11.1).
     private static let longestIdentifier = 130
 
-    /// Reads the payload of a UDP datagram; nil for a malformed one. Of several associations and addresses the first counts; options
+    /// Reads the payload of a UDP datagram; nil if it is malformed. Only the first association and the first address are read; options
     /// that the client did not request are skipped.
     package init?(payload: some Collection<UInt8>) {
         var reader = DatagramReader(payload)
@@ -100,7 +100,7 @@ package struct DHCPv6Message: Hashable, Sendable {
             default: break
             }
         }
-        // RFC 8415 section 21.4: such times are invalid.
+        // Such times are invalid (RFC 8415 section 21.4).
         return isWhole && isKnown && (rebinding == 0 || renewal <= rebinding)
     }
 
@@ -115,7 +115,7 @@ package struct DHCPv6Message: Hashable, Sendable {
         return isWhole && isKnown
     }
 
-    /// Calls the closure with each option. Returns false when one is longer than the bytes.
+    /// Calls the closure with each option. Returns false if an option exceeds the bytes.
     private static func each(_ bytes: ArraySlice<UInt8>, _ body: (UInt16, ArraySlice<UInt8>) -> Void) -> Bool {
         var reader = DatagramReader(bytes)
         while reader.remaining > 0 {

@@ -4,26 +4,26 @@ package import JournalModel
 import Linux
 package import NetworkModel
 
-/// A step that an exchange with DHCP servers asks its caller to take.
+/// An action that an exchange with DHCP servers requests from its caller.
 package enum LeaseAction: Hashable, Sendable {
-    /// Sends a datagram: to one link-layer address, or to all servers when that is nil. For IPv4 the bytes are an IP packet, for IPv6 the
-    /// payload of a UDP datagram.
+    /// Sends a datagram to one link-layer address, or to all servers if that is nil. The bytes are an IP packet for IPv4, and the payload
+    /// of a UDP datagram for IPv6.
     case send([UInt8], to: HardwareAddress?)
-    /// Reports a lease; one without an address says that the lease has ended.
+    /// Reports a lease. A lease without an address reports the end of the lease.
     case report(Lease)
 }
 
-/// One interface's dialogue with DHCP servers, as a value: datagrams and the time go in, actions come out.
+/// The exchange of one interface with DHCP servers, as a value: datagrams and times are inputs, actions are outputs.
 package protocol LeaseExchange: Sendable {
-    /// The time of the next call of ``wake(at:)``; nil for never.
+    /// The time of the next call of ``wake(at:)``; nil for no call.
     var deadline: ContinuousClock.Instant? { get }
-    /// Sends the first request, or another one, when its time has come.
+    /// Sends the first request or a retransmission, if it is due.
     mutating func wake(at now: ContinuousClock.Instant) -> [LeaseAction]
-    /// Takes a datagram. One that is malformed, not expected or not meant for this interface changes nothing.
+    /// Handles a datagram. A malformed or unexpected datagram, or a datagram for another interface, changes nothing.
     ///
-    /// - Parameter sender: the link-layer address it came from; empty where that does not matter.
+    /// - Parameter sender: the link-layer address of the sender; empty where it is not needed.
     mutating func receive(_ bytes: [UInt8], from sender: HardwareAddress, at now: ContinuousClock.Instant) -> [LeaseAction]
-    /// Returns the address to its server with one datagram, whose answer is not waited for.
+    /// Returns the address to its server with one datagram, and does not wait for the answer.
     mutating func release(at now: ContinuousClock.Instant) -> [LeaseAction]
 }
 
@@ -39,11 +39,11 @@ package struct LeaseInterface: Hashable, Sendable {
         (self.index, self.type, self.address, self.broadcast) = (index, type, address, broadcast)
     }
 
-    /// The part of the hardware address that does not change: all of it, but for IP over InfiniBand the port's GUID alone, as the queue
-    /// pair's number and the subnet are not the port's (RFC 4391 section 9.1.1).
+    /// The part of the hardware address that does not change: for IP over InfiniBand only the port's GUID, because queue pair number and
+    /// subnet prefix may change (RFC 4391 section 9.1.1); otherwise the whole address.
     private var stable: ArraySlice<UInt8> { type == 32 ? address.bytes.suffix(8) : address.bytes[...] }
 
-    /// DUID-LL (RFC 8415 section 11.4): an interface is known by its hardware address, in whichever pod it is.
+    /// DUID-LL (RFC 8415 section 11.4): the hardware address identifies the interface in every pod.
     package var identifier: [UInt8] { [0, 3, UInt8(type >> 8), UInt8(type & 0xff)] + stable }
 
     /// The number of the only identity association of the interface.
@@ -52,15 +52,15 @@ package struct LeaseInterface: Hashable, Sendable {
 
 /// One transaction with servers.
 struct LeaseTransaction: Hashable, Sendable {
-    /// The number in all its messages.
+    /// The number in all messages of the transaction.
     private(set) var number: UInt32
     private(set) var start: ContinuousClock.Instant
-    /// The time of the last request, from which a lease counts.
+    /// The time of the last request, at which a lease begins.
     var lastSent: ContinuousClock.Instant
 
     init(number: UInt32, at now: ContinuousClock.Instant) { (self.number, start, lastSent) = (number, now, now) }
 
-    /// Begins another transaction. The time of the last request stays until the next one.
+    /// Begins another transaction. Keeps the time of the last request until the next request.
     mutating func begin(_ number: UInt32, at now: ContinuousClock.Instant) { (self.number, start) = (number, now) }
 }
 
@@ -70,11 +70,10 @@ struct LeaseTimes: Hashable, Sendable {
     var rebinding: ContinuousClock.Instant
     var end: ContinuousClock.Instant
 
-    /// The shortest time between two requests for the same lease.
+    /// The shortest delay between two requests for the same lease.
     private static let shortestDelay = Duration.seconds(2)
 
-    /// The times of DHCPv4. A server's times outside of their bounds are replaced by half and seven eighths of the lease (RFC 2131 section
-    /// 4.4.5).
+    /// The times of DHCPv4. Times of the server that are out of bounds are replaced by 1/2 and 7/8 of the lease (RFC 2131 section 4.4.5).
     init(from start: ContinuousClock.Instant, seconds: UInt32, renewal: UInt32?, rebinding: UInt32?) {
         let all = Duration.seconds(seconds)
         var second = rebinding.map { Duration.seconds($0) } ?? .zero
@@ -84,8 +83,7 @@ struct LeaseTimes: Hashable, Sendable {
         (self.renewal, self.rebinding, end) = (start + first, start + second, start + all)
     }
 
-    /// The times of DHCPv6. Without usable times of the server's they are half and four fifths of the preferred time (RFC 8415 section
-    /// 14.2).
+    /// The times of DHCPv6. Unusable times of the server are replaced by 1/2 and 4/5 of the preferred lifetime (RFC 8415 section 14.2).
     init(from start: ContinuousClock.Instant, valid: UInt32, preferred: UInt32, renewal: UInt32, rebinding: UInt32) {
         let all = Duration.seconds(valid)
         let usual = min(.seconds(preferred > 0 ? preferred : valid), all)
@@ -96,15 +94,14 @@ struct LeaseTimes: Hashable, Sendable {
         (self.renewal, self.rebinding, end) = (start + first, start + second, start + all)
     }
 
-    /// The time of the next request after one at `now`: half of the remaining time later (RFC 2131 section 4.4.5).
+    /// The time of the next request after a request at `now`: half of the remaining time later (RFC 2131 section 4.4.5).
     func nextRequest(at now: ContinuousClock.Instant, isRebinding: Bool) -> ContinuousClock.Instant {
         let limit = isRebinding ? end : rebinding
         return min(limit, now + max(now.duration(to: limit) / 2, Self.shortestDelay))
     }
 }
 
-/// The times of requests without an answer: soon at first, then less often, each a tenth of the interval earlier or later, so that many clients
-/// do not ask at the same time.
+/// The backoff of requests without an answer, with 10 % jitter, so that many clients do not ask at the same time.
 package struct Retransmission: Hashable, Sendable {
     /// Both protocols allow longer intervals (RFC 2131 section 4.1, RFC 8415 section 15), but a container waits for the answer.
     package static let first = Duration.seconds(1)
@@ -125,7 +122,7 @@ package struct Retransmission: Hashable, Sendable {
     }
 }
 
-/// A cursor over bytes from the network. Every step checks what is left, so no input can make it trap.
+/// A cursor over bytes from the network. Each step checks the remaining length, so that no input can make it trap.
 struct DatagramReader {
     private var rest: ArraySlice<UInt8>
 
@@ -154,10 +151,10 @@ extension FixedWidthInteger where Self: UnsignedInteger {
 }
 
 extension IPAddress {
-    /// True when the address can be one host's: not zero, loopback, multicast or broadcast, and not of a range that every host has.
+    /// True if the address can be a host's: not zero, loopback, multicast, broadcast or link-local.
     package var isHost: Bool {
         if isV6 {
-            // Zero, loopback and IPv4 mapped into IPv6 (all in ::/8), link-local, multicast.
+            // Zero, loopback and IPv4-mapped addresses (all in ::/8), link-local and multicast addresses.
             return bytes[0] != 0 && bytes[0] != 0xff && !isLinkLocal
         }
         return bytes[0] != 0 && bytes[0] != 127 && bytes[0] < 224 && !isLinkLocal
