@@ -299,7 +299,7 @@ struct NextTenantTests {
         let contexts = (1...9).map { RDMAContext(number: UInt32($0), process: UInt32($0)) } + [RDMAContext(number: 10)]
         let text = contexts.holders { $0 == 2 ? "ib_write_bw" : nil }
         #expect(text.hasPrefix("process 1, process 2 (ib_write_bw), process 3"))
-        #expect(text.hasSuffix("1 more, 1 contexts of processes that nearside-nri cannot see; it returns when they have closed it"))
+        #expect(text.hasSuffix("1 more, 1 contexts of processes that nearside-nri cannot see; the device is restored after their close"))
     }
 
     func move(_ name: String, from namespace: NetworkNamespace, to other: NetworkNamespace, index: Int32? = nil) throws {

@@ -162,7 +162,7 @@ struct DaemonTests {
         _ = try ChildProcess.run("/sbin/ip", ["link", "add", "net1", "type", "ifb"], in: try node.namespace(of: pod))
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
-        #expect(error?.message.contains("ib0: move it into the pod") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("ib0: move into the pod") == true, "\(error?.message ?? "")")
         // The kernel makes the link-local address again, which is tentative for a moment.
         let changes = try node.changes(since: before)
         #expect(changes.isEmpty, "\(changes)")

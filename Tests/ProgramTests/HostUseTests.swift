@@ -162,7 +162,7 @@ struct HostUseDaemonTests {
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
         let text = error.map { "\($0)" } ?? ""
-        #expect(text.contains("an interface of another network namespace is stacked on it"), "\(text)")
+        #expect(text.contains("an interface of another network namespace is stacked on this interface"), "\(text)")
         #expect(try !node.hasInterface("net1", in: pod))
         _ = try ChildProcess.run("/sbin/ip", ["link", "del", "store0"], in: other)
         try node.runtime?.create(NRIContainer(), in: pod)
@@ -203,7 +203,7 @@ struct HostUseDaemonTests {
             try ip(add, node)
             try node.runtime?.run(pod)
             let text = try refusal()
-            #expect(text.contains("the host uses it: \(reason)"), "\(text)")
+            #expect(text.contains("the host uses the interface: \(reason)"), "\(text)")
             try ip(remove, node)
         }
         // A writer of plans names another device, or an interface that the host uses.
@@ -213,7 +213,7 @@ struct HostUseDaemonTests {
         forged.devices[0].interface?.parentDevice = "0000:0c:00.0"
         try journal.write(forged)
         let foreign = try refusal()
-        #expect(foreign.contains("it belongs to no device, and was planned as that of device 0000:0c:00.0"), "\(foreign)")
+        #expect(foreign.contains("the interface belongs to no device, but the plan has device 0000:0c:00.0"), "\(foreign)")
         let uplink = try #require(
             node.options.machine.functions.last { !$0.netdevs.isEmpty && $0.sliceName != TestNode.nic }?.netdevs.first?.name)
         try cable(uplink, node)
@@ -223,7 +223,7 @@ struct HostUseDaemonTests {
         forged.devices[0].interface?.hostName = uplink
         try journal.write(forged)
         let taken = try refusal()
-        #expect(taken.contains("the host uses it: the host's default route goes by it"), "\(taken)")
+        #expect(taken.contains("the host uses the interface: the host's default route goes by it"), "\(taken)")
         #expect(try ChildProcess.run("/sbin/ip", ["route"], in: node.host).output.contains("default via 10.8.0.2 dev \(uplink)"))
         try journal.write(plan)
         try node.runtime?.create(NRIContainer(), in: pod)

@@ -87,7 +87,7 @@ struct HostilePlanTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
-            "\($0)".contains("loopback interface, which no claim can have")
+            "\($0)".contains("the host's loopback interface cannot be claimed")
         }
         try node.expectUnchanged(since: before)
     }

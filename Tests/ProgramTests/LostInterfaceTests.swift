@@ -154,7 +154,7 @@ struct LostInterfaceTests {
         ScratchFolder.removeTree(function)
         let isReleased = eventually { (try? node.unprepare("a")) != nil }
         #expect(isReleased, "\(node.log("nri.log"))")
-        #expect(node.log("nri.log").contains("device 0000:0c:00.0 is not on the bus any more"))
+        #expect(node.log("nri.log").contains("device 0000:0c:00.0 has left its bus"))
         #expect(Files.list(node.scratch("states/states")).isEmpty && Files.list(node.scratch("journal/plans")).isEmpty)
     }
 

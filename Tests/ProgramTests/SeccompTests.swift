@@ -64,7 +64,7 @@ struct SeccompTests {
         try node.runtime?.stop(pod)
         let error = #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
         #expect(
-            error?.details.contains("an interface of another network namespace is stacked on it") == true,
+            error?.details.contains("an interface of another network namespace is stacked on this interface") == true,
             "\(error?.details ?? "") \(node.log("nri.log"))")
         try ip("link del above0", in: try node.namespace(of: hidden))
         try node.unprepare("a")

@@ -55,7 +55,7 @@ extension LiveKernelTests {
             try scene.stop(pod)
             let left = try #require(try scene.attachment())
             #expect(left.phase == .returning)
-            #expect(left.problem?.contains("restore the settings of its driver") == true && left.problem?.contains(text) == true, "\(left)")
+            #expect(left.problem?.contains("restore driver settings") == true && left.problem?.contains(text) == true, "\(left)")
             let reply = try scene.release()
             #expect("\(reply)".contains(text), "\(reply)")
         }

@@ -39,7 +39,7 @@ extension LiveKernelTests {
         try scene.stop(pod)
         let refusal = try scene.release("claim-1")
         #expect(
-            refusal?.contains("\(device): look who has it open: process \(holder.identifier) (ibv_asyncwatch); it returns") == true,
+            refusal?.contains("\(device): list open contexts: process \(holder.identifier) (ibv_asyncwatch); the device") == true,
             "\(refusal ?? "released"); \(scene.log)")
         #expect(refusal?.contains("\(monitor.identifier) ") == false)
         #expect(try scene.problems("claim-1").count == 1)

@@ -6,15 +6,15 @@ import JournalModel
 import Netlink
 import NetworkModel
 
-/// An interface that has come to the pod, and the addresses, routes, rules and neighbours that it gets there: those of the plan, and those
-/// of the host that go along.
+/// An interface in the pod, with its desired addresses, routes, rules and neighbours: those of the plan, and those of the host that move
+/// with it.
 struct ArrivedInterface {
     var request: PodNetwork.AttachRequest
     var plan: InterfacePlan
     var link: Link
 
-    /// The planned addresses, or those it had on the host. IPv6 addresses are used at once: no other host on the link can have an address that
-    /// this interface has had all along or was given for its own.
+    /// The planned addresses, or else the addresses on the host. IPv6 addresses skip duplicate address detection: no other host on the
+    /// link may use them.
     var addresses: [InterfaceAddress] {
         (plan.addresses ?? carried.addresses).map { prefix in
             InterfaceAddress(index: link.index, prefix: prefix, flags: prefix.address.isV6 ? UInt32(IFA_F_NODAD) : 0)
@@ -56,13 +56,13 @@ struct ArrivedInterface {
             }
     }
 
-    /// The part of the host's record that goes along: all that belongs to its addresses, or nothing of it. A default route of the host is
-    /// none of the pod's, but one in a table that only a rule for its own addresses leads to is.
+    /// The part of the host's record that moves to the pod: all settings of the interface's own addresses, or none of them. A default
+    /// route of the host moves only from a table that a rule for these addresses selects.
     private var carried: (addresses: [IPPrefix], routes: [Route], rules: [Rule], neighbours: [Neighbour]) {
         guard let record = request.record, plan.child == nil, plan.addresses == nil, plan.leaseFamilies.isEmpty else {
             return ([], [], [], [])
         }
-        // The kernel makes addresses from a router's announcements by itself, in the pod too.
+        // The kernel creates the addresses of router advertisements again in the pod.
         let addresses = record.addresses.filter { !$0.prefix.address.isLinkLocal && !($0.prefix.address.isV6 && $0.validLifetime != nil) }
         let tables = Set(record.rules.map(\.table))
         let routes = record.routes.filter { route in

@@ -4,9 +4,9 @@ package import JournalModel
 import NetworkModel
 
 extension PodNetwork {
-    /// Makes the requests of a plan: reads the devices on the host, and checks that the pod may have them. Changes nothing.
+    /// Builds the requests of a plan: reads the devices on the host, and checks that the pod may have them. Changes nothing.
     ///
-    /// - Returns: the devices that have something to move, in the order of the plan.
+    /// - Returns: the devices with an interface, RDMA device or virtual function to move or set up, in the order of the plan.
     package func requests(for plan: ClaimPlan) throws(PodNetworkError) -> [AttachRequest] {
         let movesRDMA = plan.devices.contains { $0.rdmaDevice != nil } ? try host.movesRDMA() : false
         let taken = plan.devices.compactMap { $0.interface.flatMap { $0.child == nil ? $0.hostName : nil } }
@@ -34,19 +34,19 @@ extension PodNetwork {
 
     /// Reads interfaces of the host.
     ///
-    /// - Parameter isTaken: true when they are to go, rather than to be stacked on.
+    /// - Parameter isTaken: true if the interfaces move into the pod; false if the pod's interfaces are stacked on them.
     package func records(_ names: [String], isTaken: Bool = true) throws(PodNetworkError) -> [HostRecord] {
         try isTaken ? host.records(names).interfaces : host.parents(names)
     }
 
-    /// Reads the settings of a virtual function that its physical one sets.
+    /// Reads the settings of a virtual function that belong to its physical function.
     package func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord { try host.record(plan) }
 
-    /// True when RDMA devices have to be moved for a pod to see them.
+    /// True if the pod sees an RDMA device only after a move (the kernel's exclusive mode).
     package func movesRDMA() throws(PodNetworkError) -> Bool { try host.movesRDMA() }
 
-    /// The RDMA devices whose nodes a plan gives to containers, with the contexts that are open on them. None where devices move into
-    /// pods: with a move the kernel ends all contexts.
+    /// The RDMA devices whose nodes a plan gives to containers, with their open contexts. Empty in the exclusive mode, in which the
+    /// kernel ends all contexts of a device that moves.
     package func sharedRDMADevices(of plan: ClaimPlan) throws(PodNetworkError) -> [SharedRDMADevice] {
         try host.sharedRDMADevices(of: plan)
     }

@@ -5,32 +5,32 @@ import Linux
 import Netlink
 import NetworkModel
 
-/// The host's network namespace, sockets in it, and threads and mounts that see it.
+/// The host's network namespace, with sockets, threads and mounts in it.
 final class HostNetwork {
     let namespace: NetworkNamespace
     let socket: NetlinkSocket
     let ethtool: Ethtool?
     let drivers: DriverSocket
-    /// The thread on which everything inside pods happens.
+    /// The thread for all work inside pods.
     let inside: NamespaceThread
     /// Nil on a kernel without RDMA.
     let rdma: RDMANetlink?
-    /// The path where sysfs is mounted, of whichever namespace.
+    /// The mount point of sysfs, which may show any namespace.
     let sysfs: String
-    /// Addresses of the node and of the API server: the host uses the interfaces that lead to them.
+    /// Addresses of the node and of the API server. Interfaces that lead to them are in use by the host.
     let nodeAddresses: [IPAddress]
     let apiServers: [IPAddress]
-    /// sysfs of the host's namespace; nil where it cannot be mounted.
+    /// sysfs of the host's namespace; nil if it cannot be mounted.
     let ownSysfs: HostSysfs?
-    /// Made when it is first needed.
+    /// Created at first use.
     lazy var upperProbe = UpperProbe()
-    /// Made when it is first needed.
+    /// Created at first use.
     lazy var vlanSearch = upperProbe.map(VLANSearch.init)
 
-    /// Descriptors that are readable when a search that a restore waits for has ended.
+    /// Descriptors that become readable when a search ends that a restore waits for.
     var searchDescriptors: [Descriptor] { vlanSearch?.descriptors ?? [] }
 
-    /// The namespace of the calling thread is the host's.
+    /// The calling thread must be in the host's network namespace.
     init(sysfs: String, nodeAddresses: [IPAddress], apiServers: [IPAddress]) throws(PodNetworkError) {
         (self.sysfs, self.nodeAddresses, self.apiServers) = (sysfs, nodeAddresses, apiServers)
         do throws(SystemError) { namespace = try NetworkNamespace.current() } catch {
@@ -48,22 +48,22 @@ final class HostNetwork {
         ownSysfs = HostSysfs()
     }
 
-    /// True when RDMA devices have to be moved for a pod to see them.
+    /// True if the pod sees an RDMA device only after a move (the kernel's exclusive mode).
     func movesRDMA() throws(PodNetworkError) -> Bool {
         guard let rdma else { return false }
-        return try Self.step("host", "read how namespaces share RDMA devices") { () throws(NetlinkError) in
+        return try Self.step("host", "read the RDMA namespace mode") { () throws(NetlinkError) in
             try rdma.sharing() == .exclusive
         }
     }
 
-    /// Seconds since boot, with those that a machine sleeps, as the kernel counts lifetimes.
+    /// Seconds since boot including suspend, the kernel's clock for lifetimes of addresses.
     static func secondsSinceBoot() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_BOOTTIME, &time)
         return Int(time.tv_sec)
     }
 
-    /// Runs the closure; its error becomes one with object and step.
+    /// Runs the closure, and adds object and step to its error.
     static func step<Value>(
         _ object: String, _ step: String, _ body: () throws(NetlinkError) -> Value
     ) throws(PodNetworkError) -> Value {

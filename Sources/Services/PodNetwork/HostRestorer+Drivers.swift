@@ -5,23 +5,23 @@ import Linux
 import Netlink
 import NetworkModel
 
-/// Settings that drivers keep, RDMA in software, and settings that only sysfs has.
+/// Restores settings of drivers, software RDMA, and settings that only sysfs provides.
 extension HostRestorer {
-    private static let driverStep = "restore the settings of its driver"
+    private static let driverStep = "restore driver settings"
 
     mutating func prepareDrivers() {
         for item in items {
-            // A setting that is refused now is reported by the final attempt.
+            // Refusals are reported by the final attempt.
             if let settings = item.record.driverSettings { try? host.drivers.calls(to: item.link.name).prepare(settings) }
         }
     }
 
-    /// Numbers of queues and other parameters that ethtool's netlink family has.
+    /// Numbers of queues and other parameters of ethtool netlink.
     mutating func restoreDriverParameters() throws(PodNetworkError) {
         guard let ethtool = host.ethtool else { return }
         let recorded = items.compactMap { item in item.record.parameters.map { (item: item, parameters: $0) } }
         guard let first = recorded.first else { return }
-        let now = try HostNetwork.step(first.item.name, "read the settings of its driver") { () throws(NetlinkError) in
+        let now = try HostNetwork.step(first.item.name, "read driver settings") { () throws(NetlinkError) in
             try ethtool.parameters(of: recorded.map(\.item.link.index))
         }
         for (entry, now) in zip(recorded, now) {
@@ -31,19 +31,19 @@ extension HostRestorer {
         }
     }
 
-    /// Offloads of the kernel, or flags of the driver's own.
+    /// Offloads of the kernel, or private flags of the driver.
     mutating func restoreBits(_ list: Ethtool.BitList) throws(PodNetworkError) {
         guard let ethtool = host.ethtool else { return }
         let recorded = items.compactMap { item in
             (list == .features ? item.record.features : item.record.privateFlags).map { (item: item, bits: $0) }
         }
         guard let first = recorded.first else { return }
-        let now = try HostNetwork.step(first.item.name, "read its features") { () throws(NetlinkError) in
+        let now = try HostNetwork.step(first.item.name, "read features") { () throws(NetlinkError) in
             try ethtool.wantedBits(list, of: recorded.map(\.item.link.index))
         }
         for (entry, now) in zip(recorded, now) where now != entry.bits {
             do throws(NetlinkError) { try ethtool.restore(list, entry.bits, now: now, of: entry.item.link.index) } catch {
-                problems.add(PodNetworkError(.notSet, entry.item.name, "restore its features", error), to: entry.item.device)
+                problems.add(PodNetworkError(.notSet, entry.item.name, "restore features", error), to: entry.item.device)
             }
         }
     }
@@ -56,7 +56,7 @@ extension HostRestorer {
                 refused = ["\(error)"]
             }
             guard !refused.isEmpty else { continue }
-            // Of several problems of a device the first is reported; so one of its parameters has this with it.
+            // Only the first problem of a device is reported, so that the causes are joined.
             problems.join(PodNetworkError(.notSet, item.name, Self.driverStep, refused.joined(separator: "; ")), to: item.device)
         }
     }
@@ -71,7 +71,7 @@ extension HostRestorer {
             } catch { refused = ["\(error)"] }
             guard !refused.isEmpty else { continue }
             let cause = refused.prefix(8).joined(separator: "; ") + (refused.count > 8 ? "; and \(refused.count - 8) more" : "")
-            problems.add(PodNetworkError(.notSet, item.name, "restore its settings in sysfs", cause), to: item.device)
+            problems.add(PodNetworkError(.notSet, item.name, "restore settings in sysfs", cause), to: item.device)
         }
     }
 

@@ -4,26 +4,26 @@ import JournalModel
 import Netlink
 import NetworkModel
 
-/// Interfaces that a pod stacked on one of the host's and then hid in a namespace that this process does not know: they would read the next
-/// pod's packets.
+/// Finds interfaces that a pod stacked on one of the host's and then hid in another network namespace: they would receive the next pod's
+/// packets.
 extension HostRestorer {
     mutating func findUpperInterfaces() throws(PodNetworkError) {
         let asked = items.filter { $0.record.hasNoUpper == true && UpperProbe.canAsk($0.link) }
         guard !asked.isEmpty, let upperProbe = host.upperProbe else { return }
-        let answers = try HostNetwork.step(asked[0].name, "look for interfaces on it") { () throws(NetlinkError) in
+        let answers = try HostNetwork.step(asked[0].name, "probe for upper interfaces") { () throws(NetlinkError) in
             try upperProbe.haveNoUpper(asked.map(\.link.index), host.socket)
         }
         for (item, answer) in zip(asked, answers) where answer != true {
             let cause =
-                "an interface of another network namespace is stacked on it and receives its packets; end the processes of the pod that hold that namespace"
-            problems.add(PodNetworkError(.stacked, item.name, "look for interfaces on it", cause), to: item.device)
+                "an interface of another network namespace is stacked on this interface and receives its packets; end the processes of the pod that hold that namespace"
+            problems.add(PodNetworkError(.stacked, item.name, "probe for upper interfaces", cause), to: item.device)
         }
     }
 
     mutating func findVLANs() throws(PodNetworkError) {
         let asked = items.filter { VLANSearch.canAsk($0.link, mtu: $0.record.mtu) }
         guard VLANSearch.isNeeded, !asked.isEmpty, let search = host.vlanSearch else { return }
-        let step = "look for VLANs on it"
+        let step = "search for VLANs"
         let verdicts = try HostNetwork.step(asked[0].name, step) { () throws(NetlinkError) in
             try search.verdicts(asked.map(\.link.index), host.socket, waits: waits)
         }
@@ -34,7 +34,7 @@ extension HostRestorer {
             case .found(let tags):
                 let list = tags.prefix(8).map(\.description).joined(separator: ", ") + (tags.count > 8 ? " and \(tags.count - 8) more" : "")
                 let cause =
-                    "VLAN \(list) of another network namespace is stacked on it and sends and receives with it; end the processes of the pod that hold that namespace"
+                    "VLAN \(list) of another network namespace is stacked on this interface, and sends and receives over it; end the processes of the pod that hold that namespace"
                 problems.add(PodNetworkError(.stacked, item.name, step, cause), to: item.device)
             }
         }

@@ -6,25 +6,25 @@ import Linux
 import Netlink
 import NetworkModel
 
-/// Restores the recorded configuration of interfaces that are on the host again: each step does for all of them what differs from their
-/// records.
+/// Restores the recorded configuration of interfaces that are back on the host. Each step handles all interfaces, and changes only
+/// settings that differ from the record.
 struct HostRestorer {
     let host: HostNetwork
-    /// The folder of sysctls, which act on the namespace of the calling thread.
+    /// The folder of sysctls, which apply to the calling thread's namespace.
     let sysctls: String
-    /// Devices whose interface has come from the pod just now.
+    /// Devices whose interface has just moved back from the pod.
     var moved: Set<String> = []
-    /// False to report a long search as pending rather than to wait for its end.
+    /// False to report a long search as pending instead of waiting for its end.
     var waits = true
     var items: [Item] = []
     var problems = DeviceProblems()
 
-    /// An interface that was found on the host.
+    /// A recorded interface that was found on the host.
     struct Item {
         var device: String
         var record: HostRecord
         var link: Link
-        /// Nil when it was found by other means than its name; then it is read again.
+        /// Nil if the interface was found by other properties than its name; then it is read again.
         var settings: LinkSettings?
 
         var name: String { record.name }
@@ -34,31 +34,31 @@ struct HostRestorer {
         }
     }
 
-    /// The steps of a restore, in the order in which they are done.
+    /// The steps of a restore, in their order.
     enum Phase: CaseIterable {
         case names
-        /// Removes what the pod has attached to the interfaces.
+        /// Removes programs, upper interfaces and settings that the pod left on the interfaces.
         case cleaning
         case upperInterfaces
         case linkSettings
-        /// Settings without a message of rtnetlink.
+        /// IPv6 settings that rtnetlink cannot set.
         case ipv6Settings
-        /// Rules and tables can keep a driver from taking other numbers of queues back; what is left of them has to wait for those.
+        /// Flow rules and tables can make a driver refuse the recorded number of queues; they are reduced first.
         case driverPreparation
         case driverParameters
         case features
         case addressesAndRoutes
-        /// When the interface is up or down as recorded: a driver may take or report some of it only then.
+        /// Follows the administrative state: some drivers accept or report settings only while up, or only while down.
         case driverSettings
-        /// Drivers spread queues over processors anew when the number of queues changes.
+        /// Follows the number of queues: drivers spread queues over processors again when it changes.
         case sysfsSettings
         case softwareRDMA
         case virtualFunctions
-        /// A pod can have set the MTU that the search goes by.
+        /// Follows the MTU, on which the search depends and which the pod can have changed.
         case vlans
     }
 
-    /// - Returns: the first problem of each device that is not there, or differs from its record afterwards.
+    /// - Returns: the first problem of each device that is missing or differs from its record afterwards.
     mutating func restore(_ requests: [PodNetwork.RestoreRequest]) throws(PodNetworkError) -> [String: PodNetworkError] {
         try findRDMADevices(requests)
         try findInterfaces(requests.filter { $0.record != nil })
@@ -102,7 +102,7 @@ struct HostRestorer {
         guard let rdma = host.rdma, requests.contains(where: { $0.rdmaDevice != nil }) else { return }
         let devices = try HostNetwork.step("host", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
         for request in requests {
-            // That in software is made again when its interface is back.
+            // A software RDMA device is recreated once its interface is back.
             guard let name = request.rdmaDevice, devices[name] == nil, request.record?.softwareRDMA == nil else { continue }
             problems.add(PodNetworkError(.missing, name, "restore", "the RDMA device is not on the host"), to: request.device)
         }
@@ -110,7 +110,7 @@ struct HostRestorer {
 
     private mutating func findInterfaces(_ requests: [PodNetwork.RestoreRequest]) throws(PodNetworkError) {
         guard let first = requests.first else { return }
-        let messages = try HostNetwork.step(first.label, "look it up on the host") { () throws(NetlinkError) in
+        let messages = try HostNetwork.step(first.label, "look up on the host") { () throws(NetlinkError) in
             try host.socket.get(all: requests.map { .link(named: $0.record?.name ?? "") }, absent: [ENODEV])
         }
         var all: [Link]?
@@ -125,9 +125,9 @@ struct HostRestorer {
                 continue
             }
             if all == nil {
-                all = try HostNetwork.step(request.label, "look it up on the host") { () throws(NetlinkError) in try host.socket.links() }
+                all = try HostNetwork.step(request.label, "look up on the host") { () throws(NetlinkError) in try host.socket.links() }
             }
-            // A pod can change the address of a virtual one while it is moved; its inode stays.
+            // A pod can change the address of a virtual interface while it moves, but not its inode.
             let found = record.inode == nil ? request.findOnHost(all ?? []) : (all ?? []).first { isRecorded($0, record) }
             if let found {
                 items.append(Item(device: request.device, record: record, link: found, settings: nil))
@@ -137,26 +137,28 @@ struct HostRestorer {
         }
     }
 
-    /// True for the virtual interface that was recorded, by the inode of its folder, which no other one has and no process can change.
+    /// True for the recorded virtual interface, identified by the inode of its folder, which is unique and which no process can change.
     private func isRecorded(_ link: Link, _ record: HostRecord) -> Bool {
         guard let inode = record.inode, link.kind == record.kind else { return false }
         return host.ownSysfs?.inode(of: link.name) == inode
     }
 
-    /// Refuses an interface that has all of the recorded one but its identity. One from the pod was made there, and is deleted.
+    /// Refuses an interface with the name and address, but not the identity, of the recorded one. If it came from the pod, it was created
+    /// there and is deleted.
     private func refuseStandIn(_ link: Link, _ record: HostRecord, isFromPod: Bool) throws(PodNetworkError) -> PodNetworkError {
         guard isFromPod else {
-            return PodNetworkError(.otherDevice, record.name, "restore", "another interface has its name and address")
+            return PodNetworkError(.otherDevice, record.name, "restore", "another interface has the recorded name and address")
         }
-        try HostNetwork.step(record.name, "delete the interface that the pod had put in its place") { () throws(NetlinkError) in
+        try HostNetwork.step(record.name, "delete the substitute that the pod created") { () throws(NetlinkError) in
             try host.socket.deleteLink(link.index)
         }
         return PodNetworkError(
             .otherDevice, record.name, "restore",
-            "the pod had moved it away and put an interface of its own in its place; it returns when the namespace it is in has ended")
+            "the pod moved the interface to another network namespace and created a substitute; the interface returns when that namespace ends"
+        )
     }
 
-    /// Reads an interface that has its name again; nil when it is not there.
+    /// Reads an interface by its restored name; nil if it does not exist.
     private func read(_ item: Item) throws(PodNetworkError) -> (Link, LinkSettings?)? {
         let message =
             try HostNetwork.step(item.name, "read it") { () throws(NetlinkError) in
@@ -186,7 +188,7 @@ struct HostRestorer {
 
     private mutating func restoreLinkSettings() throws(PodNetworkError) {
         try execute(items.flatMap(\.linkSteps))
-        // The kernel has taken IPv6 off an interface whose MTU a pod made less than IPV6_MIN_MTU, and puts it on anew with the MTU.
+        // The kernel removes IPv6 from an interface while its MTU is below IPV6_MIN_MTU, and initialises it again with the MTU.
         for index in items.indices where items[index].settings?.ipv6.isEmpty == true && items[index].record.settings?.ipv6.isEmpty == false
         {
             if let (_, settings) = try read(items[index]) { items[index].settings = settings }
@@ -206,23 +208,23 @@ struct HostRestorer {
 }
 
 extension HostRestorer.Item {
-    /// The steps by which an interface that was not found by its name gets it back.
+    /// The steps that restore the name of an interface that was found by other properties.
     fileprivate var nameSteps: [Step] {
         var steps: [Step] = []
-        // Names of interfaces that are up are refused by older kernels.
-        if link.isUp { steps.append(step("bring it down", .change(link.index, LinkChange(isUp: false), "bring it down"))) }
+        // Older kernels refuse to rename an interface that is up.
+        if link.isUp { steps.append(step("bring down", .change(link.index, LinkChange(isUp: false), "bring down"))) }
         guard link.name != record.name else { return steps }
-        // It can have the name of another interface that is restored too, which has its own: neither may wait for the other.
-        // Hardware is known by more than its name.
+        // Its present name can be the recorded name of another interface in this restore, and the other way round: a temporary name frees
+        // both. Hardware is also identified by its device.
         if link.kind == nil, record.permanentAddress != nil {
             let other = LinkChange(name: "back-" + String(UInt32.random(in: 0 ... .max), radix: 16))
-            steps.append(step("restore its name", .change(link.index, other, "free its name")))
+            steps.append(step("restore the name", .change(link.index, other, "free the name")))
         }
-        steps.append(step("restore its name", .change(link.index, LinkChange(name: record.name), "rename it to \(record.name)")))
+        steps.append(step("restore the name", .change(link.index, LinkChange(name: record.name), "rename to \(record.name)")))
         return steps
     }
 
-    /// The steps that restore what differs of the link itself.
+    /// The steps that restore differing settings of the link.
     fileprivate var linkSteps: [Step] {
         var requests: [NetlinkRequest] = []
         var change = LinkChange()
@@ -237,13 +239,13 @@ extension HostRestorer.Item {
             change.ipv4 = before.ipv4Missing(from: now)
         }
         if change.address != nil, link.isUp {
-            // Addresses of an interface that is up are refused by some drivers.
-            requests.append(.change(link.index, LinkChange(isUp: false), "bring it down"))
+            // Some drivers refuse a new address while the interface is up.
+            requests.append(.change(link.index, LinkChange(isUp: false), "bring down"))
         }
-        if !change.isEmpty { requests.append(.change(link.index, change, "restore its values")) }
+        if !change.isEmpty { requests.append(.change(link.index, change, "restore link settings")) }
         let names = record.alternativeNames.filter { !link.alternativeNames.contains($0) }
         if !names.isEmpty { requests.append(.addAlternativeNames(names, to: link.index)) }
         requests += record.neighbourSettings.map { .set($0, of: link.index) }
-        return requests.map { step("restore its settings", $0) }
+        return requests.map { step("restore settings", $0) }
     }
 }

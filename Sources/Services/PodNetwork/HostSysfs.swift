@@ -5,18 +5,18 @@ import Glibc
 import Linux
 import NetworkModel
 
-/// sysfs as one network namespace sees it, mounted nowhere: what is mounted in this process's container need not be of that namespace.
+/// sysfs of one network namespace, without a mount point: the sysfs mounted in this process's container may show another namespace.
 struct HostSysfs {
     private let folder: Descriptor
 
-    /// Mounts sysfs of the calling thread's namespace; nil without CAP_SYS_ADMIN and before Linux 5.2.
+    /// Mounts sysfs for the calling thread's namespace; nil without CAP_SYS_ADMIN and before Linux 5.2.
     init?() {
         let mount = CLinux_mount_sysfs()
         guard mount >= 0 else { return nil }
         folder = Descriptor(owning: mount)
     }
 
-    /// The inode number of an interface's folder: the same in every namespace that the interface comes to, and never that of another one.
+    /// The inode number of an interface's folder. It is the same in every namespace, and unique among all interfaces.
     func inode(of interface: String) -> UInt64? {
         let inode = CLinux_inode_at(folder.raw, "class/net/\(interface)")
         return inode == 0 ? nil : inode
@@ -24,7 +24,7 @@ struct HostSysfs {
 
     // MARK: Settings
 
-    /// Reads the settings of an interface. Files that are not there, or that the driver refuses to read, are left out.
+    /// Reads the settings of an interface. Skips files that do not exist, or that the driver refuses to read.
     ///
     /// - Parameter isHardware: true for an interface of a device on a bus.
     /// - Throws: E2BIG for more than ``SysfsSettings/Limit``.
@@ -59,7 +59,7 @@ struct HostSysfs {
 
     /// Writes the recorded values that differ, and reads them again.
     ///
-    /// - Returns: the files that have not taken their value back, each with the reason.
+    /// - Returns: the files that still differ, each with the reason.
     func restore(_ record: SysfsSettings, of interface: String, isHardware: Bool) throws(SystemError) -> [String] {
         var refusals: [String: String] = [:]
         let changes = record.differences(from: try settings(of: interface, isHardware: isHardware))
@@ -70,7 +70,7 @@ struct HostSysfs {
             }
         }
         return record.differences(from: try settings(of: interface, isHardware: isHardware)).map { change in
-            refusals[change.path] ?? "\(change.path) has not taken \(change.value)"
+            refusals[change.path] ?? "\(change.path) did not accept \(change.value)"
         }
     }
 

@@ -6,10 +6,11 @@ import Linux
 import Netlink
 import NetworkModel
 
-/// Removes from interfaces what a pod can leave on them and a move between namespaces keeps, in the namespace of the calling thread.
+/// Removes settings, programs and upper interfaces that a pod can leave on an interface and that survive a move between namespaces. Works
+/// in the calling thread's namespace.
 ///
-/// Everything that the record of the host has stays. Queueing disciplines, filters, packet sockets, addresses, routes, multicast addresses and rules of
-/// nftables are not here: the kernel removes them with every move.
+/// Everything in the host's record stays. Queueing disciplines, filters, packet sockets, addresses, routes, multicast addresses and
+/// nftables rules are not handled: the kernel removes them with every move.
 struct InterfaceCleaner {
     /// A socket of the same namespace.
     let socket: NetlinkSocket
@@ -21,8 +22,8 @@ struct InterfaceCleaner {
         var link: Link
     }
 
-    /// - Parameter links: the interfaces of the namespace, of which those that are stacked on an item are deleted.
-    /// - Returns: the first step that failed, by device.
+    /// - Parameter links: the interfaces of the namespace; those stacked on an item are deleted.
+    /// - Returns: the first failed step, by device.
     func clean(_ items: [Item], among links: PodLinks? = nil) -> [String: PodNetworkError] {
         var problems = DeviceProblems()
         let steps = items.flatMap { item in
@@ -42,7 +43,7 @@ struct InterfaceCleaner {
         return problems.byDevice
     }
 
-    /// Detaches an XDP program that a link holds. Returns the error that is left.
+    /// Detaches an XDP program that is attached by a BPF link. Returns the remaining error.
     private func detachByLink(_ failure: Step.Failure, _ items: [Item]) -> PodNetworkError? {
         guard let program = failure.step.program, failure.code == EBUSY,
             let item = items.first(where: { $0.device == failure.step.device })
@@ -59,27 +60,27 @@ struct InterfaceCleaner {
         Step(device: item.device, object: item.record.name, name: name, request: request, harmless: harmless)
     }
 
-    /// Macvlans, VLANs and other upper interfaces go on receiving the packets of an interface below them, wherever that moves. The kernel
-    /// takes some 20 ms to delete an interface, and no longer for a group of them: a pod can have stacked thousands.
+    /// Macvlans, VLANs and other upper interfaces receive the packets of the lower interface in every namespace. The kernel needs some 20
+    /// ms to delete an interface, and the same time for a group: a pod can have stacked thousands.
     private func deleteUppers(_ item: Item, _ uppers: Set<Int32>) -> [Step] {
         guard !uppers.isEmpty else { return [] }
         var change = LinkChange()
-        // Groups that people use have small numbers (/etc/iproute2/group).
+        // Configured groups have small numbers (/etc/iproute2/group).
         let group = UInt32.random(in: 1 << 20...UInt32(Int32.max))
         change.group = group
-        // An interface that has gone by itself is no failure.
+        // An interface may have ended by itself.
         let marks = uppers.map { upper in
-            step(item, "delete interfaces on it", .change(upper, change, "mark interface \(upper)"), harmless: [ENODEV])
+            step(item, "delete upper interfaces", .change(upper, change, "mark interface \(upper)"), harmless: [ENODEV])
         }
         let deletion = NetlinkRequest.deleteLinks(ofGroup: group, "delete \(uppers.count) interfaces")
-        return marks + [step(item, "delete interfaces on it", deletion, harmless: [ENODEV])]
+        return marks + [step(item, "delete upper interfaces", deletion, harmless: [ENODEV])]
     }
 
-    /// A name that the host has for another interface makes the move fail.
+    /// A move fails if another interface of the host has one of the names.
     private func deleteNames(_ item: Item) -> [Step] {
         let own = Set(item.record.alternativeNames)
         let names = item.link.alternativeNames.filter { !own.contains($0) }
-        return NetlinkRequest.deleteAlternativeNames(names, from: item.link.index).map { step(item, "delete its alternative names", $0) }
+        return NetlinkRequest.deleteAlternativeNames(names, from: item.link.index).map { step(item, "delete alternative names", $0) }
     }
 
     private func detachXDP(_ item: Item) -> [Step] {
@@ -98,7 +99,7 @@ struct InterfaceCleaner {
         if item.link.protoDown != protoDown { change.protoDown = protoDown }
         if let broadcast = item.record.broadcast, item.link.broadcast != broadcast { change.broadcast = broadcast }
         guard !change.isEmpty else { return [] }
-        let request = NetlinkRequest.change(item.link.index, change, "restore its link mode")
-        return [step(item, "restore its link mode, protodown and broadcast address", request)]
+        let request = NetlinkRequest.change(item.link.index, change, "restore the link mode")
+        return [step(item, "restore link mode, protodown and broadcast address", request)]
     }
 }

@@ -7,11 +7,11 @@ package import Linux
 import Netlink
 package import NetworkModel
 
-/// The socket and addresses that a DHCP client needs of an interface, opened while the process has the capabilities.
+/// The socket and the addresses that a DHCP client needs, opened while the process has the capabilities.
 package struct LeaseSockets {
-    /// For IPv4 a packet socket, for IPv6 a UDP socket of the client's port.
+    /// A packet socket for IPv4; for IPv6 a UDP socket on the client's port.
     package var socket: Descriptor
-    /// Keeps the client's port of IPv4, so that the kernel answers no server that it is closed.
+    /// Holds the client's port for IPv4, so that the kernel sends servers no "port unreachable".
     package var sink: Descriptor?
     /// ARPHRD_ETHER is 1, ARPHRD_INFINIBAND 32 (linux/if_arp.h).
     package var type: UInt16
@@ -27,16 +27,17 @@ extension PodNetwork {
         -> LeaseSockets
     {
         try inside(namespace) { (pod) throws(PodNetworkError) in
-            let (link, broadcast) = try HostNetwork.step("\(index)", "read it in the pod") { () throws(NetlinkError) in
+            let (link, broadcast) = try HostNetwork.step("\(index)", "read in the pod") { () throws(NetlinkError) in
                 var builder = MessageBuilder()
                 Link.header(&builder, index: index)
                 let message = try pod.get("look up interface \(index)", type: RTM_GETLINK, payload: builder.body)
-                // After struct ifinfomsg.
+                // The attributes follow struct ifinfomsg.
                 let attributes = Attribute.list(message.payload.dropFirst(16)) ?? []
                 return (Link(message), attributes[type: IFLA_BROADCAST]?.value)
             }
             guard let link, let address = link.address, [6, 20].contains(address.bytes.count) else {
-                throw PodNetworkError(.refused, "\(index)", "read it in the pod", "it has no hardware address that a DHCP client can use")
+                throw PodNetworkError(
+                    .refused, "\(index)", "read in the pod", "the interface has no hardware address that a DHCP client can use")
             }
             do throws(SystemError) {
                 let port: (v4: Int32, v6: Int32) = (68, 546)
@@ -55,7 +56,7 @@ extension PodNetwork {
                     socket: socket, sink: family == .v4 ? try open(AF_INET, port.v4, isSink: true) : nil, type: link.type,
                     address: address,
                     broadcast: HardwareAddress(bytes: broadcast.map(Array.init) ?? [UInt8](repeating: 0xff, count: address.bytes.count)))
-            } catch { throw PodNetworkError(.refused, link.name, "open the sockets of its DHCP client", error) }
+            } catch { throw PodNetworkError(.refused, link.name, "open the sockets of the DHCP client", error) }
         }
     }
 }

@@ -8,15 +8,15 @@ import Netlink
 package import NetworkModel
 
 extension PodNetwork {
-    /// Gives an interface of a pod what a DHCP server gave, as far as it may (``LeasePolicy``), and the planned routes, which may lie behind it.
-    /// Fine when it has it already.
+    /// Applies a lease to an interface of a pod, as far as the policy permits (``LeasePolicy``), and then the planned routes that depend
+    /// on it. Idempotent.
     ///
     /// - Parameters:
-    ///   - lease: afterwards without its address where that may not be set.
-    ///   - old: the address it had from the server before.
+    ///   - lease: loses its address if the policy refuses it.
+    ///   - old: the former address from the server.
     ///   - index: the interface's number in the pod.
-    ///   - reserved: networks of the cluster that are known beforehand.
-    /// - Returns: what was left out, each with its reason.
+    ///   - reserved: networks of the cluster from the command line.
+    /// - Returns: the refused parts, each with its reason.
     package func apply(
         _ lease: inout Lease, replacing old: IPPrefix?, _ plan: InterfacePlan, index: Int32, in namespace: NetworkNamespace,
         reserved: [IPPrefix]
@@ -39,12 +39,12 @@ extension PodNetwork {
             }
             if let old, old != address { requests.append(.remove(InterfaceAddress(index: index, prefix: old))) }
             guard !requests.isEmpty else { return (address, refused) }
-            let failures = try HostNetwork.step(plan.name, "set its lease") { () throws(NetlinkError) in
+            let failures = try HostNetwork.step(plan.name, "set the lease") { () throws(NetlinkError) in
                 try pod.execute(all: requests)
             }
-            // An old address that has expired is gone already.
+            // The kernel has already removed an old address that has expired.
             if let failure = failures.first(where: { $0.error.code != EADDRNOTAVAIL }) {
-                throw PodNetworkError(.refused, plan.name, "set its lease", failure.error)
+                throw PodNetworkError(.refused, plan.name, "set the lease", failure.error)
             }
             return (address, refused)
         }
@@ -52,10 +52,10 @@ extension PodNetwork {
         return refused
     }
 
-    /// The policy for a server's lease, from the pod's present routes: the networks that its own interface, that of the default route, leads to other than by
-    /// default, are the cluster's, and so is that interface's own address.
+    /// The policy for a lease, from the pod's present routes: networks that the pod's own interface, that of the default route, reaches
+    /// without the default route belong to the cluster, as does the address of that interface.
     ///
-    /// A pod can have any number of routes: of each network in the lease one that is in its way is enough.
+    /// A pod can have any number of routes: for each network in the lease, one overlapping route suffices.
     private func policy(
         _ plan: InterfacePlan, index: Int32, reserved: [IPPrefix], for lease: Lease, _ own: IPPrefix
     ) throws(PodNetworkError) -> LeasePolicy {
@@ -99,13 +99,13 @@ extension PodNetwork {
     private static func requests(
         _ lease: Lease, _ address: IPPrefix, _ given: [RouteSpec], _ plan: InterfacePlan, _ index: Int32
     ) -> [NetlinkRequest] {
-        // The kernel has no address for no time at all.
+        // The kernel accepts no lifetime of 0.
         let left = lease.left(at: Poller.now()).map { max($0, 1) }
         var own = InterfaceAddress(index: index, prefix: address)
-        // The kernel takes it off when the lease has ended without renewal.
+        // The kernel removes the address if the lease ends without renewal.
         own.validLifetime = left
         own.preferredLifetime = lease.preferredLeft(at: Poller.now()).map { min($0, left ?? $0) }
-        // The container starts with it: the server gave it to no other host, and the kernel would take a second to make sure of that.
+        // The container waits for the address: no other host has it, and duplicate address detection would take a second.
         if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
         var requests = [NetlinkRequest.set(own)]
         let family = Lease.Family(address.address)
@@ -121,13 +121,13 @@ extension PodNetwork {
 }
 
 extension Route {
-    /// - Parameter domain: the table of the VRF that the interface is in.
+    /// - Parameter domain: the table of the VRF of the interface.
     init(_ plan: RouteSpec, of index: Int32, in domain: UInt32?) {
         let isV6 = plan.destination.address.isV6
         self.init(
             destination: plan.destination.length == 0 ? nil : plan.destination, isV6: isV6, gateway: plan.gateway, source: plan.source,
             interface: index, table: domain ?? plan.table ?? Route.mainTable,
-            // A route without a gateway ends on the link (RT_SCOPE_LINK).
+            // A route without a gateway has the scope of the link (RT_SCOPE_LINK).
             scope: plan.gateway == nil && !isV6 ? 253 : 0, priority: plan.metric)
         if plan.isOnLink == true { flags = UInt32(RTNH_F_ONLINK) }
         if let mtu = plan.mtu { set(mtu: mtu) }

@@ -7,21 +7,21 @@ import Linux
 import Netlink
 import NetworkModel
 
-/// Sets up interfaces inside the pod's namespace, on the thread that is in it.
+/// Sets up interfaces inside the pod's namespace, on a thread in that namespace.
 struct PodConfigurator {
     let socket: NetlinkSocket
     let ethtool: Ethtool?
-    /// The folder of sysctls, which act on the namespace of the calling thread.
+    /// The folder of sysctls, which apply to the calling thread's namespace.
     let sysctls: String
 
-    /// - Returns: one for each request.
+    /// - Returns: one interface for each request.
     func setUp(_ requests: [PodNetwork.AttachRequest]) throws(PodNetworkError) -> [PodNetwork.AttachedInterface] {
         try makeRoutingDomains(requests)
         let links = try requests.map(PodNetwork.RestoreRequest.init).links(socket).links
         let arrived = try find(requests, links)
         var steps: [Step] = []
         for interface in arrived { steps += try linkSteps(interface, links) }
-        // Some settings have no netlink message; they have to be set before the interface is up.
+        // Settings without a netlink message have to be set before the interface is up.
         if arrived.contains(where: { $0.plan.needsOtherMeans }) {
             try execute(steps)
             steps = []
@@ -50,32 +50,32 @@ struct PodConfigurator {
             guard let plan = request.plan else { continue }
             guard let link = PodNetwork.RestoreRequest(request).find(in: links) else {
                 throw PodNetworkError(
-                    .missing, request.label, "move it into the pod", "the kernel reports success, but the interface is not there")
+                    .missing, request.label, "move into the pod", "the kernel reports success, but the interface is not in the pod")
             }
             guard link.name == plan.name else {
                 throw PodNetworkError(
-                    .notSet, request.label, "name it \(plan.name)", "the kernel has named it \(link.name); use another name")
+                    .notSet, request.label, "rename to \(plan.name)", "the kernel named the interface \(link.name); use another name")
             }
             arrived.append(ArrivedInterface(request: request, plan: plan, link: link))
         }
         return arrived
     }
 
-    // MARK: Before it is up
+    // MARK: Before the interface is up
 
     private func makeRoutingDomains(_ requests: [PodNetwork.AttachRequest]) throws(PodNetworkError) {
         var steps: [Step] = []
         for request in requests {
-            guard let vrf = request.plan?.vrf, !steps.contains(where: { $0.name == "make VRF \(vrf.name)" }) else { continue }
+            guard let vrf = request.plan?.vrf, !steps.contains(where: { $0.name == "create VRF \(vrf.name)" }) else { continue }
             let message = NetlinkRequest.addLink(vrf.name, kind: "vrf") { $0.attribute(Int(IFLA_VRF_TABLE), integer: vrf.table) }
-            steps.append(request.step("make VRF \(vrf.name)", message, harmless: [EEXIST]))
+            steps.append(request.step("create VRF \(vrf.name)", message, harmless: [EEXIST]))
         }
         guard !steps.isEmpty else { return }
         try execute(steps)
         for name in ["tcp_l3mdev_accept", "udp_l3mdev_accept"] { try write("1", name, below: "net/ipv4", requests[0].label) }
     }
 
-    /// The steps that one message of rtnetlink can do.
+    /// The steps that rtnetlink messages perform.
     private func linkSteps(_ interface: ArrivedInterface, _ links: [Link]) throws(PodNetworkError) -> [Step] {
         let (plan, link) = (interface.plan, interface.link)
         var change = LinkChange()
@@ -87,7 +87,7 @@ struct PodConfigurator {
         }
         var steps: [Step] = []
         if plan.detachesPrograms == true {
-            // There may be none, or none of that sort on this kernel.
+            // The interface may have no program, or the kernel may not support the kind.
             steps += NetlinkRequest.detachPrograms(from: link.index).map {
                 interface.request.step("detach programs", $0, harmless: [EINVAL, ENOENT, EOPNOTSUPP])
             }
@@ -95,7 +95,7 @@ struct PodConfigurator {
         if let vrf = plan.vrf {
             guard let domain = links.first(where: { $0.name == vrf.name }), domain.kind == "vrf" else {
                 throw PodNetworkError(
-                    .otherDevice, interface.request.label, "put it into VRF \(vrf.name)", "the pod has another interface of that name")
+                    .otherDevice, interface.request.label, "assign to VRF \(vrf.name)", "the pod has another interface of that name")
             }
             change.master = domain.index
             steps.append(
@@ -116,7 +116,7 @@ struct PodConfigurator {
         return path.hasPrefix(prefix) ? InterfaceSettings.ipv4[String(path.dropFirst(prefix.count))] : nil
     }
 
-    // MARK: Other means
+    // MARK: Settings outside rtnetlink
 
     private func setByOtherMeans(_ interface: ArrivedInterface) throws(PodNetworkError) {
         let (plan, label) = (interface.plan, interface.request.label)
@@ -129,7 +129,7 @@ struct PodConfigurator {
             // `ipv6/conf/accept_ra` is the file net/ipv6/conf/IF/accept_ra.
             let parts = path.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 3, ["ipv4", "ipv6"].contains(parts[0]), ["conf", "neigh"].contains(parts[1]) else {
-                throw PodNetworkError(.refused, label, "set sysctl \(path)", "it is no path FAMILY/conf/NAME or FAMILY/neigh/NAME")
+                throw PodNetworkError(.refused, label, "set sysctl \(path)", "the path is not FAMILY/conf/NAME or FAMILY/neigh/NAME")
             }
             try write(value, "\(plan.name)/\(parts[2])", below: "net/\(parts[0])/\(parts[1])", label)
         }
@@ -146,7 +146,7 @@ struct PodConfigurator {
         }
         guard refused.isEmpty else {
             throw PodNetworkError(
-                .notSet, interface.request.label, step, "the driver did not take \(refused.joined(separator: ", ")) as requested")
+                .notSet, interface.request.label, step, "the driver did not accept \(refused.joined(separator: ", ")) as requested")
         }
     }
 
@@ -156,23 +156,23 @@ struct PodConfigurator {
         }
     }
 
-    // MARK: Addresses and on
+    // MARK: Addresses, routes, rules and neighbours
 
-    /// The steps from the addresses on, in the order that the kernel needs.
+    /// The steps from the addresses on, in the kernel's order of dependencies.
     private func tableSteps(_ arrived: [ArrivedInterface], _ addresses: [[InterfaceAddress]]) -> [Step] {
         var steps = zip(arrived, addresses).flatMap { interface, own in own.map { interface.request.step("set an address", .set($0)) } }
         steps += arrived.map { interface in
             interface.request.step(
-                "bring it up", .change(interface.link.index, LinkChange(isUp: true), "bring \(interface.plan.name) up"))
+                "bring up", .change(interface.link.index, LinkChange(isUp: true), "bring \(interface.plan.name) up"))
         }
-        // A gateway can be reached only over a route that is there already.
+        // The route to a gateway must exist before the routes over it.
         for isBehindGateway in [false, true] {
             steps += arrived.flatMap { interface in
                 interface.routes.filter { ($0.gateway != nil) == isBehindGateway }.map { interface.request.step("set a route", .set($0)) }
             }
         }
         for interface in arrived {
-            // Two interfaces can bring the same rule.
+            // Two interfaces can have the same rule.
             steps += interface.rules.map { interface.request.step("add a rule", .add($0), harmless: [EEXIST]) }
             steps += interface.neighbours.map { interface.request.step("set a neighbour", .set($0)) }
         }
@@ -181,12 +181,12 @@ struct PodConfigurator {
 }
 
 extension InterfacePlan {
-    /// True when a setting goes with the message that also sets the MTU.
+    /// True if the message that sets the MTU also sets this sysctl.
     fileprivate func isSetByMessage(_ path: String, _ value: String) -> Bool {
         PodConfigurator.number(ofSysctl: path) != nil && UInt32(value) != nil
     }
 
-    /// True when something of it has no message of rtnetlink.
+    /// True if the plan needs sysctls or ethtool besides rtnetlink.
     fileprivate var needsOtherMeans: Bool {
         features != nil || privateFlags != nil || detachesPrograms == true
             || (sysctls ?? [:]).contains { !isSetByMessage($0.key, $0.value) }
@@ -194,7 +194,7 @@ extension InterfacePlan {
 }
 
 extension LinkChange {
-    /// The names of what it sets.
+    /// The names of the settings.
     fileprivate var summary: String {
         var parts: [String] = []
         if let mtu { parts.append("MTU \(mtu)") }

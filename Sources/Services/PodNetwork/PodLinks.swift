@@ -3,12 +3,12 @@
 import Netlink
 import NetworkModel
 
-/// The interfaces of a pod's namespace, of which a pod can have any number, with 64 KiB of names each: of those that are not asked for only
-/// the numbers are kept.
+/// The interfaces of a pod's namespace. A pod can create any number of them, with up to 64 KiB of names each, so that only numbers are
+/// kept of the others.
 struct PodLinks {
-    /// The interfaces that were asked for.
+    /// The wanted interfaces.
     private(set) var links: [Link] = []
-    /// Numbers of interfaces, by that of the interface they are stacked on.
+    /// Numbers of interfaces, keyed by the interface below them.
     private var uppers: [Int32: [Int32]] = [:]
 
     private enum Entry {
@@ -18,7 +18,7 @@ struct PodLinks {
 
     /// - Parameters:
     ///   - socket: a socket of the namespace.
-    ///   - isWanted: which interfaces are kept as a whole.
+    ///   - isWanted: selects the interfaces to keep with all properties.
     init(_ socket: NetlinkSocket, where isWanted: (Link) -> Bool) throws(NetlinkError) {
         let entries = try socket.links { link -> Entry? in
             if isWanted(link) { return .wanted(link) }
@@ -32,7 +32,7 @@ struct PodLinks {
         }
     }
 
-    /// Numbers of all interfaces that are stacked on one, and of those that are stacked on these, but for the ones that were asked for.
+    /// Numbers of all interfaces stacked on an interface, directly or indirectly, without the wanted ones.
     func uppers(of index: Int32) -> Set<Int32> {
         var found: Set<Int32> = []
         var open = uppers[index] ?? []

@@ -5,25 +5,25 @@ package import Linux
 import Netlink
 package import NetworkModel
 
-/// Moves devices between the host and a pod: all of a pod's or none. Nothing else of `nearside-nri` changes the host's network.
+/// Moves devices between the host and a pod: all devices of a claim, or none. No other code of `nearside-nri` changes the host's network.
 ///
-/// In the pod an interface is found by its number, and hardware also by its device. On the host it is found by the settings that it was made
-/// with, and a virtual one by the inode of its folder in sysfs, which no other interface ever has. RDMA devices move before their
-/// interfaces, both ways, so that the devices see the interfaces arrive.
+/// An interface in the pod is identified by its number, and hardware also by its device. On the host it is identified by its recorded
+/// settings, and a virtual interface by the inode of its folder in sysfs, which is unique. RDMA devices move before their interfaces in
+/// both directions, so that they receive the events of the interfaces' arrival.
 ///
-/// The steps of all interfaces go to the kernel together, as one datagram of requests. Most of the time of a move is the kernel's own, in
-/// which it waits for all processors to have seen it.
+/// The steps of all interfaces go to the kernel in one datagram of requests. Most of the time of a move passes in the kernel, which waits
+/// for a grace period of RCU.
 package struct PodNetwork {
     let host: HostNetwork
-    /// The folder of sysctls, which act on the namespace of the thread that writes them.
+    /// The folder of sysctls, which apply to the namespace of the thread that writes them.
     let sysctls: String
 
-    /// The namespace of the calling thread is the host's.
+    /// The calling thread must be in the host's network namespace.
     ///
     /// - Parameters:
-    ///   - sysfs: the path where sysfs is mounted.
-    ///   - sysctls: the path where `/proc/sys` is mounted writable.
-    ///   - nodeAddresses: addresses of the node: the host uses the interfaces that lead to them.
+    ///   - sysfs: the mount point of sysfs.
+    ///   - sysctls: the path of a writable `/proc/sys`.
+    ///   - nodeAddresses: addresses of the node. Interfaces that lead to them are in use by the host.
     ///   - apiServers: addresses of the API server, likewise.
     package init(
         sysfs: String = "/sys", sysctls: String = "/proc/sys", nodeAddresses: [IPAddress] = [], apiServers: [IPAddress] = []
@@ -35,18 +35,18 @@ package struct PodNetwork {
     /// The identity of the host's network namespace.
     package var hostNamespace: FileIdentity { host.namespace.identity }
 
-    /// Descriptors that are readable when a search that a restore waits for has ended.
+    /// Descriptors that become readable when a search ends that a restore waits for.
     package var searchDescriptors: [Descriptor] { host.searchDescriptors }
 
     /// A device to attach: its plan, and its record on the host.
     package struct AttachRequest: Sendable {
         package var device: String
         package var plan: InterfacePlan?
-        /// The interface on the host: the one that goes, or the one below the pod's.
+        /// The interface on the host: the one that moves, or the parent of the pod's interface.
         package var record: HostRecord?
-        /// Set only where RDMA devices have to be moved.
+        /// Nil unless RDMA devices move.
         package var rdmaDevice: String?
-        /// The settings of a virtual function that its physical one sets, planned and recorded.
+        /// The settings of a virtual function that belong to its physical function, planned and recorded.
         package var virtualFunction: (plan: VirtualFunctionPlan, record: VirtualFunctionRecord)?
 
         package init(device: String, plan: InterfacePlan?, record: HostRecord?, rdmaDevice: String? = nil) {
@@ -56,10 +56,10 @@ package struct PodNetwork {
             self.rdmaDevice = rdmaDevice
         }
 
-        /// The name that errors have for it.
+        /// The device's name in errors.
         var label: String { record?.name ?? rdmaDevice ?? device }
         var isChild: Bool { plan?.child != nil }
-        /// RDMA in software that the interface's move ends.
+        /// The software RDMA device that ends when the interface moves.
         var movedSoftware: SoftwareRDMA? { isChild ? nil : record?.softwareRDMA }
 
         func step(_ name: String, _ request: NetlinkRequest, harmless: [Int32] = []) -> Step {
@@ -76,14 +76,14 @@ package struct PodNetwork {
 
     // MARK: Attach
 
-    /// Moves the devices into the pod and sets them up. If one fails, all go back.
+    /// Moves the devices into the pod and sets them up. If a step fails, all devices return to the host.
     ///
-    /// The order is the one the kernel needs: virtual functions, by their physical ones; RDMA devices, which hear of what happens to their
-    /// interfaces; all interfaces, each moved and renamed in one message while down; then what needs them down, addresses, up, routes on
-    /// the link, routes behind a gateway, rules, neighbours; RDMA in software, over interfaces that have arrived.
+    /// The order follows the kernel's dependencies: virtual functions by their physical ones; RDMA devices, which receive the events of
+    /// their interfaces; all interfaces, each moved and renamed in one message while down; settings that need the interface down,
+    /// addresses, up, routes on the link, routes over a gateway, rules, neighbours; software RDMA over the arrived interfaces.
     ///
-    /// - Parameter record: writes the requests down. It is called once, before anything is changed, and nothing is changed if it throws.
-    /// - Returns: one for each request.
+    /// - Parameter record: writes the requests to the journal. It is called once, before any change, and nothing changes if it throws.
+    /// - Returns: one interface for each request.
     package func attach(
         _ requests: [AttachRequest], to namespace: NetworkNamespace, record: () throws(PodNetworkError) -> Void
     ) throws(PodNetworkError) -> [AttachedInterface] {
@@ -102,8 +102,8 @@ package struct PodNetwork {
             return results
         } catch {
             var failure = error
-            // The physical functions keep their settings until the claim is restored: a driver takes the address that its virtual
-            // function has then for the permanent one, which is the only one that it can set in the next attempt.
+            // Physical functions keep their settings until the claim is restored: a driver takes the present address of a virtual
+            // function for its permanent one, and the next attempt could set no other.
             for (device, problem) in restoreDevices(requests.map(RestoreRequest.init), from: namespace, waits: true).byDevice {
                 failure.cause += "; and \(device) could not be restored: \(problem)"
             }
@@ -115,7 +115,7 @@ package struct PodNetwork {
         let names = requests.filter { $0.movedSoftware == nil }.compactMap(\.rdmaDevice)
         guard let rdma = host.rdma, !names.isEmpty else { return }
         let devices = try HostNetwork.step("host", "list RDMA devices") { () throws(NetlinkError) in try rdma.devices() }
-        let step = "move it into the pod"
+        let step = "move into the pod"
         for name in names {
             guard let index = devices[name] else { throw PodNetworkError(.missing, name, step, "the RDMA device is not on the host") }
             try HostNetwork.step(name, step) { () throws(NetlinkError) in
@@ -125,21 +125,20 @@ package struct PodNetwork {
     }
 
     private func moveInterfaces(_ requests: [AttachRequest], to namespace: NetworkNamespace) throws(PodNetworkError) {
-        let step = "move it into the pod"
+        let step = "move into the pod"
         var steps: [Step] = []
         for request in requests {
             guard let plan = request.plan else { continue }
             guard let record = request.record else {
-                throw PodNetworkError(.missing, request.label, step, "its interface on the host is not known")
+                throw PodNetworkError(.missing, request.label, step, "the request has no record of the interface on the host")
             }
             let change = LinkChange(name: plan.name, namespace: namespace.descriptor.raw)
             let message =
                 plan.child?.request(plan, on: record, namespace.descriptor.raw)
-                ?? .change(record.index, change, "move it into the pod as \(plan.name)")
+                ?? .change(record.index, change, "move into the pod as \(plan.name)")
             steps.append(request.step(step, message))
         }
-        // The kernel can report that a name is taken although it has moved the interface under its old name; a restore looks
-        // on both sides.
+        // The kernel can report a taken name although it has moved the interface under its old name. A restore searches both namespaces.
         if let failure = try host.socket.execute(steps).first { throw failure.error }
     }
 
@@ -154,7 +153,7 @@ package struct PodNetwork {
 
     // MARK: Inspect
 
-    /// True when every device is in the namespace.
+    /// True if all devices are in the namespace.
     package func areAttached(_ requests: [RestoreRequest], in namespace: NetworkNamespace) throws(PodNetworkError) -> Bool {
         try inside(namespace) { (pod) throws(PodNetworkError) in
             let links = try requests.links(pod).links
@@ -168,7 +167,7 @@ package struct PodNetwork {
         }
     }
 
-    /// Runs the closure on a thread in the namespace, with a socket of that namespace.
+    /// Runs the closure on a thread in the namespace, with a socket in that namespace.
     func inside<Value>(
         _ namespace: NetworkNamespace, _ body: (NetlinkSocket) throws(PodNetworkError) -> Value
     ) throws(PodNetworkError) -> Value {
@@ -184,7 +183,7 @@ package struct PodNetwork {
 }
 
 extension ChildInterface {
-    /// The request that makes the pod's interface on one of the host, straight in the pod.
+    /// The request that creates the pod's interface on a parent of the host, directly in the pod.
     func request(_ plan: InterfacePlan, on parent: HostRecord, _ namespace: Int32) -> NetlinkRequest {
         // linux/if_link.h: IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE and IFLA_VLAN_ID are all attribute 1 of their kind.
         .addLink(plan.name, kind: kind.rawValue, parent: parent.index, address: plan.hardwareAddress, namespace: namespace) { data in

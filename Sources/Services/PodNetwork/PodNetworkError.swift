@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A device that could not be attached, set up or restored.
+/// A device that could not be attached, configured or restored.
 package struct PodNetworkError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The sort of cause.
+    /// The kind of the cause.
     package enum Code: String, Hashable, Sendable {
-        /// The kernel or a driver has refused the step.
+        /// The kernel or a driver refused the step.
         case refused
-        /// An interface, RDMA device or virtual function is not where the step needs it.
+        /// An interface, RDMA device or virtual function is missing where the step needs it.
         case missing
-        /// Another device than the planned or recorded one has its place.
+        /// Another device has the name or place of the planned or recorded one.
         case otherDevice
-        /// The host itself uses the device, or one that depends on it.
+        /// The host uses the device, or a device that depends on it.
         case inUse
-        /// A move would lose what the host has set up, or the host has made it part of another interface.
+        /// A move would lose settings of the host, or the host has made the interface a port of another one.
         case notMovable
-        /// An interface of another network namespace is stacked on it.
+        /// An interface of another network namespace is stacked on the interface.
         case stacked
         /// A process has the RDMA device open.
         case open
-        /// A setting does not have the planned or recorded value.
+        /// A setting differs from its planned or recorded value.
         case notSet
-        /// The step goes on by itself; nothing has failed.
+        /// The step is in progress; nothing has failed.
         case pending
         /// The journal could not be written.
         case journal
@@ -39,13 +39,13 @@ package struct PodNetworkError: Error, Hashable, Sendable, CustomStringConvertib
         self.cause = "\(cause)"
     }
 
-    /// True when nothing has failed and the step completes by itself.
+    /// True if nothing has failed and the step completes by itself.
     package var isPending: Bool { code == .pending }
 
     package var description: String { "\(object): \(step): \(cause)" }
 }
 
-/// The first problem of each device; one that is pending gives way to any other.
+/// The first problem of each device. A pending problem is replaced by any other.
 struct DeviceProblems {
     private(set) var byDevice: [String: PodNetworkError] = [:]
 
@@ -53,7 +53,7 @@ struct DeviceProblems {
         if byDevice[device]?.isPending != false { byDevice[device] = error }
     }
 
-    /// Adds a cause to the device's problem with the same step, if it has one, or the problem.
+    /// Adds the cause to the device's problem if the step is the same; otherwise adds the problem.
     mutating func join(_ error: PodNetworkError, to device: String) {
         if byDevice[device]?.step == error.step {
             byDevice[device]?.cause += "; " + error.cause

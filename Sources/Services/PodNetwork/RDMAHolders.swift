@@ -4,20 +4,20 @@ import JournalModel
 import Linux
 import Netlink
 
-/// Processes that still have an RDMA device open: with its contexts a process goes on sending and receiving with the addresses of the next pod, also
-/// when the interface has left.
+/// Processes that have an RDMA device open. With an open context a process can send and receive with the addresses of the next pod, even
+/// after the interface has moved.
 extension HostNetwork {
-    /// The reason why a device of this namespace cannot be given on; nil when no process has it open, or it is not here.
+    /// The reason why a device of this namespace cannot be released; nil if no process has it open, or if it is not in this namespace.
     ///
-    /// - Parameter known: numbers of contexts that the host had open before the device was given away.
+    /// - Parameter known: numbers of contexts that host processes had open before the pod.
     func holders(ofRDMADevice name: String, besides known: [UInt32]) throws(PodNetworkError) -> PodNetworkError? {
         let contexts = try contexts(ofRDMADevice: name).filter { !known.contains($0.number) }
         guard !contexts.isEmpty else { return nil }
-        return PodNetworkError(.open, name, "look who has it open", contexts.holders { Self.command(of: $0) })
+        return PodNetworkError(.open, name, "list open contexts", contexts.holders { Self.command(of: $0) })
     }
 
-    /// The RDMA devices whose nodes a plan gives to containers, with the contexts that are open on them. None where devices move into
-    /// pods: with a move the kernel ends all contexts.
+    /// The RDMA devices whose nodes a plan gives to containers, with their open contexts. Empty in the exclusive mode, in which the
+    /// kernel ends all contexts of a device that moves.
     func sharedRDMADevices(of plan: ClaimPlan) throws(PodNetworkError) -> [SharedRDMADevice] {
         guard rdma != nil, try !movesRDMA() else { return [] }
         var shared: [SharedRDMADevice] = []
@@ -32,10 +32,10 @@ extension HostNetwork {
         return shared
     }
 
-    /// Contexts of processes on a device of this namespace; none where the kernel does not tell.
+    /// Contexts of processes on a device of this namespace; empty if the kernel does not list contexts.
     private func contexts(ofRDMADevice name: String) throws(PodNetworkError) -> [RDMAContext] {
         guard let rdma else { return [] }
-        return try Self.step(name, "list who has it open") { () throws(NetlinkError) -> [RDMAContext] in
+        return try Self.step(name, "list open contexts") { () throws(NetlinkError) -> [RDMAContext] in
             guard let index = try rdma.devices()[name] else { return [] }
             return try rdma.contexts(index, named: name) ?? []
         }
@@ -47,15 +47,15 @@ extension HostNetwork {
 }
 
 extension [RDMAContext] {
-    /// The holders of open contexts in words.
+    /// Describes the processes with open contexts.
     ///
-    /// - Parameter command: the name of a process.
+    /// - Parameter command: returns the name of a process.
     package func holders(command: (UInt32) -> String?) -> String {
         let known = Set(compactMap(\.process)).sorted()
         var holders = known.prefix(8).map { "process \($0)" + (command($0).map { " (\($0))" } ?? "") }
         if known.count > 8 { holders.append("\(known.count - 8) more") }
         let others = count { $0.process == nil }
         if others > 0 { holders.append("\(others) contexts of processes that nearside-nri cannot see") }
-        return "\(holders.joined(separator: ", ")); it returns when they have closed it"
+        return "\(holders.joined(separator: ", ")); the device is restored after their close"
     }
 }

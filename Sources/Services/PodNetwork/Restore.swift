@@ -6,36 +6,36 @@ import Netlink
 import NetworkModel
 
 extension PodNetwork {
-    /// Moves devices back to the host, wherever they are, and restores their configuration. Can be repeated.
+    /// Moves devices from any namespace to the host, and restores their configuration. Idempotent.
     ///
     /// - Parameters:
-    ///   - namespace: the pod's, nil when it is gone: then the kernel has returned what is hardware to the host, under the name it had in
-    ///     the pod.
-    ///   - waits: false to have errors that are pending (``PodNetworkError/isPending``) rather than to wait for long.
+    ///   - namespace: the pod's namespace; nil if it has ended: then the kernel has returned hardware to the host, under its name in the
+    ///     pod.
+    ///   - waits: false to return pending errors (``PodNetworkError/isPending``) instead of waiting.
     /// - Returns: the first problem of each device that is not restored.
     package func restore(_ requests: [RestoreRequest], from namespace: NetworkNamespace?, waits: Bool = true) -> [(
         device: String, error: PodNetworkError
     )] {
-        // As long as the physical function says which address a virtual one has, some drivers let it take no other; and what it
-        // takes, some tell the physical one.
+        // First by the physical functions: some drivers refuse any other address while the physical function sets one, and some report
+        // the virtual function's own change to the physical one.
         _ = restoreFunctions(requests)
         var problems = restoreDevices(requests, from: namespace, waits: waits)
         for (device, error) in restoreFunctions(requests) { problems.add(error, to: device) }
         return problems.byDevice.map { ($0.key, $0.value) }
     }
 
-    /// Restores devices but for the settings of virtual functions that their physical ones set.
+    /// Restores devices, except settings of virtual functions that belong to physical functions.
     func restoreDevices(_ requests: [RestoreRequest], from namespace: NetworkNamespace?, waits: Bool) -> DeviceProblems {
         let taken = takeBack(requests, from: namespace)
         var requests = requests
         for index in requests.indices {
-            // The pod can have given it any address; by that it is known on the host.
+            // The pod can have changed the address, which identifies the interface on the host.
             requests[index].hardwareAddress = taken.addresses[requests[index].device] ?? requests[index].hardwareAddress
         }
         var problems = DeviceProblems()
         do throws(PodNetworkError) {
             var restorer = HostRestorer(host: host, sysctls: sysctls, moved: taken.moved, waits: waits)
-            // The reason why a device has not left the pod says more than that it is not on the host.
+            // The reason why a device has not left the pod is more precise than its absence on the host.
             for (device, error) in try restorer.restore(requests) { problems.add(taken.refusals[device] ?? error, to: device) }
         } catch { for request in requests { problems.add(error, to: request.device) } }
         for request in requests where problems.byDevice[request.device] == nil {
@@ -44,9 +44,9 @@ extension PodNetwork {
         return problems
     }
 
-    /// The problem of a device whose configuration is restored.
+    /// The remaining problem of a device whose configuration is restored.
     private func leftover(_ request: RestoreRequest, _ refusal: PodNetworkError?) -> PodNetworkError? {
-        // Of an RDMA device that moves the kernel cuts what is open.
+        // The kernel ends the contexts of an RDMA device that moves.
         if let device = request.sharedRDMADevice {
             do throws(PodNetworkError) {
                 if let error = try host.holders(ofRDMADevice: device, besides: request.rdmaContexts) { return error }
@@ -56,7 +56,7 @@ extension PodNetwork {
         return request.record == nil ? refusal : nil
     }
 
-    /// Restores the settings of virtual functions by their physical ones.
+    /// Restores the settings of virtual functions through their physical functions.
     ///
     /// - Returns: the refusals, by device.
     private func restoreFunctions(_ requests: [RestoreRequest]) -> [String: PodNetworkError] {
@@ -73,7 +73,7 @@ extension PodNetwork {
     /// The outcome of moving devices out of a pod, by device.
     private struct Taken {
         var refusals: [String: PodNetworkError] = [:]
-        /// Hardware addresses that interfaces had in the pod: of all that were moved.
+        /// Hardware addresses of all moved interfaces in the pod.
         var addresses: [String: HardwareAddress] = [:]
 
         var moved: Set<String> { Set(addresses.keys).subtracting(refusals.keys) }
@@ -84,7 +84,7 @@ extension PodNetwork {
         do throws(PodNetworkError) {
             return try inside(namespace) { (pod) throws(PodNetworkError) in
                 var taken = Taken()
-                // RDMA devices first, so that they hear of their interfaces' moves.
+                // RDMA devices move first, so that they receive the events of their interfaces.
                 try takeBackRDMADevices(requests, &taken)
                 if requests.contains(where: { $0.podName != nil }) { try takeBackInterfaces(requests, pod, &taken) }
                 return taken
@@ -99,10 +99,10 @@ extension PodNetwork {
             return (rdma, try rdma.devices())
         }
         for request in requests {
-            // That in software cannot go before its interface, and does not survive it.
+            // A software RDMA device cannot move before its interface, and ends when the interface moves.
             guard let name = request.rdmaDevice, request.record?.softwareRDMA == nil, let index = devices[name] else { continue }
             do throws(NetlinkError) { try rdma.move(index, named: name, to: host.namespace.descriptor.raw) } catch {
-                taken.refusals[request.device] = PodNetworkError(.refused, name, "move it back to the host", error)
+                taken.refusals[request.device] = PodNetworkError(.refused, name, "move back to the host", error)
             }
         }
     }
@@ -124,19 +124,19 @@ extension PodNetwork {
         deleteUnused(Set(domains), pod)
     }
 
-    /// The step by which an interface leaves the pod.
+    /// The step that moves the interface out of the pod.
     private func step(_ request: RestoreRequest, _ link: Link) -> Step {
         let message: NetlinkRequest
         if let record = request.record {
             let change = LinkChange(name: record.name, namespace: host.namespace.descriptor.raw)
-            message = .change(link.index, change, "move it back to the host as \(record.name)")
+            message = .change(link.index, change, "move back to the host as \(record.name)")
         } else {
             message = .deleteLink(link.index, "delete \(link.name)")
         }
-        return Step(device: request.device, object: request.label, name: "move it back to the host", request: message)
+        return Step(device: request.device, object: request.label, name: "move back to the host", request: message)
     }
 
-    /// Deletes VRFs that no interface is in. Another claim of the pod may still use one: then that one takes it away.
+    /// Deletes VRFs without interfaces. A VRF that another claim of the pod uses is deleted with that claim.
     private func deleteUnused(_ domains: Set<Int32>, _ pod: NetlinkSocket) {
         guard !domains.isEmpty else { return }
         let others = (try? pod.links { $0.master.flatMap { domains.contains($0) ? $0 : nil } }) ?? []

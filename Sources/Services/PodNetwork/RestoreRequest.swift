@@ -5,23 +5,23 @@ import Netlink
 package import NetworkModel
 
 extension PodNetwork {
-    /// A device to restore, with all that is known of it.
+    /// A device to restore, with its recorded identity and settings.
     package struct RestoreRequest: Sendable {
         package var device: String
-        /// Its interface's name and number in the pod; without a number the move may have broken off.
+        /// The interface's name and number in the pod. Without a number, the move may have been interrupted.
         package var podName: String?
         package var podIndex: Int32?
-        /// The interface's record on the host; nil for one that was made for the pod.
+        /// The interface's record on the host; nil for an interface that was created for the pod.
         package var record: HostRecord?
-        /// The hardware address it has in the pod.
+        /// The interface's hardware address in the pod.
         package var hardwareAddress: HardwareAddress?
         package var rdmaDevice: String?
-        /// An RDMA device that did not move, as all namespaces see it.
+        /// An RDMA device in the shared mode, which did not move.
         package var sharedRDMADevice: String?
-        /// Contexts of the shared RDMA device that the host had open before, by number.
+        /// Numbers of the contexts that host processes had open on the shared RDMA device before the pod.
         package var rdmaContexts: [UInt32] = []
         package var vrf: String?
-        /// The settings of a virtual function that its physical one sets, recorded before the pod.
+        /// The settings of a virtual function that belong to its physical function, recorded before the attach.
         package var virtualFunction: VirtualFunctionRecord?
 
         package init(_ attachment: Attachment) {
@@ -47,14 +47,14 @@ extension PodNetwork {
             virtualFunction = request.virtualFunction?.record
         }
 
-        /// The name that errors have for it.
+        /// The device's name in errors.
         var label: String { record?.name ?? podName ?? rdmaDevice ?? device }
-        /// Some drivers take an address that the physical function has set for the permanent one.
+        /// Some drivers report the address that the physical function has set as permanent.
         private var isVirtual: Bool { virtualFunction != nil }
 
-        /// The interface among those of the pod, by its number, whatever the pod did to names and addresses. A pod can give the number
-        /// of an interface that it has moved on to another one: hardware is known by its device, and others are looked at again on the
-        /// host (``HostSysfs/inode(of:)``).
+        /// The interface among those of the pod, by its number, because the pod can change names and addresses. A pod can also move an
+        /// interface away and give its number to another one: hardware is identified by its device, and virtual interfaces are checked
+        /// again on the host (``HostSysfs/inode(of:)``).
         func find(in links: [Link]) -> Link? {
             if let podIndex {
                 return links.first { $0.index == podIndex && (record.map($0.isPossibly) ?? true) }
@@ -62,13 +62,13 @@ extension PodNetwork {
             guard let record else {
                 return links.first { $0.name == podName && $0.link != nil }
             }
-            // It is under the pod's name, or still under its own if the move broke off between; or the kernel made another name of it.
+            // The interface has the pod's name, the host's name after an interrupted move, or a name that the kernel chose.
             return links.first { $0.name == podName && isSame($0, record) } ?? links.first { $0.name == record.name && isSame($0, record) }
                 ?? links.first { isSame($0, record) }
         }
 
-        /// The interface among those of the host: by its name, or as whatever the kernel called it when the pod's namespace
-        /// went away.
+        /// The interface among those of the host: by its name, or by its identity if the kernel renamed it at the end of the pod's
+        /// namespace.
         func findOnHost(_ links: [Link]) -> Link? {
             guard let record else { return nil }
             return links.first { $0.name == record.name && isSame($0, record) } ?? links.first { $0.name == podName && isSame($0, record) }
@@ -77,7 +77,7 @@ extension PodNetwork {
                 }
         }
 
-        /// True for the interface that was recorded, and not another one of its name.
+        /// True for the recorded interface, and false for another interface with its name.
         func isSame(_ link: Link, _ record: HostRecord) -> Bool {
             guard link.kind == record.kind else { return false }
             if isVirtual, let parent = record.parentDevice { return link.parentDevice == parent }
@@ -87,7 +87,7 @@ extension PodNetwork {
             return link.address == record.hardwareAddress || hardwareAddress.map { $0 == link.address } ?? false
         }
 
-        /// True for an interface of the pod that may be the one to restore, or its VRF.
+        /// True for an interface of the pod that may be the recorded one, or its VRF.
         func concerns(_ link: Link) -> Bool {
             if vrf == link.name, link.kind == "vrf" { return true }
             if let podIndex { return link.index == podIndex }
@@ -97,7 +97,7 @@ extension PodNetwork {
 }
 
 extension [PodNetwork.RestoreRequest] {
-    /// The interfaces of a pod that concern them.
+    /// The interfaces of a pod that any of the requests concerns.
     func links(_ socket: NetlinkSocket) throws(PodNetworkError) -> PodLinks {
         try HostNetwork.step("pod", "list interfaces") { () throws(NetlinkError) in
             try PodLinks(socket) { link in contains { $0.concerns(link) } }
@@ -106,7 +106,7 @@ extension [PodNetwork.RestoreRequest] {
 }
 
 extension Link {
-    /// False when it is certainly not the interface that was recorded.
+    /// False if it is certainly not the recorded interface.
     fileprivate func isPossibly(_ record: HostRecord) -> Bool {
         kind == record.kind && (record.parentDevice == nil || record.parentDevice == parentDevice)
     }

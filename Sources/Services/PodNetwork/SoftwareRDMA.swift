@@ -5,11 +5,11 @@ import JournalModel
 import Linux
 import Netlink
 
-/// RDMA in software (rxe) is an addition to an interface, and the kernel destroys it whenever the interface changes its namespace. So it
-/// is made again on both sides: in the pod, and on the host afterwards. The kernel ends the old one in its own time, and as long as
-/// a process has it open not at all.
+/// A software RDMA device (rxe) belongs to an interface, and the kernel destroys it when the interface changes its namespace. It is
+/// therefore recreated in the pod, and on the host after the restore. The kernel ends the old device asynchronously, and never while a
+/// process has it open.
 extension HostNetwork {
-    /// By the interface it is on.
+    /// Software RDMA devices by interface.
     func softwareRDMA() throws(NetlinkError) -> [String: SoftwareRDMA] {
         guard let rdma else { return [:] }
         // Only rxe has this file (drivers/infiniband/sw/rxe/rxe_verbs.c).
@@ -26,26 +26,26 @@ extension HostNetwork {
         return devices
     }
 
-    /// Makes a device in the pod that its interface has come to, and where devices are in one namespace each, moves it there.
+    /// Recreates a device on its interface in the pod. In the exclusive mode, also moves it into the pod's namespace.
     func remake(_ device: SoftwareRDMA, over netdev: String, in namespace: NetworkNamespace) throws(PodNetworkError) {
         guard let rdma else { return }
         guard try hasEnded(device, rdma, timeout: 1000) else {
-            throw PodNetworkError(.open, device.name, "make it in the pod", "the one on the host does not end: a process has it open")
+            throw PodNetworkError(.open, device.name, "create in the pod", "the device on the host does not end: a process has it open")
         }
         try inside.run(in: namespace) { () throws(PodNetworkError) in
-            try Self.step(device.name, "make it in the pod") { () throws(NetlinkError) in try RDMANetlink().add(device, over: netdev) }
+            try Self.step(device.name, "create in the pod") { () throws(NetlinkError) in try RDMANetlink().add(device, over: netdev) }
         } entering: {
             PodNetworkError(.refused, device.name, "enter the pod's network namespace", $0)
         }
         if let expected = device.node, let now = node(of: device.name), now != expected {
             throw PodNetworkError(
-                .notSet, device.name, "make it in the pod",
-                "the kernel gave it /dev/infiniband/\(now), and containers were promised \(expected)")
+                .notSet, device.name, "create in the pod",
+                "the kernel created /dev/infiniband/\(now), but containers have \(expected)")
         }
         guard try movesRDMA() else { return }
-        try Self.step(device.name, "move it into the pod") { () throws(NetlinkError) in
+        try Self.step(device.name, "move into the pod") { () throws(NetlinkError) in
             guard let index = try rdma.devices()[device.name] else {
-                throw NetlinkError("find it where the kernel has made it", code: ENODEV)
+                throw NetlinkError("look up the new device", code: ENODEV)
             }
             try rdma.move(index, named: device.name, to: namespace.descriptor.raw)
         }
@@ -55,7 +55,7 @@ extension HostNetwork {
     func remakeOnHost(_ device: SoftwareRDMA, over netdev: String) throws(PodNetworkError) {
         // A device that is still there was never moved or is about to end; a device with another index is its successor.
         guard let rdma, try hasEnded(device, rdma, timeout: 300) else { return }
-        try Self.step(device.name, "make it on the host") { () throws(NetlinkError) in
+        try Self.step(device.name, "create on the host") { () throws(NetlinkError) in
             guard try rdma.devices()[device.name] == nil else { return }
             try rdma.add(device, over: netdev)
         }
@@ -64,7 +64,10 @@ extension HostNetwork {
     /// - Parameter timeout: in milliseconds.
     private func hasEnded(_ device: SoftwareRDMA, _ rdma: RDMANetlink, timeout: Int) throws(PodNetworkError) -> Bool {
         let deadline = Poller.now() + timeout
-        while try Self.step(device.name, "look for it", { () throws(NetlinkError) in try rdma.devices()[device.name] == device.index }) {
+        while try Self.step(
+            device.name, "wait for the end of the former device",
+            { () throws(NetlinkError) in try rdma.devices()[device.name] == device.index })
+        {
             guard Poller.now() < deadline else { return false }
             usleep(2000)
         }
@@ -81,12 +84,12 @@ extension HostNetwork {
 }
 
 extension SoftwareRDMA {
-    /// Several are made in this order: the kernel gives each the lowest number that is free, and each is to have its own again.
+    /// The order of creation: the kernel assigns the lowest free number, and each device has to get its former one.
     var nodeNumber: Int { node.flatMap { Int($0.drop { !$0.isNumber }) } ?? .max }
 }
 
 extension RDMANetlink {
-    /// The kernel stops listing a device somewhat before it has forgotten its name, which it then reports as ENFILE.
+    /// The kernel frees the name of a device after it has stopped listing the device; until then the creation fails with ENFILE.
     fileprivate func add(_ device: SoftwareRDMA, over netdev: String) throws(NetlinkError) {
         let deadline = Poller.now() + 300
         while true {

@@ -2,20 +2,20 @@
 
 import Netlink
 
-/// A request to the kernel that is one step of a device's set-up or restore.
+/// A request to the kernel: one step of a device's set-up or restore.
 struct Step {
     /// The device's name in the plan.
     var device: String
-    /// The name of what is changed, for errors.
+    /// The name of the changed object, for errors.
     var object: String
-    /// The step in words: "set an address".
+    /// The step as words in errors: "set an address".
     var name: String
     var request: NetlinkRequest
-    /// errno values that are no failure.
+    /// errno values that do not count as failures.
     var harmless: [Int32] = []
-    /// True when every refusal is harmless.
+    /// True if no refusal counts as a failure.
     var isOptional = false
-    /// The XDP program that it detaches: the kernel detaches one that a link holds only by the link.
+    /// The XDP program that the step detaches: a program attached by a BPF link can be detached only by that link.
     var program: UInt32?
 
     /// A refusal of the step.
@@ -27,9 +27,9 @@ struct Step {
 }
 
 extension NetlinkSocket {
-    /// Sends the requests of all steps together, in their order; a step that fails does not keep the next ones from being done.
+    /// Sends the requests of all steps together, in their order. A failed step does not stop the next steps.
     ///
-    /// - Returns: the steps that have failed, without those whose failure is harmless.
+    /// - Returns: the failed steps, without harmless failures.
     func execute(_ steps: [Step]) throws(PodNetworkError) -> [Step.Failure] {
         guard let first = steps.first else { return [] }
         let failures = try HostNetwork.step(first.object, first.name) { () throws(NetlinkError) in

@@ -6,23 +6,23 @@ import Linux
 import Netlink
 import NetworkModel
 
-/// Finds out whether an interface of any namespace is stacked on one and receives its packets (macvlan, ipvlan, a bridge): the kernel lists
-/// only those of the namespace that is asked.
+/// Detects upper interfaces of any namespace that receive an interface's packets (macvlan, ipvlan, a bridge). The kernel lists only those
+/// of the same namespace.
 ///
-/// The kernel is asked to make one more macvlan, in the mode that allows no other (passthru), and with a name that is taken where it is to
-/// be. It never comes to be, and the error says what there is already (drivers/net/macvlan.c, macvlan_common_newlink): EINVAL for another
-/// macvlan, EBUSY for what receives in its place, EEXIST for nothing. The request goes without NLM_F_EXCL: with it kernels from 6.13 on look
-/// at the name before anything else (rtnl_newlink).
+/// The probe requests one more macvlan, in the exclusive mode passthru, with a name that is taken in its destination. The kernel never
+/// creates it, and the error shows the present uppers (drivers/net/macvlan.c, macvlan_common_newlink): EINVAL for another macvlan, EBUSY
+/// for another receiver, EEXIST for none. The request omits NLM_F_EXCL, with which kernels from 6.13 on check the name first
+/// (rtnl_newlink).
 struct UpperProbe: Sendable {
-    /// No process can foresee it, and so no interface of the socket's namespace has it.
+    /// Random, so that no process can create an interface with this name in the socket's namespace beforehand.
     private let name = "probe-" + String(UInt32.random(in: 0 ... .max), radix: 16)
     /// MACVLAN_MODE_PASSTHRU (linux/if_link.h).
     private static let passthru: UInt32 = 8
 
-    /// Where the name is taken, by the loopback interface.
+    /// The destination namespace, whose loopback interface has the name.
     private let namespace: NetworkNamespace
 
-    /// Nil where namespaces cannot be made.
+    /// Nil if namespaces cannot be created.
     init?() {
         let name = name
         do throws(SystemError) {
@@ -37,12 +37,12 @@ struct UpperProbe: Sendable {
         } catch { return nil }
     }
 
-    /// False for what this cannot be asked about: a macvlan is asked for the interface below it.
+    /// False for interfaces that the probe does not support, such as a macvlan, whose lower interface has to be probed instead.
     static func canAsk(_ link: Link) -> Bool {
         link.type == 1 && !link.isLoopback && !["macvlan", "macvtap", "ipvlan", "ipvtap"].contains(link.kind)
     }
 
-    /// The request to make a VLAN that cannot be made: its MTU is larger than any, and its name is taken.
+    /// A request for a VLAN that always fails: its MTU is too large, and its name is taken.
     func vlanRequest(_ number: UInt16, _ wireProtocol: UInt16, on index: Int32) -> NetlinkRequest {
         var request = NetlinkRequest.addLink(
             name, kind: "vlan", parent: index, mtu: UInt32(UInt16.max), namespace: namespace.descriptor.raw
@@ -54,8 +54,8 @@ struct UpperProbe: Sendable {
         return request
     }
 
-    /// - Parameter indices: numbers of interfaces in the namespace of the socket.
-    /// - Returns: true for those that nothing is stacked on, nil where the kernel does not say.
+    /// - Parameter indices: numbers of interfaces in the socket's namespace.
+    /// - Returns: true for interfaces without an upper; nil if the kernel gives no answer.
     func haveNoUpper(_ indices: [Int32], _ socket: NetlinkSocket) throws(NetlinkError) -> [Bool?] {
         var answers = [Bool?](repeating: nil, count: indices.count)
         let requests = indices.map { index in

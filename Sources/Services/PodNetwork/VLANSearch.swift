@@ -9,24 +9,24 @@ import Synchronization
 /// The tag of a VLAN: its number, and the protocol (802.1Q or 802.1ad).
 struct VLANTag: Hashable, Sendable, CustomStringConvertible {
     var number: UInt16
-    /// Of 802.1ad, whose tags service providers use.
+    /// 802.1ad, the tag of service providers.
     var isService: Bool
 
     var description: String { "\(number)\(isService ? " (802.1ad)" : "")" }
 
-    /// All there can be: 4095 is reserved.
+    /// All possible tags; 4095 is reserved.
     static let all = [false, true].flatMap { isService in (0...UInt16(4094)).map { VLANTag(number: $0, isService: isService) } }
 
     /// ETH_P_8021Q and ETH_P_8021AD (linux/if_ether.h), in the order of the wire.
     fileprivate var wireProtocol: UInt16 { (isService ? 0x88a8 : 0x8100 as UInt16).bigEndian }
 }
 
-/// Finds VLANs of any namespace that are stacked on an interface. They outlive its moves, send and receive on it, and the kernel lists them
-/// only in the namespace where they are.
+/// Searches for VLANs of any namespace that are stacked on an interface. They survive its moves, and send and receive over it, but the
+/// kernel lists them only in their own namespace.
 ///
-/// The kernel is asked to make each VLAN, with a larger MTU than the interface has: EEXIST when there is one, otherwise EINVAL
-/// (net/8021q/vlan_netlink.c, vlan_newlink: the tag is looked up first). That takes 8190 requests, some 0.1 s for each interface, and so is
-/// done by a thread, and only where the kernel has VLANs at all.
+/// The search requests each VLAN with an MTU above the interface's: the kernel answers EEXIST if the VLAN exists, and EINVAL otherwise
+/// (net/8021q/vlan_netlink.c, vlan_newlink, which looks up the tag first). The 8190 requests take some 0.1 s for each interface, so that
+/// a thread sends them, and only if the kernel has the module 8021q loaded.
 final class VLANSearch {
     enum Verdict: Hashable, Sendable {
         case none
@@ -37,9 +37,9 @@ final class VLANSearch {
 
     private struct Running {
         let indices: Set<Int32>
-        /// Nil while the thread is at work; an interface of which the kernel says nothing is not in it.
+        /// Nil while the thread runs. Interfaces without an answer of the kernel are missing.
         let outcome: Outcome
-        /// Readable when the thread has ended.
+        /// Becomes readable when the thread ends.
         let end: Descriptor
     }
 
@@ -48,35 +48,35 @@ final class VLANSearch {
     }
 
     private var running: [Running] = []
-    /// VLANs that were found on interfaces, by number.
+    /// Found VLANs, by the interface's number.
     private var known: [Int32: [VLANTag]] = [:]
     private let probe: UpperProbe
 
     init(_ probe: UpperProbe) { self.probe = probe }
 
-    /// True when the kernel has loaded VLANs (8021q): a request for one would load them.
+    /// True if the kernel has loaded the module 8021q; a request for a VLAN would load it.
     static var isNeeded: Bool { Files.exists("/proc/net/vlan") }
 
-    /// False for what has no VLANs, and for what no VLAN can have a larger MTU than.
+    /// False for interfaces that cannot have VLANs, and for those with the largest possible MTU.
     static func canAsk(_ link: Link, mtu: UInt32) -> Bool { link.type == 1 && !link.isLoopback && mtu < UInt32(UInt16.max) }
 
-    /// One for each thread that was at work when this was asked; readable when it has ended.
+    /// A descriptor for each running thread, which becomes readable when the thread ends.
     var descriptors: [Descriptor] {
         collect()
         return running.map(\.end)
     }
 
-    /// Looks for VLANs on interfaces of the namespace of the calling thread. A verdict but for ``Verdict/pending`` is given once: the next
-    /// question begins anew.
+    /// Searches for VLANs on interfaces of the calling thread's namespace. A final verdict is returned once; the next call starts another
+    /// search.
     ///
-    /// - Parameter waits: true to have no verdict pending.
+    /// - Parameter waits: true to wait for the end of the search.
     func verdicts(_ indices: [Int32], _ socket: NetlinkSocket, waits: Bool) throws(NetlinkError) -> [Verdict] {
         collect()
         let anew = Set(indices).subtracting(known.keys).subtracting(running.flatMap(\.indices))
         if waits {
             for index in anew { known[index] = try Self.tags(VLANTag.all, on: index, probe, socket) }
         } else if !anew.isEmpty {
-            do throws(SystemError) { try start(anew) } catch { throw NetlinkError("start a thread that looks for VLANs", error) }
+            do throws(SystemError) { try start(anew) } catch { throw NetlinkError("start the thread of the VLAN search", error) }
         }
         var verdicts: [Verdict] = []
         for index in indices {
@@ -84,7 +84,7 @@ final class VLANSearch {
                 verdicts.append(.pending)
                 continue
             }
-            // No process can add one to an interface that is out of the pod's hands; those that were found can have gone.
+            // After the interface has left the pod, no process can add a VLAN, but found VLANs may have ended.
             known[index] = tags.isEmpty ? [] : try Self.tags(tags, on: index, probe, socket)
             if let left = known[index], !left.isEmpty {
                 verdicts.append(.found(left))

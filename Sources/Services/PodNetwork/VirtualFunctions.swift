@@ -7,33 +7,33 @@ import Netlink
 import NetworkModel
 
 extension HostNetwork {
-    /// Checks that a virtual function is the device of an interface: a plan sets up no function of another pod.
+    /// Checks that a virtual function is the device of an interface, so that a plan configures no function of another pod.
     ///
-    /// - Parameter record: the interface as the kernel describes it; nil for a device without one.
+    /// - Parameter record: the interface on the host; nil for a device without an interface.
     func check(_ plan: VirtualFunctionPlan, isDeviceOf record: HostRecord?) throws(PodNetworkError) {
         let step = "set up virtual function \(plan.number)"
         guard let record else {
             throw PodNetworkError(.missing, plan.parent, step, "the device has no interface by which it can be identified")
         }
-        // Kernels before 5.14 do not say which device an interface has.
+        // Kernels before 5.14 do not report the device of an interface.
         guard let parent = try virtualFunctions(of: plan.parent).link.parentDevice, let own = record.parentDevice,
             !plan.isFunction(own, of: parent, sysfs: sysfs)
         else { return }
-        throw PodNetworkError(.otherDevice, plan.parent, step, "it is not device \(own) of interface \(record.name)")
+        throw PodNetworkError(.otherDevice, plan.parent, step, "the function is not device \(own) of interface \(record.name)")
     }
 
-    /// Reads the settings of a virtual function that its physical one has set.
+    /// Reads the settings of a virtual function that belong to its physical function.
     func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
         let (_, functions) = try virtualFunctions(of: plan.parent)
         guard var settings = functions.first(where: { $0.number == plan.number }) else {
             throw PodNetworkError(.missing, plan.parent, "read virtual function \(plan.number)", "the driver does not report it")
         }
-        // Only a pod that has the physical function changes these.
+        // Only a pod with the physical function can change these settings.
         (settings.vlanPriority, settings.linkState) = (nil, nil)
         return VirtualFunctionRecord(parent: plan.parent, number: plan.number, settings: settings)
     }
 
-    /// Sets the plan's settings by the physical function.
+    /// Applies the plan's settings through the physical function.
     func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
         let index = try virtualFunctions(of: plan.parent).link.index
         let now = record.settings
@@ -52,14 +52,15 @@ extension HostNetwork {
     func restore(_ record: VirtualFunctionRecord) throws(PodNetworkError) {
         let (link, functions) = try virtualFunctions(of: record.parent)
         guard let now = functions.first(where: { $0.number == record.number }) else {
-            throw PodNetworkError(.missing, record.parent, "restore virtual function \(record.number)", "it is gone")
+            throw PodNetworkError(
+                .missing, record.parent, "restore virtual function \(record.number)", "the virtual function does not exist")
         }
         try execute(
             now.changes(to: record.settings, ofParent: link.index, named: record.parent), record.parent,
             "restore virtual function \(record.number)")
     }
 
-    /// The virtual functions of an interface that is to go into a pod, which has power over them as long; nil when it has none.
+    /// The virtual functions of an interface that moves into a pod, which can then change their settings; nil if it has none.
     func functions(of record: HostRecord) throws(PodNetworkError) -> [VirtualFunction]? {
         guard let device = record.parentDevice, record.kind == nil, !device.contains("/"), device != "..",
             let count = try? Files.readText("\(sysfs)/bus/pci/devices/\(device)/sriov_numvfs"), count.first?.isNumber == true,
@@ -76,7 +77,7 @@ extension HostNetwork {
         try execute(
             before.flatMap { settings in
                 functions.first { $0.number == settings.number }?.changes(to: settings, ofParent: link.index, named: record.name) ?? []
-            }, record.name, "restore its virtual functions")
+            }, record.name, "restore the virtual functions")
     }
 
     private func execute(_ requests: [NetlinkRequest], _ parent: String, _ step: String) throws(PodNetworkError) {
@@ -86,25 +87,25 @@ extension HostNetwork {
 
     private func virtualFunctions(of parent: String) throws(PodNetworkError) -> (link: Link, [VirtualFunction]) {
         let message =
-            try Self.step(parent, "read its virtual functions") { () throws(NetlinkError) in
+            try Self.step(parent, "read the virtual functions") { () throws(NetlinkError) in
                 try socket.get(all: [.virtualFunctions(of: parent)], absent: [ENODEV])
             }.first ?? nil
         guard let message, let link = Link(message) else {
-            throw PodNetworkError(.missing, parent, "read its virtual functions", "the physical function's interface is not on the host")
+            throw PodNetworkError(.missing, parent, "read the virtual functions", "the physical function's interface is not on the host")
         }
         return (link, VirtualFunction.list(message, addressLength: link.address?.bytes.count ?? 6))
     }
 }
 
 extension VirtualFunctionPlan {
-    /// True when the physical function's link of this number (sysfs-bus-pci, virtfnN) leads to the device.
+    /// True if the physical function's link of this number (sysfs-bus-pci, virtfnN) points to the device.
     package func isFunction(_ device: String, of physical: String, sysfs: String) -> Bool {
         Files.linkTarget("\(sysfs)/bus/pci/devices/\(physical)/virtfn\(number)")?.split(separator: "/").last.map(String.init) == device
     }
 }
 
 extension VirtualFunction {
-    /// The requests that restore the settings that differ.
+    /// The requests that restore differing settings.
     fileprivate func changes(to before: VirtualFunction, ofParent index: Int32, named parent: String) -> [NetlinkRequest] {
         let hasRate = (minimalRate, maximalRate) != (before.minimalRate, before.maximalRate)
         let hasTag = vlan != before.vlan || (before.vlanPriority.map { $0 != vlanPriority } ?? false)
