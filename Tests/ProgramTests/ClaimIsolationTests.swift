@@ -140,7 +140,7 @@ struct ClaimIsolationTests {
         let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
         #expect(
             error?.details
-                == "claim default/b: device \(TestNode.nic) is still held by claim default/a; claim default/a is about to be released: retry"
+                == "claim default/b: device \(TestNode.nic) is still held by claim default/a; claim default/a is being released: retry"
         )
         try node.unprepare("a")
         try node.prepare("b")

@@ -61,7 +61,7 @@ struct FeatureRefusalTests {
         let text = try refusal(node, "new")
         #expect(
             text
-                == "claim default/new: nearside-nri of this node is of an older version and knows no subInterface, sysctls; the claim can be prepared when it has been updated"
+                == "claim default/new: nearside-nri of this node is an older release and does not support subInterface, sysctls; update nearside-nri on this node"
         )
         #expect(old.requests.allSatisfy { $0 == .status })
         // The device is free, and a claim that asks for less gets it from the same daemon.
@@ -85,7 +85,7 @@ struct FeatureRefusalTests {
         try node.startNode()
         try node.addClaim("a")
         let text = try refusal(node, "a")
-        #expect(text.contains("nearside-nri of this node is of an older version and knows no "), "\(text)")
+        #expect(text.contains("nearside-nri of this node is an older release and does not support "), "\(text)")
         #expect(!old.requests.contains(.publish(claim: "uid-a")))
         try update(node, from: old)
         #expect(try node.prepare("a").count == 1)

@@ -52,7 +52,7 @@ struct KubeletTests {
         let error = #expect(throws: KubeletPeer.Failure.self) {
             try node.kubelet?.prepare(namespace: "default", name: "a", uid: "old")
         }
-        #expect(error?.details == "claim default/a: read: the kubelet asks for UID old, the cluster has new")
+        #expect(error?.details == "claim default/a: read: the UID is old in the kubelet's request and new in the cluster")
     }
 
     @Test

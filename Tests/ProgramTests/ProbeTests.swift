@@ -43,7 +43,7 @@ struct ProbeTests {
         let daemon = try instance(node, pod: "pod-a")
         func ready() throws -> String { try check("ready", node, pod: "pod-a").output }
         #expect(try eventually { try check("alive", node, pod: "pod-a").output == "alive\n" }, "\(node.log("pod-a.log"))")
-        #expect(try ready().hasPrefix("not ready: the kubelet has not asked for this plugin yet"))
+        #expect(try ready().hasPrefix("not ready: the kubelet has not queried this plugin yet"))
         let kubelet = try KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-a-reg.sock"))
         #expect(try eventually { try ready().hasPrefix("not ready: nearside-nri does not answer") })
         try node.startInjector()
@@ -98,7 +98,7 @@ struct ProbeTests {
     func `a node without slices gets none before the kubelet has registered the driver, and one that has some at once`() throws {
         let node = try node()
         let daemon = try instance(node, pod: "pod-a")
-        #expect(eventually { node.log("pod-a.log").contains("they are written when the kubelet has registered this driver") })
+        #expect(eventually { node.log("pod-a.log").contains("they are written after the registration with the kubelet") })
         #expect(try node.api.slices().isEmpty)
         let kubelet = try KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-a-reg.sock"))
         #expect(try eventually { try node.api.hasWholePool() }, "\(node.log("pod-a.log"))")

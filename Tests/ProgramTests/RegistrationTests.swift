@@ -174,7 +174,7 @@ struct RegistrationTests {
         let error = #expect(throws: SocketNames.TooLong.self) {
             try SocketNames(driver: "d", registry: "/" + String(repeating: "r", count: 100), data: "/d", podUID: nil)
         }
-        #expect(error?.description.hasSuffix("107 fit: use shorter folders or a shorter driver name") == true)
+        #expect(error?.description.hasSuffix("the limit is 107: use shorter folders or a shorter driver name") == true)
     }
 
     @Test

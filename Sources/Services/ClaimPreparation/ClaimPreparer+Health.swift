@@ -5,13 +5,13 @@ import Journal
 package import JournalModel
 
 extension ClaimPreparer {
-    /// Returns when nothing keeps this actor busy.
+    /// Returns as soon as this actor is idle.
     package func answer() {}
 
     /// Claims that have a plan, by UID.
     package func claims() -> [ClaimIdentity] { plans.all().map(\.claim).sorted { $0.uid < $1.uid } }
 
-    /// The reason for which interfaces of claims cannot be attached now; nil when `nearside-nri` is synchronised with the runtime.
+    /// The reason why interfaces of claims cannot be attached now; nil if `nearside-nri` is synchronised with the runtime.
     package func injectorProblem(timeout: Duration) async -> String? {
         switch await ask(.status, timeout: timeout).value {
         case .success(.ok), .success(.supports): nil

@@ -7,24 +7,24 @@ import Kubernetes
 import ResourceAPI
 
 extension ClaimPreparer {
-    /// Waits for a claim that is about to be released: a pod that was deleted by force is gone from the cluster, and its devices are
-    /// allocated anew, before the kubelet has released them (kubernetes#141471).
+    /// Waits for the release of a claim that holds a device. After a forced deletion the pod is gone from the cluster, and its devices
+    /// are allocated again before the kubelet unprepares their claim (kubernetes#141471).
     ///
     /// - Parameters:
-    ///   - holder: the plan of the claim that has the devices.
-    ///   - error: the conflict; thrown at once when the holder is in use, and with the advice to retry when it is not released in time.
+    ///   - holder: the plan of the claim that holds the device.
+    ///   - error: the conflict. It is thrown at once if the holder is in use, and with the advice to retry after the time-out.
     func awaitRelease(of holder: ClaimPlan, _ error: ClaimError, until end: ContinuousClock.Instant) async throws(ClaimError) {
         guard try await isLeaving(holder) else { throw error }
         while let plan = plans.plan(holder.claim.uid), Self.shareDevice(plan, holder) {
             guard ContinuousClock.now < end, (try? await Task.sleep(for: Self.heldInterval)) != nil else {
-                throw error.advising("claim \(holder.claim) is about to be released: retry")
+                throw error.advising("claim \(holder.claim) is being released: retry")
             }
         }
-        // A device that other claims take again and again is not waited for without end.
+        // Bounded, because other claims may take the device in turn.
         if ContinuousClock.now >= end { throw error.advising("retry") }
     }
 
-    /// The time to wait for a release: less than the kubelet's backoff before its next attempt.
+    /// The time-out of the wait: shorter than the kubelet's backoff before its next attempt.
     static let heldTimeout = Duration.seconds(5)
 
     private static let heldInterval = Duration.milliseconds(20)
@@ -33,8 +33,7 @@ extension ClaimPreparer {
         !Set(one.devices.map(\.device)).isDisjoint(with: other.devices.map(\.device))
     }
 
-    /// True when the claim is being released, or the cluster does not have it any more, has another one of its name, or has taken the
-    /// allocation away.
+    /// True if the claim is being released, has been deleted or replaced in the cluster, or has lost its allocation.
     private func isLeaving(_ plan: ClaimPlan) async throws(ClaimError) -> Bool {
         if plan.phase == .released { return true }
         do throws(APIError) {

@@ -6,9 +6,9 @@ import JournalModel
 import Linux
 
 extension ClaimPreparer {
-    /// Waits for the lock of a claim, which other calls for it take, in this instance and the other one of a rolling update.
+    /// Locks a claim against other calls, in this instance and in the other instance of a rolling update.
     ///
-    /// - Returns: the lock, which is held until it is released; nil when there is no other instance.
+    /// - Returns: the lock, which is held until it is released; nil if no other instance can exist.
     func lockClaim(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> Descriptor? {
         guard let folder = options.lockFolder else { return nil }
         do {
@@ -18,13 +18,13 @@ extension ClaimPreparer {
                 "\(folder)/claims.lock", key: identity.uid, interval: Self.lockInterval,
                 timeout: min(Self.lockTimeout, end - ContinuousClock.now)
             )
-        } catch { throw ClaimError(.busy, identity, step: "lock", "another call for this claim does not end: \(error)", advice: "retry") }
+        } catch { throw ClaimError(.busy, identity, step: "lock", "another call for this claim has not ended: \(error)", advice: "retry") }
     }
 
-    /// Runs a step between reading all plans and writing some, with no other writer in between: no other call here, as nothing is awaited
-    /// inside, and not the other instance of a rolling update.
+    /// Runs a step that reads all plans and writes some, without another writer in between: the step contains no suspension point, and
+    /// the lock excludes the other instance of a rolling update.
     ///
-    /// - Parameter object: the object that it is done for, for errors.
+    /// - Parameter object: the object of the step, for errors.
     func withPlans<Value>(
         _ object: String, until end: ContinuousClock.Instant, _ body: () throws(ClaimError) -> Value
     ) async throws(ClaimError) -> Value {
@@ -51,6 +51,6 @@ extension ClaimPreparer {
 
     private static let lockInterval = Duration.milliseconds(5)
 
-    /// The longest wait for a lock: a holder reads a claim or writes some files, unless it is frozen.
+    /// The time-out of a lock: its holder reads a claim or writes some files, unless it is stopped.
     private static let lockTimeout = Duration.seconds(10)
 }

@@ -8,23 +8,23 @@ import Kubernetes
 import Linux
 package import ResourceAPI
 
-/// Makes the plan of a claim in three steps: the inputs are copied, the plan is computed from them on the thread of the claim, and only
-/// the comparison with the plans of other claims and the write keep others out.
+/// Plans a claim in three steps: copies the inputs, computes the plan on the thread of the claim, and commits the plan. Only the commit,
+/// which compares it with the plans of other claims, excludes other calls.
 extension ClaimPreparer {
     /// The inputs of a plan besides the claim, at one moment.
     private struct PlanInputs: Sendable {
         var planner: ClaimPlanner
-        /// The plan that the claim has.
+        /// The present plan of the claim.
         var existing: ClaimPlan?
     }
 
-    /// Decodes a claim; a large one waits for other large ones.
+    /// Decodes a claim. Large claims are decoded one at a time.
     package static func decode(_ text: [UInt8]) async -> Result<ResourceClaim, JSONError> {
         if text.count <= ResourceClaim.largeBytes { return ResourceClient.claim(text) }
         return await LongWork.shared.run { ResourceClient.claim(text) }
     }
 
-    /// Makes and writes the plan of a claim whose lock is held.
+    /// Computes and writes the plan of a claim whose lock is held.
     @concurrent
     nonisolated func plan(
         _ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant
@@ -42,7 +42,7 @@ extension ClaimPreparer {
 
     private struct Draft: Sendable {
         var proposal: ClaimPlanner.Proposal
-        /// The text of the plan, where it is not the one that the claim has.
+        /// The text of the plan; nil if it equals the present plan.
         var text: [UInt8]?
         /// Devices by their names in slices.
         var names: Set<String>
@@ -75,12 +75,12 @@ extension ClaimPreparer {
         input.attributes = published.attributes
         let existing = plans.plan(identity.uid)
         if let existing, existing.phase == .released {
-            throw ClaimError(.releasing, existing.claim, step: "prepare", "it is being released", advice: "retry when that is done")
+            throw ClaimError(.releasing, existing.claim, step: "prepare", "the claim is being released", advice: "retry after the release")
         }
         return PlanInputs(planner: ClaimPlanner(input), existing: existing)
     }
 
-    /// Devices of the claim by their names in slices, those of a pair or a set by its members'.
+    /// Devices of the claim by their names in slices; for a pair or a set, its members.
     private nonisolated func claimed(_ claim: ResourceClaim, _ inputs: PlanInputs) -> [String: Device] {
         let names = deviceNames(claim, inputs.planner.input.groups).union(inputs.existing?.devices.map(\.device) ?? [])
         return inputs.planner.input.devices.filter { names.contains($0.key) }
@@ -91,9 +91,9 @@ extension ClaimPreparer {
         return Set(results.flatMap { groups[$0.device] ?? [$0.device] })
     }
 
-    /// Takes the devices for the claim, when no other claim has them.
+    /// Writes the plan, unless another claim has one of the devices.
     ///
-    /// - Returns: nil when the claim's plan was changed meanwhile, and a new one has to be made.
+    /// - Returns: nil if the claim's plan changed in the meantime, so that it has to be computed again.
     private func commit(_ draft: Draft, _ inputs: PlanInputs, until end: ContinuousClock.Instant) async throws(ClaimError) -> Attempt? {
         let (proposal, text, names) = (draft.proposal, draft.text, draft.names)
         let identity = proposal.claim
@@ -106,14 +106,14 @@ extension ClaimPreparer {
             }
             if text != nil { try checkFeatures(outcome.plan) }
             do throws(JournalError) {
-                // From then on the devices are taken. A plan that was damaged is written even when it has not changed.
+                // The write reserves the devices. It also replaces a damaged plan that has not changed.
                 if text != nil || plans.isDamaged(identity.uid) { try plans.write(outcome.plan, text: text) }
             } catch { throw ClaimError(.journal, identity, step: "write the plan", "\(error)") }
             return .prepared(outcome.plan)
         }
     }
 
-    /// The plan of another claim that has one of the devices.
+    /// The plan of another claim with one of the devices.
     private func holder(of names: Set<String>, besides claim: ClaimIdentity) -> ClaimPlan? {
         plans.all().first { plan in
             plan.claim.uid != claim.uid && plan.devices.contains { $0.shareID == nil && names.contains($0.device) }
@@ -124,16 +124,16 @@ extension ClaimPreparer {
         guard let known = injectorFeatures else { return }
         let missing = plan.features.map(\.rawValue).filter { !known.contains($0) }.sorted()
         guard missing.isEmpty else {
-            // The daemon may have been updated: the next attempt asks it again.
+            // The daemon may have been updated: the next attempt queries its features again.
             injectorFeatures = nil
             throw ClaimError(
                 .injectorOutdated, plan.claim,
-                "nearside-nri of this node is of an older version and knows no \(missing.joined(separator: ", "))",
-                advice: "the claim can be prepared when it has been updated")
+                "nearside-nri of this node is an older release and does not support \(missing.joined(separator: ", "))",
+                advice: "update nearside-nri on this node")
         }
     }
 
-    /// Writes the files for workloads, after the plan: those of a claim without a plan would never be removed.
+    /// Writes the files for workloads after the plan, because files without a plan would never be removed.
     private nonisolated func writeWorkloads(_ outcome: ClaimPlanner.Outcome) throws(ClaimError) {
         let identity = outcome.plan.claim
         do {

@@ -8,10 +8,10 @@ import Logging
 import ResourceAPI
 
 extension ClaimPreparer {
-    /// Adds a pod to the plans of the prepared claims that it uses. Plans that were damaged are made again before.
+    /// Adds a pod to the plans of the prepared claims that it uses. Restores damaged plans first.
     ///
-    /// A claim is reserved for its pods, by UID, before they are bound to a node, so the claims say which pods use them. Only for a claim that
-    /// is reserved for a group of pods the pod itself has to be read, for which the right is granted where such groups are used.
+    /// A claim is reserved for its pods, by UID, before they are bound to a node. Only for a claim that is reserved for a group of pods,
+    /// the pod itself has to be read; RBAC grants this right only in clusters with such groups.
     package func note(pod name: String, namespace: String, uid: String) async throws(ClaimError) {
         let end = ContinuousClock.now + Self.podTimeout
         try await setAsideForeignPlans(until: end)
@@ -19,7 +19,7 @@ extension ClaimPreparer {
         let remembered = (options.prepared?.list() ?? []).filter { lost.contains($0.uid) }
         let open = plans.all().filter { $0.isOpen == true && $0.phase == .prepared && !$0.pods.contains(uid) }.map(\.claim)
         var used: Set<String> = []
-        // The claims that the pod itself says it uses, once they had to be asked for.
+        // Names of the claims in the pod's specification, once they were read.
         var named: Set<String>?
         for identity in (remembered + open).filter({ $0.namespace == namespace }).sorted(by: { $0.uid < $1.uid }) {
             guard let claim = try await existing(identity) else { continue }
@@ -34,7 +34,7 @@ extension ClaimPreparer {
             used.insert(identity.uid)
             if lost.contains(identity.uid) { try await remake(identity, claim, until: end) }
         }
-        // The name of a claim that is only known by its UID is in the pods that use it.
+        // The name of a claim that is known only by its UID is in the specifications of the pods that use it.
         if let nameless = lost.subtracting(remembered.map(\.uid)).min() {
             let names: Set<String>
             if let named {
@@ -64,11 +64,11 @@ extension ClaimPreparer {
                     try plans.write(plan)
                     log.info("pod added to claim", metadata: ["claim": "\(plan.claim)", "pod": "\(pod)"])
                 }
-            } catch { throw ClaimError(.journal, object: "pod \(pod)", step: "write the plans of its claims", "\(error)") }
+            } catch { throw ClaimError(.journal, object: "pod \(pod)", step: "write the plans of the pod's claims", "\(error)") }
         }
     }
 
-    /// The claim in the cluster; nil when there is none, or another one of its name. Without a UID any claim of that name is returned.
+    /// The claim in the cluster; nil if it was deleted or replaced. Without a UID, any claim of that name.
     private func existing(_ identity: ClaimIdentity) async throws(ClaimError) -> ResourceClaim? {
         do throws(APIError) {
             let claim = try await resources.claim(identity.name, namespace: identity.namespace, timeout: Self.podTimeout)
@@ -79,9 +79,9 @@ extension ClaimPreparer {
         }
     }
 
-    /// Names of the claims that a pod uses.
+    /// Names of the claims in a pod's specification.
     ///
-    /// - Parameter reason: the claim because of which the pod is read, for the error.
+    /// - Parameter reason: the claim that makes it necessary to read the pod, for the error.
     private func claimNames(
         ofPod name: String, _ namespace: String, _ uid: String, _ reason: String
     ) async throws(ClaimError) -> Set<String> {
@@ -90,17 +90,18 @@ extension ClaimPreparer {
             throw ClaimError(
                 .unreadable, object: "pod \(namespace)/\(name)", step: "read", "\(error)",
                 advice: error.isForbidden
-                    ? "only the pod says whether it uses \(reason): grant the right with manifests/optional/pod-groups.yaml" : nil)
+                    ? "only the pod's specification shows whether the pod uses \(reason): grant the right with manifests/optional/pod-groups.yaml"
+                    : nil)
         }
         guard pod.metadata.uid == uid else {
             throw ClaimError(
                 .replaced, object: "pod \(namespace)/\(name)", step: "read",
-                "the runtime has UID \(uid), the cluster \(pod.metadata.uid ?? "none")")
+                "the UID is \(uid) in the runtime and \(pod.metadata.uid ?? "none") in the cluster")
         }
         return pod.claimNames
     }
 
-    /// The runtime waits two seconds for all plugins, unless it is configured otherwise.
+    /// Shorter than the runtime's time-out for all plugins, which is two seconds by default.
     private static let podTimeout = Duration.milliseconds(800)
 }
 
@@ -109,6 +110,6 @@ extension ResourceClaim {
         (status?.reservedFor ?? []).contains { $0.resource == "pods" && ($0.apiGroup ?? "").isEmpty && $0.uid == pod }
     }
 
-    /// True when it is reserved for something else than pods.
+    /// True if the claim is reserved for a consumer other than pods.
     fileprivate var isReservedForGroup: Bool { (status?.reservedFor ?? []).contains { $0.resource != "pods" } }
 }

@@ -7,16 +7,16 @@ package import JournalModel
 import Logging
 
 extension ClaimPreparer {
-    /// Releases the devices of a claim. A claim that was never prepared is no error.
+    /// Releases the devices of a claim. Succeeds for a claim that was never prepared.
     package func unprepare(_ identity: ClaimIdentity) async throws(ClaimError) {
         let end = ContinuousClock.now + Self.releaseTimeout
         let plan = try await beginRelease(identity, until: end)
-        // No lock is held here: the plan says `released`, so that no call prepares the claim or takes its devices meanwhile. Interfaces are
-        // brought back also without a plan, which may have been damaged.
+        // No lock is held here: the phase `released` of the plan keeps other calls from preparing the claim or taking its devices.
+        // Interfaces are restored even without a plan, which may have been damaged.
         if plan.map({ $0.hasInterfaces || $0.hasRDMANodes }) ?? journal.hasState(identity.uid) {
             try await release(identity)
         } else if case .failure(let error) = await ask(.release(claim: identity.uid), timeout: Self.withdrawalTimeout).value {
-            // Only the CDI specification is left, which nearside-nri removes at its next start.
+            // Only the CDI specification is left; nearside-nri removes it at its next start.
             log.warning("CDI specification not withdrawn", metadata: ["claim": "\(identity)", "error": "\(error)"])
         }
         try await endRelease(identity, until: end)
@@ -24,15 +24,15 @@ extension ClaimPreparer {
         log.info("claim released", metadata: ["claim": "\(identity)"])
     }
 
-    /// The kubelet waits 45 seconds.
+    /// The kubelet's time-out is 45 seconds.
     private static let releaseTimeout = Duration.seconds(40)
 
-    /// For a claim of which nothing has left the host.
+    /// The time-out for a claim without a device in a pod.
     private static let withdrawalTimeout = Duration.seconds(2)
 
-    /// Writes that nothing of the claim may be attached any more.
+    /// Sets the phase `released`, after which no device of the claim can be attached.
     ///
-    /// - Returns: its plan, nil when there is none.
+    /// - Returns: the plan; nil if the claim has none.
     private func beginRelease(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> ClaimPlan? {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
@@ -48,7 +48,7 @@ extension ClaimPreparer {
         }
     }
 
-    /// Removes the files of the claim, unless it was released by another call and prepared again since.
+    /// Removes the files of the claim, unless another call has released and prepared it again.
     private func endRelease(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
@@ -56,11 +56,11 @@ extension ClaimPreparer {
             guard plans.plan(identity.uid)?.phase != .prepared else { return }
             lost[identity.uid] = nil
             do {
-                // Before the plan: a claim with a plan is remembered again at the next start.
+                // Before the plan: a start remembers each claim with a plan.
                 try options.prepared?.remove(identity.uid)
                 try journal.removeWorkloads(identity.uid)
                 try journal.removePlan(identity.uid)
-            } catch { throw ClaimError(.journal, identity, step: "remove its files", "\(error)") }
+            } catch { throw ClaimError(.journal, identity, step: "remove the claim's files", "\(error)") }
         }
     }
 
@@ -69,7 +69,7 @@ extension ClaimPreparer {
         case .success(.ok), .success(.supports): return
         case .success(.refused(let reason)): throw ClaimError(.injectorRefused, identity, reason)
         case .failure(let error):
-            throw ClaimError(.injectorUnreachable, identity, step: "bring its interfaces back", "\(error)")
+            throw ClaimError(.injectorUnreachable, identity, step: "restore the claim's devices", "\(error)")
         }
     }
 }

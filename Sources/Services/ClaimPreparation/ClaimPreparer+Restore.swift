@@ -8,11 +8,11 @@ import Linux
 import Logging
 import ResourceAPI
 
-/// Restores plans after a restart of the machine: plans and CDI specifications are gone, and the kubelet does not ask again for claims
-/// that are prepared by its checkpoint.
+/// Restores plans after a restart of the machine, which removes plans and CDI specifications. The kubelet does not prepare claims again
+/// that its checkpoint lists as prepared.
 extension ClaimPreparer {
-    /// Marks the plans of claims that were prepared and have none now as lost: `nearside-nri` lets no container start that may use one
-    /// of them before there is a plan again. It also remembers claims that an older release prepared.
+    /// Marks the missing plans of prepared claims as lost: `nearside-nri` starts no container that may use such a claim before its plan
+    /// is restored. Also remembers claims that an older release prepared.
     ///
     /// - Returns: the number of lost plans.
     package func findLostPlans() -> Int {
@@ -29,9 +29,9 @@ extension ClaimPreparer {
         return lost.count
     }
 
-    /// Makes lost plans again, side by side.
+    /// Restores lost plans in parallel.
     ///
-    /// - Returns: the number of plans that are still lost, because the API server is away or a device is not there.
+    /// - Returns: the number of plans that are still lost, because the API server is unreachable or a device is missing.
     package func restoreLostPlans(until end: ContinuousClock.Instant) async -> Int {
         await withDiscardingTaskGroup { group in
             for claim in lost.values { group.addTask { await self.restore(claim, until: end) } }
@@ -55,17 +55,17 @@ extension ClaimPreparer {
     private func restorePlan(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
-        // The kubelet may have released or prepared it meanwhile, here or at the other instance of a rolling update.
+        // The kubelet may have released or prepared the claim in the meantime, also at the other instance of a rolling update.
         guard plans.plan(identity.uid) == nil, lost[identity.uid] != nil, options.prepared?.contains(identity.uid) == true else { return }
         if let claim = try await usedClaim(identity, until: end) {
             try await remakeLocked(identity, claim, until: end)
         } else {
             try await forget(identity, until: end)
-            log.notice("prepared claim not used on this node any more", metadata: ["claim": "\(identity)"])
+            log.notice("prepared claim is no longer used on this node", metadata: ["claim": "\(identity)"])
         }
     }
 
-    /// The claim, when it is still allocated here and reserved; otherwise nil.
+    /// The claim, if it is still allocated on this node and reserved; otherwise nil.
     private func usedClaim(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> ResourceClaim? {
         let claim: ResourceClaim
         do throws(APIError) {
@@ -86,7 +86,7 @@ extension ClaimPreparer {
             do {
                 try options.prepared?.remove(identity.uid)
                 try journal.removePlan(identity.uid)
-            } catch { throw ClaimError(.journal, identity, step: "remove its files", "\(error)") }
+            } catch { throw ClaimError(.journal, identity, step: "remove the claim's files", "\(error)") }
         }
     }
 
@@ -111,12 +111,13 @@ extension ClaimPreparer {
         return plans.lostClaims().filter { !prepared.mayContain($0) && !journal.hasState($0) }.sorted()
     }
 
-    /// Remembers that the kubelet is told that the claim is prepared. On a full disk the claim is lost at a restart of the machine, but the
-    /// pod starts.
+    /// Remembers a claim, which the kubelet is about to record as prepared. If the disk is full, a restart of the machine loses the
+    /// claim, but its pod starts.
     func remember(_ claim: ClaimIdentity) {
         do throws(SystemError) { try options.prepared?.add(claim) } catch {
             log.error(
-                "prepared claim not remembered for a restart of the machine", metadata: ["claim": "\(claim)", "error": "\(error)"])
+                "remembering a prepared claim failed; a restart of the machine would lose it",
+                metadata: ["claim": "\(claim)", "error": "\(error)"])
         }
     }
 }

@@ -9,7 +9,7 @@ package import Kubernetes
 package import Logging
 import ResourceAPI
 
-/// A device of a prepared claim, as the kubelet's API has it.
+/// A device of a prepared claim, as in the kubelet's API.
 package struct PreparedDevice: Hashable, Sendable {
     package var requests: [String]
     package var pool: String
@@ -18,33 +18,33 @@ package struct PreparedDevice: Hashable, Sendable {
     package var shareID: String?
 }
 
-/// Prepares claims and releases them: both can be asked for twice, and both survive a kill between any two steps.
+/// Prepares and releases claims. Both operations are idempotent, and survive a kill between any two steps.
 ///
 /// ## Concurrency model
-/// An actor with two kinds of locks that the other instance of a rolling update takes too. The lock of a claim is held while the claim is
-/// read and while its files change. The lock of the plans is held between reading all plans and writing one, and nothing is awaited
-/// under it: which claim gets a device is decided there. The plan itself is computed before, outside of the actor. No call holds either
-/// lock while it waits for `nearside-nri`: a plan in the phase `released` keeps others out meanwhile.
+/// An actor with two kinds of locks, which exclude the other instance of a rolling update too. The lock of a claim is held while the
+/// claim is read and while its files change. The lock of the plans is held, without suspension, from reading all plans until writing one:
+/// this decides which claim gets a device. The plan is computed before, outside of the actor. No call holds a lock while it waits for
+/// `nearside-nri`: the plan's phase `released` excludes other calls in the meantime.
 ///
-/// Calls of the kubelet run on threads of their own (`ClaimExecutors`), all others on ``BlockingExecutor``: this actor reads and writes
+/// Calls of the kubelet run on their own threads (`ClaimExecutors`), all other calls on ``BlockingExecutor``: this actor reads and writes
 /// files on the thread of its caller.
 package actor ClaimPreparer {
-    /// The choices of the operator, and the places of files.
+    /// Settings of the operator, and paths.
     package struct Options: Sendable {
         package var driver: String
-        /// The time that `nearside-nri` may take to bring a claim's interfaces back.
+        /// The time-out of `nearside-nri` for restoring a claim's devices.
         package var releaseTimeout = Duration.seconds(30)
-        /// Folders in which vendors' tools write their CDI specifications.
+        /// Folders with the CDI specifications of vendors' tools.
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
-        /// Called for every claim that cannot be prepared, and without an error for every one that was released.
+        /// Is called for each claim that cannot be prepared, and without an error for each released claim.
         package var report: (@Sendable (ClaimIdentity, ClaimError?) -> Void)?
-        /// The options that concern plans.
+        /// The options for plans.
         package var planning: PlannerOptions
-        /// The folder with the locks that another instance of this driver takes too: during a rolling update there are two.
+        /// The folder with the locks shared with the other instance of a rolling update.
         package var lockFolder: String?
-        /// The pool of this node; nil when any will do.
+        /// The pool of this node; nil to accept any pool.
         package var pool: String?
-        /// The memory of prepared claims over a restart of the machine; nil for none.
+        /// The record of prepared claims that survives a restart of the machine; nil to keep none.
         package var prepared: PreparedClaims?
 
         package init(driver: String, lockFolder: String? = nil) {
@@ -59,10 +59,10 @@ package actor ClaimPreparer {
     let journal: JournalFolder
     let plans: PlanCache
     let log: Logger
-    /// Claims that the kubelet was told are prepared, and whose plans are gone, by UID.
+    /// Claims that the kubelet has recorded as prepared but whose plans are gone, by UID.
     var lost: [String: ClaimIdentity] = [:]
     var published = PublishedDevices()
-    /// Features of plans that `nearside-nri` knows, by its last answer; nil before that.
+    /// Features of plans that `nearside-nri` supports, by its last answer; nil before the first answer.
     var injectorFeatures: Set<String>?
 
     package init(
@@ -72,15 +72,15 @@ package actor ClaimPreparer {
         self.resources = resources
         self.journal = journal
         self.log = log
-        plans = PlanCache(journal) { log.error("plan cannot be used", metadata: ["error": "\($0)"]) }
+        plans = PlanCache(journal) { log.error("reading a plan failed", metadata: ["error": "\($0)"]) }
     }
 
-    /// Takes over the devices of the latest observation.
+    /// Sets the devices of the latest observation.
     package func update(_ devices: PublishedDevices) { published = devices }
 
     // MARK: Prepare
 
-    /// Prepares a claim, and reports one that cannot be prepared.
+    /// Prepares a claim, and reports a failure.
     ///
     /// - Returns: one entry for each allocated device.
     package func prepare(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
@@ -93,7 +93,7 @@ package actor ClaimPreparer {
     private func prepareNow(_ identity: ClaimIdentity) async throws(ClaimError) -> [PreparedDevice] {
         let end = ContinuousClock.now + Self.prepareTimeout
         let releaseEnd = ContinuousClock.now + Self.heldTimeout
-        // Asked before the claim is read: the answer is awaited when the claim is known to need it.
+        // The query runs while the claim is read, and is awaited only if the claim needs it.
         let readiness = ask(.status, timeout: Self.statusTimeout)
         var recent: (claim: ResourceClaim, end: ContinuousClock.Instant)?
         while true {
@@ -101,7 +101,7 @@ package actor ClaimPreparer {
             recent = nil
             switch try await attempt(identity, known, readiness, until: end) {
             case .prepared(let plan):
-                // Before the kubelet's answer: the runtime has to resolve the names that are in it.
+                // Before the answer to the kubelet: the runtime resolves the CDI names of the answer.
                 try await publish(identity)
                 log.info("claim prepared", metadata: ["claim": "\(identity)", "devices": "\(plan.devices.count)"])
                 return Self.prepared(plan)
@@ -113,10 +113,10 @@ package actor ClaimPreparer {
         }
     }
 
-    /// Makes `nearside-nri` write the CDI specification of a claim that has a plan.
+    /// Asks `nearside-nri` to write the CDI specification of a claim with a plan.
     func publish(_ identity: ClaimIdentity) async throws(ClaimError) {
         let answer = ask(.publish(claim: identity.uid), timeout: Self.statusTimeout)
-        // Meanwhile, and only when the claim has not been released.
+        // In parallel with the request, and only if the claim has not been released.
         if plans.plan(identity.uid)?.phase == .prepared { remember(identity) }
         try await require(answer, identity)
     }
@@ -124,13 +124,13 @@ package actor ClaimPreparer {
     /// The result of an attempt to prepare under the claim's lock.
     enum Attempt: Sendable {
         case prepared(ClaimPlan)
-        /// The claim needs the answer of `nearside-nri`, which is not there yet.
+        /// The claim needs the pending answer of `nearside-nri`.
         case awaitsInjector(ResourceClaim)
-        /// Another claim still has a device.
+        /// Another claim still holds a device.
         case held(ClaimPlan, ClaimError)
     }
 
-    /// - Parameter known: the claim, when it was read just now.
+    /// - Parameter known: the claim, if it was read within ``recentTime``.
     private func attempt(
         _ identity: ClaimIdentity, _ known: ResourceClaim?, _ readiness: PendingReply, until end: ContinuousClock.Instant
     ) async throws(ClaimError) -> Attempt {
@@ -144,7 +144,7 @@ package actor ClaimPreparer {
         return try await plan(identity, claim, until: end)
     }
 
-    /// The claim as the cluster has it now.
+    /// The claim in the cluster.
     func fetch(_ identity: ClaimIdentity, until end: ContinuousClock.Instant) async throws(ClaimError) -> ResourceClaim {
         let claim: ResourceClaim
         do throws(APIError) {
@@ -156,36 +156,36 @@ package actor ClaimPreparer {
         guard claim.metadata.uid == identity.uid else {
             throw ClaimError(
                 .replaced, identity, step: "read",
-                "the kubelet asks for UID \(identity.uid), the cluster has \(claim.metadata.uid ?? "none")")
+                "the UID is \(identity.uid) in the kubelet's request and \(claim.metadata.uid ?? "none") in the cluster")
         }
         return claim
     }
 
-    /// The kubelet waits 45 seconds for all claims of a pod.
+    /// The kubelet's time-out for all claims of a pod is 45 seconds.
     private static let prepareTimeout = Duration.seconds(40)
 
-    /// The time in which reading a claim is retried; the last attempt may take ten seconds more.
+    /// The time-out for retries of reading a claim; the last attempt may take ten seconds more.
     private static let readTimeout = Duration.seconds(20)
 
-    /// A claim that was read within this time is not read again: no other call can have prepared and released it meanwhile.
+    /// A claim that was read within this time is not read again: no other call can have prepared and released it in between.
     private static let recentTime = Duration.milliseconds(200)
 
-    /// `nearside-nri` may be attaching a pod with many interfaces, each of which takes the kernel some 30 ms.
+    /// `nearside-nri` may be attaching many interfaces, for each of which the kernel needs some 30 ms.
     private static let statusTimeout = Duration.seconds(5)
 
-    /// Makes the plan of a claim again, without asking `nearside-nri`: the kubelet was told that the claim is prepared.
+    /// Computes the plan of a claim again, without `nearside-nri`: the kubelet has recorded the claim as prepared.
     func remake(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
         let lock = try await lockClaim(identity, until: end)
         defer { withExtendedLifetime(lock) {} }
         try await remakeLocked(identity, claim, until: end)
     }
 
-    /// Makes the plan of a claim again whose lock is held.
+    /// Computes the plan of a claim again whose lock is held.
     func remakeLocked(_ identity: ClaimIdentity, _ claim: ResourceClaim, until end: ContinuousClock.Instant) async throws(ClaimError) {
         if case .held(_, let error) = try await plan(identity, claim, until: end) { throw error }
     }
 
-    /// True when something of the claim may have to be moved into the pod.
+    /// True if a device of the claim may have to move into the pod.
     private func needsInjector(_ claim: ResourceClaim) -> Bool {
         let results = (claim.status?.allocation?.devices.results ?? []).filter { $0.driver == options.driver }
         let names = results.flatMap { published.groups[$0.device] ?? [$0.device] }
@@ -194,7 +194,7 @@ package actor ClaimPreparer {
         }
     }
 
-    /// One entry for each allocated device; that of a pair has the CDI names of all its members.
+    /// One entry for each allocated device; a pair has the CDI names of all its members.
     private static func prepared(_ plan: ClaimPlan) -> [PreparedDevice] {
         var answers: [PreparedDevice] = []
         for device in plan.devices {
@@ -214,9 +214,10 @@ package actor ClaimPreparer {
         return answers
     }
 
-    /// Waits for an answer of `nearside-nri`: without it and its connection to the runtime a pod would start without its interfaces.
+    /// Waits for an answer of `nearside-nri`. Without the daemon and its connection to the runtime, a pod would start without its
+    /// interfaces.
     ///
-    /// - Returns: the features of plans that it knows, for an answer to `status`. Releases that name none know none.
+    /// - Returns: the supported features of plans, for an answer to `status`; none for releases that list none.
     @discardableResult
     func require(_ answer: PendingReply, _ identity: ClaimIdentity) async throws(ClaimError) -> Set<String> {
         switch await answer.value {

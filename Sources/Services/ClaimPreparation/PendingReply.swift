@@ -4,7 +4,7 @@ import ControlProtocol
 import Linux
 import Synchronization
 
-/// The reply of `nearside-nri` to a request that is sent at once, on a thread that may block, and can be awaited later.
+/// The reply of `nearside-nri` to a request that is sent at once, on a thread that may block, and whose reply can be awaited later.
 final class PendingReply: Sendable {
     typealias Reply = Result<ControlReply, ControlUnreachable>
 
@@ -35,7 +35,7 @@ final class PendingReply: Sendable {
         waiting?.resume(returning: reply)
     }
 
-    /// True when ``value`` returns at once.
+    /// True if ``value`` returns at once.
     var isThere: Bool {
         state.withLock { state in
             if case .there = state { return true }
@@ -43,7 +43,7 @@ final class PendingReply: Sendable {
         }
     }
 
-    /// The reply. A call that was cancelled waits for it too, as the request goes on meanwhile. For one reader.
+    /// The reply. A cancelled call waits for it too, because the request cannot be cancelled. For one reader.
     var value: Reply {
         get async {
             await withCheckedContinuation { continuation in

@@ -7,11 +7,11 @@ import Netlink
 import NetworkModel
 
 extension PlanningFacts {
-    /// Reads the facts of the host that the plan of a claim depends on. Blocks.
+    /// Reads the facts of the host on which the plan of a claim depends. Blocks.
     ///
     /// - Parameters:
-    ///   - claimed: devices of the claim, by their name in slices.
-    ///   - readsFeatures: true when the claim changes features or private flags of interfaces.
+    ///   - claimed: devices of the claim, by their names in slices.
+    ///   - readsFeatures: true if the claim changes features or private flags of interfaces.
     static func read(
         _ claimed: [String: Device], vendorSpecFolders: [String], readsFeatures: Bool, log: Logger
     ) -> PlanningFacts {
@@ -20,11 +20,11 @@ extension PlanningFacts {
             interfaces: readsFeatures ? facts(of: claimed.values.flatMap(\.netdevs), log) : [:], movesRDMA: isRDMAExclusive)
     }
 
-    /// True when an RDMA device is visible in one network namespace only. It is read each time, which takes two system calls: RDMA can be
-    /// loaded while this program runs. It cannot change while a pod runs.
+    /// True if an RDMA device is visible in one network namespace only. Read for each claim, with two system calls, because the RDMA
+    /// modules can be loaded later. The mode cannot change while a pod runs.
     static var isRDMAExclusive: Bool { (try? RDMANetlink().sharing()) == .exclusive }
 
-    /// Features and private flags of interfaces that are on the host. Others are in pods, and were checked before.
+    /// Features and private flags of interfaces on the host. Interfaces in pods were checked before their attach.
     private static func facts(of netdevs: [Netdev], _ log: Logger) -> [String: InterfaceFacts] {
         do throws(NetlinkError) {
             guard let ethtool = try Ethtool() else { return [:] }

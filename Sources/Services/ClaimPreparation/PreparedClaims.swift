@@ -6,15 +6,15 @@ package import JournalModel
 package import Linux
 import Primitives
 
-/// The claims that the kubelet was told are prepared, one file each, in a folder that outlives a restart of the machine.
+/// The record of prepared claims, with a file for each claim, in a folder that survives a restart of the machine.
 ///
-/// The kubelet keeps in its own checkpoint which claims are prepared and does not ask for them again after a restart of the machine,
-/// when plans and CDI specifications are gone (kubernetes#141433): with these files they are made again. The files name the
-/// claims, and no more: the plans follow from the cluster and the host as they are then.
+/// The kubelet's checkpoint lists prepared claims, so that after a restart of the machine the kubelet does not prepare them again,
+/// although plans and CDI specifications are gone (kubernetes#141433). These files only identify the claims; their plans are computed
+/// again from the cluster and the host.
 package struct PreparedClaims: Sendable {
     package let folder: String
 
-    /// - Parameter folder: it is made with the first claim.
+    /// - Parameter folder: created with the first claim.
     package init(folder: String) { self.folder = folder }
 
     private static let fileBytes = 4096
@@ -25,7 +25,7 @@ package struct PreparedClaims: Sendable {
         var claim: ClaimIdentity
     }
 
-    /// All remembered claims; other files are ignored.
+    /// All remembered claims. Ignores other files.
     package func list() -> [ClaimIdentity] {
         Files.list(folder).compactMap { name in
             guard let uid = JournalFolder.uid(ofFile: name), let file = file(uid), let bytes = try? Files.read(file, limit: Self.fileBytes),
@@ -36,7 +36,7 @@ package struct PreparedClaims: Sendable {
         }
     }
 
-    /// True when the claim is remembered.
+    /// True if the claim is remembered.
     package func contains(_ uid: String) -> Bool { file(uid).map(Files.exists) ?? false }
 
     /// False only when the claim is certainly not remembered; true also when its file, or the folder, cannot be read.
@@ -48,8 +48,8 @@ package struct PreparedClaims: Sendable {
         } catch { return !error.isNotFound }
     }
 
-    /// Remembers a claim. The file is flushed on a thread of its own, after the kubelet's answer: the kubelet writes its own checkpoint
-    /// later still.
+    /// Remembers a claim. A background thread flushes the file after the answer to the kubelet, which writes its own checkpoint still
+    /// later.
     package func add(_ claim: ClaimIdentity) throws(SystemError) {
         guard let file = file(claim.uid), !Files.exists(file) else { return }
         let encoder = JSONEncoder()
@@ -62,12 +62,12 @@ package struct PreparedClaims: Sendable {
         }
     }
 
-    /// Forgets a claim; one that is not known is no error.
+    /// Forgets a claim, if it is remembered.
     package func remove(_ uid: String) throws(SystemError) {
         if let file = file(uid) { try Files.remove(file) }
     }
 
-    /// The file of a claim; nil for a UID that cannot be the name of a file.
+    /// The file of a claim; nil for a UID that is not a valid file name.
     private func file(_ uid: String) -> String? {
         let isPlain = uid.utf8.allSatisfy { byte in
             byte.isASCIIAlphanumeric || byte == 0x2d

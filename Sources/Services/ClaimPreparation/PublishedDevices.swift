@@ -5,15 +5,15 @@ package import Hardware
 package import ResourceAPI
 package import Topology
 
-/// The devices of this node as the latest observation has them.
+/// The devices of this node in the latest observation.
 package struct PublishedDevices: Sendable {
     /// Devices by their names in slices.
     package var devices: [String: Device] = [:]
-    /// Names of the members' devices, by that of a pair or a set.
+    /// Names of member devices, by the name of their pair or set.
     package var groups: [String: [String]] = [:]
     /// Nil before the first observation.
     package var topology: MachineTopology?
-    /// NICs that are not given out without an interface, by the name of the device.
+    /// NICs whose interface is missing, by the name of the device. They cannot be prepared.
     package var missingInterfaces: [String: MissingInterface] = [:]
     /// Published attributes, by the name of the device.
     package var attributes: [String: [String: DeviceAttribute]] = [:]

@@ -3,15 +3,15 @@
 package import Hardware
 import Linux
 
-/// CDI specifications of vendors' own tools, which know the libraries and helpers that their devices need besides nodes.
+/// CDI specifications of vendors' tools. They list the libraries and helpers that devices need besides device nodes.
 package struct VendorSpecs: Sendable {
     private let folders: [String]
 
     package init(folders: [String]) { self.folders = folders }
 
-    /// CDI names of accelerators, by the name of the device in slices; none for those without.
+    /// CDI names of accelerators, by the name of the device in slices; accelerators without one are missing.
     ///
-    /// A specification is searched for names and not parsed as a whole: it is YAML as often as JSON, and its contents concern the runtime.
+    /// The search reads only names, because a specification can be YAML or JSON, and only the runtime interprets its content.
     package func names(for devices: [String: Device]) -> [String: String] {
         let gpus = devices.filter { $0.value.family == .nvidia }
         guard !gpus.isEmpty else { return [:] }
@@ -19,13 +19,13 @@ package struct VendorSpecs: Sendable {
         guard !given.isEmpty else { return [:] }
         return gpus.compactMapValues { device in
             let facts = device.function?.accelerator
-            // An index can be another GPU's after one was lost: the UUID comes first (nvidia-ctk cdi generate names both).
+            // The UUID comes first, because an index can change after the loss of a GPU (nvidia-ctk cdi generate lists both).
             let candidates = [facts?.uuid, facts?.index.map(String.init)].compactMap { $0 }
             return candidates.first(where: given.contains).map { "nvidia.com/gpu=\($0)" }
         }
     }
 
-    /// Names of devices in the specifications of a kind.
+    /// Names of devices in all specifications of a kind.
     private func given(kind: String) -> Set<String> {
         var names: Set<String> = []
         for folder in folders {
@@ -37,8 +37,8 @@ package struct VendorSpecs: Sendable {
         return names
     }
 
-    /// Values of `name`, however they are quoted (`name: "0"`, `- name: GPU-1`, `{"name": "0"}`), in those documents of a file that are
-    /// of the kind.
+    /// Values of `name` with any quoting (`name: "0"`, `- name: GPU-1`, `{"name": "0"}`), in those documents of a file that have the
+    /// kind.
     private static func names(in text: String, kind: String) -> Set<String> {
         text.split(separator: "\n---").reduce(into: []) { $0.formUnion(names(ofDocument: $1, kind: kind)) }
     }

@@ -4,17 +4,17 @@ import Glibc
 package import Logging
 package import NIOCore
 
-/// Leaves a listening socket alone for a second when a connection cannot be accepted for want of descriptors or memory.
+/// Suspends a listening socket for a second after a connection could not be accepted for lack of descriptors or memory.
 ///
-/// SwiftNIO's own `AcceptBackoffHandler` delays the next read, but after a failed accept the channel stays registered for the event, which
-/// the kernel reports again and again (`readPending` in `ServerSocketChannel.readFromSocket`, SwiftNIO 2.101). Without automatic reads the
-/// channel is not registered.
+/// SwiftNIO's own `AcceptBackoffHandler` delays the next read, but the channel stays registered for the event, which the kernel reports
+/// continuously (`readPending` in `ServerSocketChannel.readFromSocket`, SwiftNIO 2.101). Without automatic reads the channel is not
+/// registered.
 package final class AcceptBackoff: ChannelInboundHandler {
     /// Accepted connections, which pass unchanged.
     package typealias InboundIn = any Channel
 
     private static let delay = TimeAmount.seconds(1)
-    /// Errors that pass when connections are closed (accept(2)).
+    /// Errors that end when connections are closed (accept(2)).
     private static let temporaryErrors = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 
     private let log: Logger
@@ -22,12 +22,12 @@ package final class AcceptBackoff: ChannelInboundHandler {
 
     package init(log: Logger) { self.log = log }
 
-    /// Adds a backoff to a channel that is about to listen.
+    /// Adds a backoff to a channel before it listens.
     package static func add(to channel: any Channel, log: Logger) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptBackoff(log: log)) }
     }
 
-    /// Stops accepting for a while after a temporary error; others go on through the pipeline.
+    /// Suspends accepting after a temporary error. Passes other errors on.
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? IOError, Self.temporaryErrors.contains(error.errnoCode) else {
             return context.fireErrorCaught(error)
@@ -43,7 +43,7 @@ package final class AcceptBackoff: ChannelInboundHandler {
         }
     }
 
-    /// Cancels the next attempt when the socket is closed.
+    /// Cancels the next attempt if the socket is closed.
     package func channelInactive(context: ChannelHandlerContext) {
         retry?.cancel()
         context.fireChannelInactive()

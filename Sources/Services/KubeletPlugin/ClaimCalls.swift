@@ -6,17 +6,17 @@ import JournalModel
 
 /// The claims of one call of the kubelet.
 ///
-/// Every claim gets its own entry in the answer, with its own error: the call as a whole does not fail, and a slow claim does not stop the
+/// Each claim has its own entry with its own error in the answer: the call as a whole does not fail, and a slow claim does not delay the
 /// others.
 struct ClaimCalls: Sendable {
     let handler: any ClaimHandler
     let executors: ClaimExecutors
 
-    /// The claims of one call that are worked on at a time.
+    /// The number of claims of one call that are handled in parallel.
     static let concurrentClaims = 16
-    /// The longest text of an error, in bytes: the kubelet accepts answers of at most 4 MiB, and copies the text into events.
+    /// The limit of an error's text in bytes: the kubelet accepts answers of at most 4 MiB, and copies the text into events.
     static let errorBytes = 2048
-    /// A claim that was not begun by then gets an error: the kubelet waits 45 seconds for the answer to a call, and retries.
+    /// The time-out for the start of a claim, which then gets an error: the kubelet's time-out for a call is 45 seconds, and it retries.
     static let startTimeout = Duration.seconds(40)
 
     struct Entry: Sendable {
@@ -57,7 +57,7 @@ struct ClaimCalls: Sendable {
         }
     }
 
-    /// Runs the work on a claim, unless the other claims of the call took all the time.
+    /// Handles a claim, unless the other claims of the call used up the time.
     private func run(
         _ claim: ClaimIdentity, until end: ContinuousClock.Instant, _ body: @escaping @Sendable (ClaimIdentity) async -> Entry
     ) async -> Entry {
@@ -66,11 +66,11 @@ struct ClaimCalls: Sendable {
         return Entry(uid: claim.uid, error: error.description)
     }
 
-    /// The text; a longer one is cut at a character, and ends with the number of bytes that are left out.
+    /// The text; a longer one is cut at a character, and ends with the number of omitted bytes.
     static func bounded(_ text: String) -> String {
         guard text.utf8.count > errorBytes else { return text }
         var kept = Substring(String(decoding: text.utf8.prefix(errorBytes - 40), as: UTF8.self))
-        // A character that was cut in the middle is decoded as a replacement.
+        // A character that was cut in the middle is decoded as a replacement character.
         while kept.last == "\u{fffd}" { kept.removeLast() }
         return "\(kept)... and \(text.utf8.count - kept.utf8.count) bytes more"
     }

@@ -4,10 +4,10 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Runs the work on claims on a few threads of its own: reading and planning a claim delays neither the event loop nor, as the kernel
-/// shares the processors between threads, another claim.
+/// Runs the work on claims on a few threads of its own, so that reading and planning a claim delays neither the event loop nor other
+/// claims.
 ///
-/// A claim stays on one thread, since its work is a chain of short steps: the thread with the fewest claims.
+/// A claim stays on one thread, the one with the fewest claims, because its work is a chain of short steps.
 final class ClaimExecutors: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let executors: [EventLoopExecutor]

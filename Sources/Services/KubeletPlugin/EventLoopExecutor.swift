@@ -2,8 +2,8 @@
 
 import NIOCore
 
-/// Runs tasks on the thread of an event loop. A call is a chain of short steps between a server, a client and files in memory: a change of
-/// threads between two of them would take longer than the step.
+/// Runs tasks on the thread of an event loop. A call is a chain of short steps between a server, a client and files in memory; a change
+/// of threads between two steps would take longer than a step.
 final class EventLoopExecutor: TaskExecutor {
     private let loop: any EventLoop
 

@@ -3,12 +3,12 @@
 import Linux
 import Synchronization
 
-/// The health of a device, as the kubelet's API has it.
+/// The health of a device, as in the kubelet's API.
 package struct DeviceHealth: Hashable, Sendable {
     package var pool: String
     package var device: String
     package var isHealthy: Bool
-    /// The reason, for people; it is shown in the pod's status.
+    /// The reason, as shown in the pod's status.
     package var message: String
 
     package init(pool: String, device: String, isHealthy: Bool, message: String = "") {
@@ -19,7 +19,7 @@ package struct DeviceHealth: Hashable, Sendable {
     }
 }
 
-/// The latest health of all devices, for the streams that send it.
+/// The latest health of all devices, shared with the health streams.
 package final class HealthBoard: Sendable {
     private struct State {
         var conditions: [DeviceHealth] = []
@@ -33,7 +33,7 @@ package final class HealthBoard: Sendable {
 
     package var conditions: [DeviceHealth] { state.withLock { $0.conditions } }
 
-    /// Replaces the health of all devices, and wakes the streams when it has changed.
+    /// Replaces the health of all devices, and wakes the streams if it has changed.
     package func post(_ conditions: [DeviceHealth]) {
         let readers = state.withLock { state -> [AsyncStream<Void>.Continuation] in
             guard state.conditions != conditions else { return [] }
@@ -56,16 +56,16 @@ package final class HealthBoard: Sendable {
     }
 }
 
-/// The part of the health stream that all versions share (KEP-4680).
+/// The part of the health stream that all API versions share (KEP-4680).
 enum HealthStream {
-    /// Health that is older is unknown to the kubelet.
+    /// The age at which the kubelet considers health unknown.
     static let timeout = Duration.seconds(60)
-    /// The time after which unchanged health is sent again.
+    /// The interval at which unchanged health is sent again.
     private static let interval = Duration.seconds(20)
-    /// The length at which the kubelet cuts messages.
+    /// The length to which the kubelet truncates messages.
     static let messageBytes = 1024
 
-    /// Sends at once, with each change, and before the health that was sent last is too old.
+    /// Sends the health at once, after each change, and before the last message expires.
     static func run(_ board: HealthBoard, send: () async throws -> Void) async throws {
         let wakeup = Wakeup()
         wakeup.signal()

@@ -5,7 +5,7 @@ import Glibc
 import KubeletAPI
 import SwiftProtobuf
 
-/// The health stream in API version v1: all devices with every change, and at intervals.
+/// The health stream in API version v1: sends all devices after each change, and at intervals.
 struct HealthV1: HealthV1DRAResourceHealth.SimpleServiceProtocol {
     let board: HealthBoard
 

@@ -5,7 +5,7 @@ import Glibc
 import KubeletAPI
 import SwiftProtobuf
 
-/// The health stream in API version v1alpha1: all devices with every change, and at intervals.
+/// The health stream in API version v1alpha1: sends all devices after each change, and at intervals.
 struct HealthV1Alpha1: HealthV1Alpha1DRAResourceHealth.SimpleServiceProtocol {
     let board: HealthBoard
 

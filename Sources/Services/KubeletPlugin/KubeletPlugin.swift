@@ -7,18 +7,18 @@ import ServiceLifecycle
 
 /// Serves the kubelet on two sockets: one for claims, and one for the registration of this driver.
 ///
-/// The socket for claims exists before the other one, and both files are removed at the end: the kubelet would go on calling a socket that
-/// is left behind. The registration socket is made again when the kubelet refused the driver, which it does not retry by itself, and when
-/// its file was removed or replaced.
+/// The socket for claims is created first, and both are removed at the end, because the kubelet would continue to call an abandoned
+/// socket. The registration socket is created again after the kubelet refused the driver, which the kubelet does not retry, and after its
+/// file was removed or replaced.
 package struct KubeletPlugin: Service {
-    /// The name of the driver, and the places of the sockets.
+    /// The name of the driver, and the paths of the sockets.
     package struct Options: Sendable {
         package var driver: String
-        /// The folder in which the kubelet looks for plugins: `/var/lib/kubelet/plugins_registry`.
+        /// The folder in which the kubelet looks up plugins: `/var/lib/kubelet/plugins_registry`.
         package var registry: String
-        /// The folder of this driver, `/var/lib/kubelet/plugins/DRIVER`, which has the same path for the kubelet.
+        /// The folder of this driver, `/var/lib/kubelet/plugins/DRIVER`, at the path that the kubelet uses.
         package var data: String
-        /// The UID of this pod: with it, another pod of this driver may serve at the same time.
+        /// The UID of this pod; it allows another pod of this driver to serve at the same time.
         package var podUID: String?
 
         package init(driver: String, registry: String, data: String, podUID: String? = nil) {
@@ -37,7 +37,7 @@ package struct KubeletPlugin: Service {
     private let registrar: Registrar
     private let log: Logger
 
-    /// - Parameter observe: called with every change of the registration.
+    /// - Parameter observe: called after each change of the registration.
     package init(
         _ options: Options, handler: any ClaimHandler, health: HealthBoard, eventLoopGroup: MultiThreadedEventLoopGroup, log: Logger,
         observe: @escaping @Sendable (RegistrationStatus) async -> Void = { _ in }
@@ -52,7 +52,7 @@ package struct KubeletPlugin: Service {
             driver: options.driver, names: names, registry: options.registry, eventLoopGroup: eventLoopGroup, observe: observe, log: log)
     }
 
-    /// Serves until shutdown, once no other instance does.
+    /// Serves until shutdown, after other instances have ended.
     package func run() async throws {
         try Files.makeFolder(options.data, mode: 0o750)
         let lock: Descriptor?
@@ -95,7 +95,7 @@ package struct KubeletPlugin: Service {
                     return .registration
                 }
             }
-            // The kubelet keeps its connection open forever: after the grace it is cut.
+            // The kubelet never closes its connection: it is cut after the grace period.
             while let ending = try await group.next(), ending == .registration {}
             group.cancelAll()
         }
@@ -105,18 +105,18 @@ package struct KubeletPlugin: Service {
         case service, registration, grace
     }
 
-    /// The time that calls in flight may take at shutdown.
+    /// The grace period for calls in flight at shutdown.
     private static let grace = Duration.milliseconds(300)
 
     // MARK: Other instances
 
-    /// Waits until no other instance serves this driver. Another program of the same driver name keeps its sockets until it ends.
+    /// Waits until no other instance serves this driver. A foreign program with the same driver name keeps its sockets until it ends.
     ///
-    /// - Returns: the lock that keeps other instances out; nil when another pod may serve at the same time.
+    /// - Returns: the lock that excludes other instances; nil if another pod may serve at the same time.
     private func waitForOthers() async throws -> Descriptor? {
         var lock: Descriptor?
         if options.podUID == nil {
-            // Binding steals a socket that another instance serves: the lock comes first.
+            // Binding would take over the socket of another instance, so that the lock comes first.
             lock = try await FileLock.wait("\(options.data)/serve.lock") {
                 log.notice("another instance serves this driver; waiting for it to end")
             }
@@ -125,7 +125,7 @@ package struct KubeletPlugin: Service {
         while await Self.isServed(names.registration) {
             if !isWaiting {
                 log.error(
-                    "another program is registered with this driver's name; waiting for it to end, or give this one another --driver",
+                    "another program is registered with this driver's name; waiting for its end (or set another --driver)",
                     metadata: ["driver": "\(options.driver)", "socket": "\(names.registration)"])
             }
             isWaiting = true
@@ -138,7 +138,7 @@ package struct KubeletPlugin: Service {
         await CachedThreadPool.shared.value { (try? UnixSocket.connect(socket)) != nil }
     }
 
-    /// Removes sockets of pods of this driver that were killed: the kubelet would go on calling them.
+    /// Removes sockets of killed pods of this driver, which the kubelet would continue to call.
     private func removeDeadSockets() async {
         let (names, options) = (names, options)
         let removed = await CachedThreadPool.shared.value {

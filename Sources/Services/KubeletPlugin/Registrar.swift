@@ -6,11 +6,11 @@ import NIOPosix
 import Primitives
 import ServiceLifecycle
 
-/// Registers this driver with the kubelet, and again whenever the registration was refused or its socket was lost.
+/// Registers this driver with the kubelet, and again after a refusal or the loss of the socket.
 struct Registrar: Sendable {
     let driver: String
     let names: SocketNames
-    /// The folder in which the kubelet looks for sockets.
+    /// The folder in which the kubelet looks up sockets.
     let registry: String
     let eventLoopGroup: MultiThreadedEventLoopGroup
     let observe: @Sendable (RegistrationStatus) async -> Void
@@ -22,9 +22,9 @@ struct Registrar: Sendable {
         case failed(String)
     }
 
-    /// A kubelet asks within a second or two.
+    /// A kubelet queries the socket within a second or two.
     private static let timeout = Duration.seconds(30)
-    /// A registration that held for this long starts the backoff anew.
+    /// The duration after which a lost registration resets the backoff.
     private static let steadyTime = Duration.seconds(60)
     private static let backoff = Backoff(first: .milliseconds(500), longest: .seconds(120))
 
@@ -33,7 +33,7 @@ struct Registrar: Sendable {
         var attempt = 0
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             let start = ContinuousClock.now
-            // At shutdown the socket goes, which is no failure.
+            // At shutdown the socket is removed, which is not a failure.
             guard case .failed(let reason) = await serve(), !Task.isShuttingDownGracefully else { return }
             await observe(.failed(reason))
             if ContinuousClock.now - start > Self.steadyTime { attempt = 0 }
@@ -45,7 +45,7 @@ struct Registrar: Sendable {
         }
     }
 
-    /// Serves one registration socket until it has to be made anew.
+    /// Serves one registration socket until it has to be created again.
     private func serve() async -> End {
         let (requests, continuation) = AsyncStream<Registration.Request>.makeStream(bufferingPolicy: .bufferingNewest(16))
         let registration = Registration(driver: driver, endpoint: names.service, requests: continuation)
@@ -73,24 +73,25 @@ struct Registrar: Sendable {
         } catch { return Task.isCancelled ? .shutdown : .failed("the socket \(names.registration): \(error)") }
     }
 
-    /// Handles calls of the kubelet, until it refuses the driver.
+    /// Handles calls of the kubelet until it refuses the driver.
     private func handle(_ requests: AsyncStream<Registration.Request>) async -> End {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 guard (try? await Task.sleep(for: Self.timeout)) != nil else { return }
                 log.warning(
-                    "the kubelet has not asked for this driver yet: is this folder in its --root-dir?", metadata: ["folder": "\(registry)"])
+                    "the kubelet has not queried this driver yet; check that this folder is in the kubelet's --root-dir",
+                    metadata: ["folder": "\(registry)"])
             }
             defer { group.cancelAll() }
             for await request in requests {
                 group.cancelAll()
                 switch request {
-                case .information: log.debug("the kubelet asks for this driver")
+                case .information: log.debug("the kubelet queried this driver")
                 case .accepted:
                     log.notice("registered with the kubelet")
                     await observe(.registered)
                 case .refused(let reason):
-                    // Our answer has to reach it before its connection is cut.
+                    // The answer has to reach the kubelet before its connection is cut.
                     try? await Task.sleep(for: .milliseconds(200))
                     return .failed("the kubelet refused the registration: \(reason)")
                 }
@@ -113,7 +114,7 @@ struct Registrar: Sendable {
         } catch { return Task.isCancelled ? .shutdown : .failed("\(error)") }
     }
 
-    /// Leaves the result to the task that serves, which knows why there is no socket.
+    /// Waits for the cancellation; the task that serves reports why there is no socket.
     private func untilCancelled() async -> End {
         while (try? await Task.sleep(for: .seconds(3600))) != nil {}
         return .shutdown

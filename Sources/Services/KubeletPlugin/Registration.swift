@@ -4,7 +4,7 @@ import GRPCCore
 import KubeletAPI
 import Logging
 
-/// Answers the kubelet's questions about this driver, and passes on whether it accepted the driver.
+/// Answers the kubelet's queries about this driver, and passes on whether it accepted the driver.
 struct Registration: RegistrationRegistration.SimpleServiceProtocol {
     /// A call of the kubelet.
     enum Request: Sendable {

@@ -2,9 +2,9 @@
 
 /// The kubelet's registration of this instance.
 package enum RegistrationStatus: Hashable, Sendable {
-    /// The kubelet has not asked for it yet.
+    /// The kubelet has not queried the driver yet.
     case awaited
     case registered
-    /// The kubelet refused it, or the registration socket was lost; the text is the reason.
+    /// The kubelet refused the driver, or the registration socket was lost; the text is the reason.
     case failed(String)
 }

@@ -5,21 +5,21 @@ import FoundationEssentials
 
 /// The paths of the sockets that the kubelet calls.
 ///
-/// With the UID of this pod in them, two pods of one driver can serve at a time: the new one starts before the old one ends
-/// (Kubernetes 1.33). The names are those of the helper library, k8s.io/dynamic-resource-allocation/kubeletplugin.
+/// With the pod's UID in the paths, two pods of one driver can serve at the same time: the new pod starts before the old one ends
+/// (Kubernetes 1.33). The names follow the helper library, k8s.io/dynamic-resource-allocation/kubeletplugin.
 package struct SocketNames: Hashable, Sendable {
     package var registration: String
     package var service: String
 
-    /// The longest path of a socket: the kernel's field has 108 bytes with the final zero (unix(7)).
+    /// The longest path of a socket: the kernel's field has 108 bytes including the terminator (unix(7)).
     private static let pathBytes = 107
 
-    /// A socket's path that is too long, in its shortest form.
+    /// A socket's path that is too long even in its shortest form.
     package struct TooLong: Error, Hashable, Sendable, CustomStringConvertible {
         package var path: String
 
         package var description: String {
-            "socket path \(path): it has \(path.utf8.count) bytes; \(pathBytes) fit: use shorter folders or a shorter driver name"
+            "socket path \(path): \(path.utf8.count) bytes; the limit is \(pathBytes): use shorter folders or a shorter driver name"
         }
     }
 
@@ -41,7 +41,7 @@ package struct SocketNames: Hashable, Sendable {
         throw TooLong(path: paths.min { $0.utf8.count < $1.utf8.count } ?? "")
     }
 
-    /// The beginning of a SHA-256 as base64url without padding (RFC 4648, section 5).
+    /// The first bytes of a SHA-256 as base64url without padding (RFC 4648, section 5).
     private static func digest(_ text: String, bytes: Int) -> String {
         Data(SHA256.hash(data: Array(text.utf8)).prefix(bytes)).base64EncodedString()
             .split(separator: "=", maxSplits: 1)[0]

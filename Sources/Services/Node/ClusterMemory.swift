@@ -6,12 +6,12 @@ import Linux
 import Logging
 import SliceModel
 
-/// The features that the cluster was found not to have, kept for the next instance, so that it does not try everything again.
+/// The missing features of the cluster, saved for the next instance, so that it does not detect them again.
 struct ClusterMemory: Codable {
     private var lacks: Set<ClusterFeature>
 
     static func read(_ journal: JournalFolder) -> Set<ClusterFeature> {
-        // A file that cannot be read costs one more attempt.
+        // An unreadable file costs one more attempt.
         guard let bytes = try? Files.read(journal.cluster) else { return [] }
         return (try? JSONDecoder().decode(ClusterMemory.self, from: Data(bytes)))?.lacks ?? []
     }
@@ -20,6 +20,6 @@ struct ClusterMemory: Codable {
         do {
             if lacks.isEmpty { return try Files.remove(journal.cluster) }
             try Files.replace(journal.cluster, with: [UInt8](try JSONEncoder().encode(ClusterMemory(lacks: lacks))), mode: 0o600)
-        } catch { log.warning("missing cluster features cannot be kept for the next start", metadata: ["error": "\(error)"]) }
+        } catch { log.warning("saving the missing cluster features failed", metadata: ["error": "\(error)"]) }
     }
 }

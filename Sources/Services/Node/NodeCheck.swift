@@ -4,17 +4,17 @@ import ControlProtocol
 import Journal
 import Linux
 
-/// Asks a running `nearside-node` whether it is alive or ready, for the probes of its container.
+/// Queries whether a running `nearside-node` is alive or ready, for the probes of its container.
 package enum NodeCheck {
-    /// Less than a probe's own time-out, so that the reason is printed.
+    /// Shorter than the probe's time-out, so that the reason is printed.
     private static let timeout = Duration.seconds(4)
 
     /// - Parameters:
     ///   - level: one of ``levels``.
-    ///   - podUID: of the instance that is asked; nil for the one that serves the journal.
-    /// - Returns: nil when it is, otherwise the reason.
+    ///   - podUID: the UID of the instance's pod; nil for the instance that serves the journal.
+    /// - Returns: the reason why the instance has not reached the level; nil if it has.
     package static func problem(_ level: String, journal: String, podUID: String?) -> String? {
-        guard let level = NodeRequest.Level(rawValue: level) else { return "there is no check \"\(level)\"" }
+        guard let level = NodeRequest.Level(rawValue: level) else { return "unknown check \"\(level)\"" }
         do throws(ControlUnreachable) {
             let request = NodeRequest.check(level)
             let socket = JournalFolder(journal, states: JournalFolder.defaultStatesPath, for: .node).nodeSocket(of: podUID)

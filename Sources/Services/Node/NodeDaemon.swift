@@ -13,21 +13,21 @@ package import SliceModel
 package import Topology
 import UnixSignals
 
-/// The daemon `nearside-node`: discovers, publishes and prepares. It holds the credentials and no capability.
+/// The daemon `nearside-node`: discovers devices, publishes slices and prepares claims. It has credentials and no capabilities.
 package struct NodeDaemon: Sendable {
-    /// The choices of the operator, and the places of files and sockets.
+    /// Settings of the operator, and paths of files and sockets.
     package struct Options: Sendable {
         package var node: String
         package var policy: PublishingPolicy
         package var topologyPolicy: TopologyPolicy
         package var endpoint: APIEndpoint
         package var discovery: Discovery
-        /// The folder of this program, and that of nearside-nri, which is only read.
+        /// The folder of this program, and the folder of nearside-nri, which this program only reads.
         package var journal: String
         package var states: String
         package var kubelet: KubeletPlugin.Options
         package var claims = ClaimOptions()
-        /// Nil for none.
+        /// Nil to serve no metrics.
         package var metrics: MetricsAddress?
 
         package init(
@@ -46,17 +46,17 @@ package struct NodeDaemon: Sendable {
         }
     }
 
-    /// The operator's choices about claims.
+    /// The operator's settings for claims.
     package struct ClaimOptions: Sendable {
-        /// Folders in which vendors' tools write their CDI specifications.
+        /// Folders with the CDI specifications of vendors' tools.
         package var vendorSpecFolders = ["/etc/cdi", "/var/run/cdi"]
-        /// True when containers get files that describe their devices (KEP-5304).
+        /// True if containers get files that describe their devices (KEP-5304).
         package var tellsDevices = false
-        /// Privileged settings that claims may set on this node, by their paths.
+        /// Paths of the privileged settings that claims may have on this node.
         package var allowedToClaims: Set<String> = []
-        /// The time after which claims that do not exist any more are released; nil for never.
+        /// The time after which deleted claims are released; nil for never.
         package var orphansAfter: Duration?
-        /// The treatment of pods that started without their devices.
+        /// The policy for pods that started without their devices.
         package var eviction = EvictionPolicy.never
 
         package init() {}
@@ -70,12 +70,12 @@ package struct NodeDaemon: Sendable {
         self.log = log
     }
 
-    /// Runs until SIGTERM or until a part cannot go on.
+    /// Runs until SIGTERM, or until a service fails.
     package func run() async throws {
         log.notice(
             "starting",
             metadata: ["version": "\(Release.version)", "driver": "\(options.policy.driver)", "node": "\(options.node)"])
-        // The whole of this daemon waits most of the time: one thread does for all sockets.
+        // The daemon mostly waits: one thread suffices for all sockets.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let http = HTTPClient(eventLoopGroup: group, configuration: try options.endpoint.configuration())
         let outcome: Result<Void, any Error>
@@ -91,12 +91,12 @@ package struct NodeDaemon: Sendable {
     }
 
     private func run(_ parts: NodeParts) async throws {
-        // Devices are known before anybody can ask for one.
+        // Devices must be known before the first request for one.
         try await parts.inventory.refresh()
-        // Plans that a restart of the machine took are there again before the kubelet knows this instance.
+        // Plans that a restart of the machine removed are restored before this instance registers with the kubelet.
         let lost = await RestoreService.restoreAtStart(parts.preparer)
         if lost > 0 {
-            log.error("plans of prepared claims are still lost; serving the kubelet without them", metadata: ["claims": "\(lost)"])
+            log.error("plans of prepared claims are still lost; the kubelet is served without them", metadata: ["claims": "\(lost)"])
         }
         var lifecycleLog = log
         lifecycleLog.logLevel = max(log.logLevel, .notice)
@@ -107,7 +107,7 @@ package struct NodeDaemon: Sendable {
         ).run()
     }
 
-    /// Removes sockets that no process serves any more: a pod that was killed leaves its own.
+    /// Removes sockets that no process serves: a killed pod leaves its socket behind.
     private func removeSocketsOfEndedPods() async {
         let folder = options.journal
         await CachedThreadPool.shared.value {

@@ -9,7 +9,7 @@ import Synchronization
 
 /// Liveness and readiness of this instance, for probes over the socket and over HTTP alike.
 struct NodeHealth: Sendable {
-    /// The states that the daemon's parts report.
+    /// The states that the services report.
     final class Board: Sendable {
         private struct State {
             var registration = RegistrationStatus.awaited
@@ -23,7 +23,7 @@ struct NodeHealth: Sendable {
             set { state.withLock { $0.registration = newValue } }
         }
 
-        /// False while another instance writes the slices of this node, or none does yet.
+        /// False before this instance writes slices, in particular while the other instance of a rolling update does.
         var publishes: Bool {
             get { state.withLock { $0.publishes } }
             set { state.withLock { $0.publishes = newValue } }
@@ -36,8 +36,8 @@ struct NodeHealth: Sendable {
     let publisher: SlicePublisher
     let registry: String
 
-    /// The reason for which this instance is not alive or ready; nil when it is. When the thread that serves sockets or the part that
-    /// prepares claims hangs, this never returns, and the caller's time-out decides.
+    /// The reason why this instance is not alive or ready; nil if it is. If the event loop or the claim preparer hangs, this call never
+    /// returns, and the caller's time-out applies.
     func problem(_ level: NodeRequest.Level) async -> String? {
         do { try await loop.submit {}.get() } catch { return "the event loop does not run: \(error)" }
         await preparer.answer()
@@ -47,11 +47,11 @@ struct NodeHealth: Sendable {
     private func readinessProblem() async -> String? {
         switch board.registration {
         case .registered: break
-        case .awaited: return "the kubelet has not asked for this plugin yet; it looks in \(registry)"
+        case .awaited: return "the kubelet has not queried this plugin yet; it watches \(registry)"
         case .failed(let reason): return reason
         }
         if let reason = await preparer.injectorProblem(timeout: Self.injectorTimeout) { return reason }
-        // In a rolling update the other instance writes the slices until it ends.
+        // In a rolling update the old instance writes the slices until it ends.
         if board.publishes, await !publisher.current.isCurrent { return "the API server has not accepted all slices of this node yet" }
         return nil
     }

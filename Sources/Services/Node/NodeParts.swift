@@ -13,7 +13,7 @@ import ServiceLifecycle
 import SliceModel
 import SlicePublisher
 
-/// The parts of the daemon, wired together.
+/// The services of the daemon and their connections.
 struct NodeParts {
     let inventory: InventoryService
     let preparer: ClaimPreparer
@@ -26,7 +26,7 @@ struct NodeParts {
     private let health: (devices: HealthBoard, node: NodeHealth)
     private let counts = NodeCounts()
 
-    /// Makes the folders of this program, and takes the journal for its driver.
+    /// Creates the folders of this program, and claims the journal for its driver.
     init(_ options: NodeDaemon.Options, http: HTTPClient, group: MultiThreadedEventLoopGroup, log: Logger) throws {
         self.options = options
         self.group = group
@@ -67,7 +67,7 @@ struct NodeParts {
         return preparation
     }
 
-    /// The services that run until shutdown.
+    /// The services, which run until shutdown.
     func services() throws -> [any Service] {
         let publishing = PublisherService(
             publisher: publisher, board: health.node.board, lock: "\(options.kubelet.data)/publish.lock", log: log)
@@ -112,14 +112,14 @@ struct NodeParts {
     }
 }
 
-/// The figures that the daemon counts for its metrics.
+/// Counters for metrics.
 struct NodeCounts: Sendable {
     let requests = RequestCounts()
     let calls = CallTimes()
     let orphans = OrphanService.Count()
 }
 
-/// The parts that speak to the API server about claims and events.
+/// The services that access the API server for claims and events.
 struct ClusterParts {
     let resources: ResourceClient
     let events: EventService

@@ -8,7 +8,7 @@ import Linux
 import Logging
 import ServiceLifecycle
 
-/// Answers probes, and requests of `nearside-nri`, which may not ask the cluster itself, for the claims of a pod that no plan names.
+/// Answers probes, and queries of `nearside-nri`, which has no access to the cluster, for the claims of a pod that no plan names.
 struct PodLookupService: Service {
     let socket: String
     let preparer: ClaimPreparer
@@ -21,7 +21,7 @@ struct PodLookupService: Service {
     func run() async throws {
         let listener: Descriptor
         do { listener = try await cancelWhenGracefulShutdown { try await listen() } } catch is CancellationError { return }
-        // The file goes before the listener: afterwards it could be the next instance's.
+        // The file is removed before the listener closes: later it could be the next instance's file.
         defer {
             try? Files.remove(socket)
             withExtendedLifetime(listener) {}
@@ -39,8 +39,8 @@ struct PodLookupService: Service {
                     }
                     if let request = LookupRequest(client, timeout: Self.readTimeout) { continuation.yield(request) }
                 } catch {
-                    log.error("request not accepted", metadata: ["error": "\(error)"])
-                    // Without a free descriptor the listener stays readable: the next attempt comes later.
+                    log.error("accepting a connection failed", metadata: ["error": "\(error)"])
+                    // Without a free descriptor the listener stays readable: the next attempt follows a delay.
                     _ = try? Poller.readable([stopped], until: .after(Self.acceptDelay))
                 }
             }
@@ -55,7 +55,7 @@ struct PodLookupService: Service {
         }
     }
 
-    /// Waits for an older instance of a rolling update, which answers as well until it ends.
+    /// Waits for the older instance of a rolling update, which serves the socket until it ends.
     private func listen() async throws -> Descriptor {
         while true {
             do throws(SystemError) { return try UnixSocket.listen(socket) } catch {
@@ -76,7 +76,7 @@ struct PodLookupService: Service {
             try await preparer.note(pod: name, namespace: namespace, uid: uid)
             lookup.answer(.ok)
         } catch {
-            log.warning("claims of a pod not known", metadata: ["pod": "\(namespace)/\(name)", "error": "\(error)"])
+            log.warning("determining the claims of a pod failed", metadata: ["pod": "\(namespace)/\(name)", "error": "\(error)"])
             lookup.answer(.refused("\(error)"))
         }
     }
@@ -88,7 +88,7 @@ private struct LookupRequest: Sendable {
     /// Nil for an unknown request.
     let request: NodeRequest?
 
-    /// Reads the request. Nil when no whole line comes in time: clients send it at once.
+    /// Reads the request; nil if no complete line arrives in time.
     init?(_ client: Descriptor, timeout: Duration) {
         self.client = client
         var line: [UInt8] = []
@@ -102,6 +102,6 @@ private struct LookupRequest: Sendable {
         request = NodeRequest(line: String(decoding: line.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 
-    /// Sends the reply; a client that has left meanwhile does not get it.
+    /// Sends the reply. A client that has closed the connection gets none.
     func answer(_ reply: ControlReply) { try? UnixSocket.send([UInt8](reply.line.utf8), to: client) }
 }

@@ -5,11 +5,11 @@ import Logging
 import ServiceLifecycle
 import SlicePublisher
 
-/// Writes slices until shutdown. Of two instances during a rolling update the older one does, until it ends.
+/// Writes slices until shutdown. During a rolling update only the older instance writes them.
 struct PublisherService: Service {
     let publisher: SlicePublisher
     let board: NodeHealth.Board
-    /// The file of the lock that the instance holds that writes.
+    /// The lock file of the instance that writes.
     let lock: String
     let log: Logger
 

@@ -5,8 +5,8 @@ import Linux
 import Logging
 import ServiceLifecycle
 
-/// Links the socket of `nearside-nri` to the place where gates of an older release look for it, once the older instance that serves
-/// there has ended.
+/// Links the socket of `nearside-nri` to the path that gates of an older release use, once the older instance that serves this path has
+/// ended.
 struct UpgradeService: Service {
     let journal: JournalFolder
     let log: Logger
@@ -19,14 +19,14 @@ struct UpgradeService: Service {
             do throws(SystemError) { try journal.linkOldSocket() } catch {
                 log.error("socket for gates of an older release not linked", metadata: ["error": "\(error)"])
             }
-            // A service that returns ends the daemon.
+            // A service that returns would end the daemon.
             while (try? await Task.sleep(for: .seconds(86_400))) != nil {}
         }
     }
 }
 
 extension FolderWatch {
-    /// Watches a folder that the other daemon makes at its first start, and waits for the folder. Nil when the task is cancelled first.
+    /// Watches a folder that the other daemon creates at its first start, and waits for the folder. Nil if the task is cancelled first.
     static func waiting(for path: String) async -> FolderWatch? {
         while true {
             if let watch = try? FolderWatch(path) { return watch }

@@ -4,15 +4,15 @@ import Kubernetes
 import ResourceAPI
 import SliceModel
 
-/// The slices at the API server, and the parts of desired slices that the cluster is known not to accept. A value.
+/// The slices at the API server, and the parts of desired slices that the cluster does not accept. A value.
 struct ClusterView {
-    /// The conclusion from the server's answer to a write.
+    /// The result of the server's answer to a write.
     enum Finding {
-        /// The server has no such features: its answer lacks their fields, or it refuses them.
+        /// The server lacks these features: its answer omits their fields, or refuses them.
         case missing(Set<ClusterFeature>, reason: String)
         /// The server refuses these devices.
         case refused([RefusedDevice])
-        /// The server stores the slice differently, for reasons of its own.
+        /// The server stores the slice with other changes.
         case changed
     }
 
@@ -23,10 +23,10 @@ struct ClusterView {
     }
 
     private(set) var store = SliceStore()
-    /// Nil before the slices were listed: nothing is written before that.
+    /// Nil before the slices were listed; nothing is written before.
     var owner: SliceOwner?
     private(set) var missingFeatures: Set<ClusterFeature>
-    /// Devices that the server refused, in their form at that time: without them the others are accepted.
+    /// Devices that the server refused, in their form at that time. Slices are written without them.
     private var refused: [String: SliceDevice] = [:]
     /// The stored forms of parts that the server changes.
     private var accepted: [SliceContents.Part: SliceContents.Part] = [:]
@@ -35,14 +35,14 @@ struct ClusterView {
 
     var refusedDevices: Int { refused.count }
 
-    /// The contents of slices that the cluster accepts. A refused device is tried again when it has changed.
+    /// The contents of slices that the cluster accepts. A refused device is written again after it has changed.
     func contents(_ desired: SliceDevices) -> SliceContents {
         var contents = desired.contents(lacking: missingFeatures)
         contents.devices.removeAll { refused[$0.name] == $0 }
         return contents
     }
 
-    /// The writes that are left; nil before the slices were listed.
+    /// The remaining writes; nil before the slices were listed.
     func plan(_ desired: SliceDevices) -> SlicePlan? {
         owner.map { SlicePlan(desired: contents(desired), stored: store.slices, owner: $0, accepted: accepted) }
     }
@@ -53,9 +53,9 @@ struct ClusterView {
 
     mutating func deleted(_ slice: ResourceSlice) { store.forget(slice) }
 
-    /// Takes over the answer to a write.
+    /// Records the answer to a write.
     ///
-    /// - Returns: nil when the server stores the slice unchanged, or changes it in a known way.
+    /// - Returns: nil if the server stores the slice unchanged, or changes it in a known way.
     mutating func written(_ slice: ResourceSlice, _ answer: ResourceSlice) -> Finding? {
         store.remember(answer)
         let dropped = ClusterFeature.used(by: slice.spec).subtracting(ClusterFeature.used(by: answer.spec))
@@ -64,9 +64,9 @@ struct ClusterView {
         return sent != kept && accepted.updateValue(kept, forKey: sent) == nil ? .changed : nil
     }
 
-    /// Takes over the refusal of a slice.
+    /// Records the refusal of a slice.
     ///
-    /// - Returns: nil when the refusal names neither counters nor devices.
+    /// - Returns: nil if the refusal names neither counters nor devices.
     mutating func refused(_ slice: ResourceSlice, _ error: APIError) -> Finding? {
         if slice.spec.sharedCounters != nil { return miss([.counters], reason: "\(error)") }
         let devices = slice.spec.devices ?? []
@@ -87,15 +87,15 @@ struct ClusterView {
         return .missing(new, reason: reason)
     }
 
-    /// Takes over an event of the watch.
+    /// Records an event of the watch.
     ///
-    /// - Returns: true when it changes the store.
+    /// - Returns: true if the event changes the store.
     mutating func observe(_ event: WatchEvent<ResourceSlice>) -> Bool { store.observe(event) }
 
-    /// Forgets limits of the cluster when all slices are gone: the kubelet deletes them when it starts, as after an upgrade of the
-    /// cluster, which may accept more since.
+    /// Forgets limits of the cluster after all slices were deleted: the kubelet deletes them when it starts, for example after an upgrade
+    /// of the cluster, which may accept more then.
     ///
-    /// - Returns: true when there were limits.
+    /// - Returns: true if there were limits.
     mutating func forgetLimits() -> Bool {
         guard store.slices.isEmpty, !missingFeatures.isEmpty || !refused.isEmpty else { return false }
         missingFeatures = []
@@ -105,7 +105,7 @@ struct ClusterView {
 }
 
 extension APIError.Cause {
-    /// The index of a slice's device: 5 for `spec.devices[5].attributes[...]`, and in v1beta1 `spec.devices[5].basic...`.
+    /// The index of a device in a slice: 5 for `spec.devices[5].attributes[...]`, and in v1beta1 `spec.devices[5].basic...`.
     fileprivate var deviceIndex: Int? {
         let start = "spec.devices["
         guard let field, field.hasPrefix(start) else { return nil }

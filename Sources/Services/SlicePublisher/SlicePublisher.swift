@@ -7,11 +7,11 @@ import Primitives
 import ResourceAPI
 package import SliceModel
 
-/// Keeps the slices at the API server in their desired state.
+/// Reconciles the slices at the API server with their desired state.
 ///
-/// It writes differences only. Changes of others (the kubelet deletes all slices of a node when it starts) arrive through a watch and are
-/// reverted. A cluster drops or refuses fields of features that it does not have: that is noticed with the first answer, logged once, and
-/// the slices are written without them.
+/// Writes only differences. Changes by other writers (the kubelet deletes all slices of a node when it starts) arrive through a watch and
+/// are reverted. A cluster drops or refuses fields of features that it lacks: the first answer shows this, it is logged once, and slices
+/// are written without these fields.
 ///
 /// ## Concurrency model
 /// An actor owns the desired devices and the view of the cluster. The task in `write()` is the only writer; ``publish(_:)`` sets the
@@ -27,11 +27,11 @@ package actor SlicePublisher {
         package var slices = 0
         package var refused = 0
         package var missingFeatures: Set<ClusterFeature> = []
-        /// True when the server has the desired slices.
+        /// True if the server has the desired slices.
         package var isCurrent = false
     }
 
-    /// Delays after which the writer wakes up.
+    /// Delays before the writer wakes up.
     private struct Delays: Sendable {
         let stream: AsyncStream<Duration>
         let continuation: AsyncStream<Duration>.Continuation
@@ -46,22 +46,22 @@ package actor SlicePublisher {
     private var cluster: ClusterView
     private var statistics = Statistics()
     private var repairDelay = RepairDelay()
-    /// True while nothing is written because the kubelet does not know the driver yet.
+    /// True while writes wait for the registration with the kubelet.
     private var awaitsRegistration: Bool
     private let wakeup = Wakeup()
     private let delays = Delays()
 
-    /// The longest backoff, and that after an error that only a change of the cluster or of the devices ends.
+    /// The longest backoff, also used after an error that only a change of the cluster or of the devices can end.
     private static let longestBackoff = Duration.seconds(30)
     private static let longestBackoffAfterRefusal = Duration.seconds(300)
-    /// A watch that ends sooner has failed, with any answer.
+    /// A watch that ends sooner counts as failed, with any answer.
     private static let shortWatch = Duration.seconds(5)
 
     /// - Parameters:
     ///   - missingFeatures: features that an earlier instance found missing.
-    ///   - keep: keeps missing features for the next instance.
-    ///   - awaitsRegistration: true when a node without slices gets none before ``registered()``: a pod that is scheduled onto it before
-    ///     the kubelet knows the driver fails, and is retried much later.
+    ///   - keep: saves missing features for the next instance.
+    ///   - awaitsRegistration: true if a node without slices gets none before ``registered()``: a pod that is scheduled before the
+    ///     kubelet knows the driver fails, and is retried much later.
     package init(
         client: ResourceClient, driver: String, node: String, missingFeatures: Set<ClusterFeature> = [],
         keep: @escaping @Sendable (_ missingFeatures: Set<ClusterFeature>) -> Void = { _ in }, awaitsRegistration: Bool = false,
@@ -81,7 +81,7 @@ package actor SlicePublisher {
         wakeup.signal()
     }
 
-    /// Lets slices be written: the kubelet knows the driver.
+    /// Allows writes, after the kubelet has registered the driver.
     package func registered() {
         guard awaitsRegistration else { return }
         awaitsRegistration = false
@@ -98,7 +98,7 @@ package actor SlicePublisher {
         return statistics
     }
 
-    /// Runs until it is cancelled.
+    /// Runs until cancellation.
     package func run() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await self.follow() }
@@ -133,7 +133,7 @@ package actor SlicePublisher {
         let delay = apiError?.retryAfter.map(Backoff.delay(asked:)) ?? Backoff.delay(attempt: attempt, longest: longest)
         log.warning("slices not written; retrying", metadata: ["error": "\(error)", "delay": "\(delay)"])
         try await Task.sleep(for: delay)
-        // The server may have other slices than known, also when the answer to a write did not arrive.
+        // The server may have other slices than recorded, for example if the answer to a write was lost.
         if apiError?.leavesDoubt == true { try? await list() }
         wakeup.signal()
     }
@@ -141,7 +141,7 @@ package actor SlicePublisher {
     private func synchronize() async throws {
         guard let plan, !plan.isEmpty else { return }
         guard !awaitsRegistration else {
-            log.notice("this node has no slices yet; they are written when the kubelet has registered this driver")
+            log.notice("this node has no slices yet; they are written after the registration with the kubelet")
             return
         }
         for slice in plan.deletions {
@@ -163,8 +163,8 @@ package actor SlicePublisher {
             ])
     }
 
-    /// Writes a slice; false when the answer changes the plan. As counters are written before the devices that consume them, no pair is
-    /// ever published that a cluster could allocate twice.
+    /// Writes a slice; false if the answer changes the plan. Counters are written before the devices that consume them, so that a cluster
+    /// can never allocate a pair twice.
     private func write(_ slice: ResourceSlice, isNew: Bool) async throws(APIError) -> Bool {
         let finding: ClusterView.Finding?
         do throws(APIError) {
@@ -178,15 +178,15 @@ package actor SlicePublisher {
         return report(finding, slice)
     }
 
-    /// Logs a finding, and keeps missing features.
+    /// Logs a finding, and saves missing features.
     ///
-    /// - Returns: false when it changes the plan.
+    /// - Returns: false if the finding changes the plan.
     private func report(_ finding: ClusterView.Finding?, _ slice: ResourceSlice) -> Bool {
         switch finding {
         case nil: return true
         case .changed:
             log.warning(
-                "slice changed by the API server; its form is kept",
+                "slice changed by the API server; the server's form is kept",
                 metadata: ["slice": "\(slice.metadata.name ?? slice.metadata.generateName ?? "")"])
             return true
         case .missing(let features, let reason):
@@ -219,7 +219,7 @@ package actor SlicePublisher {
             do {
                 let owner = try await slices.owner()
                 try await list()
-                // Only now: nothing is written before the stored slices are known.
+                // Set only now, because nothing is written before the stored slices are known.
                 cluster.owner = owner
                 if !cluster.store.slices.isEmpty { awaitsRegistration = false }
                 wakeup.signal()
@@ -245,7 +245,7 @@ package actor SlicePublisher {
         if plan?.isEmpty == false { delays.continuation.yield(repairDelay.next(at: .now)) }
     }
 
-    /// Wakes the writer after a delay in which more changes can arrive.
+    /// Wakes the writer after a delay that collects more changes.
     private func wakeLater() async throws {
         for await delay in delays.stream {
             try await Task.sleep(for: delay)

@@ -3,14 +3,14 @@
 import Kubernetes
 import ResourceAPI
 
-/// The slices of the API server, as far as they are known: from a list, from a watch, and from the answers to our own writes, which the
-/// watch reports later. A value.
+/// The known slices at the API server, from a list, a watch, and the answers to this driver's writes, which the watch reports later. A
+/// value.
 struct SliceStore {
     private var byName: [String: ResourceSlice] = [:]
     /// The resource version up to which changes are known.
     var version = ""
 
-    /// Takes over a list. Slices that we wrote after the list was made are kept.
+    /// Replaces the slices by a list. Keeps slices that were written after the list was made.
     mutating func replace(with list: ObjectList<ResourceSlice>) {
         let listed = list.metadata?.resourceVersion ?? ""
         let newer = byName.filter { _, slice in
@@ -25,7 +25,7 @@ struct SliceStore {
 
     var slices: [ResourceSlice] { Array(byName.values) }
 
-    /// Takes over an answer to a write, unless the watch has reported a later change.
+    /// Records the answer to a write, unless the watch has reported a later change.
     mutating func remember(_ slice: ResourceSlice) {
         guard let name = slice.metadata.name else { return }
         if let known = byName[name], known.metadata.uid == slice.metadata.uid, !Self.isNewer(slice, than: known) { return }
@@ -36,9 +36,9 @@ struct SliceStore {
         if let name = slice.metadata.name { byName[name] = nil }
     }
 
-    /// Takes over an event of a watch.
+    /// Records an event of a watch.
     ///
-    /// - Returns: false when nothing has changed.
+    /// - Returns: false if nothing has changed.
     mutating func observe(_ event: WatchEvent<ResourceSlice>) -> Bool {
         switch event {
         case .bookmark(let version):
@@ -52,15 +52,15 @@ struct SliceStore {
             return true
         case .deleted(let slice):
             version = slice.metadata.resourceVersion ?? version
-            // The object may have been made again under the same name since.
+            // The object may have been recreated under the same name.
             guard let name = slice.metadata.name, byName[name]?.metadata.uid == slice.metadata.uid else { return false }
             byName[name] = nil
             return true
         }
     }
 
-    /// The watch reports our own writes too, sometimes after we have written again. Versions can be compared as numbers (KEP-5504); where
-    /// they are no numbers, a slice that differs is newer.
+    /// True if the slice is newer. The watch also reports this driver's writes, sometimes after a later write. Versions are compared as
+    /// numbers (KEP-5504); versions that are not numbers count as newer if the slices differ.
     private static func isNewer(_ slice: ResourceSlice, than known: ResourceSlice) -> Bool {
         guard let new = slice.metadata.resourceVersion.flatMap({ UInt64($0) }),
             let old = known.metadata.resourceVersion.flatMap({ UInt64($0) })

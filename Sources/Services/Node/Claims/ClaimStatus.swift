@@ -5,25 +5,25 @@ import JournalModel
 import NetworkModel
 import ResourceAPI
 
-/// The part of a claim's status about the devices of this driver (KEP-4817). Pure.
+/// This driver's part of a claim's status (KEP-4817). Pure.
 struct ClaimStatus: Hashable, Sendable {
     var claim: ClaimIdentity
     var devices: [AllocatedDeviceStatus]
 
-    /// Characters of a message; the API takes far longer ones (meta/v1 Condition).
+    /// The limit of a message in characters; the API allows far more (meta/v1 Condition).
     private static let messageLimit = 1000
-    /// The most addresses that the API takes (resource.k8s.io, NetworkDeviceData).
+    /// The API's limit of addresses (resource.k8s.io, NetworkDeviceData).
     private static let addressLimit = 16
 
     /// Describes a prepared claim.
     ///
     /// - Parameters:
-    ///   - state: nil while nothing of the claim is in a pod.
-    ///   - time: the current time, RFC 3339; conditions that have not changed keep their time of `before`.
+    ///   - state: nil while no device of the claim is in a pod.
+    ///   - time: the current time, RFC 3339. Unchanged conditions keep their time in `before`.
     init(_ plan: ClaimPlan, _ state: ClaimState?, driver: String, time: String, before: ClaimStatus?) {
         claim = plan.claim
         devices = []
-        // A pair or set is one device for the cluster: the states of its members are combined.
+        // A pair or set is one device in the cluster: the states of its members are combined.
         var names: [(pool: String, device: String, shareID: String?)] = []
         for device in plan.devices {
             let name = (device.pool, device.group ?? device.device, device.shareID)
@@ -37,7 +37,7 @@ struct ClaimStatus: Hashable, Sendable {
             entry.conditions = [
                 Self.condition(members, attachments, time: time, before: old?.conditions?.first { $0.type == "Ready" })
             ]
-            // The API has room for one interface a device: the first.
+            // The API has one interface for each device: the first one is reported.
             if let first = attachments.first(where: { $0.phase == .attached && $0.podName != nil }) {
                 let addresses = first.addresses.map(\.description)
                 entry.networkData = NetworkDeviceData(
@@ -48,7 +48,7 @@ struct ClaimStatus: Hashable, Sendable {
         }
     }
 
-    /// Describes a claim that cannot be prepared.
+    /// Describes a claim that could not be prepared.
     init(
         refused claim: ClaimIdentity, _ allocated: [AllocatedDevice], _ error: ClaimError, driver: String, time: String,
         before: ClaimStatus?
@@ -62,7 +62,7 @@ struct ClaimStatus: Hashable, Sendable {
         }
     }
 
-    /// Describes a released claim, which has no devices.
+    /// Describes a released claim, which lists no devices.
     init(released claim: ClaimIdentity) {
         self.claim = claim
         devices = []
@@ -82,10 +82,10 @@ struct ClaimStatus: Hashable, Sendable {
             let names = attachments.compactMap(\.podName)
             return condition(
                 "True", "Ready",
-                names.isEmpty ? "its device nodes are there for the pod" : "the pod has it as \(names.joined(separator: ", "))",
+                names.isEmpty ? "the device nodes are available to the pod" : "the pod has the device as \(names.joined(separator: ", "))",
                 time: time, before: before)
         }
-        return condition("False", "Prepared", "it waits for the pod's network namespace", time: time, before: before)
+        return condition("False", "Prepared", "waiting for the pod's network namespace", time: time, before: before)
     }
 
     private static func condition(_ status: String, _ reason: String, _ message: String, time: String, before: Condition?) -> Condition {

@@ -10,12 +10,11 @@ import Primitives
 import ResourceAPI
 import ServiceLifecycle
 
-/// Writes the state of claims into their status: when a device reached its pod, when it could not, and nothing when the claim was
-/// released.
+/// Writes the state of devices into the status of their claims: after an attach, after a failure, and an empty status after the release.
 ///
-/// A pod never waits for this. A status that could not be written is written later, as it is then.
+/// Pods never wait for this service. A failed write is retried with the status of that later time.
 actor ClaimStatusService: Service {
-    /// Reports of the service that prepares claims.
+    /// Reports of the claim preparer.
     private struct Reports: Sendable {
         let stream: AsyncStream<(ClaimIdentity, ClaimError?)>
         let continuation: AsyncStream<(ClaimIdentity, ClaimError?)>.Continuation
@@ -28,14 +27,14 @@ actor ClaimStatusService: Service {
     private let driver: String
     private let events: EventService
     private let log: Logger
-    /// The status that claims should have, and the one that was written last, by the claim's UID.
+    /// The desired and the last written status of claims, by the claim's UID.
     private var desired: [String: ClaimStatus] = [:]
     private var written: [String: ClaimStatus] = [:]
     private var refusals: [String: (claim: ClaimIdentity, error: ClaimError)] = [:]
     private let wakeup = Wakeup()
     nonisolated private let reports = Reports()
 
-    /// A time in which changes that follow at once are collected, so that nothing is written while a claim is being prepared.
+    /// Debounce: collects changes, so that no status is written while a claim is being prepared.
     private static let settlingTime = Duration.milliseconds(50)
     private static let readTimeout = Duration.seconds(10)
 
@@ -47,7 +46,7 @@ actor ClaimStatusService: Service {
         self.log = log
     }
 
-    /// Queues a claim that cannot be prepared, or, without an error, one that was released.
+    /// Queues a claim that could not be prepared, or, without an error, a released claim.
     nonisolated func report(_ claim: ClaimIdentity, _ error: ClaimError?) { reports.continuation.yield((claim, error)) }
 
     func run() async throws {
@@ -96,7 +95,7 @@ actor ClaimStatusService: Service {
         }
     }
 
-    /// Takes the desired status of prepared claims from the journal.
+    /// Reads the desired status of prepared claims from the journal.
     private func readJournal() async {
         let journal = journal
         let (plans, states) = await CachedThreadPool.shared.value { (journal.plans().plans, journal.states().states) }
@@ -104,13 +103,13 @@ actor ClaimStatusService: Service {
         let time = Timestamp.now()
         for plan in plans where plan.phase == .prepared {
             let uid = plan.claim.uid
-            // A claim that is prepared now was refused before.
+            // The claim was prepared after the refusal.
             refusals[uid] = nil
             desired[uid] = ClaimStatus(plan, stateOfClaim[uid], driver: driver, time: time, before: written[uid])
         }
     }
 
-    /// - Returns: false when something has to be retried.
+    /// - Returns: false if a write has to be retried.
     private func writeAll() async -> Bool {
         var isDone = true
         for uid in desired.keys.sorted() {
@@ -121,7 +120,7 @@ actor ClaimStatusService: Service {
         return isDone && refusals.isEmpty
     }
 
-    /// - Returns: false when it has to be retried.
+    /// - Returns: false if the write has to be retried.
     private func write(_ status: ClaimStatus) async -> Bool {
         let uid = status.claim.uid
         do throws(APIError) {
@@ -137,8 +136,8 @@ actor ClaimStatusService: Service {
                 }
                 return false
             }
-            // The claim is gone, another one has its name, or it is not allocated any more.
-            log.debug("claim status not needed", metadata: metadata)
+            // The claim was deleted, replaced or deallocated.
+            log.debug("claim status dropped: the claim is gone", metadata: metadata)
         }
         if status.devices.isEmpty {
             if desired[uid] == status { desired[uid] = nil }

@@ -9,7 +9,7 @@ import ServiceLifecycle
 
 /// Writes events of the node, of claims and of pods.
 ///
-/// An event that cannot be written becomes a line in the log: taints, status and the health stream are what other programs rely on.
+/// An event that cannot be written is logged, and not retried: taints, status and the health stream are the interfaces for programs.
 struct EventService: Service {
     private struct Item {
         /// Nil for the node.
@@ -26,7 +26,7 @@ struct EventService: Service {
     private let items: AsyncStream<Item>
     private let queue: AsyncStream<Item>.Continuation
 
-    /// The kubelet retries a claim that cannot be prepared all the time; the same event is written once within this time.
+    /// An event is written only once within this time, because the kubelet retries failing claims continuously.
     private static let repetition = Duration.seconds(60)
 
     init(resources: ResourceClient, driver: String, node: String, log: Logger) {
@@ -87,7 +87,7 @@ struct EventService: Service {
 }
 
 enum Timestamp {
-    /// The time now as RFC 3339 has it, in whole seconds, UTC.
+    /// The current time as RFC 3339, in whole seconds, UTC.
     static func now() -> String {
         var seconds = time(nil)
         var parts = tm()

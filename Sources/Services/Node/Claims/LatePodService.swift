@@ -9,24 +9,24 @@ import Primitives
 import ResourceAPI
 import ServiceLifecycle
 
-/// The treatment of pods that started without devices of their claims.
+/// The policy for pods that started without devices of their claims.
 package enum EvictionPolicy: String, Sendable, CaseIterable {
-    /// They are reported by an event only.
+    /// Only an event reports the pod.
     case never
-    /// Those are evicted that cannot be given their devices any more.
+    /// Evicts pods whose devices cannot be attached later.
     case failed
-    /// All are evicted: a program may have looked for its devices once, when it started.
+    /// Evicts all of them, because a program may look for its devices only at its start.
     case late
 }
 
-/// Reports pods that `nearside-nri` found without their devices, and evicts them where the policy says so.
+/// Reports pods that started without their devices, and evicts them according to the policy.
 actor LatePodService: Service {
     private let resources: ResourceClient
     private let journal: JournalFolder
     private let events: EventService
     private let policy: EvictionPolicy
     private let log: Logger
-    /// The last report about each pod, and the pods that are evicted, by UID.
+    /// The last report about each pod, and the evicted pods, by UID.
     private var reported: [String: LatePod] = [:]
     private var evicted: Set<String> = []
     private let wakeup = Wakeup()
@@ -66,11 +66,11 @@ actor LatePodService: Service {
         }
     }
 
-    /// - Returns: false when something has to be retried.
+    /// - Returns: false if a write has to be retried.
     private func handle() async -> Bool {
         let journal = journal
         let (pods, damaged) = await CachedThreadPool.shared.value { journal.latePods() }
-        for error in damaged { log.error("report cannot be used", metadata: ["error": "\(error)"]) }
+        for error in damaged { log.error("reading the report of a late pod failed", metadata: ["error": "\(error)"]) }
         let uids = Set(pods.map(\.uid))
         reported = reported.filter { uids.contains($0.key) }
         evicted.formIntersection(uids)
@@ -97,22 +97,22 @@ actor LatePodService: Service {
         let claims = pod.claims.map(\.description).joined(separator: ", ")
         let object = Event.Object(kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid)
         if let problem = pod.problem {
-            events.post(object, .warning, EventReason.devicesMissing, "it runs without devices of \(claims): \(problem)")
+            events.post(object, .warning, EventReason.devicesMissing, "the pod runs without devices of \(claims): \(problem)")
         } else {
             events.post(
                 object, .warning, EventReason.devicesLate,
-                "it was started without devices of \(claims), as the runtime went on without nearside-nri; it has them now")
+                "the runtime started the pod without nearside-nri and without devices of \(claims); they are attached now")
         }
     }
 
-    /// - Returns: false when it has to be retried.
+    /// - Returns: false if the eviction has to be retried.
     private func evict(_ pod: LatePod) async -> Bool {
         do throws(APIError) {
             try await resources.evict(pod.name, namespace: pod.namespace, uid: pod.uid)
             log.notice("pod evicted", metadata: ["pod": "\(pod.namespace)/\(pod.name)"])
             return true
         } catch {
-            // The pod is gone, or another one has its name.
+            // The pod was deleted or replaced.
             if error.isNotFound || error.isConflict { return true }
             log.warning("pod not evicted yet", metadata: ["pod": "\(pod.namespace)/\(pod.name)", "error": "\(error)"])
             return false
@@ -124,6 +124,6 @@ actor LatePodService: Service {
 enum EventReason {
     /// The pod runs without devices of its claims.
     static let devicesMissing = "DevicesMissing"
-    /// The pod started without devices of its claims, and has them now.
+    /// The pod started without devices of its claims, which are attached now.
     static let devicesLate = "DevicesLate"
 }

@@ -10,12 +10,12 @@ import ResourceAPI
 import ServiceLifecycle
 import Synchronization
 
-/// Releases claims that have a plan here and do not exist any more: a kubelet that lost its checkpoint never asks for it, and their
-/// devices would be held until the machine restarts.
+/// Releases claims that have a plan on this node but were deleted from the cluster: a kubelet that lost its checkpoint never unprepares
+/// them, and their devices would stay reserved until the machine restarts.
 ///
-/// The kubelet releases the claims of a pod that was deleted by force after they are gone too. A claim is therefore released only when
-/// the API server does not have it at two checks that are ``after`` apart, with nothing of it in a pod's namespace. It is released as the
-/// kubelet would release it, confirmed by `nearside-nri`.
+/// After a forced deletion of a pod, the kubelet also unprepares claims that are already deleted. A claim is therefore released only if
+/// the API server has no such claim at two checks ``after`` apart, and if no device of it is in a pod's namespace. The release is the
+/// kubelet's own, confirmed by `nearside-nri`.
 struct OrphanService: Service {
     /// The number of released claims, for metrics.
     final class Count: Sendable {
@@ -28,12 +28,12 @@ struct OrphanService: Service {
     let preparer: ClaimPreparer
     let resources: ResourceClient
     let journal: JournalFolder
-    /// The time for which a claim has to be gone; nil to leave orphans alone.
+    /// The time after which a deleted claim is released; nil to disable the release.
     let after: Duration?
     let count: Count
     let log: Logger
 
-    /// The longest time between two checks, each of which is one request for each plan of the node.
+    /// The longest delay between two checks, each of which makes one request for each plan of the node.
     private static let longestInterval = Duration.seconds(3600)
 
     func run() async throws {
@@ -41,16 +41,16 @@ struct OrphanService: Service {
             var missing: [String: ContinuousClock.Instant] = [:]
             while let after {
                 let interval = missing.isEmpty ? min(after * 4, Self.longestInterval) : after
-                // Not at one moment on all nodes.
+                // Jitter, so that nodes do not check at the same moment.
                 guard (try? await Task.sleep(for: interval + interval / 4 * Double.random(in: 0...1))) != nil else { return }
                 missing = await check(missing, after)
             }
-            // A service that returns ends the daemon.
+            // A service that returns would end the daemon.
             while (try? await Task.sleep(for: .seconds(86_400))) != nil {}
         }
     }
 
-    /// - Parameter missing: the times since which claims are known to be gone, by UID.
+    /// - Parameter missing: the times since which claims are known to be deleted, by UID.
     /// - Returns: the same after this check.
     private func check(_ missing: [String: ContinuousClock.Instant], _ after: Duration) async -> [String: ContinuousClock.Instant] {
         var now: [String: ContinuousClock.Instant] = [:]
@@ -73,7 +73,7 @@ struct OrphanService: Service {
         return now
     }
 
-    /// True when the API server has no such claim, or another one of its name.
+    /// True if the claim was deleted or replaced at the API server.
     private func isGone(_ identity: ClaimIdentity) async -> Bool {
         do throws(APIError) {
             let claim = try await resources.claim(identity.name, namespace: identity.namespace, timeout: .seconds(10))
@@ -81,7 +81,7 @@ struct OrphanService: Service {
         } catch { return error.isNotFound && !error.isUnknownPath }
     }
 
-    /// True when an interface of the claim is in a pod, or its state cannot be read.
+    /// True if an interface of the claim is in a pod, or the claim's state is unreadable.
     private func isInPod(_ claim: ClaimIdentity) -> Bool {
         do throws(JournalError) { return try journal.state(claim.uid)?.attachments.isEmpty == false } catch { return true }
     }

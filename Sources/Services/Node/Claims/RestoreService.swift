@@ -5,16 +5,16 @@ import Kubernetes
 import Primitives
 import ServiceLifecycle
 
-/// Restores lost plans of prepared claims, as long as there are any.
+/// Restores lost plans of prepared claims until all are restored.
 struct RestoreService: Service {
     let preparer: ClaimPreparer
 
-    /// The time in which plans are restored before this instance registers with the kubelet. With the API server away it registers after
-    /// that: claims of other pods can be released then, and containers that may use a lost plan are held back by `nearside-nri`.
+    /// The time-out of the restore before this instance registers with the kubelet. Without the API server it registers after that: the
+    /// kubelet can then unprepare claims, while `nearside-nri` holds back containers that may use a lost plan.
     static let startTimeout = Duration.seconds(10)
     private static let attemptTimeout = Duration.seconds(20)
 
-    /// Restores plans before anything is served.
+    /// Restores plans before the kubelet is served.
     ///
     /// - Returns: the number of plans that are still lost.
     static func restoreAtStart(_ preparer: ClaimPreparer) async -> Int {
@@ -39,7 +39,7 @@ struct RestoreService: Service {
                 guard (try? await Task.sleep(for: Backoff.delay(attempt: attempt + 3, longest: .seconds(60)))) != nil else { return }
                 _ = await preparer.restoreLostPlans(until: ContinuousClock.now + Self.attemptTimeout)
             }
-            // A service that returns ends the daemon.
+            // A service that returns would end the daemon.
             while (try? await Task.sleep(for: .seconds(86_400))) != nil {}
         }
     }

@@ -2,14 +2,14 @@
 
 import Linux
 
-/// Signals a wake-up at the earliest of the times that it was set to.
+/// Signals a wake-up at the earliest of the set times.
 actor Alarm {
     private let wakeup: Wakeup
     private var due: ContinuousClock.Instant?
     private let times: AsyncStream<ContinuousClock.Instant>
     private let continuation: AsyncStream<ContinuousClock.Instant>.Continuation
 
-    /// Added to each time: a look at the very moment could be too early for a condition to end.
+    /// Added to each time: an observation at the exact moment could be too early to see a condition end.
     private static let margin = Duration.milliseconds(10)
 
     init(_ wakeup: Wakeup) {
@@ -17,7 +17,7 @@ actor Alarm {
         (times, continuation) = AsyncStream.makeStream()
     }
 
-    /// Has no effect when it is due earlier already.
+    /// Has no effect if an earlier time is set.
     func set(_ time: ContinuousClock.Instant) {
         if let due, due <= time { return }
         due = time

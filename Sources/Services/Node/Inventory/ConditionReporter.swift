@@ -7,7 +7,7 @@ import Hardware
 import Logging
 import SliceModel
 
-/// Reports changes of the devices' conditions by events and in the log.
+/// Reports changes of device conditions as events and in the log.
 struct ConditionReporter {
     private let events: EventService
     private let log: Logger
@@ -21,11 +21,11 @@ struct ConditionReporter {
         self.log = log
     }
 
-    /// Reports what has changed since the last call.
+    /// Reports the changes since the last call.
     mutating func report(_ devices: NodeDevices, _ observation: HostObservation) {
-        for error in observation.damaged { log.error("state cannot be used", metadata: ["error": "\(error)"]) }
+        for error in observation.damaged { log.error("reading a state failed", metadata: ["error": "\(error)"]) }
         if observation.duration > Self.longDiscovery {
-            log.warning("discovery took long", metadata: ["duration": "\(observation.duration)"])
+            log.warning("discovery was slow", metadata: ["duration": "\(observation.duration)"])
         }
         reportLost(Set(observation.attachments.map(\.device)), devices)
         report(devices.warnings)
@@ -34,19 +34,19 @@ struct ConditionReporter {
 
     private static let longDiscovery = Duration.seconds(1)
 
-    /// Reports devices that a pod had, and that are neither in a pod nor on the host now. One that a claim still holds is in the health
-    /// report.
+    /// Reports devices that were in a pod, and are now neither in a pod nor on the host. The health stream reports lost devices of
+    /// claims.
     private mutating func reportLost(_ attached: Set<String>, _ devices: NodeDevices) {
         let gone = self.attached.subtracting(attached).subtracting(devices.held)
         self.attached = attached
         guard !gone.isEmpty else { return }
         for device in gone.subtracting(devices.topology.machine.devices.map(\.sliceName)).sorted() {
             log.warning("device lost in a pod", metadata: ["device": "\(device)"])
-            events.post(.warning, DeviceCondition.lost.began, "\(device): it did not return from a pod, and is gone")
+            events.post(.warning, DeviceCondition.lost.began, "\(device): the device was lost in a pod")
         }
     }
 
-    /// Logs each warning once, and again when it was absent in between.
+    /// Logs a warning when it appears, and again after it was absent.
     private mutating func report(_ found: [String]) {
         for warning in found where !warnings.contains(warning) {
             log.warning("device information is not used", metadata: ["reason": "\(warning)"])
@@ -63,7 +63,7 @@ struct ConditionReporter {
                 events.post(.warning, condition.began, "\(change.device): \(change.finding.message)")
             } else {
                 log.notice("device condition ended", metadata: device)
-                events.post(.normal, condition.ended, "\(change.device): \(condition.rawValue) is over")
+                events.post(.normal, condition.ended, "\(change.device): \(condition.rawValue) ended")
             }
         }
         self.health = health

@@ -5,9 +5,9 @@ import ResourceAPI
 import SliceModel
 
 extension HealthReport {
-    /// The health of published devices, and of devices that claims have and that are not published any more.
+    /// The health of published devices, and of unpublished devices that claims have.
     ///
-    /// - Parameter held: devices that claims have, by name, with the members of pairs.
+    /// - Parameter held: names of the devices that claims have, including members of pairs.
     func conditions(_ slices: SliceDevices, held: Set<String>, pool: String) -> [DeviceHealth] {
         var conditions: [DeviceHealth] = []
         var named: Set<String> = []
@@ -23,7 +23,7 @@ extension HealthReport {
             }
             add(device.name, own + others)
         }
-        for name in held.sorted() { add(name, ["this device, or a part of it, is not there any more"]) }
+        for name in held.sorted() { add(name, ["this device, or a part of it, no longer exists"]) }
         return conditions
     }
 }

@@ -8,7 +8,7 @@ import NetworkModel
 import ResourceAPI
 
 extension HostDestinations {
-    /// Adds the addresses of the API server: those of the endpoint, and the peers of the connections that this process has to it.
+    /// Adds the addresses of the API server: of the endpoint, and of this process's connections to it.
     mutating func note(_ endpoint: APIEndpoint) {
         guard let components = URLComponents(string: endpoint.url) else { return }
         var found: [IPAddress] = []
@@ -20,14 +20,14 @@ extension HostDestinations {
         if let port = UInt16(exactly: port) {
             found += PeerAddresses.connected(toPort: port).compactMap { IPAddress(bytes: $0) }
         }
-        // Connections are closed and made anew: an address that one had can be the next one's.
+        // Addresses are kept after their connection ends, because a later connection may use them.
         for address in found where !apiServers.contains(address) { apiServers.append(address) }
         apiServers = Array(apiServers.suffix(Self.mostServers))
     }
 
     private static let mostServers = 16
 
-    /// Takes the networks of the node's pods from the Node.
+    /// Reads the networks of the node's pods from the Node.
     mutating func note(_ node: NodeObject) {
         podNetworks = (node.spec?.podCIDRs ?? []).prefix(Self.mostNetworks).compactMap { IPPrefix(parsing: $0) }
     }

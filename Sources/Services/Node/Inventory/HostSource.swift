@@ -13,16 +13,16 @@ import ResourceAPI
 /// The host and the claims on it at one moment.
 struct HostObservation: Sendable {
     var machine: Machine
-    /// Values that were left out of the machine because they cannot be true: one line each.
+    /// Implausible values that were dropped from the machine: one line each.
     var warnings: [String]
-    /// Addresses of the API server, with those of connections that exist now.
+    /// Addresses of the API server, including the peers of open connections.
     var apiServers: [IPAddress]
     var plans: [ClaimPlan]
-    /// Interfaces that are in pods or on their way.
+    /// Interfaces that are in pods or moving.
     var attachments: [Attachment]
-    /// Files of the journal that cannot be used.
+    /// Unusable files of the journal.
     var damaged: [JournalError]
-    /// How long the discovery of the machine took.
+    /// The duration of the discovery.
     var duration: Duration
 }
 
@@ -31,7 +31,7 @@ struct HostSource: Sendable {
     private var discovery: Discovery
     private let endpoint: APIEndpoint
     private let journal: JournalFolder
-    /// True once the Node was read. Nothing is published before: an interface on the way to its pods could be given away.
+    /// True after the Node was read. Nothing is published before: an interface towards the pods' networks could be given away.
     private(set) var knowsCluster = false
 
     init(_ discovery: Discovery, endpoint: APIEndpoint, journal: JournalFolder) {
@@ -40,16 +40,16 @@ struct HostSource: Sendable {
         self.journal = journal
     }
 
-    /// Takes the networks of the node's pods from the Node.
+    /// Reads the networks of the node's pods from the Node.
     ///
-    /// - Returns: true when the Node has such networks.
+    /// - Returns: true if the Node has such networks.
     mutating func learn(_ node: NodeObject) -> Bool {
         discovery.destinations.note(node)
         knowsCluster = true
         return !discovery.destinations.podNetworks.isEmpty
     }
 
-    /// Keeps addresses of the API server as destinations of the host.
+    /// Sets addresses of the API server as destinations of the host.
     mutating func note(apiServers: [IPAddress]) { discovery.destinations.apiServers = apiServers }
 
     /// Observes the host, on a thread that may block.
@@ -58,8 +58,8 @@ struct HostSource: Sendable {
     }
 
     private func take() -> Result<HostObservation, NetlinkError> {
-        // An interface is on the host or in a state, and at no moment in neither; but they are read one after the other. One that
-        // returns meanwhile is in the states of before, one that leaves in those of after.
+        // An interface is always on the host or in a state, but they are read one after the other. States are read before, for an
+        // interface that returns in between, and after, for one that leaves.
         let before = journal.states().states
         let plans = journal.plans().plans
         var discovery = discovery

@@ -8,7 +8,7 @@ import Logging
 import SliceModel
 import Topology
 
-/// The devices of the node, as they follow from an observation.
+/// The devices of the node, derived from an observation.
 struct NodeDevices: Sendable {
     var topology: MachineTopology
     var slices: SliceDevices
@@ -16,19 +16,19 @@ struct NodeDevices: Sendable {
     /// Published devices by their names in slices.
     var published: [String: Device]
     var missingInterfaces: [String: MissingInterface]
-    /// Devices that claims have, with the pairs and sets they belong to.
+    /// Devices of claims, including the pairs and sets that contain them.
     var held: Set<String>
-    /// The next time at which a link has to be looked at though nothing announces a change.
+    /// The next time at which a link has to be checked without an announcement.
     var nextCheck: ContinuousClock.Instant?
     var warnings: [String]
-    /// True when the machine that is kept for the next start has changed.
+    /// True if the saved machine has changed.
     var changesMemory: Bool
 }
 
-/// Computes the devices of the node from one observation after the other.
+/// Derives the devices of the node from consecutive observations.
 ///
-/// The machine that was last published is kept as `machine.json` in the journal's folder: an interface that is in a pod is published from
-/// there, and a device that had an interface and has none now is not prepared.
+/// The last published machine is saved as `machine.json` in the journal's folder. Interfaces in pods are published from it, and a device
+/// that has lost its interface is not prepared.
 struct Inventory {
     let policy: PublishingPolicy
     private let topologyPolicy: TopologyPolicy

@@ -12,9 +12,9 @@ import SliceModel
 import SlicePublisher
 import Topology
 
-/// Observes the host when something has changed, and passes its devices on to claims, slices, health and metrics.
+/// Observes the host after each change, and passes its devices on to claims, slices, health and metrics.
 actor InventoryService: Service {
-    /// The parts that need to know the devices.
+    /// The consumers of the devices.
     struct Consumers: Sendable {
         let publisher: SlicePublisher
         let preparer: ClaimPreparer
@@ -48,8 +48,8 @@ actor InventoryService: Service {
         alarm = Alarm(wakeup)
     }
 
-    /// Observes the host, and passes on its devices. Not to be called again before it has returned: an older observation must not be
-    /// published after a newer one.
+    /// Observes the host, and passes on its devices. Calls must not overlap: an older observation must not be published after a newer
+    /// one.
     func refresh() async throws {
         let observation = try await source.observe()
         source.note(apiServers: observation.apiServers)
@@ -61,7 +61,7 @@ actor InventoryService: Service {
         if source.knowsCluster { await consumers.publisher.publish(devices.slices) }
         consumers.board.post(devices.health.conditions(devices.slices, held: devices.held, pool: consumers.pool))
         statistics.count(devices, observation)
-        log.debug("snapshot", metadata: ["devices": "\(devices.slices.whole.devices.count)"])
+        log.debug("host observed", metadata: ["devices": "\(devices.slices.whole.devices.count)"])
     }
 
     func run() async throws {
@@ -80,11 +80,11 @@ actor InventoryService: Service {
 
     private func look() async {
         do { try await refresh() } catch {
-            log.error("the devices cannot be read; the last known ones stay published", metadata: ["error": "\(error)"])
+            log.error("discovery failed; the last known devices stay published", metadata: ["error": "\(error)"])
         }
     }
 
-    /// - Returns: true when the Node has the networks of its pods.
+    /// - Returns: true if the Node has the networks of its pods.
     private func learn(_ node: NodeObject) -> Bool {
         let isFirst = !source.knowsCluster
         let hasNetworks = source.learn(node)
@@ -92,14 +92,14 @@ actor InventoryService: Service {
         return hasNetworks
     }
 
-    /// Looks again when nearside-nri has written or removed a state: the end of an attachment changes what is published, and the kernel
-    /// announces nothing when an interface is lost for good.
+    /// Observes the host again after nearside-nri has written or removed a state: the end of an attachment changes the published devices,
+    /// and the kernel does not announce the loss of an interface.
     private func watchStates() async {
         guard let watch = await FolderWatch.waiting(for: journal.statesFolder) else { return }
-        // States can have come before the watch, as those that are taken over from an older release.
+        // States may have been written before the watch, for example while an older release's files were converted.
         wakeup.signal()
         for await _ in watch.changes {
-            // Several files change together, and announcements of interfaces are collected as well.
+            // Debounce: several files change together, and so do interfaces.
             guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { return }
             wakeup.signal()
         }

@@ -8,11 +8,11 @@ import SliceModel
 import Topology
 
 extension Machine {
-    /// The machine with the interfaces that are in pods, or on their way, with their settings on the host: a device does not change for the
-    /// cluster because a pod uses it.
+    /// The machine including interfaces that are in pods or moving, with their settings on the host: for the cluster, a device does not
+    /// change while a pod uses it.
     ///
-    /// - Parameter known: the last machine that had them. Interfaces that it does not have are taken from the record of the attachment,
-    ///   which has fewer facts.
+    /// - Parameter known: the last machine that had them. Interfaces that it lacks come from the record of the attachment, which has
+    ///   fewer facts.
     func including(_ attachments: [Attachment], known: Machine?) -> Machine {
         let gone = attachments.compactMap { attachment in attachment.host.map { (device: attachment.device, host: $0) } }
         guard !gone.isEmpty else { return self }
@@ -20,11 +20,11 @@ extension Machine {
         let names = Set(gone.map(\.host.name))
         let lastKnown = Dictionary(
             known?.allNetdevs.filter { names.contains($0.name) }.map { ($0.name, $0) } ?? [], uniquingKeysWith: { first, _ in first })
-        // An interface on its way is partly set up: the record has its configuration on the host.
+        // An interface that is moving is partly configured; the record has its configuration on the host.
         machine.removeNetdevs(named: names)
         for attachment in gone {
             let record = Netdev(attachment.host)
-            // The name can have gone to another device since.
+            // Another device may have the name now.
             let netdev = lastKnown[record.name].flatMap { $0.mac == record.mac ? $0 : nil } ?? record
             machine.insert(netdev, intoDevice: attachment.device)
         }
@@ -58,8 +58,8 @@ extension Machine {
 }
 
 extension Machine {
-    /// Interfaces that NICs had in an earlier machine and have no more, by the device's name in slices. A device that was passed through on
-    /// purpose is not among them.
+    /// Interfaces that NICs had in an earlier machine and lack now, by the device's name in slices. Excludes devices that are passed
+    /// through.
     func lostInterfaces(since known: Machine?) -> [String: String] {
         guard let known else { return [:] }
         let before = Dictionary(known.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })
@@ -71,7 +71,7 @@ extension Machine {
         return lost
     }
 
-    /// NICs that have no interface and had one, or may have had one, by their names in slices.
+    /// NICs without an interface that had one, or may have had one, by their names in slices.
     func missingInterfaces(since memory: MachineMemory) -> [String: MissingInterface] {
         var missing = lostInterfaces(since: memory.machine).mapValues { MissingInterface.lost($0) }
         guard memory.isDamaged else { return missing }
@@ -81,14 +81,14 @@ extension Machine {
         return missing
     }
 
-    /// The machine with the interfaces that its functions and their parts had in an earlier one and have no more.
+    /// The machine including the interfaces that its functions and sub-functions had in an earlier machine and lack now.
     fileprivate func keepingInterfaces(of known: Machine) -> Machine {
         var machine = self
         var names = Set(allNetdevs.map(\.name))
         func kept(_ netdevs: [Netdev]) -> [Netdev] {
             netdevs.map { netdev in
                 var netdev = netdev
-                // Another interface can be called so by now, and no two of a machine have one name.
+                // Names in a machine are unique, and another interface may have this name now.
                 while !names.insert(netdev.name).inserted { netdev.name += " (before)" }
                 netdev.hostUse = nil
                 return netdev
@@ -113,15 +113,15 @@ extension Device {
 }
 
 extension PCIFunction {
-    /// True when its driver hands the whole function to a program or a virtual machine.
+    /// True if its driver passes the whole function to a program or a virtual machine.
     fileprivate var isPassedThrough: Bool { ["vfio-pci", "uio_pci_generic", "igb_uio", "pci-stub"].contains(driver) }
 }
 
 extension MachineTopology {
-    /// The machine to remember: what is published, what pairs, and of that also what is missing now. An interface that a device had is
-    /// remembered until there is another one.
+    /// The machine to save: published devices and their pairs, including missing ones. The interface of a device is kept until the device
+    /// has another one.
     ///
-    /// - Parameter held: names of devices that claims have; a virtual one of them that is gone is remembered too.
+    /// - Parameter held: names of devices that claims have; lost virtual devices of claims are kept too.
     func remembered(_ policy: PublishingPolicy, known: Machine?, held: Set<String>) -> Machine {
         let devices = devices.filter { policy.publishes($0, of: self) }
         var functions = Dictionary(members.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })

@@ -4,14 +4,14 @@ import Hardware
 import Linux
 import Logging
 
-/// The devices that were last published, kept in a file for the next instance: they describe interfaces that are in pods now, and devices
-/// and interfaces that were lost.
+/// The last published devices, saved in a file for the next instance. They describe interfaces that are in pods, and lost devices and
+/// interfaces.
 ///
-/// A damaged file stays until the operator removes it: nothing else knows the interfaces that it described. Until then a device without an
-/// interface may have had one.
+/// A damaged file stays until the operator removes it, because no other source has the interfaces that it described. Until then any
+/// device without an interface may have lost one.
 struct MachineMemory {
     let file: String
-    /// Nil when nothing was published before.
+    /// Nil if no devices were published before.
     private(set) var machine: Machine?
     private(set) var isDamaged = false
 
@@ -36,7 +36,7 @@ struct MachineMemory {
             metadata: ["file": "\(file)", "error": "\(reason)"])
     }
 
-    /// - Returns: true when there is something to save.
+    /// - Returns: true if the machine has to be saved.
     mutating func update(_ machine: Machine) -> Bool {
         guard machine != self.machine else { return false }
         self.machine = machine
@@ -49,7 +49,7 @@ struct MachineMemory {
         let file = file
         await CachedThreadPool.shared.value {
             do { try Files.replace(file, with: MachineDescription(machine: machine).json(), mode: 0o600) } catch {
-                log.error("published devices cannot be kept for the next start", metadata: ["error": "\(error)"])
+                log.error("saving the published devices failed", metadata: ["error": "\(error)"])
             }
         }
     }

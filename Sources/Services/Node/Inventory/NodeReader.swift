@@ -7,8 +7,8 @@ import ResourceAPI
 
 /// Reads the Node, whose pods the host has to reach.
 ///
-/// The controller manager gives a Node the networks of its pods some time after it was registered, and never changes them
-/// (ValidateNodeUpdate): the Node is read until it has them, less and less often, as in some clusters it never has.
+/// The controller manager sets the networks of a Node's pods some time after the registration, and never changes them
+/// (ValidateNodeUpdate). The Node is read until it has them, with a backoff, because some clusters never set them.
 struct NodeReader: Sendable {
     let resources: ResourceClient
     let node: String
@@ -32,9 +32,9 @@ struct NodeReader: Sendable {
             } catch {
                 failures += 1
                 if wasRead {
-                    log.debug("the Node cannot be read", metadata: ["error": "\(error)"])
+                    log.debug("reading the Node failed", metadata: ["error": "\(error)"])
                 } else {
-                    log.warning("the Node cannot be read; nothing is published before", metadata: ["error": "\(error)"])
+                    log.warning("reading the Node failed; publication waits for it", metadata: ["error": "\(error)"])
                 }
                 try? await Task.sleep(for: error.retryAfter.map(Backoff.delay(asked:)) ?? Backoff.delay(attempt: failures))
             }

@@ -6,7 +6,7 @@ import JournalModel
 import KubeletPlugin
 import Synchronization
 
-/// The time that the kubelet waits for this driver, one claim at a time.
+/// The durations of the kubelet's calls, for each claim.
 final class CallTimes: Sendable {
     enum Call: String, CaseIterable {
         case prepare, unprepare
@@ -18,10 +18,10 @@ final class CallTimes: Sendable {
     }
 
     struct Histogram: Hashable {
-        /// Upper bounds; longer calls are counted in the total alone. The kubelet's time-out is 45 seconds.
+        /// Upper bounds; longer calls count only in the total. The kubelet's time-out is 45 seconds.
         static let bounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 45_000].map { Duration.milliseconds($0) }
 
-        /// The number of calls that took at most as long as the bound at the same index.
+        /// The number of calls that took at most the bound at the same index.
         private(set) var counts = [Int](repeating: 0, count: bounds.count)
         private(set) var total = 0
         private(set) var sum = Duration.zero
@@ -47,7 +47,7 @@ final class CallTimes: Sendable {
     }
 }
 
-/// Forwards calls to another handler, and measures them.
+/// Forwards calls to another handler, and measures their durations.
 struct MeasuredHandler: ClaimHandler {
     let handler: any ClaimHandler
     let times: CallTimes

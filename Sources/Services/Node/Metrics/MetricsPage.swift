@@ -54,7 +54,7 @@ struct MetricsPage {
         _ calls: [CallTimes.Key: CallTimes.Histogram], orphans: Int = 0
     ) {
         add(
-            "api_requests_total", .counter, "Requests to the API server; status 0 is no answer.",
+            "api_requests_total", .counter, "Requests to the API server; status 0 means no answer.",
             requests.sorted { ($0.key.method, $0.key.status) < ($1.key.method, $1.key.status) }.map {
                 ([("method", $0.key.method), ("status", "\($0.key.status)")], $0.value)
             })
@@ -64,20 +64,20 @@ struct MetricsPage {
                 ([("verb", "create")], publisher.created), ([("verb", "update")], publisher.updated),
                 ([("verb", "delete")], publisher.deleted),
             ])
-        add("slice_write_failures_total", .counter, "Attempts to bring the slices up to date that failed.", publisher.failures)
+        add("slice_write_failures_total", .counter, "Failed attempts to update the slices.", publisher.failures)
         add("slices", .gauge, "Slices at the API server.", publisher.slices)
         add("slices_current", .gauge, "1 while the API server has the desired slices of this node.", publisher.isCurrent ? 1 : 0)
         add("devices", .gauge, "Devices in the slices, pairs and sets included.", publisher.devices)
         add("devices_refused", .gauge, "Devices that the API server refuses.", publisher.refused)
         add(
-            "cluster_feature_missing", .gauge, "1 for a feature of the API that this cluster does not have and that is done without.",
+            "cluster_feature_missing", .gauge, "1 if the cluster lacks this feature of the API, and the driver works without it.",
             ClusterFeature.allCases.map { ([("feature", $0.rawValue), ("gate", $0.gate)], publisher.missingFeatures.contains($0) ? 1 : 0) })
         add("pairs", .gauge, "Pairs of accelerators and NICs on this machine.", inventory.pairs)
         add("snapshots_total", .counter, "Snapshots of the machine.", inventory.snapshots)
-        add("claims", .gauge, "Claims that are prepared.", inventory.claims)
-        add("orphaned_claims_released_total", .counter, "Claims that were released because they do not exist any more.", orphans)
+        add("claims", .gauge, "Prepared claims.", inventory.claims)
+        add("orphaned_claims_released_total", .counter, "Claims released because they were deleted from the cluster.", orphans)
         add(
-            "claim_call_duration_seconds", "How long the kubelet waited for a claim.",
+            "claim_call_duration_seconds", "Duration of the kubelet's calls for a claim.",
             CallTimes.Call.allCases.flatMap { call in
                 [true, false].compactMap { succeeded in
                     calls[CallTimes.Key(call: call, succeeded: succeeded)].map {

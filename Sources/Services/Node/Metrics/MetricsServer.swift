@@ -12,7 +12,7 @@ import Primitives
 import ServiceLifecycle
 import Synchronization
 
-/// The address of this host and the port at which metrics are served.
+/// The host address and port of the metrics.
 package struct MetricsAddress: Hashable, Sendable {
     package var host: String
     package var port: Int
@@ -30,10 +30,10 @@ package struct MetricsAddress: Hashable, Sendable {
     }
 }
 
-/// Answers `GET /metrics`, `GET /healthz` and `GET /readyz` over HTTP, one request for each connection.
+/// Answers `GET /metrics`, `GET /healthz` and `GET /readyz` over HTTP, with one request for each connection.
 ///
-/// A port that another program has is logged and waited for: no pod should wait for metrics. Clients are bounded: in the number of
-/// connections at a time, and in the bytes and the time of each.
+/// If the port is in use, the server logs a warning and retries: pods must not wait for metrics. The number of connections, and the bytes
+/// and time of each connection, are bounded.
 struct MetricsServer: Service {
     let address: MetricsAddress
     let eventLoopGroup: MultiThreadedEventLoopGroup
@@ -71,7 +71,7 @@ struct MetricsServer: Service {
                 "metrics not served; retrying", metadata: ["address": "\(address.host):\(address.port)", "error": "\(error)"])
         }
         log.notice(
-            "the port for metrics is in use, as by the other pod of a rolling update; metrics are served when it is free",
+            "the port for metrics is in use, for example by the other pod of a rolling update; retrying until it is free",
             metadata: ["address": "\(address.host):\(address.port)"])
     }
 
@@ -104,7 +104,7 @@ struct MetricsServer: Service {
         }
     }
 
-    /// Serves a client, or closes its connection at once. An error ends that client's connection alone.
+    /// Serves a client, or closes its connection at once. An error ends only that client's connection.
     private func serve(_ client: Client, isTooMany: Bool, _ open: OpenConnections) async {
         try? await isTooMany ? client.executeThenClose { _, _ in } : serve(client)
         open.leave()
@@ -138,12 +138,12 @@ struct MetricsServer: Service {
     }
 
     private func answer(_ request: HTTPRequestHead) async -> (HTTPResponseStatus, String) {
-        guard request.method == .GET || request.method == .HEAD else { return (.methodNotAllowed, "GET is all that is served\n") }
+        guard request.method == .GET || request.method == .HEAD else { return (.methodNotAllowed, "only GET is supported\n") }
         switch request.uri.prefix(while: { $0 != "?" }) {
         case "/metrics": return (.ok, await page())
         case "/healthz": return await answer(.alive)
         case "/readyz": return await answer(.ready)
-        default: return (.notFound, "there are /metrics, /healthz and /readyz\n")
+        default: return (.notFound, "paths are /metrics, /healthz and /readyz\n")
         }
     }
 
@@ -168,7 +168,7 @@ private final class OpenConnections: Sendable {
     func leave() { count.withLock { $0 -= 1 } }
 }
 
-/// Adapts bodies, which are buffers here, to the encoder, which takes files too.
+/// Adapts bodies, which are buffers here, to the encoder, which also supports files.
 private final class BufferBodies: ChannelOutboundHandler {
     typealias OutboundIn = HTTPPart<HTTPResponseHead, ByteBuffer>
     typealias OutboundOut = HTTPServerResponsePart
@@ -184,7 +184,7 @@ private final class BufferBodies: ChannelOutboundHandler {
     }
 }
 
-/// Ends a connection that takes too long or sends too much.
+/// Closes a connection that exceeds its time or its bytes.
 private final class ConnectionLimits: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
