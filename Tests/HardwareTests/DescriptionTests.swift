@@ -45,7 +45,7 @@ struct DescriptionTests {
     }
 
     @Test(arguments: [
-        ("", "it is not JSON"),
+        ("", "not JSON"),
         ("{}", "apiVersion: is missing"),
         (#"{"apiVersion":"v1","kind":"Pod"}"#, "kind: this is a Pod of v1; wanted is a Machine of nearside/v1alpha1"),
         (#"{"apiVersion":"nearside/v1alpha1","kind":"Machine"}"#, "functions: is missing"),

@@ -115,8 +115,8 @@ struct CommandTests {
         let folder = try ScratchFolder()
         try Files.write(folder("damaged.json"), "{\"apiVersion\": \"nearside/v1alpha1\", \"kind\": \"Machine\", \"functions\": [{}]}")
         for (arguments, status, text) in [
-            (["pairs", "--machine", "p5"], Int32(1), "p5: it is neither a file nor an embedded machine; embedded machines are aws-g5, "),
-            (["pairs", "--machine", folder("damaged.json")], 1, "is no machine description: functions[0].address: is missing"),
+            (["pairs", "--machine", "p5"], Int32(1), "p5: neither a file nor an embedded machine; embedded machines are aws-g5, "),
+            (["pairs", "--machine", folder("damaged.json")], 1, "not a machine description: functions[0].address: is missing"),
             (["topology", "--machine", "aws-p5", "--hint", folder("none.xml")], 1, "No such file"),
             (["explain", folder("damaged.json"), "--machine", "aws-p5"], 1, "not allocated"),
             (

@@ -194,9 +194,9 @@ struct ClientTests {
     @Test(arguments: [
         (
             "apiVersion: v1\nkind: Config\n", APIEndpoint.Unusable.Code.malformed,
-            "it is not JSON; write it with: kubectl config view --raw --minify --flatten -o json"
+            "not JSON; write it with: kubectl config view --raw --minify --flatten -o json"
         ),
-        ("{", .malformed, "it is not JSON; write it with: kubectl config view --raw --minify --flatten -o json"),
+        ("{", .malformed, "not JSON; write it with: kubectl config view --raw --minify --flatten -o json"),
         ("{}", .malformed, "clusters is missing; write it with: kubectl config view --raw --minify --flatten -o json"),
         (#"{"clusters": [], "users": [], "contexts": []}"#, .incomplete, "it has no context \"\"; kubectl config use-context sets one"),
         (

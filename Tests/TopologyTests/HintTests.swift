@@ -197,15 +197,15 @@ struct HintTests {
         #expect(policy.hints.map(\.machine) == ["Standard_ND96*", "*"])
         #expect(policy.roles == [.storage: [try Selector("id=15b3:1021")], .fabric: [try Selector("rdma=ib*")]])
         let cases: [(String, PolicyFile.Unusable.Code, String)] = [
-            ("{}", .malformed, "apiVersion: is missing"), ("x", .malformed, "it is not JSON"),
-            (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, .otherKind, "no TopologyPolicy of nearside/v1alpha1"),
+            ("{}", .malformed, "apiVersion: is missing"), ("x", .malformed, "not JSON"),
+            (#"{"apiVersion": "nearside/v1alpha1", "kind": "Machine"}"#, .otherKind, "not TopologyPolicy of nearside/v1alpha1"),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "role": {}}"#,
                 .malformed, "role: is none of apiVersion, kind, roles, hints"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"uplink": []}}"#,
-                .unknownRole, "roles.uplink: it is none of fabric, storage, management"
+                .unknownRole, "roles.uplink: unknown role; roles are fabric, storage, management"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "roles": {"fabric": ["x"]}}"#,
@@ -217,7 +217,7 @@ struct HintTests {
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{}]}"#,
-                .malformedHint, "hints[0]: it needs one of groups and ncclTopology"
+                .malformedHint, "hints[0]: either groups or ncclTopology is required"
             ),
             (
                 #"{"apiVersion": "nearside/v1alpha1", "kind": "TopologyPolicy", "hints": [{"groups": [["x"]]}]}"#,

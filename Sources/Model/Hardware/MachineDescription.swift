@@ -64,7 +64,7 @@ extension MachineDescription {
         } catch let error as DecodingError {
             throw Malformed(description: error.place)
         } catch {
-            throw Malformed(description: "it is not JSON")
+            throw Malformed(description: "not JSON")
         }
         var seen: Set<PCIAddress> = []
         for function in machine.functions where !seen.insert(function.address).inserted {
@@ -107,7 +107,7 @@ extension DecodingError {
         case .valueNotFound(let type, let context):
             return path(context) + "is null, not a \(type)"
         case .dataCorrupted(let context) where context.codingPath.isEmpty:
-            return "it is not JSON"
+            return "not JSON"
         case .dataCorrupted(let context):
             return path(context) + context.debugDescription
         @unknown default:

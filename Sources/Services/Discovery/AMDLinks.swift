@@ -13,7 +13,7 @@ struct AMDLinks {
     private struct Node {
         var address: PCIAddress
         var hive: String?
-        /// Numbers of the nodes at the other ends of its XGMI links.
+        /// Numbers of the nodes at the other ends of the XGMI links.
         var links: [Int]
     }
 
@@ -32,7 +32,7 @@ struct AMDLinks {
         }
     }
 
-    /// Nil for a node of processors.
+    /// Nil for a node without GPU.
     private func node(_ place: String) -> Node? {
         let values = properties("\(place)/properties")
         guard let simd = values["simd_count"], simd > 0, let location = values["location_id"], let domain = values["domain"],
@@ -49,8 +49,8 @@ struct AMDLinks {
         return Node(address: address, hive: values["hive_id"].flatMap { $0 == 0 ? nil : String($0) }, links: links)
     }
 
-    /// Lines of a name and a number. The compute driver writes more than fits one line of most files, but
-    /// less than a page.
+    /// Reads a file with a name and a number on each line. The driver's files are longer than one line, but
+    /// shorter than a page.
     private func properties(_ path: String) -> [Substring: UInt64] {
         var values: [Substring: UInt64] = [:]
         for line in sysfs.root.lines(path) {

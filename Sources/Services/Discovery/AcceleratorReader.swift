@@ -2,11 +2,11 @@
 
 import Hardware
 
-/// Reads facts of accelerators from their drivers' files, and their device nodes, without opening any of those.
+/// Reads facts and device nodes of accelerators from their drivers' files. Never opens a device node.
 struct AcceleratorReader {
     let sysfs: Sysfs
 
-    /// Major number of /dev/nvidia0 and its siblings (Documentation/admin-guide/devices.txt).
+    /// Major number of /dev/nvidia0 and the other GPUs (Documentation/admin-guide/devices.txt).
     private static let nvidiaMajor: UInt32 = 195
 
     func complete(_ functions: inout [PCIFunction]) {
@@ -14,7 +14,7 @@ struct AcceleratorReader {
         for index in functions.indices {
             let family = Catalog.acceleratorFamily(functions[index])
             if let family { families.insert(family) }
-            // A function that is passed through to a virtual machine or a program has the nodes of vfio.
+            // A function that is passed through has the nodes of vfio.
             if functions[index].driver == "vfio-pci" {
                 completeVFIO(&functions[index])
             } else if let family {
@@ -53,11 +53,11 @@ struct AcceleratorReader {
             switch parts[0].prefix(while: { $0 != "\t" }) {
             case "Model": if !value.isEmpty { facts.product = String(value) }
             case "GPU UUID":
-                // A driver that cannot read it prints question marks.
+                // A driver that cannot read the UUID prints question marks.
                 if !value.isEmpty, !value.contains("?") { facts.uuid = String(value) }
             case "Device Minor":
                 guard let minor = UInt32(value), minor < 1 << 20 else {
-                    sysfs.warn("proc/driver/nvidia/gpus/\(function.address)/information: Device Minor makes no sense")
+                    sysfs.warn("proc/driver/nvidia/gpus/\(function.address)/information: Device Minor is invalid")
                     continue
                 }
                 facts.index = Int(minor)
@@ -67,7 +67,7 @@ struct AcceleratorReader {
         }
     }
 
-    /// The group's node, and the device's own on kernels that have it (Documentation/driver-api/vfio.rst).
+    /// The node of the IOMMU group, and on newer kernels the device's own node (Documentation/driver-api/vfio.rst).
     private func completeVFIO(_ function: inout PCIFunction) {
         if let group = function.iommuGroup, let node = sysfs.folder("sys/class/vfio/\(group)")?.node("dev", at: "/dev/vfio/\(group)") {
             function.charDevices.append(node)

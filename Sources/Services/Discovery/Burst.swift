@@ -2,9 +2,9 @@
 
 package import Linux
 
-/// Makes one announcement of many changes. Pure: the time comes from outside.
+/// Coalesces many changes into one announcement. Pure: the caller passes the time.
 package struct Burst: Sendable {
-    /// A moment of the clock that goes on while the machine is suspended.
+    /// An instant of the clock that includes suspend.
     package typealias Instant = ContinuousClock.Instant
 
     private let quiet: Duration
@@ -13,8 +13,8 @@ package struct Burst: Sendable {
     private var last: Instant
 
     /// - Parameters:
-    ///   - quiet: a burst is over when there was no change for this time.
-    ///   - timeout: a burst that goes on is announced after this time.
+    ///   - quiet: a burst ends after this time without a change.
+    ///   - timeout: a longer burst is announced after this time.
     package init(quiet: Duration, timeout: Duration) {
         self.quiet = quiet
         self.timeout = timeout
@@ -27,10 +27,10 @@ package struct Burst: Sendable {
         last = now
     }
 
-    /// The time at which the burst is over if there is no other change; nil without a burst.
+    /// The end of the burst if no other change follows; nil without a burst.
     package var deadline: Deadline? { first.map { Deadline(min(last + quiet, $0 + timeout)) } }
 
-    /// True once for each burst, when it is over.
+    /// True once for each burst, after its end.
     package mutating func isOver(at now: Instant) -> Bool {
         guard let deadline, now >= deadline.instant else { return false }
         first = nil

@@ -2,7 +2,7 @@
 
 import Hardware
 
-/// The PCI function that a device belongs to, and its sub-function if there is one.
+/// The PCI function, and the sub-function if there is one, that a device belongs to.
 struct Owner: Hashable {
     var function: PCIAddress
     /// Name on the auxiliary bus: `mlx5_core.sf.2`.
@@ -28,7 +28,7 @@ struct Owner: Hashable {
             end = start - 1
         }
         subFunction = nil
-        // `mlx5_core.sf.2` has "sf" as the second of its parts.
+        // The second component of `mlx5_core.sf.2` is "sf".
         for part in path[behind...].split(separator: UInt8(ascii: "/")) where Self.isSubFunction(part) {
             subFunction = String(decoding: part, as: UTF8.self)
             break
@@ -41,7 +41,7 @@ struct Owner: Hashable {
     }
 }
 
-/// A device as one of sysfs's classes lists it: `net`, `infiniband`, `infiniband_verbs`.
+/// A device in a class of sysfs: `net`, `infiniband`, `infiniband_verbs`.
 struct ClassDevice {
     var name: String
     /// The folder with its values.
@@ -51,10 +51,10 @@ struct ClassDevice {
 }
 
 extension Sysfs {
-    /// The devices of a class, by name. A captured tree may lack the class and hold only what is in the
-    /// folders of the functions.
+    /// The devices of a class, by name. A captured tree may lack the class, and then the folders of the functions
+    /// list the devices.
     ///
-    /// - Parameter owned: false to leave out the owners, which take a system call each.
+    /// - Parameter owned: false to skip the owners, which need a system call each.
     func devices(ofClass name: String, owned: Bool = true) -> [ClassDevice] {
         let place = "sys/class/\(name)"
         if let folder = folder(place) {
@@ -74,7 +74,7 @@ extension Sysfs {
         return devices.sorted { $0.name < $1.name }
     }
 
-    /// The owner by the entry's link, or by the `device` link of a plain folder.
+    /// The owner, from the entry's link, or from the `device` link of a plain folder.
     func owner(of name: String, in folder: borrowing SysfsFolder) -> Owner? {
         if let owner = folder.withTarget(of: name, Owner.init(path:)) { return owner }
         return folder.withTarget(of: "\(name)/device", Owner.init(path:)) ?? nil

@@ -3,14 +3,14 @@
 import CPCI
 import Hardware
 
-/// Configuration space, by libpci.
+/// Configuration space, read by libpci.
 ///
-/// The kernel shows the first 64 bytes to every process and the rest to CAP_SYS_ADMIN. Without that capability Access Control Services are
-/// unknown, which does not mean that they are off.
+/// The kernel shows the first 64 bytes to every process, and the rest only with CAP_SYS_ADMIN. Without that capability, Access Control
+/// Services are unknown, which does not mean disabled.
 struct ConfigSpace: ~Copyable {
     private let access: UnsafeMutablePointer<pci_access>
 
-    /// Nil when libpci cannot read the host's bus.
+    /// Nil if libpci cannot read the host's bus.
     init?(root: HostRoot) {
         guard let access = CPCI_open_bus(root("sys/bus/pci")) else { return nil }
         self.access = access
@@ -21,7 +21,7 @@ struct ConfigSpace: ~Copyable {
     func readAccessControl(of functions: inout [PCIFunction]) {
         for index in functions.indices where functions[index].isBridge {
             let address = functions[index].address
-            // libpci holds a domain as an int.
+            // libpci stores a domain as an int.
             guard let domain = Int32(exactly: address.domain) else { continue }
             var control: UInt16 = 0
             let answer = CPCI_access_control(
@@ -29,7 +29,7 @@ struct ConfigSpace: ~Copyable {
             switch answer {
             case 1: functions[index].acs = ACSControl(rawValue: control)
             case 0: functions[index].acs = []
-            // A refused read of one bridge means that all others are refused, too.
+            // If the read of one bridge is refused, the others are refused too.
             default: return
             }
         }

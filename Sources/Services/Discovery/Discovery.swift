@@ -6,18 +6,18 @@ package import Netlink
 /// The machine at one moment.
 package struct Snapshot: Sendable {
     package var machine: Machine
-    /// Values that were left out because they cannot be true: one line each, for the log.
+    /// Implausible values that were dropped: one line each, for the log.
     package var warnings: [String]
 }
 
 /// Takes snapshots of a host's devices.
 ///
-/// It only reads, and needs no privilege. Values that cannot be read are left out; they are never guessed.
+/// It only reads, and needs no privilege. Unreadable values are dropped, and never guessed.
 package struct Discovery: Sendable {
     package let root: HostRoot
-    /// Destinations that the host has to reach. Interfaces on a route to them are in use by the host.
+    /// Destinations that the host has to reach. Interfaces on the routes to them are in use by the host.
     package var destinations: HostDestinations
-    /// Read once: processors do not change, and many kernels wake all of them for this file (arch/x86/kernel/cpu/aperfmperf.c).
+    /// Read once: processors do not change, and on many kernels a read of this file wakes all of them (arch/x86/kernel/cpu/aperfmperf.c).
     private let processor: Processor?
 
     package init(root: HostRoot, destinations: HostDestinations = HostDestinations()) {
@@ -28,7 +28,7 @@ package struct Discovery: Sendable {
 
     /// Takes a snapshot. Blocks.
     ///
-    /// - Throws: when the kernel's interfaces cannot be listed.
+    /// - Throws: an error if the kernel's interfaces cannot be listed.
     package func snapshot() throws(NetlinkError) -> Snapshot {
         let sysfs = Sysfs(root)
         let netdevs = try NetdevReader(sysfs: sysfs, destinations: destinations).netdevs()

@@ -3,19 +3,19 @@
 import Netlink
 import NetworkModel
 
-/// Finds the kernel's announcements that can change the devices of a snapshot. Pure.
+/// Selects the kernel's announcements that can change the devices of a snapshot. Pure.
 ///
-/// A node makes and removes interfaces of pods all day long, with addresses, routes and queues; none of them is a device. An announcement
-/// that is not known to be irrelevant is relevant.
+/// A node creates and deletes interfaces of pods continuously, with addresses, routes and queues; these are not devices. An announcement
+/// is relevant unless it is known to be irrelevant.
 package struct EventFilter: Sendable {
     private let virtualPrefixes: [String]
     /// Indices of interfaces of pods.
     private var ignored: Set<Int32> = []
 
-    /// - Parameter virtualPrefixes: prefixes of names of virtual interfaces that are devices nevertheless.
+    /// - Parameter virtualPrefixes: name prefixes of virtual interfaces that are devices.
     package init(virtualPrefixes: [String]) { self.virtualPrefixes = virtualPrefixes }
 
-    /// True for a relevant datagram of rtnetlink's groups, or one that cannot be decoded.
+    /// True for a relevant datagram of rtnetlink's groups, and for one that cannot be decoded.
     package mutating func isRelevant(routing datagram: ArraySlice<UInt8>) -> Bool {
         guard let messages = Message.list(datagram) else { return true }
         var isRelevant = false
@@ -33,7 +33,7 @@ package struct EventFilter: Sendable {
             return !isOfPod
         case .address(let address): return !ignored.contains(address.index)
         case .route(let route):
-            // The host may use a route for its own destinations. A route to a single address on a link is a pod's.
+            // The host may use a route for its own destinations, but a route to a single address on a link is a pod's.
             if let destination = route.destination, destination.length == destination.address.bitCount {
                 return route.gateway != nil || route.nextHops != nil || route.nextHopID != nil || route.hasForeignGateway
             }
@@ -42,13 +42,13 @@ package struct EventFilter: Sendable {
         }
     }
 
-    /// Subsystems whose devices are announced by rtnetlink too, or are in no snapshot.
+    /// Subsystems that rtnetlink announces too, or that are not part of snapshots.
     private static let idleSubsystems: Set<String> = [
         "net", "queues", "block", "bdi", "cpu", "memory", "input", "tty", "cgroup", "cachefiles", "power_supply",
         "thermal", "rtc", "sound", "usb", "scsi", "scsi_device", "scsi_host", "loop",
     ]
 
-    /// True for a relevant message of the kernel's device events.
+    /// True for a relevant uevent of the kernel.
     package func isRelevant(uevent datagram: ArraySlice<UInt8>) -> Bool {
         !Self.idleSubsystems.contains(Uevent.subsystem(of: datagram))
     }

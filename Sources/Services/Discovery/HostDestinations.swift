@@ -2,18 +2,18 @@
 
 package import NetworkModel
 
-/// Addresses that the host has to reach. The kernel is asked for its route to each: the interfaces of those routes are in use by the host.
+/// Addresses that the host has to reach. The interfaces of the kernel's routes to them are in use by the host.
 package struct HostDestinations: Hashable, Sendable {
-    /// Addresses under which the node is known to the cluster.
+    /// Addresses of the node in the cluster.
     package var nodeAddresses: [IPAddress]
-    /// Addresses of the API server: that of its URL, and those of connections to it.
+    /// Addresses of the API server: of its URL, and of connections to it.
     package var apiServers: [IPAddress] = []
     /// The networks of the node's pods (`spec.podCIDRs` of the Node).
     package var podNetworks: [IPPrefix] = []
 
     package init(nodeAddresses: [IPAddress] = []) { self.nodeAddresses = nodeAddresses }
 
-    /// All destinations, with the host's use of the interface to each; one of every network is enough.
+    /// All destinations, with the host's use of the interface to each; one address for each network.
     ///
     /// - Parameter addresses: the host's addresses. Neighbours of the node's addresses are destinations too.
     func all(_ addresses: [InterfaceAddress]) -> [(address: IPAddress, use: HostUse)] {
@@ -25,8 +25,8 @@ package struct HostDestinations: Hashable, Sendable {
 }
 
 extension IPPrefix {
-    /// Another address of the same network: the other end of a link between two (RFC 3021, RFC 6164), else the first, or the second when
-    /// that is this one. Nil when the network has one address only.
+    /// Another address of the same network: the other end of a point-to-point link (RFC 3021, RFC 6164), or else the first or second
+    /// address. Nil if the network has only one address.
     var neighbour: IPAddress? {
         guard length < address.bitCount else { return nil }
         var bytes = address.bytes

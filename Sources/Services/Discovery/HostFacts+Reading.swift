@@ -4,7 +4,7 @@ package import Hardware
 import Linux
 
 extension HostFacts {
-    /// Reads the facts of a live host, or those that a captured tree has.
+    /// Reads the facts of a live host, or of a captured tree.
     ///
     /// - Parameter groups: IOMMU groups whose type is read.
     package init(root: String, groups: Set<Int>, isLive: Bool) {
@@ -12,7 +12,7 @@ extension HostFacts {
         let prefix = root == "/" ? "" : root
         if let text = try? Files.readText("\(prefix)/proc/modules") {
             modules = Set(text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) })
-            // A driver that is built in has a folder, and no line.
+            // A built-in driver has a folder, but no line in the file.
             modules?.formUnion(Files.list("\(prefix)/sys/module"))
         }
         if let text = try? Files.readText("\(prefix)/proc/driver/nvidia/version") {

@@ -5,16 +5,16 @@ package import Linux
 package import Logging
 import Netlink
 
-/// Announces changes of this host's devices. A thread waits for three sources: the groups of rtnetlink, device events (uevents), and the
-/// event descriptors of RDMA devices.
+/// Announces changes of this host's devices. A thread waits for three sources: the groups of rtnetlink, uevents, and the event
+/// descriptors of RDMA devices.
 ///
-/// ``EventFilter`` drops announcements that cannot concern a device, such as those of a pod's veth. ``Burst`` makes one announcement of
-/// many changes: 60 ms after the last one, and once a second during a storm. An announcement does not say which device has changed: the
-/// next snapshot shows it, so an event that was lost does no harm.
+/// ``EventFilter`` drops announcements that do not concern a device, such as those of a pod's veth. ``Burst`` coalesces changes: it
+/// announces them 60 ms after the last one, and once a second during a storm. An announcement does not identify the changed device; the
+/// next snapshot shows it, so that a lost event does no harm.
 package struct HostWatcher: Sendable {
-    /// One element for any number of changes, after which a new snapshot is due.
+    /// One element for any number of changes. A new snapshot is due after each element.
     package let changes: AsyncStream<Void>
-    /// Events of RDMA devices that may be opened, by libibverbs. Each of them is a change too.
+    /// Events of the RDMA devices that libibverbs can open. Each event is also a change.
     package let verbsEvents: AsyncStream<VerbsEvent>
 
     private static let quiet = Duration.milliseconds(60)
@@ -22,10 +22,10 @@ package struct HostWatcher: Sendable {
 
     /// Starts a thread that waits for announcements; it ends with ``changes``.
     ///
-    /// - Parameter virtualPrefixes: prefixes of names of virtual interfaces that are devices; others, which pods get and lose all day
-    ///   long, are ignored.
+    /// - Parameter virtualPrefixes: name prefixes of virtual interfaces that are devices. Other virtual interfaces are ignored, because
+    ///   pods create and delete them continuously.
     package init(virtualPrefixes: [String] = [], log: Logger) throws(SystemError) {
-        // Closing our end of the pair ends the thread.
+        // Closing this end of the pair ends the thread.
         let (stop, stopped) = try UnixSocket.pair()
         let routing = try EventSocket.routing()
         let devices = try EventSocket.devices()
@@ -40,7 +40,7 @@ package struct HostWatcher: Sendable {
             do throws(SystemError) {
                 try loop.run(until: stopped, events: verbsContinuation, changes: continuation)
             } catch {
-                log.error("changes of devices are not watched any more", metadata: ["error": "\(error)"])
+                log.error("watching for device changes failed", metadata: ["error": "\(error)"])
             }
             verbsContinuation.finish()
             continuation.finish()
@@ -49,7 +49,7 @@ package struct HostWatcher: Sendable {
     }
 }
 
-/// The sources of announcements, and the loop that reads them. For one thread.
+/// The sources of announcements, and the loop that reads them. Used by one thread.
 private struct WatchLoop {
     let routing: EventSocket
     let devices: EventSocket
@@ -57,7 +57,7 @@ private struct WatchLoop {
     let verbs: VerbsWatcher
     var burst: Burst
 
-    /// Runs until the descriptor is readable.
+    /// Runs until the descriptor becomes readable.
     mutating func run(
         until stopped: Descriptor, events: AsyncStream<VerbsEvent>.Continuation, changes: AsyncStream<Void>.Continuation
     ) throws(SystemError) {
@@ -80,7 +80,7 @@ private struct WatchLoop {
 
     private mutating func readRouting() -> Bool { routing.drain { filter.isRelevant(routing: $0) } }
 
-    /// Reads device events, and opens RDMA devices again when one was added or removed.
+    /// Reads uevents, and opens RDMA devices again after one was added or removed.
     private func readDevices() -> Bool {
         var touchesRDMA = false
         let isRelevant = devices.drain { datagram in

@@ -10,10 +10,10 @@ package enum MachineSource: Hashable, Sendable {
     case live
     /// A captured tree.
     case tree(String)
-    /// An embedded machine's name, or a file.
+    /// The name of an embedded machine, or a file.
     case description(String)
 
-    /// A source that gives no machine.
+    /// An unusable source.
     package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
         /// The kind of the error, for programs.
         package enum Code: String, Hashable, Sendable {
@@ -35,7 +35,7 @@ package enum MachineSource: Hashable, Sendable {
         case .live: return try discover(.live())
         case .tree(let path):
             guard Files.exists("\(path)/sys") else {
-                throw Unusable(code: .noTree, object: path, cause: "it is no captured tree, as it has no folder sys")
+                throw Unusable(code: .noTree, object: path, cause: "not a captured tree: the folder sys is missing")
             }
             return try discover(.captured(at: path))
         case .description(let name): return try readDescription(name)
@@ -68,11 +68,11 @@ package enum MachineSource: Hashable, Sendable {
             guard error.isNotFound else { throw Unusable(code: .unreadable, object: name, cause: "\(error)") }
             let names = MachineDescription.embeddedNames.joined(separator: ", ")
             throw Unusable(
-                code: .unknown, object: name, cause: "it is neither a file nor an embedded machine",
+                code: .unknown, object: name, cause: "neither a file nor an embedded machine",
                 advice: "embedded machines are \(names)")
         }
         do throws(MachineDescription.Malformed) { return try MachineDescription(json: bytes).machine } catch {
-            throw Unusable(code: .malformed, object: name, cause: "it is no machine description: \(error)")
+            throw Unusable(code: .malformed, object: name, cause: "not a machine description: \(error)")
         }
     }
 }

@@ -3,7 +3,7 @@
 import CNUMA
 import Hardware
 
-/// NUMA nodes: from libnuma for this machine, from sysfs for a captured one.
+/// Reads NUMA nodes, from libnuma for this machine and from sysfs for a captured one.
 struct NUMAReader {
     let sysfs: Sysfs
 
@@ -17,7 +17,7 @@ struct NUMAReader {
         let ids = (0...highest).filter { CNUMA_has_node($0) != 0 }
         return ids.map { id in
             let row = ids.map { Int(CNUMA_distance(id, $0)) }
-            // A 0 means that the firmware has no table; half a row would mislead.
+            // A 0 means that the firmware has no table; an incomplete row would be misleading.
             return NUMANode(id: Int(id), distances: row.contains(0) ? [] : row)
         }
     }

@@ -4,12 +4,12 @@ import Hardware
 import Netlink
 import NetworkModel
 
-/// Reads network interfaces: by rtnetlink from the kernel, or from the files of a captured tree.
+/// Reads network interfaces, over rtnetlink or from the files of a captured tree.
 struct NetdevReader {
     let sysfs: Sysfs
     let destinations: HostDestinations
 
-    /// All interfaces but the loopback in order of their names, by the device they belong to.
+    /// All interfaces except the loopback, sorted by name, by the device that they belong to.
     func netdevs() throws(NetlinkError) -> [Owner?: [Netdev]] {
         sysfs.root.isLive ? try liveNetdevs() : capturedNetdevs()
     }
@@ -56,7 +56,7 @@ struct NetdevReader {
         return netdevs
     }
 
-    /// Reads an optional part; a refusal becomes a warning.
+    /// Reads an optional part. A refusal becomes a warning.
     private func soft<Value>(_ body: () throws(NetlinkError) -> Value) -> Value? {
         do throws(NetlinkError) { return try body() } catch {
             sysfs.warn("\(error)")
@@ -64,8 +64,8 @@ struct NetdevReader {
         }
     }
 
-    /// The devices that interfaces belong to, by index. The kernel reports them with the interface (since 5.14); otherwise, and for a device
-    /// on another bus, they are read from sysfs.
+    /// The devices that interfaces belong to, by index. The kernel reports them with the interface (since 5.14); otherwise, and for
+    /// devices on other buses, sysfs does.
     private func owners(of links: [Link]) -> [Int32: Owner] {
         guard let folder = sysfs.folder("sys/class/net") else { return [:] }
         var owners: [Int32: Owner] = [:]
@@ -92,7 +92,7 @@ struct NetdevReader {
             var netdev = Netdev(name: entry.name)
             if uplinks.contains(entry.name) { netdev.hostUse = HostUse(.defaultRoute) }
             guard let folder = sysfs.folder(entry.folder) else {
-                // A capture can lack the target of the class's link: only the name is known.
+                // A capture can lack the target of the class's link; then only the name is known.
                 netdevs[entry.owner, default: []].append(netdev)
                 continue
             }
@@ -103,7 +103,7 @@ struct NetdevReader {
             netdev.hasCarrier = folder.integer("carrier", in: 0...1).map { $0 == 1 }
             netdev.isEnabled = folder.parse("flags") { $0.firstLine.flatMap { UInt32($0.dropFirst(2), radix: 16) } }.map { $0 & 1 == 1 }
             netdev.encapsulation = folder.integer("type", in: 0...Int(UInt16.max)).flatMap { Netdev.encapsulations[$0] }
-            // A driver that does not know says -1 or 4294967295.
+            // Drivers report an unknown speed as -1 or 4294967295.
             netdev.speed = folder.integer("speed", in: -1...Int(UInt32.max)).flatMap { (1..<100_000_000).contains($0) ? $0 : nil }
             netdev.port = folder.integer("dev_port", in: 0...Int(UInt16.max)).flatMap { $0 == 0 ? nil : $0 }
             netdev.portName = folder.text("phys_port_name")

@@ -2,10 +2,11 @@
 
 import Hardware
 
-/// Reads Neuron devices: `/sys/class/neuron_device`.
+/// Reads Neuron devices from `/sys/class/neuron_device`.
 ///
-/// The driver makes these devices without a parent, so that sysfs does not relate functions to indices. With one of each the relation is
-/// certain; with more it is not, and the functions get no index and no device node: a container could otherwise get another's device.
+/// The driver may create these devices without a parent, so that sysfs does not relate functions to indices. The relation is certain only
+/// with one device and one function; otherwise functions get no index and no device node, because a container could get another
+/// function's device.
 struct NeuronReader {
     let sysfs: Sysfs
 
@@ -32,7 +33,7 @@ struct NeuronReader {
         }
         if !names.isEmpty, functionOfIndex.isEmpty {
             sysfs.warn(
-                "\(place): \(names[0]) cannot be related to one of \(own.count) PCI functions; all stay without device nodes")
+                "\(place): \(names[0]) cannot be related to one of \(own.count) PCI functions; none of them gets a device node")
         }
     }
 }

@@ -3,9 +3,9 @@
 import CPCI
 package import Hardware
 
-/// Names of devices for people, from libpci and the distribution's pci.ids.
+/// Human-readable names of devices, from libpci and the distribution's pci.ids.
 ///
-/// No decision depends on them, as they depend on the version of a text file.
+/// No decision depends on these names, because they vary with the version of the file.
 package final class PCINames {
     private let access: UnsafeMutablePointer<pci_access>?
 
@@ -17,13 +17,13 @@ package final class PCINames {
         if let access { CPCI_close(access) }
     }
 
-    /// `NVIDIA Corporation GH100 [H100 SXM5 80GB]`; nil when the database does not know the ids.
+    /// `NVIDIA Corporation GH100 [H100 SXM5 80GB]`; nil if the database lacks the ids.
     package func name(vendor: String, device: String) -> String? {
         guard let vendor = Int32(vendor, radix: 16), let device = Int32(device, radix: 16) else { return nil }
         return text { CPCI_name($0, &$1, Int32($1.count), vendor, device) }
     }
 
-    /// Adds the names that a machine's functions have and the table lacks.
+    /// Adds the names of a machine's functions that the table lacks.
     package func complete(_ table: inout PCINameTable, for machine: Machine) {
         for function in machine.functions where !function.isBridge {
             guard let vendor = Int32(function.vendor, radix: 16), let device = Int32(function.device, radix: 16) else { continue }

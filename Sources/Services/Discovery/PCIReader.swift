@@ -7,7 +7,7 @@ import Hardware
 struct PCIReader {
     let sysfs: Sysfs
     private let paths = PathCache()
-    /// Functions that have an interface or an RDMA device: NICs of any class.
+    /// Functions with an interface or an RDMA device: NICs of any class.
     let owners: Set<PCIAddress>
 
     init(sysfs: Sysfs, owners: Set<PCIAddress>) {
@@ -17,7 +17,7 @@ struct PCIReader {
 
     static let bus = "sys/bus/pci/devices"
 
-    /// All functions in bus order. An entry that is no address, or lacks its ids, is left out.
+    /// All functions in bus order. Skips entries without a valid address or ids.
     func functions() -> [PCIFunction] {
         guard let bus = sysfs.folder(Self.bus) else { return [] }
         var functions: [PCIFunction] = []
@@ -31,21 +31,21 @@ struct PCIReader {
     }
 
     private func function(at address: PCIAddress, named name: String, _ bus: borrowing SysfsFolder) -> PCIFunction? {
-        // Removed since the bus was listed.
+        // The function was removed after the bus was listed.
         guard let folder = sysfs.folder("\(Self.bus)/\(name)") else { return nil }
         guard var function = identity(of: address, folder) else {
-            // Some captures have empty folders for bridges.
+            // Some captures have empty folders of bridges.
             if !folder.exists("class") { return nil }
-            sysfs.warn("\(folder.path) has no usable vendor, device and class; it is left out")
+            sysfs.warn("\(folder.path) has no valid vendor, device and class; the function is skipped")
             return nil
         }
         function.path = bus.withTarget(of: name) { paths.path($0) } ?? []
         function.numaNode = folder.integer("numa_node", in: -1...(1 << 20)).flatMap { $0 < 0 ? nil : $0 }
-        // A server has hundreds of functions that are neither accelerator nor NIC nor on the way to one.
+        // A server has hundreds of functions that are neither accelerators nor NICs nor bridges.
         guard function.isBridge || Catalog.acceleratorFamily(function) != nil || Catalog.isNIC(function) || owners.contains(address)
         else { return function }
         function.physicalFunction = folder.linkedFunction("physfn")
-        // The link of a virtual function is that of its physical one.
+        // A virtual function has the link of its physical function.
         if function.physicalFunction == nil {
             function.link = link(folder, "current")
             function.maximalLink = link(folder, "max")
@@ -58,7 +58,7 @@ struct PCIReader {
         return function
     }
 
-    /// Ids and driver: from the one file that has them all, otherwise from one each.
+    /// Ids and driver, from the one file with all of them, or else from single files.
     private func identity(of address: PCIAddress, _ folder: borrowing SysfsFolder) -> PCIFunction? {
         if let function = folder.event(of: address) { return function }
         guard let vendor = folder.id("vendor", digits: 4), let device = folder.id("device", digits: 4),
@@ -72,8 +72,8 @@ struct PCIReader {
         return function
     }
 
-    /// `16.0 GT/s PCIe` and `16`. A link that is down or not there has `Unknown` and 0, or 255 where the
-    /// device does not answer at all.
+    /// Parses `16.0 GT/s PCIe` and `16`. A link that is down or absent has `Unknown` and 0, or 255 if the device does not
+    /// respond.
     private func link(_ folder: borrowing SysfsFolder, _ name: String) -> PCILink? {
         let isUnknown = UInt8(ascii: "U")
         guard
@@ -83,7 +83,7 @@ struct PCIReader {
         return PCILink(gigatransfers: speed, lanes: lanes)
     }
 
-    /// Virtual functions know their physical one, which knows them by number.
+    /// Numbers the virtual functions: each links to its physical function, which links back by number.
     private func numberVirtualFunctions(_ functions: inout [PCIFunction]) {
         var indices: [PCIAddress: Int] = [:]
         for function in functions {
@@ -99,8 +99,8 @@ struct PCIReader {
 }
 
 extension SysfsFolder {
-    /// A function by its `uevent`: `DRIVER=`, `PCI_CLASS=30200`, `PCI_ID=10DE:2330`, `PCI_SUBSYS_ID=` (the PCI
-    /// core writes it, drivers/pci/pci-driver.c). Nil when a line is missing or damaged.
+    /// Parses a function's `uevent`: `DRIVER=`, `PCI_CLASS=30200`, `PCI_ID=10DE:2330`, `PCI_SUBSYS_ID=` (the PCI
+    /// core writes it, drivers/pci/pci-driver.c). Nil if a line is missing or malformed.
     fileprivate func event(of address: PCIAddress) -> PCIFunction? {
         var (driver, ids, subsystem, classCode): (String?, (String, String)?, (String, String)?, String?)
         func pair(_ bytes: Slice<UnsafeRawBufferPointer>) -> (String, String)? {
@@ -132,25 +132,25 @@ extension SysfsFolder {
         }
         guard let ids, let classCode else { return nil }
         var function = PCIFunction(address: address, vendor: ids.0, device: ids.1, classCode: classCode, driver: driver)
-        // Zeros stand for no subsystem.
+        // Zeros mean no subsystem.
         if let subsystem, subsystem != ("0000", "0000") { function.subsystem = "\(subsystem.0):\(subsystem.1)" }
         return function
     }
 }
 
 extension Slice<UnsafeRawBufferPointer> {
-    /// The rest after a prefix; nil without the prefix.
+    /// The bytes after a prefix; nil if the prefix is missing.
     func dropping(_ prefix: StaticString) -> Slice<UnsafeRawBufferPointer>? {
         prefix.withUTF8Buffer { prefix in starts(with: prefix) ? dropFirst(prefix.count) : nil }
     }
 }
 
-/// The folders between `/sys/devices` and that of a function. Hundreds of virtual functions share one path, which is kept once.
+/// The folders from `/sys/devices` to a function. Hundreds of virtual functions share one path, which is stored once.
 private final class PathCache {
     private var target: [UInt8] = []
     private var path: [String] = []
 
-    /// The path in the target of an entry of the bus: `../../../devices/…`. A plain folder of a capture has none.
+    /// Parses the target of a bus entry: `../../../devices/…`. A plain folder of a capture has none.
     func path(_ bytes: UnsafeRawBufferPointer) -> [String] {
         let end = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
         if !target.isEmpty, bytes[..<end].elementsEqual(target) { return path }

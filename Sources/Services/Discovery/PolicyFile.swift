@@ -12,7 +12,7 @@ package import Topology
 ///      "hints": [{"machine": "Virtual Machine", "ncclTopology": "/etc/nearside/ndv5-topo.xml"},
 ///                {"machine": "*", "groups": [["0001:00:00.0", "0101:00:00.0"]]}]}
 package enum PolicyFile {
-    /// A policy that cannot be used.
+    /// An invalid policy.
     package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
         /// The kind of the error, for programs.
         package enum Code: String, Hashable, Sendable {
@@ -22,7 +22,7 @@ package enum PolicyFile {
         package var code: Code
         /// A file or a flag.
         package var object: String
-        /// The key in the file; nil for the whole of it.
+        /// The key in the file; nil for the whole file.
         package var step: String?
         package var cause: String
 
@@ -70,7 +70,7 @@ package enum PolicyFile {
         }
     }
 
-    /// The keys of an object. An unknown key is an error, so that a misspelt one is not ignored.
+    /// The keys of an object. An unknown key is an error, so that misspelt keys are not ignored.
     private struct Keys: Decodable {
         struct Name: CodingKey {
             var stringValue: String
@@ -94,7 +94,7 @@ package enum PolicyFile {
 
     private static let limit = 4 << 20
 
-    /// Reads a policy and the topology files it names.
+    /// Reads a policy and the topology files that it names.
     package static func read(_ path: String) throws(Unusable) -> TopologyPolicy {
         let data = Data(try bytes(path))
         let document: Document
@@ -103,16 +103,16 @@ package enum PolicyFile {
         } catch let error as DecodingError {
             throw Unusable(.malformed, path, error.place)
         } catch {
-            throw Unusable(.malformed, path, "it is not JSON")
+            throw Unusable(.malformed, path, "not JSON")
         }
         guard document.apiVersion == "nearside/v1alpha1", document.kind == "TopologyPolicy" else {
             throw Unusable(
-                .otherKind, path, "it is a \(document.kind) of \(document.apiVersion), and no TopologyPolicy of nearside/v1alpha1")
+                .otherKind, path, "the document is \(document.kind) of \(document.apiVersion), not TopologyPolicy of nearside/v1alpha1")
         }
         var policy = TopologyPolicy()
         for (name, selectors) in document.roles ?? [:] {
             guard let role = Role(rawValue: name), [.fabric, .storage, .management].contains(role) else {
-                throw Unusable(.unknownRole, path, at: "roles.\(name)", "it is none of fabric, storage, management")
+                throw Unusable(.unknownRole, path, at: "roles.\(name)", "unknown role; roles are fabric, storage, management")
             }
             for text in selectors { policy.add(try selector(text, path, at: "roles.\(name)"), to: role) }
         }
@@ -121,7 +121,7 @@ package enum PolicyFile {
             switch (entry.groups, entry.ncclTopology) {
             case (let groups?, nil): hint = Hint(source: path, groups: groups)
             case (nil, let file?): hint = try self.hint(file)
-            default: throw Unusable(.malformedHint, path, at: "hints[\(index)]", "it needs one of groups and ncclTopology")
+            default: throw Unusable(.malformedHint, path, at: "hints[\(index)]", "either groups or ncclTopology is required")
             }
             policy.hints.append(.init(machine: entry.machine ?? "*", hint: hint))
         }

@@ -7,12 +7,12 @@ struct RDMAReader {
     let sysfs: Sysfs
     let ownerOfNetdev: [String: Owner?]
 
-    /// Empty entries in a row that end a table of global identifiers, which is filled from the start and can have 256 entries.
+    /// The number of consecutive empty entries that end a GID table, which is filled from the start and can have 256 entries.
     private static let emptyEntries = 4
     private static let mostEntries = 64
     private static let mostPorts = 255
 
-    /// RDMA devices by owner; nil for one on a virtual interface.
+    /// RDMA devices by owner; nil for a device on a virtual interface.
     func devices() -> [Owner?: [RDMADevice]] {
         let entries = sysfs.devices(ofClass: "infiniband")
         guard !entries.isEmpty else { return [:] }
@@ -28,7 +28,7 @@ struct RDMAReader {
             // Ports are numbered from 1 without gaps (InfiniBand Architecture 1.4, section 3.5.1).
             while device.ports.count < Self.mostPorts, let port = port(device.ports.count + 1, folder) { device.ports.append(port) }
             device.charDevices = nodes[entry.name] ?? []
-            // Software RDMA has no device of its own: it belongs to the device of its interface.
+            // Software RDMA belongs to the device of its interface.
             let netdev = device.ports.lazy.compactMap(\.netdev).first ?? (entry.owner == nil ? folder.text("parent") : nil)
             if entry.owner == nil, let netdev, !device.ports.isEmpty, device.ports[0].netdev == nil { device.ports[0].netdev = netdev }
             let owner = entry.owner ?? netdev.flatMap { ownerOfNetdev[$0] ?? nil }
@@ -37,11 +37,11 @@ struct RDMAReader {
         return devices
     }
 
-    /// uverbs, umad and issm nodes by RDMA device.
+    /// uverbs, umad and issm nodes, by RDMA device.
     private func charDevices() -> [String: [CharDevice]] {
         var nodes: [String: [CharDevice]] = [:]
         for name in ["infiniband_verbs", "infiniband_mad"] {
-            // Both classes have a file of their own beside the devices: abi_version.
+            // Both classes also contain a file, abi_version.
             for entry in sysfs.devices(ofClass: name, owned: false) where entry.name.last?.isNumber == true {
                 guard let folder = sysfs.folder(entry.folder), let device = folder.text("ibdev"),
                     let node = folder.node("dev", at: "/dev/infiniband/\(entry.name)")
@@ -52,13 +52,13 @@ struct RDMAReader {
         return nodes
     }
 
-    /// `4: ACTIVE`, `Ethernet`, `100 Gb/sec (4X EDR)`, `0x1`; nil when there is no such port.
+    /// Parses `4: ACTIVE`, `Ethernet`, `100 Gb/sec (4X EDR)`, `0x1`; nil if the port does not exist.
     private func port(_ number: Int, _ folder: borrowing SysfsFolder) -> RDMAPort? {
         let place = "ports/\(number)"
         var port = RDMAPort(number: number)
         port.state = folder.parse("\(place)/state") { Self.label($0) }
-        // Of a device that is neither (EFA) sysfs says "Unknown" (drivers/infiniband/core/sysfs.c), libibverbs
-        // "Unspecified", which is what it is.
+        // For a device that is neither (EFA), sysfs has "Unknown" (drivers/infiniband/core/sysfs.c) and libibverbs "Unspecified",
+        // which is the correct value.
         port.linkLayer = folder.text("\(place)/link_layer").map { $0 == "Unknown" ? "Unspecified" : $0 }
         guard port.state != nil || port.linkLayer != nil || folder.exists(place) else { return nil }
         port.rate = folder.parse("\(place)/rate") { $0.leadingNumber }.flatMap { $0 > 0 ? $0 : nil }
@@ -89,14 +89,14 @@ struct RDMAReader {
         return gids
     }
 
-    /// The text behind a number and a colon.
+    /// The text after a number and a colon.
     private static func label(_ bytes: UnsafeRawBufferPointer) -> String? {
         guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return nil }
         let rest = bytes[(colon + 1)...].drop { $0 == UInt8(ascii: " ") }
         return rest.isEmpty ? nil : String(decoding: rest, as: UTF8.self)
     }
 
-    /// All zeros stand for none.
+    /// Nil for an identifier of zeros, which means none.
     private static func known(_ identifier: String) -> String? {
         identifier.utf8.allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: ":") } ? nil : identifier
     }

@@ -2,8 +2,8 @@
 
 import Hardware
 
-/// Finds device nodes that belong to a driver rather than to one device. Their numbers are read from the kernel's files, as a container's
-/// own `/dev` does not have the nodes.
+/// Finds device nodes that belong to a driver and not to one device. Reads their numbers from the kernel's files, because the container's
+/// `/dev` lacks the nodes.
 struct SharedNodes {
     let sysfs: Sysfs
 
@@ -25,7 +25,7 @@ struct SharedNodes {
         (sysfs.folder("sys/class/misc/\(name)")?.node("dev", at: path)).map { [$0] } ?? []
     }
 
-    /// Minor numbers of the driver's nodes are fixed (nvidia-modprobe's documentation); majors are in
+    /// The minor numbers of the driver's nodes are fixed (documentation of nvidia-modprobe); the major numbers are in
     /// `/proc/devices`.
     private func nvidia() -> [CharDevice] {
         var nodes: [CharDevice] = []
@@ -33,7 +33,7 @@ struct SharedNodes {
             let fields = line.split(separator: " ")
             guard fields.count == 2, let major = UInt32(fields[0]) else { continue }
             switch fields[1] {
-            // Newer drivers call themselves nvidia, older ones nvidia-frontend.
+            // The name of newer drivers is nvidia, of older ones nvidia-frontend.
             case "nvidia", "nvidia-frontend":
                 nodes.append(CharDevice(path: "/dev/nvidiactl", major: major, minor: 255))
                 if sysfs.folder("sys/module/nvidia_modeset") != nil {

@@ -5,16 +5,16 @@ import Hardware
 import Linux
 import Primitives
 
-/// Reads the files of one host, for one snapshot and on one thread.
+/// Reads the files of one host, for one snapshot, on one thread.
 final class Sysfs {
     let root: HostRoot
-    /// Values that were left out, with the reason: one line each.
+    /// Dropped values with the reason: one line each.
     private(set) var warnings: [String] = []
 
-    /// A limit, so that a broken host does not fill the log.
+    /// A limit, so that a broken host cannot flood the log.
     private static let mostWarnings = 64
 
-    /// The buffer for every file. The kernel's files of one value are never longer than a page; longer ones are cut.
+    /// The buffer for all files. The kernel's files with one value fit a page; longer files are truncated.
     fileprivate let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
 
     init(_ root: HostRoot) { self.root = root }
@@ -25,19 +25,19 @@ final class Sysfs {
         if warnings.count < Self.mostWarnings { warnings.append(text()) }
     }
 
-    /// The folder at a path below the root; nil when it is not there.
+    /// The folder at a path below the root; nil if it does not exist.
     func folder(_ path: String) -> SysfsFolder? {
         guard let handle = FolderHandle(root(path)) else { return nil }
         return SysfsFolder(handle: handle, path: path, sysfs: self)
     }
 }
 
-/// A folder of sysfs or procfs: its values by name.
+/// A folder of sysfs or procfs, with values by name.
 ///
-/// An absent value is nil. One that makes no sense is nil too, with a warning: it is never guessed.
+/// An absent value is nil. An invalid value is nil with a warning, and never guessed.
 struct SysfsFolder: ~Copyable {
     private let handle: FolderHandle
-    /// Below the root.
+    /// The path below the root.
     let path: String
     private let sysfs: Sysfs
 
@@ -47,26 +47,26 @@ struct SysfsFolder: ~Copyable {
         self.sysfs = sysfs
     }
 
-    /// Reads a value by a closure that gives nil for nonsense. The bytes are in the reader's one buffer: the
-    /// closure reads nothing else.
+    /// Reads a value with a closure that returns nil for invalid bytes. The bytes are in the reader's only buffer, so the
+    /// closure must not read other files.
     func parse<Value>(_ name: String, _ body: (UnsafeRawBufferPointer) -> Value?) -> Value? {
         let count = handle.read(name, into: sysfs.buffer)
         guard count >= 0 else {
-            // Absent, refused by the driver (EINVAL, ENODEV, EOPNOTSUPP) or for others to read: not known.
-            if count == -Int(EIO) { sysfs.warn("\(path)/\(name) cannot be read and is left out") }
+            // The value is absent, refused by the driver (EINVAL, ENODEV, EOPNOTSUPP), or not permitted: unknown.
+            if count == -Int(EIO) { sysfs.warn("\(path)/\(name) cannot be read; the value is skipped") }
             return nil
         }
         let bytes = UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]).trimmed
-        // Drivers print nothing for a value that they do not have.
+        // Drivers print nothing for an unknown value.
         guard !bytes.isEmpty else { return nil }
         guard let value = body(bytes) else {
-            sysfs.warn("\(path)/\(name) makes no sense and is left out")
+            sysfs.warn("\(path)/\(name) is invalid; the value is skipped")
             return nil
         }
         return value
     }
 
-    /// True when there is such a file or folder.
+    /// True if the file or folder exists.
     func exists(_ name: String) -> Bool { handle.exists(name) }
 
     /// The first line as text.
@@ -79,7 +79,7 @@ struct SysfsFolder: ~Copyable {
         parse(name) { $0.integer.flatMap { range.contains($0) ? $0 : nil } }
     }
 
-    /// Hexadecimal digits behind `0x`, in lower case: `10de`.
+    /// Hexadecimal digits after `0x`, in lower case: `10de`.
     func id(_ name: String, digits: Int) -> String? {
         parse(name) { bytes in
             guard bytes.count == digits + 2, bytes[0] == UInt8(ascii: "0"), bytes[1] == UInt8(ascii: "x") else { return nil }
@@ -95,13 +95,13 @@ struct SysfsFolder: ~Copyable {
         }
     }
 
-    /// Passes on the target of a symbolic link; nil for another kind of file.
+    /// Passes the target of a symbolic link to the closure; nil for any other kind of file.
     func withTarget<Value>(of name: String, _ body: (UnsafeRawBufferPointer) -> Value) -> Value? {
         let count = handle.readTarget(name, into: sysfs.buffer)
         return count < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]))
     }
 
-    /// The function that a symbolic link leads to.
+    /// The function that is the target of a symbolic link.
     func linkedFunction(_ name: String) -> PCIAddress? {
         withTarget(of: name) { bytes in
             let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
@@ -109,7 +109,7 @@ struct SysfsFolder: ~Copyable {
         } ?? nil
     }
 
-    /// A device node by the `major:minor` of a `dev` file.
+    /// A device node from the `major:minor` of a `dev` file.
     func node(_ name: String, at path: String) -> CharDevice? {
         parse(name) { bytes in
             let parts = bytes.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
@@ -124,7 +124,7 @@ struct SysfsFolder: ~Copyable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Without blanks and line ends around it.
+    /// The bytes without surrounding blanks and line ends.
     fileprivate var trimmed: UnsafeRawBufferPointer {
         var (start, end) = (0, count)
         while end > start, self[end - 1] <= UInt8(ascii: " ") { end -= 1 }
@@ -132,13 +132,13 @@ extension UnsafeRawBufferPointer {
         return UnsafeRawBufferPointer(rebasing: self[start..<end])
     }
 
-    /// Text up to the end of the line; nil when there is none.
+    /// Text up to the end of the line; nil if it is empty.
     var firstLine: String? {
         let end = firstIndex { $0 == UInt8(ascii: "\n") || $0 == 0 } ?? count
         return end == 0 ? nil : String(decoding: self[..<end], as: UTF8.self)
     }
 
-    /// A decimal integer, the whole of it.
+    /// The value as a decimal integer.
     var integer: Int? {
         let isNegative = first == UInt8(ascii: "-")
         let digits = isNegative ? dropFirst() : self[...]
@@ -151,7 +151,7 @@ extension UnsafeRawBufferPointer {
         return isNegative ? -value : value
     }
 
-    /// The number it starts with: `16.0` of `16.0 GT/s PCIe`; nil when it starts with none.
+    /// The leading number: `16.0` of `16.0 GT/s PCIe`; nil without one.
     var leadingNumber: Double? {
         var (whole, scale, digits) = (0, 1, 0)
         var hasPoint = false
@@ -169,7 +169,7 @@ extension UnsafeRawBufferPointer {
         return digits == 0 ? nil : Double(whole) / Double(scale)
     }
 
-    /// Exactly that many hexadecimal digits, in lower case.
+    /// The value as hexadecimal digits of exactly this number, in lower case.
     func hexadecimal(digits: Int) -> String? {
         guard count == digits, allSatisfy({ Hex.value(of: $0) != nil }) else { return nil }
         return String(decoding: self, as: UTF8.self).lowercased()

@@ -6,7 +6,7 @@ package import Hardware
 package import Linux
 import Primitives
 
-/// libibverbs, if this machine has it. For one thread.
+/// libibverbs, if this machine has the library. Used by one thread.
 package final class Verbs {
     private var library = CVerbs()
 
@@ -15,7 +15,7 @@ package final class Verbs {
         package var description: String
     }
 
-    /// - Parameter name: of the shared library, as the loader finds it.
+    /// - Parameter name: the name of the shared library for the loader.
     package init(library name: String = "libibverbs.so.1") throws(Unavailable) {
         let reason = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer -> String? in
             CVerbs_open(&library, name, buffer.baseAddress, buffer.count) == 0 ? nil : buffer.baseAddress.map { String(cString: $0) } ?? ""
@@ -25,10 +25,11 @@ package final class Verbs {
 
     deinit { CVerbs_close(&library) }
 
-    /// Opens all hardware devices. Those of another namespace are not listed; those whose node this process may not open have a refusal.
+    /// Opens all hardware devices. Devices of other namespaces are not listed; devices whose node this process may not open have a
+    /// refusal.
     ///
-    /// Software RDMA stays closed: its drivers wait until no process has a device open before they remove it, so `rdma link del` would
-    /// wait for this process.
+    /// Software RDMA stays closed: its drivers wait for the close of a device before they remove it, so `rdma link del` would wait for
+    /// this process.
     package func open() -> [VerbsDevice] {
         var count: Int32 = 0
         guard let list = library.get_device_list(&count) else { return [] }
@@ -47,7 +48,7 @@ package final class Verbs {
         }
     }
 
-    /// As sysfs prints it: four groups of four digits.
+    /// Formats a GUID as sysfs does: four groups of four digits.
     static func text(guid: UInt64) -> String {
         let padded = Array(Hex.text(guid, width: 16))
         return stride(from: 0, to: 16, by: 4).map { String(padded[$0..<$0 + 4]) }.joined(separator: ":")
@@ -90,18 +91,18 @@ package final class Verbs {
     }
 }
 
-/// The capabilities of a device, from its provider.
+/// The capabilities of a device, as its provider reports them.
 package struct VerbsAttributes: Hashable, Sendable {
     package var firmware: String?
     package var ports: Int
     package var queuePairs: Int
 }
 
-/// A device that libibverbs lists; open if it may be.
+/// A device that libibverbs lists, open if permitted.
 package final class VerbsDevice {
     package let name: String
     package let nodeGUID: String
-    /// The reason for which it is not open; nil when it is.
+    /// The reason why the device is not open; nil if it is.
     package let refusal: String?
     private let verbs: Verbs
     private let context: UnsafeMutablePointer<ibv_context>?
@@ -120,13 +121,13 @@ package final class VerbsDevice {
 
     package var attributes: VerbsAttributes? { context.flatMap { verbs.attributes(of: $0) } }
 
-    /// Queries a port; nil when the device is not open or has no such port.
+    /// Queries a port; nil if the device is not open, or has no such port.
     package func port(_ number: Int) -> RDMAPort? {
         guard let number = UInt8(exactly: number) else { return nil }
         return context.flatMap { verbs.port(number, of: $0) }
     }
 
-    /// A copy of the descriptor that is readable when there is an event.
+    /// A duplicate of the descriptor, which becomes readable after an event.
     package func eventDescriptor() -> Descriptor? {
         guard let context else { return nil }
         let raw = CVerbs_async_descriptor(context)
@@ -152,7 +153,7 @@ package struct VerbsEvent: Hashable, Sendable, CustomStringConvertible {
         case portError
         case gidChange
         case deviceFatal
-        /// Identifiers, keys and managers of a subnet, and what concerns one connection only.
+        /// Changes of identifiers, keys and managers of a subnet, and events of single connections.
         case other
 
         init(_ type: ibv_event_type) {
@@ -167,10 +168,10 @@ package struct VerbsEvent: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var device: String
-    /// Nil when the event is not of a port.
+    /// Nil if the event does not belong to a port.
     package var port: Int?
     package var kind: Kind
-    /// The text of libibverbs.
+    /// The description by libibverbs.
     package var text: String
 
     package var description: String { "\(device)\(port.map { " port \($0)" } ?? ""): \(text)" }

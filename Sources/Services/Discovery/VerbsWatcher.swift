@@ -3,7 +3,7 @@
 import Linux
 import Logging
 
-/// Keeps RDMA devices open, and reads their events. For one thread.
+/// Keeps RDMA devices open, and reads their events. Used by one thread.
 final class VerbsWatcher {
     private let verbs: Verbs?
     private let log: Logger
@@ -19,13 +19,13 @@ final class VerbsWatcher {
         reopen()
     }
 
-    /// Readable when one of the devices has an event.
+    /// Become readable after an event of a device.
     var descriptors: [Descriptor] { devices.map(\.descriptor) }
 
-    /// Opens the devices that exist now.
+    /// Opens the present devices.
     func reopen() {
         guard let verbs else { return }
-        // An open device is opened again, and the new one replaces it. Events that wait are lost, but the next snapshot is due anyway.
+        // Each device is opened again, and replaces its former instance. Pending events are lost, but the next snapshot is due anyway.
         devices = verbs.open().compactMap { device in
             if let refusal = device.refusal {
                 if refused.insert(device.name).inserted {
@@ -39,7 +39,7 @@ final class VerbsWatcher {
         }
     }
 
-    /// All events that wait. A removed device is closed.
+    /// Reads all pending events. Closes removed devices.
     func events() -> [VerbsEvent] {
         var events: [VerbsEvent] = []
         devices.removeAll { device, _ in

@@ -71,10 +71,10 @@ package enum Kubeconfig {
         func unusable(_ code: APIEndpoint.Unusable.Code, _ cause: String, _ advice: String? = nil) -> APIEndpoint.Unusable {
             APIEndpoint.Unusable(code, name, step: "read the kubeconfig", cause, advice: advice)
         }
-        guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { throw unusable(.malformed, "it is not JSON", advice) }
+        guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { throw unusable(.malformed, "not JSON", advice) }
         let file: File
         do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
-            throw unusable(.malformed, (error as? DecodingError).map(Self.place) ?? "it is not JSON", advice)
+            throw unusable(.malformed, (error as? DecodingError).map(Self.place) ?? "not JSON", advice)
         }
         guard let context = file.contexts.first(where: { $0.name == file.current })?.context else {
             throw unusable(.incomplete, "it has no context \"\(file.current ?? "")\"", "kubectl config use-context sets one")
@@ -112,7 +112,7 @@ package enum Kubeconfig {
         case .keyNotFound(let key, _): "\(key.stringValue) is missing"
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
             context.codingPath.isEmpty
-                ? "it is not JSON" : "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
+                ? "not JSON" : "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
         @unknown default: "it is not as expected"
         }
     }
