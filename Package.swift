@@ -146,7 +146,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let productTargets: [Target] = [
     // Model
-    // Classes of ASCII characters, hexadecimal text, and backoff.
+    // Classes of ASCII characters, hexadecimal text, backoff, and errors of inputs.
     model("Primitives"),
     // IP and hardware addresses; links, routes, rules and neighbours as values.
     model("NetworkModel", ["Primitives"]),
@@ -167,7 +167,7 @@ let productTargets: [Target] = [
     // A claim -> a plan.
     model("ClaimPlanning", ["CDI", "ClaimConfig", "Hardware", "JournalModel", "NetworkModel", "ResourceAPI", "Topology"]),
     // Documents, pictures and advice for people and scripts; simulated fleets.
-    model("Inspection", ["ClaimConfig", "Hardware", "ResourceAPI", "SliceModel", "Topology"]),
+    model("Inspection", ["ClaimConfig", "Hardware", "Primitives", "ResourceAPI", "SliceModel", "Topology"]),
     // Command lines that have options alone.
     model("CommandOptions"),
 
@@ -233,7 +233,8 @@ let productTargets: [Target] = [
     program(
         "nearside",
         [
-            "ClaimConfig", "Discovery", "Hardware", "Inspection", "Linux", "ResourceAPI", "SliceModel", "Topology", argumentParser,
+            "ClaimConfig", "Discovery", "Hardware", "Inspection", "Linux", "Primitives", "ResourceAPI", "SliceModel", "Topology",
+            argumentParser,
         ]),
     program(
         "nearside-node",
@@ -267,23 +268,26 @@ let testingTargets: [Target] = [
         ]),
 
     // Tests: of one target each, under its name, and of the whole
-    tests("HardwareTests", ["Discovery", "Hardware", "Linux", "NetworkModel", "ResourceAPI", "Testbed"]),
+    tests("HardwareTests", ["Discovery", "Hardware", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "Testbed"]),
     tests(
         "TopologyTests",
         [
-            "Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed", "Topology",
+            "Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "Testbed", "Topology",
         ], exclude: ["Golden"]),
     tests("CommandOptionsTests", ["CommandOptions"]),
     tests("ResourceAPITests", ["ResourceAPI"]),
-    tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "Testbed"]),
+    tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "Testbed"]),
     tests("SliceModelTests", ["Hardware", "Inspection", "Primitives", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests(
         "ClaimPlanningTests",
         [
-            "CDI", "ClaimConfig", "ClaimPlanning", "Hardware", "Inspection", "JournalModel", "NetworkModel", "ResourceAPI", "SliceModel",
+            "CDI", "ClaimConfig", "ClaimPlanning", "Hardware", "Inspection", "JournalModel", "NetworkModel", "Primitives", "ResourceAPI",
+            "SliceModel",
             "Testbed", "Topology",
         ]),
-    tests("InspectionTests", ["Hardware", "Inspection", "Linux", "NetworkModel", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
+    tests(
+        "InspectionTests",
+        ["Hardware", "Inspection", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests("LinuxTests", ["Linux"]),
     tests("NetlinkTests", ["Linux", "Netlink", "NetworkModel", "Testbed"], exclude: ["Golden"]),
     tests("NRITests", ["ControlProtocol", "NRI", "NRIMessages", "Testbed", protobuf]),
@@ -296,12 +300,15 @@ let testingTargets: [Target] = [
         ], exclude: ["Golden"]),
     tests("ClaimPreparationTests", ["ClaimPreparation", "Hardware", "Linux", "Testbed"]),
     tests("ControlProtocolTests", ["ControlProtocol", "Inspection", "Linux", "Testbed"]),
-    tests("DiscoveryTests", ["Discovery", "Hardware", "Inspection", "Linux", "Netlink", "NetworkModel", "Testbed", "Topology", logging]),
+    tests(
+        "DiscoveryTests",
+        ["Discovery", "Hardware", "Inspection", "Linux", "Netlink", "NetworkModel", "Primitives", "Testbed", "Topology", logging]),
     tests("PodNetworkTests", ["JournalModel", "Linux", "Netlink", "NetworkModel", "PodNetwork", "Testbed"]),
     tests(
         "AttachmentTests",
         [
-            "Attachment", "CDI", "Hardware", "Inspection", "JournalModel", "Linux", "NetworkModel", "PodNetwork", "Testbed", logging,
+            "Attachment", "CDI", "Hardware", "Inspection", "JournalModel", "Linux", "NetworkModel", "PodNetwork", "Primitives", "Testbed",
+            logging,
         ]),
     tests(
         "SlicePublisherTests",
@@ -315,7 +322,7 @@ let testingTargets: [Target] = [
         "ProgramTests",
         [
             "CLinux", "ControlProtocol", "Hardware", "Inspection", "Journal", "JournalModel", "KubeletAPI", "KubeletPlugin", "Linux",
-            "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "ResourceAPI", "SliceModel", "Testbed", protobuf,
+            "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "Primitives", "ResourceAPI", "SliceModel", "Testbed", protobuf,
         ]),
     // The daemons under a real container runtime.
     tests("RuntimeTests", ["Hardware", "Inspection", "KubeletAPI", "Linux", "ResourceAPI", "Testbed"]),
@@ -336,8 +343,8 @@ let fuzzer: [Target] =
     ? []
     : [
         tool(
-            "nearside-fuzz", ["ClaimConfig", "Journal", "Linux", "NRI", "Netlink", "ResourceAPI", "Topology"], [.swiftLanguageMode(.v6)],
-            [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
+            "nearside-fuzz", ["ClaimConfig", "Journal", "Linux", "NRI", "Netlink", "Primitives", "ResourceAPI", "Topology"],
+            [.swiftLanguageMode(.v6)], [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
     ]
 
 // MARK: - The package: with NEARSIDE_PRODUCT in the environment (hack/build sets it) the four programs alone, which need neither

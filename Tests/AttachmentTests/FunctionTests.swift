@@ -5,6 +5,7 @@ import JournalModel
 import Linux
 import Logging
 import PodNetwork
+import Primitives
 import Testbed
 import Testing
 
@@ -61,12 +62,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", FunctionRule.Malformed.Code.noPattern), ("ens1f0", .noPattern), ("=4", .noPattern), ("ens1f0=", .noCount),
-        ("ens1f0=x", .noCount),
-        ("ens1f0=-1", .countOutOfRange), ("ens1f0=5000", .countOutOfRange),
+        ("", InputError.Code.malformed), ("ens1f0", .malformed), ("=4", .malformed), ("ens1f0=", .malformed), ("ens1f0=x", .malformed),
+        ("ens1f0=-1", .outOfBounds), ("ens1f0=5000", .outOfBounds),
     ])
-    func `a rule that is none is refused`(text: String, code: FunctionRule.Malformed.Code) {
-        let error = #expect(throws: FunctionRule.Malformed.self) { try FunctionRule(parsing: text) }
+    func `a text that is no rule is refused`(text: String, code: InputError.Code) {
+        let error = #expect(throws: InputError.self) { try FunctionRule(parsing: text) }
         #expect(error?.code == code)
     }
 

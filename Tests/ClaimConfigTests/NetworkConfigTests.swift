@@ -5,6 +5,7 @@ import FoundationEssentials
 import Inspection
 import Linux
 import NetworkModel
+import Primitives
 import ResourceAPI
 import Testbed
 import Testing
@@ -235,7 +236,8 @@ struct NetworkConfigTests {
         let two = try ConfigCheck(Array("{\n\"interface\": {}\n}\n{\n\"interface\": {\"mtu\": 1}\n}\n".utf8), driver: "x")
         #expect(two.problems.map(\.path) == ["object 1: interface.mtu"] && two.count == 2)
         for text in ["", "kind: Pod", "[]", "7"] {
-            #expect(throws: ConfigCheck.Unreadable.self) { try ConfigCheck(Array(text.utf8), driver: "x") }
+            let error = #expect(throws: InputError.self) { try ConfigCheck(Array(text.utf8), driver: "x") }
+            #expect(error?.code == .malformed)
         }
     }
 }

@@ -5,6 +5,7 @@ import ClaimPlanning
 import FoundationEssentials
 import Hardware
 import Inspection
+import Primitives
 import ResourceAPI
 import SliceModel
 import Testbed
@@ -190,7 +191,8 @@ struct PrivilegeTests {
     @Test
     func `an unknown field in --allow-claims is refused with all that are known`() throws {
         #expect(try PrivilegedSetting.allowed("") == [] && PrivilegedSetting.allowed("sriov.vlan,rdma.management").count == 2)
-        let error = #expect(throws: PrivilegedSetting.Unknown.self) { try PrivilegedSetting.allowed("sriov.vlan,interface.mtu") }
-        for setting in PrivilegedSetting.all { #expect(error?.description.contains(setting.path) == true) }
+        let error = #expect(throws: InputError.self) { try PrivilegedSetting.allowed("sriov.vlan,interface.mtu") }
+        #expect(error?.code == .unknown && error?.object == "\"interface.mtu\"")
+        for setting in PrivilegedSetting.all { #expect(error?.advice?.contains(setting.path) == true) }
     }
 }

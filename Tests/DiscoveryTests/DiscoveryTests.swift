@@ -4,6 +4,7 @@ import Discovery
 import Hardware
 import Linux
 import Logging
+import Primitives
 import Testbed
 import Testing
 
@@ -89,15 +90,12 @@ struct DiscoveryTests {
     }
 
     @Test(arguments: [
-        (
-            "libno-such-library.so.1",
-            "libibverbs not loaded: libno-such-library.so.1: cannot open shared object file: No such file or directory"
-        ),
-        ("libm.so.6", "libibverbs not loaded: libm.so.6 has no ibv_get_device_list"),
+        ("libno-such-library.so.1", "libno-such-library.so.1: cannot open shared object file: No such file or directory"),
+        ("libm.so.6", "libm.so.6 has no ibv_get_device_list"),
     ])
-    func `a host without RDMA user space has no verbs, and says so`(library: String, message: String) {
-        let error = #expect(throws: Verbs.Unavailable.self) { try Verbs(library: library) }
-        #expect(error?.description == message)
+    func `a host without RDMA user space has no verbs, with the loader's words`(library: String, cause: String) {
+        let error = #expect(throws: InputError.self) { try Verbs(library: library) }
+        #expect(error?.code == .unreadable && error?.object == "libibverbs" && error?.cause == cause)
     }
 
     @Test

@@ -3,6 +3,7 @@
 import Hardware
 import Inspection
 import NetworkModel
+import Primitives
 import Testing
 import Topology
 
@@ -52,22 +53,21 @@ struct AdviceTests {
     }
 
     @Test(arguments: [
-        ("", "byte 0: an object is expected"), ("[]", "neither a ResourceClaim nor the status of one"),
-        (#"{"metadata": {"name": "a"}}"#, "the claim a is not allocated"),
-        (#"{"allocation": {"devices": {"results": []}}}"#, "not allocated"),
+        ("", InputError.Code.malformed, "claim"), ("[]", .malformed, "claim"), (#"{"metadata": {"name": "a"}}"#, .missing, "claim a"),
+        (#"{"allocation": {"devices": {"results": []}}}"#, .missing, "claim"),
         (
-            #"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "x"}]}}}"#,
-            "none of the claim's devices is this machine's"
+            #"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "x"}]}}}"#, .unknown,
+            "claim"
         ),
         (
             #"{"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "pci-0000-60-00-0"}]}}}"#,
-            "has no accelerator"
+            .missing, "allocation"
         ),
     ])
-    func `what is no allocated claim is refused with what would be right`(text: String, error: String) throws {
+    func `a document that is no allocated claim is refused`(text: String, code: InputError.Code, object: String) throws {
         let topology = MachineTopology(try embedded("aws-p5"))
-        let thrown = #expect(throws: Explanation.Unusable.self) { try Explanation(claim: Array(text.utf8), of: topology) }
-        #expect(thrown?.description.contains(error) == true, "\(thrown?.description ?? "")")
+        let error = #expect(throws: InputError.self) { try Explanation(claim: Array(text.utf8), of: topology) }
+        #expect(error?.code == code && error?.object == object, "\(error?.description ?? "")")
     }
 
     @Test

@@ -4,6 +4,7 @@ import FoundationEssentials
 import Hardware
 import Inspection
 import Linux
+import Primitives
 import ResourceAPI
 import SliceModel
 import Testbed
@@ -99,7 +100,7 @@ struct ClusterTests {
                                 var capabilities = try capabilities(form, machine)
                                 capabilities.version = version
                                 let comment: Comment = "\(form) \(machine ?? "-") \(together) \(count) \(rails)"
-                                do throws(ClaimRequest.Malformed) {
+                                do throws(InputError) {
                                     let template = try ClaimTemplate(request(count, together, rails: rails), capabilities)
                                     #expect(template.document["apiVersion"] == .string(version.groupVersion))
                                     do { try check(template, comment) } catch { Issue.record(error) }
@@ -141,7 +142,7 @@ struct ClusterTests {
 
     @Test(arguments: ["", "x", "3-1", "-1", "1-2-3", "0,", "99999999999999999999", "0-5000"])
     func `what is no rail is refused`(text: String) {
-        #expect(throws: ClaimRequest.Malformed.self) { try ClaimRequest.rails(text) }
+        #expect(throws: InputError.self) { try ClaimRequest.rails(text) }
     }
 
     // MARK: The cluster
@@ -213,7 +214,7 @@ struct ClusterTests {
             #"{"items": [{"metadata": {"name": "odd"}, "spec": 5}, {"metadata": {"name": "lists"}, "spec": {"driver": "d", "nodeName": "n", "pool": {"name": "n", "generation": 1, "resourceSliceCount": 1}, "devices": [{"name": "x", "attributes": {"a": {"strings": ["b"]}}}]}}]}"#
         let read = try ClusterState(slices: Array(list.utf8), claims: Array(#"{"items": []}"#.utf8))
         #expect(read.slices.count == 1 && read.warnings == ["odd of the ResourceSlices cannot be decoded and is left out"])
-        #expect(throws: ClaimRequest.Malformed.self) { try ClusterState(slices: Array("oops".utf8), claims: []) }
+        #expect(throws: InputError.self) { try ClusterState(slices: Array("oops".utf8), claims: []) }
     }
 
     @Test
@@ -284,7 +285,7 @@ struct ClusterTests {
         let nonsense = try run(["cluster"], kubectl: "echo hello")
         #expect(
             nonsense.status == 1
-                && nonsense.output == "nearside: kubectl: the list of ResourceSlices is not JSON: byte 0: an object is expected\n",
+                && nonsense.output == "nearside: kubectl: list of ResourceSlices: not JSON: byte 0: an object is expected\n",
             "\(nonsense.output)")
     }
 }

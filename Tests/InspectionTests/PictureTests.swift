@@ -116,25 +116,25 @@ struct CommandTests {
         try Files.write(folder("damaged.json"), "{\"apiVersion\": \"nearside/v1alpha1\", \"kind\": \"Machine\", \"functions\": [{}]}")
         for (arguments, status, text) in [
             (["pairs", "--machine", "p5"], Int32(1), "p5: neither a file nor an embedded machine; embedded machines are aws-g5, "),
-            (["pairs", "--machine", folder("damaged.json")], 1, "not a machine description: functions[0].address: is missing"),
+            (["pairs", "--machine", folder("damaged.json")], 1, "machine description: functions[0].address: is missing"),
             (["topology", "--machine", "aws-p5", "--hint", folder("none.xml")], 1, "No such file"),
             (["explain", folder("damaged.json"), "--machine", "aws-p5"], 1, "not allocated"),
             (
                 ["explain", "--devices", "0000:ff:00.0", "--machine", "aws-p5"], 1,
-                "there is no accelerator and no NIC \"0000:ff:00.0\" in p5.48xlarge"
+                "\"0000:ff:00.0\": neither an accelerator nor a NIC of p5.48xlarge"
             ),
             (["explain", "--devices", "0000:53:00.0,0000:93:00.0", "--machine", "aws-p5"], 2, "its own are 0000:4f:00.0"),
             (["explain", "--devices", "0000:53:00.0,0000:4f:00.0", "--machine", "aws-p5"], 0, "100% of the best"),
             (["doctor", "--machine", "aws-p5"], 0, "nothing found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
-            (["simulate", "--machine", "dgx-2"], 1, "has no pairs"),
+            (["simulate", "--machine", "dgx-2"], 1, "no pairs"),
             (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "not a size and weight"),
             (
                 ["simulate", "--machine", "aws-p5", "--claims", "4,16"], 1,
-                "no node can hold a claim for 16 accelerators: p5.48xlarge has 8"
+                "p5.48xlarge: no node can hold a claim for 16 accelerators; it has 8"
             ),
             (["simulate", "--machine", "aws-p6e-gb200"], 0, "pair devices"),
             (["simulate", "--machine", "all", "--nodes", "2"], 0, "ALL MACHINES"),
-            (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "\"x\" is no selector"),
+            (["pairs", "--fabric", "x", "--machine", "aws-p5"], 1, "--fabric: selector \"x\": "),
             (["explain"], 64, "set either CLAIM or --devices"),
             (["pairs", "--machine", "list"], 0, "aws-trn2"),
         ] {

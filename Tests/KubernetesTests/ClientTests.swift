@@ -191,29 +191,24 @@ struct ClientTests {
         #expect(certificate.certificate == .file("/c") && certificate.key == .bytes(Array("PEM".utf8)))
     }
 
-    @Test(arguments: [
-        (
-            "apiVersion: v1\nkind: Config\n", APIEndpoint.Unusable.Code.malformed,
-            "not JSON; write it with: kubectl config view --raw --minify --flatten -o json"
-        ),
-        ("{", .malformed, "not JSON; write it with: kubectl config view --raw --minify --flatten -o json"),
-        ("{}", .malformed, "clusters is missing; write it with: kubectl config view --raw --minify --flatten -o json"),
-        (#"{"clusters": [], "users": [], "contexts": []}"#, .incomplete, "it has no context \"\"; kubectl config use-context sets one"),
-        (
-            #"{"clusters": [{"name": "k", "cluster": {"server": "https://h"}}], "users": [], "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}], "current-context": "c"}"#,
-            .incomplete,
-            "its user \"u\" has neither a token nor a certificate; for a user who logs in by a program use --token-file with: kubectl create token"
-        ),
-        (
-            #"{"clusters": [{"name": "k", "cluster": {"server": "https://h", "insecure-skip-tls-verify": true}}], "users": [], "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}], "current-context": "c"}"#,
-            .unsupported,
-            "insecure-skip-tls-verify is not supported; give the certificate-authority of the cluster"
-        ),
-    ])
-    func `a kubeconfig that cannot be used says why, and what to do`(text: String, code: APIEndpoint.Unusable.Code, error: String) {
-        let thrown = #expect(throws: APIEndpoint.Unusable.self) { try Kubeconfig.endpoint(Array(text.utf8), name: "x") }
-        #expect(thrown?.code == code)
-        #expect(thrown?.description == "x: read the kubeconfig: \(error)")
+    @Test(
+        arguments: [
+            ("apiVersion: v1\nkind: Config\n", .malformed, "read the kubeconfig"), ("{", .malformed, nil),
+            ("{}", .missing, "clusters"),
+            (#"{"clusters": [], "users": [], "contexts": []}"#, .missing, "read the kubeconfig"),
+            (
+                #"{"clusters": [{"name": "k", "cluster": {"server": "https://h"}}], "users": [], "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}], "current-context": "c"}"#,
+                .missing, "read the kubeconfig"
+            ),
+            (
+                #"{"clusters": [{"name": "k", "cluster": {"server": "https://h", "insecure-skip-tls-verify": true}}], "users": [], "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}], "current-context": "c"}"#,
+                .unsupported, "read the kubeconfig"
+            ),
+        ] as [(String, InputError.Code, String?)])
+    func `a kubeconfig that cannot be used is refused with an advice`(text: String, code: InputError.Code, step: String?) {
+        let error = #expect(throws: InputError.self) { try Kubeconfig.endpoint(Array(text.utf8), name: "x") }
+        #expect(error?.code == code && error?.object == "x" && error?.step == step, "\(error?.description ?? "")")
+        #expect(error?.advice?.isEmpty == false)
     }
 
     // MARK: The wire

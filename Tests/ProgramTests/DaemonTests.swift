@@ -194,8 +194,8 @@ struct DaemonTests {
             try UnixSocket.send([UInt8](text.utf8), to: socket)
             return String(decoding: try UnixSocket.receive(from: socket).bytes, as: UTF8.self)
         }
-        #expect(try ask("hello\n") == "error \"hello\" is not a request; requests are status, publish, release and admit\n")
-        #expect(try ask(String(repeating: "x", count: 400)) == "error the request is longer than 256 bytes\n")
+        #expect(try ask("hello\n") == "error \"hello\": not a request; requests are status, publish, release and admit\n")
+        #expect(try ask(String(repeating: "x", count: 400)) == "error request: longer than 256 bytes\n")
         #expect(try ask("admit ../../etc\n").hasPrefix("error "))
         #expect(try ask("admit unknown\n") == "error claim unknown: not prepared on this node\n")
         #expect(try ask("release unknown\n") == "ok\n")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+import Primitives
 import Testing
 import Topology
 
@@ -175,13 +176,11 @@ struct RoleTests {
     }
 
     @Test(arguments: [
-        ("", "lacks its KEY=PATTERN"), ("id", "lacks its KEY=PATTERN"), ("id=", "lacks its KEY=PATTERN"),
-        ("id=1,", "lacks its KEY=PATTERN"),
-        ("colour=red", "\"colour\" is none of address, id, driver, interface, rdma, node"),
+        ("", InputError.Code.malformed), ("id", .malformed), ("id=", .malformed), ("id=1,", .malformed), ("colour=red", .unknown),
     ])
-    func `what is no selector is refused with what would be right`(text: String, error: String) {
-        let thrown = #expect(throws: Selector.Malformed.self) { try Selector(text) }
-        #expect(thrown?.description.contains(error) == true)
+    func `a text that is no selector is refused`(text: String, code: InputError.Code) {
+        let error = #expect(throws: InputError.self) { try Selector(text) }
+        #expect(error?.code == code && error?.object == "selector \"\(text)\"")
     }
 
     @Test(arguments: [

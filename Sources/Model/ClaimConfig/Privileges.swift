@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NetworkModel
+package import Primitives
 
 /// A setting that reaches beyond the pod: it counts in a DeviceClass, which administrators write, and in a claim only where the operator
 /// of nearside-node allows it.
@@ -65,16 +66,13 @@ package struct PrivilegedSetting: Hashable, Sendable {
 }
 
 extension PrivilegedSetting {
-    /// A name in `--allow-claims` that is no privileged setting.
-    package struct Unknown: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
-    }
-
     /// Reads `--allow-claims`: paths with commas between them.
-    package static func allowed(_ text: String) throws(Unknown) -> Set<String> {
+    package static func allowed(_ text: String) throws(InputError) -> Set<String> {
         let names = text.split(separator: ",").map(String.init)
         for name in names where !all.contains(where: { $0.path == name }) {
-            throw Unknown(description: "\"\(name)\" is no privileged setting; known are \(all.map(\.path).joined(separator: ", "))")
+            throw InputError(
+                .unknown, "\"\(name)\"", "not a privileged setting",
+                advice: "privileged settings are \(all.map(\.path).joined(separator: ", "))")
         }
         return Set(names)
     }

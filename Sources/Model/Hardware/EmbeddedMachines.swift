@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Primitives
+
 /// Machine descriptions that are part of the programs. To add one, put the output of `nearside capture` into a file of `Machines/`, and
 /// name it in the table below.
 extension MachineDescription {
@@ -7,7 +9,7 @@ extension MachineDescription {
     package static var embeddedNames: [String] { embedded.map(\.name) }
 
     /// Returns an embedded machine by its name; nil for any other name.
-    package static func embedded(_ name: String) throws(Malformed) -> MachineDescription? {
+    package static func embedded(_ name: String) throws(InputError) -> MachineDescription? {
         guard let entry = embedded.first(where: { $0.name == name }) else { return nil }
         return try MachineDescription(json: entry.json.utf8)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+package import Primitives
 
 /// A machine description, the file format of `api/machine.schema.json`.
 ///
@@ -52,31 +53,24 @@ package struct MachineDescription: Hashable, Sendable, Codable {
 }
 
 extension MachineDescription {
-    /// A description that cannot be used: the field and the error.
-    package struct Malformed: Error, Hashable, CustomStringConvertible {
-        package var description: String
-    }
-
     /// Decodes a description, and checks rules that the schema cannot express, such as unique addresses.
-    package init(json: some Sequence<UInt8>) throws(Malformed) {
-        do {
-            self = try JSONDecoder().decode(MachineDescription.self, from: Data(json))
-        } catch let error as DecodingError {
-            throw Malformed(description: error.place)
-        } catch {
-            throw Malformed(description: "not JSON")
+    package init(json: some Sequence<UInt8>) throws(InputError) {
+        let object = "machine description"
+        do { self = try JSONDecoder().decode(MachineDescription.self, from: Data(json)) } catch {
+            throw InputError(decoding: object, error)
         }
         var seen: Set<PCIAddress> = []
         for function in machine.functions where !seen.insert(function.address).inserted {
-            throw Malformed(description: "functions: \(function.address) is there twice")
+            throw InputError(.duplicate, object, at: "functions", "\(function.address) is there twice")
         }
         for node in machine.numaNodes where !node.distances.isEmpty && node.distances.count != machine.numaNodes.count {
-            throw Malformed(
-                description: "numaNodes: node \(node.id) has \(node.distances.count) distances to \(machine.numaNodes.count) nodes")
+            throw InputError(
+                .malformed, object, at: "numaNodes",
+                "node \(node.id) has \(node.distances.count) distances to \(machine.numaNodes.count) nodes")
         }
         var names: Set<String> = []
         for netdev in machine.allNetdevs where !names.insert(netdev.name).inserted {
-            throw Malformed(description: "netdevs: \(netdev.name) is there twice")
+            throw InputError(.duplicate, object, at: "netdevs", "\(netdev.name) is there twice")
         }
     }
 
@@ -85,33 +79,5 @@ extension MachineDescription {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return [UInt8](try encoder.encode(self))
-    }
-}
-
-extension DecodingError {
-    /// The error as text: the path in the file, then the cause, `functions[3].address: ...`.
-    package var place: String {
-        func path(_ context: Context, _ last: String? = nil) -> String {
-            var text = ""
-            for key in context.codingPath {
-                text += key.intValue.map { "[\($0)]" } ?? (text.isEmpty ? "" : ".") + key.stringValue
-            }
-            if let last { text += (text.isEmpty ? "" : ".") + last }
-            return text.isEmpty ? "" : text + ": "
-        }
-        switch self {
-        case .keyNotFound(let key, let context):
-            return path(context, key.stringValue) + "is missing"
-        case .typeMismatch(let type, let context):
-            return path(context) + "is not of type \(type)"
-        case .valueNotFound(let type, let context):
-            return path(context) + "is null, not a \(type)"
-        case .dataCorrupted(let context) where context.codingPath.isEmpty:
-            return "not JSON"
-        case .dataCorrupted(let context):
-            return path(context) + context.debugDescription
-        @unknown default:
-            return "\(self)"
-        }
     }
 }

@@ -136,11 +136,11 @@ struct NearsideNode {
     }
 
     private func taints() throws -> TaintPolicy {
-        do throws(TaintPolicy.Malformed) { return try TaintPolicy(parsing: taint) } catch { throw UsageError("--taint: \(error)") }
+        do throws(InputError) { return try TaintPolicy(parsing: taint) } catch { throw UsageError("--taint: \(error)") }
     }
 
     private func allowedToClaims() throws -> Set<String> {
-        do throws(PrivilegedSetting.Unknown) { return try PrivilegedSetting.allowed(allowClaims) } catch {
+        do throws(InputError) { return try PrivilegedSetting.allowed(allowClaims) } catch {
             throw UsageError("--allow-claims: \(error)")
         }
     }
@@ -168,7 +168,7 @@ struct NearsideNode {
     }
 
     private func readTopologyPolicy() throws -> TopologyPolicy {
-        do throws(PolicyFile.Unusable) { return try PolicyFile.policy(file: topologyPolicy, fabric: fabric, hint: topologyHint) } catch {
+        do throws(InputError) { return try PolicyFile.policy(file: topologyPolicy, fabric: fabric, hint: topologyHint) } catch {
             throw UsageError("\(error)")
         }
     }
@@ -219,7 +219,7 @@ struct NearsideNode {
 func list(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
 
 func ownedFamilies(_ text: String) throws -> Set<String> {
-    do throws(PublishingPolicy.UnknownFamily) { return try PublishingPolicy.owned(text) } catch {
+    do throws(InputError) { return try PublishingPolicy.owned(text) } catch {
         throw UsageError("--own: \(error)")
     }
 }

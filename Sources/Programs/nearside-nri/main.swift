@@ -92,7 +92,7 @@ struct NearsideNRI {
 
     private func functionRules() throws -> [FunctionRule] {
         try virtualFunctions.map { text in
-            do throws(FunctionRule.Malformed) { return try FunctionRule(parsing: text) } catch {
+            do throws(InputError) { return try FunctionRule(parsing: text) } catch {
                 throw UsageError("--virtual-functions: \(error)")
             }
         }

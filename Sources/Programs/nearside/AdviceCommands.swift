@@ -6,6 +6,7 @@ import Glibc
 import Hardware
 import Inspection
 import Linux
+import Primitives
 import Topology
 
 struct ExplainCommand: ParsableCommand {
@@ -40,7 +41,7 @@ struct ExplainCommand: ParsableCommand {
     func run() throws {
         let topology = try source.readTopology()
         let explanation: Explanation
-        do throws(Explanation.Unusable) {
+        do throws(InputError) {
             if let devices {
                 explanation = try Explanation(devices: devices.split(separator: ",").map(String.init), of: topology)
             } else {
@@ -53,23 +54,22 @@ struct ExplainCommand: ParsableCommand {
 
     private static let limit = 16 << 20
 
-    private func bytes(_ claim: String) throws(Explanation.Unusable) -> [UInt8] {
+    private func bytes(_ claim: String) throws(InputError) -> [UInt8] {
         do throws(SystemError) {
             if claim == "-" { return try Descriptor(owning: dup(0)).readToEnd(limit: Self.limit) }
             if Files.exists(claim) { return try Files.read(claim, limit: Self.limit) }
-        } catch { throw Explanation.Unusable(description: "\(error)") }
+        } catch { throw InputError(.unreadable, error.object, at: error.step, error.cause) }
         let parts = claim.split(separator: "/")
         guard parts.count == 2, !claim.hasPrefix("/"), !claim.hasPrefix("."), !claim.hasPrefix("-") else {
-            throw Explanation.Unusable(description: "\"\(claim)\" is neither a file nor namespace/name")
+            throw InputError(.malformed, "\"\(claim)\"", "neither a file nor namespace/name")
         }
         let arguments = ["kubectl", "get", "resourceclaim", "-n", String(parts[0]), String(parts[1]), "-o", "json"]
         let ended: (status: Int32, output: [UInt8])
         do throws(SystemError) { ended = try Command.run(arguments, limit: Self.limit) } catch {
-            throw Explanation.Unusable(
-                description: "\(claim) is not a file, and kubectl cannot get a claim of that name: \(error)")
+            throw InputError(.unreadable, claim, "not a file, and kubectl cannot get a claim of that name: \(error)")
         }
         guard ended.status == 0 else {
-            throw Explanation.Unusable(description: "kubectl did not get the claim \(claim); its message is above")
+            throw InputError(.unreadable, claim, "kubectl did not get the claim; its message is above")
         }
         return ended.output
     }
@@ -151,7 +151,7 @@ struct SimulateCommand: ParsableCommand {
 
     func run() throws {
         var mix: ClaimMix
-        do throws(ClaimMix.Malformed) { mix = try ClaimMix(claims ?? "1:40,2:20,4:15,8:10,1a:15") } catch {
+        do throws(InputError) { mix = try ClaimMix(claims ?? "1:40,2:20,4:15,8:10,1a:15") } catch {
             throw ValidationError("--claims: \(error)")
         }
         var topologies: [(name: String, topology: MachineTopology)] = []
@@ -168,7 +168,7 @@ struct SimulateCommand: ParsableCommand {
             if claims == nil { mix.parts.removeAll { $0.accelerators > topology.devices.count { $0.kind == .accelerator } } }
         }
         let document: SimulationDocument
-        do throws(Fleet.Impossible) {
+        do throws(InputError) {
             document = try SimulationDocument(topologies, nodes: nodes, mix: mix, turnover: turnover, seed: seed)
         } catch {
             throw Console.failure("\(error)")

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Inspection
 import Linux
+import Primitives
 import ResourceAPI
 
 /// Access to a cluster through kubectl, which supports every form of authentication.
@@ -24,7 +25,7 @@ enum Kubectl {
     static func state(withClaims: Bool = true) throws -> ClusterState {
         let slices = try get(["get", "resourceslices.resource.k8s.io", "-o", "json"])
         let claims = withClaims ? try get(["get", "resourceclaims.resource.k8s.io", "-A", "-o", "json"]) : Array(#"{"items": []}"#.utf8)
-        do throws(ClaimRequest.Malformed) { return try ClusterState(slices: slices, claims: claims) } catch {
+        do throws(InputError) { return try ClusterState(slices: slices, claims: claims) } catch {
             throw Console.failure("kubectl: \(error)")
         }
     }
@@ -131,11 +132,11 @@ struct ClaimCommand: ParsableCommand {
         var claim = ClaimRequest()
         (claim.name, claim.driver, claim.accelerators, claim.together) = (name, driver, accelerators, together)
         let template: ClaimTemplate
-        do throws(ClaimRequest.Malformed) {
+        do throws(InputError) {
             if let rails { claim.rails = try ClaimRequest.rails(rails) }
         } catch { throw ValidationError("--rails: \(error)") }
         let capabilities = try capabilities()
-        do throws(ClaimRequest.Malformed) { template = try ClaimTemplate(claim, capabilities) } catch { throw Console.failure("\(error)") }
+        do throws(InputError) { template = try ClaimTemplate(claim, capabilities) } catch { throw Console.failure("\(error)") }
         switch output {
         case .yaml: Console.print(template.warnings.map { "# \($0)\n" }.joined() + (try YAMLOutput.text(template)))
         case .json: Console.print(try JSONOutput.text(template))

@@ -6,6 +6,7 @@ import Glibc
 import Hardware
 import Inspection
 import Linux
+import Primitives
 import Topology
 
 /// Options for the source of a command's machine, and for the operator's policy.
@@ -44,11 +45,11 @@ struct SourceOptions: ParsableArguments {
             Console.print(MachineDescription.embeddedNames.joined(separator: "\n") + "\n")
             throw ExitCode.success
         }
-        do throws(MachineSource.Unusable) { return try source.read() } catch { throw Console.failure("\(error)") }
+        do throws(InputError) { return try source.read() } catch { throw Console.failure("\(error)") }
     }
 
     func readPolicy() throws -> TopologyPolicy {
-        do throws(PolicyFile.Unusable) { return try PolicyFile.policy(file: policy, fabric: fabric, hint: hint) } catch {
+        do throws(InputError) { return try PolicyFile.policy(file: policy, fabric: fabric, hint: hint) } catch {
             throw Console.failure("\(error)")
         }
     }

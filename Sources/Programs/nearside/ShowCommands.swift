@@ -4,6 +4,7 @@ import ArgumentParser
 import Discovery
 import Hardware
 import Inspection
+import Primitives
 import ResourceAPI
 import SliceModel
 import Topology
@@ -131,9 +132,9 @@ struct PublishingOptions: ParsableArguments {
 
     func policy() throws -> PublishingPolicy {
         let taints: TaintPolicy
-        do throws(TaintPolicy.Malformed) { taints = try TaintPolicy(parsing: taint) } catch { throw ValidationError("--taint: \(error)") }
+        do throws(InputError) { taints = try TaintPolicy(parsing: taint) } catch { throw ValidationError("--taint: \(error)") }
         let owned: Set<String>
-        do throws(PublishingPolicy.UnknownFamily) { owned = try PublishingPolicy.owned(own) } catch {
+        do throws(InputError) { owned = try PublishingPolicy.owned(own) } catch {
             throw ValidationError("--own: \(error)")
         }
         guard Limits.isDriverName(driver) else {

@@ -4,6 +4,7 @@ import ArgumentParser
 import ClaimConfig
 import Inspection
 import Linux
+import Primitives
 
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,12 +40,14 @@ struct ValidateCommand: ParsableCommand {
     func run() throws {
         if explain { Console.print(ConfigTable.text) }
         guard let file else { return }
+        let allowed: Set<String>
+        do throws(InputError) { allowed = try PrivilegedSetting.allowed(allowClaims) } catch {
+            throw ValidationError("--allow-claims: \(error)")
+        }
         let check: ConfigCheck
-        do {
-            check = try ConfigCheck(try bytes(file), driver: driver, allowed: try PrivilegedSetting.allowed(allowClaims))
-        } catch let error as PrivilegedSetting.Unknown { throw ValidationError("--allow-claims: \(error)") } catch let error
-            as ConfigCheck.Unreadable
-        { throw Console.failure("\(file) \(error)") } catch let error as SystemError { throw Console.failure("\(error)") }
+        do { check = try ConfigCheck(try bytes(file), driver: driver, allowed: allowed) } catch let error as InputError {
+            throw Console.failure("\(error.within(file))")
+        } catch let error as SystemError { throw Console.failure("\(error)") }
         for problem in check.problems { Console.print("\(problem)\n") }
         let count = check.problems.count + check.omitted
         if check.omitted > 0 { Console.print("and \(check.omitted) more\n") }

@@ -4,6 +4,7 @@ import Glibc
 package import Hardware
 import Linux
 import NetworkModel
+package import Primitives
 
 /// The source of the machine for an inspection.
 package enum MachineSource: Hashable, Sendable {
@@ -13,38 +14,22 @@ package enum MachineSource: Hashable, Sendable {
     /// The name of an embedded machine, or a file.
     case description(String)
 
-    /// An unusable source.
-    package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The kind of the error, for programs.
-        package enum Code: String, Hashable, Sendable {
-            case noTree, undiscoverable, unreadable, unknown, malformed
-        }
-
-        package var code: Code
-        /// A path or a name.
-        package var object: String
-        package var cause: String
-        package var advice: String?
-
-        package var description: String { "\(object): \(cause)\(advice.map { "; \($0)" } ?? "")" }
-    }
-
     /// Discovers or decodes the machine. Blocks.
-    package func read() throws(Unusable) -> Machine {
+    package func read() throws(InputError) -> Machine {
         switch self {
         case .live: return try discover(.live())
         case .tree(let path):
             guard Files.exists("\(path)/sys") else {
-                throw Unusable(code: .noTree, object: path, cause: "not a captured tree: the folder sys is missing")
+                throw InputError(.malformed, path, "not a captured tree: the folder sys is missing")
             }
             return try discover(.captured(at: path))
         case .description(let name): return try readDescription(name)
         }
     }
 
-    private func discover(_ root: HostRoot) throws(Unusable) -> Machine {
+    private func discover(_ root: HostRoot) throws(InputError) -> Machine {
         do { return try Discovery(root: root, destinations: Self.destinations).snapshot().machine } catch {
-            throw Unusable(code: .undiscoverable, object: root.path.isEmpty ? "/" : root.path, cause: "\(error)")
+            throw InputError(.unreadable, root.path.isEmpty ? "/" : root.path, "\(error)")
         }
     }
 
@@ -59,20 +44,15 @@ package enum MachineSource: Hashable, Sendable {
         return destinations
     }
 
-    private func readDescription(_ name: String) throws(Unusable) -> Machine {
-        do throws(MachineDescription.Malformed) {
-            if let embedded = try MachineDescription.embedded(name) { return embedded.machine }
-        } catch { throw Unusable(code: .malformed, object: name, cause: "\(error)") }
+    private func readDescription(_ name: String) throws(InputError) -> Machine {
+        if let embedded = try MachineDescription.embedded(name) { return embedded.machine }
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try Files.read(name, limit: 64 << 20) } catch {
-            guard error.isNotFound else { throw Unusable(code: .unreadable, object: name, cause: "\(error)") }
-            let names = MachineDescription.embeddedNames.joined(separator: ", ")
-            throw Unusable(
-                code: .unknown, object: name, cause: "neither a file nor an embedded machine",
-                advice: "embedded machines are \(names)")
+            guard error.isNotFound else { throw InputError(.unreadable, name, at: error.step, error.cause) }
+            throw InputError(
+                .unknown, name, "neither a file nor an embedded machine",
+                advice: "embedded machines are \(MachineDescription.embeddedNames.joined(separator: ", "))")
         }
-        do throws(MachineDescription.Malformed) { return try MachineDescription(json: bytes).machine } catch {
-            throw Unusable(code: .malformed, object: name, cause: "not a machine description: \(error)")
-        }
+        do throws(InputError) { return try MachineDescription(json: bytes).machine } catch { throw error.within(name) }
     }
 }

@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Hardware
 import Linux
+package import Primitives
 package import Topology
 
 /// Reads topology policies of operators: `api/topology-policy.schema.json`.
@@ -12,30 +13,6 @@ package import Topology
 ///      "hints": [{"machine": "Virtual Machine", "ncclTopology": "/etc/nearside/ndv5-topo.xml"},
 ///                {"machine": "*", "groups": [["0001:00:00.0", "0101:00:00.0"]]}]}
 package enum PolicyFile {
-    /// An invalid policy.
-    package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The kind of the error, for programs.
-        package enum Code: String, Hashable, Sendable {
-            case unreadable, malformed, otherKind, unknownRole, malformedSelector, malformedHint
-        }
-
-        package var code: Code
-        /// A file or a flag.
-        package var object: String
-        /// The key in the file; nil for the whole file.
-        package var step: String?
-        package var cause: String
-
-        init(_ code: Code, _ object: String, at step: String? = nil, _ cause: String) {
-            self.code = code
-            self.object = object
-            self.step = step
-            self.cause = cause
-        }
-
-        package var description: String { [object, step, cause].compactMap { $0 }.joined(separator: ": ") }
-    }
-
     private struct Document: Decodable {
         struct Hint: Decodable {
             var machine: String?
@@ -95,24 +72,18 @@ package enum PolicyFile {
     private static let limit = 4 << 20
 
     /// Reads a policy and the topology files that it names.
-    package static func read(_ path: String) throws(Unusable) -> TopologyPolicy {
+    package static func read(_ path: String) throws(InputError) -> TopologyPolicy {
         let data = Data(try bytes(path))
         let document: Document
-        do {
-            document = try JSONDecoder().decode(Document.self, from: data)
-        } catch let error as DecodingError {
-            throw Unusable(.malformed, path, error.place)
-        } catch {
-            throw Unusable(.malformed, path, "not JSON")
-        }
+        do { document = try JSONDecoder().decode(Document.self, from: data) } catch { throw InputError(decoding: path, error) }
         guard document.apiVersion == "nearside/v1alpha1", document.kind == "TopologyPolicy" else {
-            throw Unusable(
-                .otherKind, path, "the document is \(document.kind) of \(document.apiVersion), not TopologyPolicy of nearside/v1alpha1")
+            throw InputError(
+                .unsupported, path, "the document is \(document.kind) of \(document.apiVersion), not TopologyPolicy of nearside/v1alpha1")
         }
         var policy = TopologyPolicy()
         for (name, selectors) in document.roles ?? [:] {
             guard let role = Role(rawValue: name), [.fabric, .storage, .management].contains(role) else {
-                throw Unusable(.unknownRole, path, at: "roles.\(name)", "unknown role; roles are fabric, storage, management")
+                throw InputError(.unknown, path, at: "roles.\(name)", "unknown role; roles are fabric, storage, management")
             }
             for text in selectors { policy.add(try selector(text, path, at: "roles.\(name)"), to: role) }
         }
@@ -121,7 +92,7 @@ package enum PolicyFile {
             switch (entry.groups, entry.ncclTopology) {
             case (let groups?, nil): hint = Hint(source: path, groups: groups)
             case (nil, let file?): hint = try self.hint(file)
-            default: throw Unusable(.malformedHint, path, at: "hints[\(index)]", "either groups or ncclTopology is required")
+            default: throw InputError(.malformed, path, at: "hints[\(index)]", "either groups or ncclTopology is required")
             }
             policy.hints.append(.init(machine: entry.machine ?? "*", hint: hint))
         }
@@ -129,18 +100,13 @@ package enum PolicyFile {
     }
 
     /// Reads an NCCL topology file as a hint.
-    package static func hint(_ path: String) throws(Unusable) -> Hint {
-        let bytes = try bytes(path)
-        do throws(Hint.Malformed) { return try Hint(nccl: bytes, source: path) } catch {
-            throw Unusable(.malformedHint, path, "\(error)")
-        }
+    package static func hint(_ path: String) throws(InputError) -> Hint {
+        try Hint(nccl: try bytes(path), source: path)
     }
 
     /// Decodes a selector of a file or a flag.
-    package static func selector(_ text: String, _ object: String, at step: String? = nil) throws(Unusable) -> Selector {
-        do throws(Selector.Malformed) { return try Selector(text) } catch {
-            throw Unusable(.malformedSelector, object, at: step, "\(error)")
-        }
+    package static func selector(_ text: String, _ object: String, at step: String? = nil) throws(InputError) -> Selector {
+        do throws(InputError) { return try Selector(text) } catch { throw error.within(object, at: step) }
     }
 
     /// The policy of a program's flags.
@@ -149,15 +115,17 @@ package enum PolicyFile {
     ///   - file: a policy file, or nil.
     ///   - fabric: selectors of fabric NICs.
     ///   - hint: an NCCL topology file for this machine.
-    package static func policy(file: String?, fabric: [String], hint: String?) throws(Unusable) -> TopologyPolicy {
-        var policy = try file.map { path throws(Unusable) in try read(path) } ?? TopologyPolicy()
+    package static func policy(file: String?, fabric: [String], hint: String?) throws(InputError) -> TopologyPolicy {
+        var policy = try file.map { path throws(InputError) in try read(path) } ?? TopologyPolicy()
         for text in fabric { policy.add(try selector(text, "--fabric"), to: .fabric) }
         if let hint { policy.hints.insert(.init(machine: "*", hint: try self.hint(hint)), at: 0) }
         return policy
     }
 
-    private static func bytes(_ path: String) throws(Unusable) -> [UInt8] {
-        do throws(SystemError) { return try Files.read(path, limit: limit) } catch { throw Unusable(.unreadable, path, "\(error)") }
+    private static func bytes(_ path: String) throws(InputError) -> [UInt8] {
+        do throws(SystemError) { return try Files.read(path, limit: limit) } catch {
+            throw InputError(.unreadable, path, at: error.step, error.cause)
+        }
     }
 }
 

@@ -4,23 +4,19 @@ import CVerbs
 import Glibc
 package import Hardware
 package import Linux
-import Primitives
+package import Primitives
 
 /// libibverbs, if this machine has the library. Used by one thread.
 package final class Verbs {
     private var library = CVerbs()
 
-    /// libibverbs cannot be loaded: this machine has no RDMA user space.
-    package struct Unavailable: Error, CustomStringConvertible {
-        package var description: String
-    }
-
     /// - Parameter name: the name of the shared library for the loader.
-    package init(library name: String = "libibverbs.so.1") throws(Unavailable) {
+    /// - Throws: ``InputError`` on a machine without RDMA user space.
+    package init(library name: String = "libibverbs.so.1") throws(InputError) {
         let reason = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer -> String? in
             CVerbs_open(&library, name, buffer.baseAddress, buffer.count) == 0 ? nil : buffer.baseAddress.map { String(cString: $0) } ?? ""
         }
-        if let reason { throw Unavailable(description: "libibverbs not loaded: \(reason)") }
+        if let reason { throw InputError(.unreadable, "libibverbs", at: "load", reason) }
     }
 
     deinit { CVerbs_close(&library) }

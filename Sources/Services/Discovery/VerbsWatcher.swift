@@ -2,6 +2,7 @@
 
 import Linux
 import Logging
+import Primitives
 
 /// Keeps RDMA devices open, and reads their events. Used by one thread.
 final class VerbsWatcher {
@@ -12,7 +13,7 @@ final class VerbsWatcher {
 
     init(log: Logger) {
         self.log = log
-        do throws(Verbs.Unavailable) { verbs = try Verbs() } catch {
+        do throws(InputError) { verbs = try Verbs() } catch {
             log.notice("events of RDMA devices are not watched", metadata: ["reason": "\(error)"])
             verbs = nil
         }

@@ -2,6 +2,7 @@
 
 import Crypto
 import FoundationEssentials
+package import Primitives
 
 /// The paths of the sockets that the kubelet calls.
 ///
@@ -14,16 +15,7 @@ package struct SocketNames: Hashable, Sendable {
     /// The longest path of a socket: the kernel's field has 108 bytes including the terminator (unix(7)).
     private static let pathBytes = 107
 
-    /// A socket's path that is too long even in its shortest form.
-    package struct TooLong: Error, Hashable, Sendable, CustomStringConvertible {
-        package var path: String
-
-        package var description: String {
-            "socket path \(path): \(path.utf8.count) bytes; the limit is \(pathBytes): use shorter folders or a shorter driver name"
-        }
-    }
-
-    package init(driver: String, registry: String, data: String, podUID: String?) throws(TooLong) {
+    package init(driver: String, registry: String, data: String, podUID: String?) throws(InputError) {
         guard let podUID, !podUID.isEmpty else {
             registration = try Self.first(of: ["\(registry)/\(driver)-reg.sock"])
             service = try Self.first(of: ["\(data)/dra.sock"])
@@ -36,9 +28,12 @@ package struct SocketNames: Hashable, Sendable {
         service = try Self.first(of: ["\(data)/dra-\(podUID).sock", "\(data)/dra-\(Self.digest(podUID, bytes: 8)).sock"])
     }
 
-    private static func first(of paths: [String]) throws(TooLong) -> String {
+    private static func first(of paths: [String]) throws(InputError) -> String {
         if let path = paths.first(where: { $0.utf8.count <= pathBytes }) { return path }
-        throw TooLong(path: paths.min { $0.utf8.count < $1.utf8.count } ?? "")
+        let path = paths.min { $0.utf8.count < $1.utf8.count } ?? ""
+        throw InputError(
+            .outOfBounds, "socket path \(path)", "\(path.utf8.count) bytes; the limit is \(pathBytes)",
+            advice: "use shorter folders or a shorter driver name")
     }
 
     /// The first bytes of a SHA-256 as base64url without padding (RFC 4648, section 5).

@@ -4,6 +4,7 @@ package import AsyncHTTPClient
 import FoundationEssentials
 import NIOCore
 import NIOSSL
+package import Primitives
 
 /// The address of the API server, and the credentials of this program.
 package struct APIEndpoint: Sendable {
@@ -12,41 +13,16 @@ package struct APIEndpoint: Sendable {
         case file(String)
         case bytes([UInt8])
 
-        func read(_ what: String) throws(Unusable) -> [UInt8] {
+        func read(_ what: String) throws(InputError) -> [UInt8] {
             switch self {
             case .bytes(let bytes): return bytes
             case .file(let path):
                 guard let data = try? Data(contentsOf: URL(filePath: path)) else {
-                    throw Unusable(.unreadable, path, step: "read \(what)", "the file cannot be read")
+                    throw InputError(.unreadable, path, at: "read \(what)", "the file cannot be read")
                 }
                 return [UInt8](data)
             }
         }
-    }
-
-    /// An address or credentials that cannot be used.
-    package struct Unusable: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The kind of the error, for programs.
-        package enum Code: String, Hashable, Sendable {
-            case unreadable, malformed, incomplete, unsupported
-        }
-
-        package var code: Code
-        /// A file or a URL.
-        package var object: String
-        package var step: String
-        package var cause: String
-        package var advice: String?
-
-        init(_ code: Code, _ object: String, step: String, _ cause: String, advice: String? = nil) {
-            self.code = code
-            self.object = object
-            self.step = step
-            self.cause = cause
-            self.advice = advice
-        }
-
-        package var description: String { "\(object): \(step): \(cause)\(advice.map { "; \($0)" } ?? "")" }
     }
 
     /// Scheme, host and port, without a final slash.
@@ -80,7 +56,7 @@ package struct APIEndpoint: Sendable {
 
     func bearerToken() throws(APIError) -> String? {
         guard let token else { return nil }
-        do throws(Unusable) {
+        do throws(InputError) {
             let text = String(decoding: try token.read("the token"), as: UTF8.self)
             return String(text.prefix { !$0.isWhitespace })
         } catch {
@@ -91,7 +67,7 @@ package struct APIEndpoint: Sendable {
     /// The configuration of an HTTP client for this server.
     ///
     /// - Parameter limit: the number of connections at a time: more requests wait here, not at the server.
-    package func configuration(limit: Int = 8) throws(Unusable) -> HTTPClient.Configuration {
+    package func configuration(limit: Int = 8) throws(InputError) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(5)
         // APIClient retries by itself.
@@ -108,10 +84,10 @@ package struct APIEndpoint: Sendable {
                 tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(try certificate.read("our certificate")).map { .certificate($0) }
             }
             if let key { tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: try key.read("our key"), format: .pem)) }
-        } catch let error as Unusable {
+        } catch let error as InputError {
             throw error
         } catch {
-            throw Unusable(.malformed, url, step: "read certificates and key", "they are no PEM: \(error)")
+            throw InputError(.malformed, url, at: "read certificates and key", "they are no PEM: \(error)")
         }
         configuration.tlsConfiguration = tls
         if let address, let host = URLComponents(string: url)?.host { configuration.dnsOverride = [host: address] }

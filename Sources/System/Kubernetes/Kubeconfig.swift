@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+package import Primitives
 
 /// Reads a person's kubeconfig, for a daemon outside of a cluster (client-go, clientcmd/api/v1).
 ///
@@ -67,20 +68,20 @@ package enum Kubeconfig {
     /// - Parameters:
     ///   - bytes: the file's contents.
     ///   - name: the file's name in errors.
-    package static func endpoint(_ bytes: [UInt8], name: String) throws(APIEndpoint.Unusable) -> APIEndpoint {
-        func unusable(_ code: APIEndpoint.Unusable.Code, _ cause: String, _ advice: String? = nil) -> APIEndpoint.Unusable {
-            APIEndpoint.Unusable(code, name, step: "read the kubeconfig", cause, advice: advice)
+    package static func endpoint(_ bytes: [UInt8], name: String) throws(InputError) -> APIEndpoint {
+        func unusable(_ code: InputError.Code, _ cause: String, _ advice: String? = nil) -> InputError {
+            InputError(code, name, at: "read the kubeconfig", cause, advice: advice)
         }
         guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { throw unusable(.malformed, "not JSON", advice) }
         let file: File
         do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
-            throw unusable(.malformed, (error as? DecodingError).map(Self.place) ?? "not JSON", advice)
+            throw InputError(decoding: name, error, advice: advice)
         }
         guard let context = file.contexts.first(where: { $0.name == file.current })?.context else {
-            throw unusable(.incomplete, "it has no context \"\(file.current ?? "")\"", "kubectl config use-context sets one")
+            throw unusable(.missing, "no context \"\(file.current ?? "")\"", "kubectl config use-context sets one")
         }
         guard let cluster = file.clusters.first(where: { $0.name == context.cluster })?.cluster else {
-            throw unusable(.incomplete, "it has no cluster \"\(context.cluster)\"")
+            throw unusable(.missing, "no cluster \"\(context.cluster)\"")
         }
         guard cluster.isInsecure != true else {
             throw unusable(.unsupported, "insecure-skip-tls-verify is not supported", "give the certificate-authority of the cluster")
@@ -101,19 +102,9 @@ package enum Kubeconfig {
         endpoint.key = material(user?.keyData, user?.key)
         guard endpoint.token != nil || endpoint.certificate != nil else {
             throw unusable(
-                .incomplete, "its user \"\(context.user)\" has neither a token nor a certificate",
+                .missing, "user \"\(context.user)\" has neither a token nor a certificate",
                 "for a user who logs in by a program use --token-file with: kubectl create token")
         }
         return endpoint
-    }
-
-    private static func place(_ error: DecodingError) -> String {
-        switch error {
-        case .keyNotFound(let key, _): "\(key.stringValue) is missing"
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            context.codingPath.isEmpty
-                ? "not JSON" : "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
-        @unknown default: "it is not as expected"
-        }
     }
 }

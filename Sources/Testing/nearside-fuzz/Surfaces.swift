@@ -6,6 +6,7 @@ import Journal
 import Linux
 import NRI
 import Netlink
+import Primitives
 import ResourceAPI
 import Topology
 
@@ -54,7 +55,7 @@ extension Surface {
 
     /// A vendor's topology file.
     static let topology = Surface(name: "topology", limit: 1 << 13) { bytes in
-        do throws(Hint.Malformed) { _ = try Hint(nccl: bytes, source: "file") } catch {
+        do throws(InputError) { _ = try Hint(nccl: bytes, source: "file") } catch {
             precondition(error.description.utf8.count <= 4096, "an error has \(error.description.utf8.count) bytes")
         }
     }

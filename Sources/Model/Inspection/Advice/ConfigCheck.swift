@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ClaimConfig
+package import Primitives
 import ResourceAPI
 
 /// A check of the configurations in a file before it is applied: a claim, a template, a class, a list of them, or a configuration alone.
@@ -17,11 +18,6 @@ package struct ConfigCheck: Hashable, Sendable {
     /// Settings of a configuration alone that only a class may have.
     package private(set) var notes: [ConfigProblem] = []
 
-    /// A file without usable JSON, with the reason.
-    package struct Unreadable: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
-    }
-
     private enum Role {
         case claim, deviceClass, unknown
     }
@@ -32,7 +28,7 @@ package struct ConfigCheck: Hashable, Sendable {
     private let allowed: Set<String>
 
     /// - Parameter allowed: paths of privileged settings that claims may have.
-    package init(_ bytes: [UInt8], driver: String, allowed: Set<String> = []) throws(Unreadable) {
+    package init(_ bytes: [UInt8], driver: String, allowed: Set<String> = []) throws(InputError) {
         self.driver = driver
         self.allowed = allowed
         // kubectl prints several objects one after the other.
@@ -40,32 +36,32 @@ package struct ConfigCheck: Hashable, Sendable {
         do throws(JSONError) {
             var reader = try JSONReader(bytes, limits: .document)
             repeat { objects.append(try reader.skip()) } while !reader.isAtEnd()
-        } catch { throw Unreadable(description: "is not JSON: \(error)") }
+        } catch { throw InputError(.malformed, "document", "not JSON: \(error)") }
         for (index, bytes) in objects.enumerated() { try check(bytes, at: objects.count > 1 ? "object \(index): " : "") }
     }
 
     // MARK: Objects
 
     /// Returns the members of an object without decoding them: they may belong to another driver.
-    private func members(_ bytes: ArraySlice<UInt8>?, at path: String) throws(Unreadable) -> [String: ArraySlice<UInt8>] {
+    private func members(_ bytes: ArraySlice<UInt8>?, at path: String) throws(InputError) -> [String: ArraySlice<UInt8>] {
         guard let bytes else { return [:] }
         var members: [String: ArraySlice<UInt8>] = [:]
         do throws(JSONError) {
             var reader = try JSONReader(Array(bytes), limits: .document)
             if reader.isNull() { return [:] }
             try reader.members { (reader, name) throws(JSONError) in members[name] = try reader.skip() }
-        } catch { throw Unreadable(description: "\(path.isEmpty ? "is not an object: " : "\(path): ")\(error)") }
+        } catch { throw InputError(.malformed, "document", at: path.isEmpty ? nil : path, "\(error)") }
         return members
     }
 
-    private func elements(_ bytes: ArraySlice<UInt8>?, at path: String) throws(Unreadable) -> [ArraySlice<UInt8>] {
+    private func elements(_ bytes: ArraySlice<UInt8>?, at path: String) throws(InputError) -> [ArraySlice<UInt8>] {
         guard let bytes else { return [] }
         var elements: [ArraySlice<UInt8>] = []
         do throws(JSONError) {
             var reader = try JSONReader(Array(bytes), limits: .document)
             if reader.isNull() { return [] }
             try reader.elements { (reader) throws(JSONError) in elements.append(try reader.skip()) }
-        } catch { throw Unreadable(description: "\(path): \(error)") }
+        } catch { throw InputError(.malformed, "document", at: path, "\(error)") }
         return elements
     }
 
@@ -74,7 +70,7 @@ package struct ConfigCheck: Hashable, Sendable {
         return text
     }
 
-    private mutating func check(_ bytes: ArraySlice<UInt8>, at path: String) throws(Unreadable) {
+    private mutating func check(_ bytes: ArraySlice<UInt8>, at path: String) throws(InputError) {
         let object = try members(bytes, at: path)
         switch string(object["kind"]) ?? "" {
         case "DeviceClass":
@@ -100,7 +96,7 @@ package struct ConfigCheck: Hashable, Sendable {
     }
 
     /// Checks the configurations of a claim's devices, or of a class.
-    private mutating func read(_ bytes: ArraySlice<UInt8>?, at path: String, _ role: Role) throws(Unreadable) {
+    private mutating func read(_ bytes: ArraySlice<UInt8>?, at path: String, _ role: Role) throws(InputError) {
         for (index, entry) in try elements(bytes, at: path).enumerated() {
             let place = "\(path)[\(index)]"
             let opaque = try members(try members(entry, at: place)["opaque"], at: "\(place).opaque")

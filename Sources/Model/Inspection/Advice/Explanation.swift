@@ -2,6 +2,7 @@
 
 import FoundationEssentials
 import Hardware
+package import Primitives
 import ResourceAPI
 import SliceModel
 package import Topology
@@ -32,23 +33,15 @@ package struct Explanation: Hashable, Sendable, Codable {
     /// Warnings, such as devices that are not of this machine.
     package var remarks: [String]
 
-    /// Input without an allocation: the cause and the remedy.
-    package struct Unusable: Error, CustomStringConvertible {
-        package var description: String
-
-        package init(description: String) { self.description = description }
-    }
-
     /// - Parameter names: PCI addresses, interface names, or names of devices in slices.
-    package init(devices names: [String], of topology: MachineTopology, remarks: [String] = []) throws(Unusable) {
+    package init(devices names: [String], of topology: MachineTopology, remarks: [String] = []) throws(InputError) {
         var accelerators: [Device] = []
         var nics: [Device] = []
         for name in names {
             guard let device = Self.device(name, topology.machine) else {
-                throw Unusable(
-                    description:
-                        "there is no accelerator and no NIC \"\(name)\" in \(topology.machine.name ?? "this machine"); nearside devices lists them"
-                )
+                throw InputError(
+                    .unknown, "\"\(name)\"", "neither an accelerator nor a NIC of \(topology.machine.name ?? "this machine")",
+                    advice: "nearside devices lists them")
             }
             if device.kind == .accelerator {
                 accelerators.append(device)
@@ -57,10 +50,10 @@ package struct Explanation: Hashable, Sendable, Codable {
             }
         }
         guard !accelerators.isEmpty else {
-            throw Unusable(description: "the allocation has no accelerator: there is nothing that a NIC could be near to")
+            throw InputError(.missing, "allocation", "no accelerator to compare distances of NICs with")
         }
         guard !nics.isEmpty else {
-            throw Unusable(description: "the allocation has no NIC: there is nothing that could be near to its accelerators")
+            throw InputError(.missing, "allocation", "no NIC to compare distances of accelerators with")
         }
         let allocation = Allocation(accelerators: accelerators, nics: nics, of: topology)
         let best = Allocation.best(accelerators: accelerators.count, nics: nics.count, of: topology)
@@ -86,15 +79,15 @@ package struct Explanation: Hashable, Sendable, Codable {
     }
 
     /// Reads the allocation of a ResourceClaim or of its status, as JSON.
-    package init(claim bytes: [UInt8], of topology: MachineTopology) throws(Unusable) {
+    package init(claim bytes: [UInt8], of topology: MachineTopology) throws(InputError) {
         var claim: ResourceClaim
         do throws(JSONError) {
             claim = try ResourceClaim(json: bytes)
             if claim.status == nil { claim.status = try ResourceClaimStatus(json: bytes) }
-        } catch { throw Unusable(description: "this is neither a ResourceClaim nor the status of one: \(error)") }
+        } catch { throw InputError(.malformed, "claim", "neither a ResourceClaim nor the status of one: \(error)") }
         guard let results = claim.status?.allocation?.devices.results, !results.isEmpty else {
-            throw Unusable(
-                description: "\(claim.metadata.name.map { "the claim \($0)" } ?? "the claim") is not allocated: its status has no devices")
+            throw InputError(
+                .missing, claim.metadata.name.map { "claim \($0)" } ?? "claim", "not allocated: its status has no devices")
         }
         var names: [String] = []
         var remarks: [String] = []
@@ -106,9 +99,9 @@ package struct Explanation: Hashable, Sendable, Codable {
             }
         }
         if names.isEmpty {
-            throw Unusable(
-                description:
-                    "none of the claim's devices is this machine's: \(remarks.joined(separator: "; ")). Use --machine for that of its node")
+            throw InputError(
+                .unknown, claim.metadata.name.map { "claim \($0)" } ?? "claim",
+                "none of its devices is this machine's: \(remarks.joined(separator: ", "))", advice: "use --machine for that of its node")
         }
         try self.init(devices: names, of: topology, remarks: remarks)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+package import Primitives
 package import ResourceAPI
 package import Topology
 
@@ -20,21 +21,14 @@ package struct ClaimRequest: Hashable, Sendable {
 
     package init() {}
 
-    /// A request that cannot be parsed or served: the cause and the valid form.
-    package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
-
-        package init(description: String) { self.description = description }
-    }
-
     /// Parses `0-3` and `0,2,4-5`.
-    package static func rails(_ text: String) throws(Malformed) -> [Int] {
+    package static func rails(_ text: String) throws(InputError) -> [Int] {
         var rails: Set<Int> = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
             guard (1...2).contains(ends.count), let first = ends.first ?? nil, let last = ends.last ?? nil, first >= 0, last < 1024,
                 first <= last
-            else { throw Malformed(description: "\"\(part)\" is neither a rail nor a range of rails such as 0-3") }
+            else { throw InputError(.malformed, "\"\(part)\"", "neither a rail nor a range of rails such as 0-3") }
             rails.formUnion(first...last)
         }
         return rails.sorted()

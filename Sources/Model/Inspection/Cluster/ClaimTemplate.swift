@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Primitives
 package import ResourceAPI
 
 /// The ResourceClaimTemplate of `nearside claim` for a request, in the form that a cluster supports.
@@ -16,16 +17,16 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
     /// Limit of the API on the requests of one claim.
     private static let most = 32
 
-    package init(_ claim: ClaimRequest, _ capabilities: ClusterCapabilities) throws(ClaimRequest.Malformed) {
+    package init(_ claim: ClaimRequest, _ capabilities: ClusterCapabilities) throws(InputError) {
         self.claim = claim
         self.capabilities = capabilities
         warnings = capabilities.warnings
         guard (1...512).contains(claim.accelerators) else {
-            throw ClaimRequest.Malformed(description: "a claim is for 1 to 512 accelerators, not \(claim.accelerators)")
+            throw InputError(.outOfBounds, "claim", "\(claim.accelerators) accelerators are outside of 1 to 512")
         }
         let pairs = (claim.accelerators + capabilities.acceleratorsPerPair - 1) / capabilities.acceleratorsPerPair
         if !claim.rails.isEmpty, claim.rails.count < pairs {
-            throw ClaimRequest.Malformed(description: "\(pairs) pairs need as many rails, and \(claim.rails.count) are named")
+            throw InputError(.missing, "claim", "\(pairs) pairs need as many rails, and \(claim.rails.count) are named")
         }
         if pairs * capabilities.acceleratorsPerPair > claim.accelerators {
             warnings.append(
@@ -79,11 +80,11 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
     /// Adds a request for the accelerators and one for the NICs of each pair, and a constraint that matches them.
     private mutating func askForMembers(
         _ pairs: Int, deviceClass: String, attribute: String, all: String, hasGroups: Bool
-    ) throws(ClaimRequest.Malformed) {
+    ) throws(InputError) {
         guard pairs * 2 <= Self.most else {
-            throw ClaimRequest.Malformed(
-                description:
-                    "a claim has at most \(Self.most) requests: \(pairs) pairs need two each, since the cluster has no devices for pairs")
+            throw InputError(
+                .outOfBounds, "claim",
+                "at most \(Self.most) requests fit, and \(pairs) pairs need two each, since the cluster has no devices for pairs")
         }
         for index in 0..<pairs {
             let (accelerator, nic) = pairs == 1 ? ("accelerator", "nic") : ("accelerator-\(index)", "nic-\(index)")
@@ -105,11 +106,11 @@ package struct ClaimTemplate: Hashable, Sendable, Encodable {
     }
 
     /// Requests a group of Neuron devices with its NICs: AWS's driver and this one publish the same group ids.
-    private mutating func askForNeurons() throws(ClaimRequest.Malformed) {
+    private mutating func askForNeurons() throws(InputError) {
         guard ClusterCapabilities.neuronGroups.contains(claim.accelerators) else {
-            throw ClaimRequest.Malformed(
-                description:
-                    "\(ClusterCapabilities.neuronClass) has groups of 1, 4, 8 and 16 devices: \(claim.accelerators) have no NICs in common")
+            throw InputError(
+                .unsupported, "claim",
+                "\(ClusterCapabilities.neuronClass) has groups of 1, 4, 8 and 16 devices: \(claim.accelerators) have no NICs in common")
         }
         let nics = max(1, claim.accelerators * capabilities.nicsPerPair / capabilities.acceleratorsPerPair)
         requests = [

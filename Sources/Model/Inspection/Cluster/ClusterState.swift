@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+package import Primitives
 package import ResourceAPI
 
 /// Slices and claims of a whole cluster, from the output of kubectl.
@@ -13,7 +14,7 @@ package struct ClusterState: Sendable {
     package init() {}
 
     /// Decodes lists in JSON. An object that cannot be decoded becomes a warning and is left out.
-    package init(slices: [UInt8], claims: [UInt8]) throws(ClaimRequest.Malformed) {
+    package init(slices: [UInt8], claims: [UInt8]) throws(InputError) {
         self.slices = try Self.list(slices, "ResourceSlices", &warnings) {
             try JSONDecoder().decode(ResourceSlice.self, from: Data($0))
         }
@@ -22,7 +23,7 @@ package struct ClusterState: Sendable {
 
     private static func list<Object>(
         _ bytes: [UInt8], _ what: String, _ warnings: inout [String], _ object: ([UInt8]) throws -> Object
-    ) throws(ClaimRequest.Malformed) -> [Object] {
+    ) throws(InputError) -> [Object] {
         var items: [[UInt8]]?
         do throws(JSONError) {
             var reader = try JSONReader(bytes, limits: .document)
@@ -33,8 +34,8 @@ package struct ClusterState: Sendable {
                 items = found
             }
             try reader.finish()
-        } catch { throw ClaimRequest.Malformed(description: "the list of \(what) is not JSON: \(error)") }
-        guard let items else { throw ClaimRequest.Malformed(description: "the list of \(what) is not JSON with items") }
+        } catch { throw InputError(.malformed, "list of \(what)", "not JSON: \(error)") }
+        guard let items else { throw InputError(.missing, "list of \(what)", "no items") }
         var objects: [Object] = []
         for item in items {
             do { objects.append(try object(item)) } catch {

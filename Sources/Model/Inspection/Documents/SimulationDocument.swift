@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Primitives
 package import Topology
 
 /// The document of `nearside simulate -o json`, a stable interface (`api/inspection.md`).
@@ -16,7 +17,7 @@ package struct SimulationDocument: Sendable, Codable {
 
     /// Simulates a fleet of each machine type with each strategy.
     package init(_ topologies: [(name: String, topology: MachineTopology)], nodes: Int, mix: ClaimMix, turnover: Int, seed: UInt64)
-        throws(Fleet.Impossible)
+        throws(InputError)
     {
         self.nodes = nodes
         self.turnover = turnover

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+package import Primitives
 package import Topology
 
 /// The form in which claims request an accelerator and its NICs.
@@ -29,23 +30,21 @@ package struct ClaimMix: Hashable, Sendable {
 
     package var parts: [Part]
 
-    /// A text that is not a mix.
-    package struct Malformed: Error, CustomStringConvertible {
-        package var description: String
-    }
-
     /// Parses `1:50,2:25,8:10,1a:15`: sizes of claims with their weights; an `a` after the size means accelerators without NICs.
-    package init(_ text: String) throws(Malformed) {
+    package init(_ text: String) throws(InputError) {
         parts = []
         for piece in text.split(separator: ",") {
             let words = piece.split(separator: ":", omittingEmptySubsequences: false)
             let isAlone = words[0].hasSuffix("a")
             guard words.count <= 2, let size = Int(isAlone ? words[0].dropLast() : words[0]), (1...64).contains(size),
                 let weight = words.count == 2 ? Int(words[1]) : 1, (1...1_000_000).contains(weight)
-            else { throw Malformed(description: "\"\(piece)\" is not a size and weight such as 4:25 or 1a:10; sizes go from 1 to 64") }
+            else {
+                throw InputError(
+                    .malformed, "\"\(piece)\"", "not a size and weight such as 4:25 or 1a:10", advice: "sizes go from 1 to 64")
+            }
             parts.append(Part(accelerators: size, isAlone: isAlone, weight: weight))
         }
-        guard !parts.isEmpty else { throw Malformed(description: "a mix is a list such as 1:40,2:20,4:15,8:10,1a:15") }
+        guard !parts.isEmpty else { throw InputError(.malformed, "\"\(text)\"", "a mix is a list such as 1:40,2:20,4:15,8:10,1a:15") }
     }
 }
 
@@ -93,11 +92,6 @@ package struct Fleet: Sendable {
         }
     }
 
-    /// A machine or a mix of claims that cannot be simulated, with the reason.
-    package struct Impossible: Error, CustomStringConvertible {
-        package var description: String
-    }
-
     private let topology: MachineTopology
     private let accelerators: [Device]
     private let nics: [Device]
@@ -106,16 +100,16 @@ package struct Fleet: Sendable {
     private let sets: [[Int]]
     private let whole: Double
 
-    package init(_ topology: MachineTopology) throws(Impossible) {
+    package init(_ topology: MachineTopology) throws(InputError) {
         self.topology = topology
         accelerators = topology.devices.filter { $0.kind == .accelerator && topology.pair(of: $0) != nil }
         nics = topology.fabric.nics
         let name = topology.machine.name ?? "this machine"
-        guard !accelerators.isEmpty else { throw Impossible(description: "\(name) has no pairs to allocate") }
+        guard !accelerators.isEmpty else { throw InputError(.unsupported, name, "no pairs to allocate") }
         guard accelerators.count <= 64, nics.count <= 64 else {
-            throw Impossible(
-                description:
-                    "\(name) has \(accelerators.count) accelerators and \(nics.count) fabric NICs; at most 64 of each can be simulated")
+            throw InputError(
+                .outOfBounds, name, "\(accelerators.count) accelerators and \(nics.count) fabric NICs",
+                advice: "at most 64 of each can be simulated")
         }
         let pairs = topology.pairing.pairs
         shape = (pairs.map(\.accelerators.count).max() ?? 1, pairs.map(\.nics.count).min() ?? 1)
@@ -128,11 +122,11 @@ package struct Fleet: Sendable {
     }
 
     /// Returns an error if some claim of a mix does not fit on an empty node.
-    package func obstacle(to mix: ClaimMix) -> Impossible? {
+    package func obstacle(to mix: ClaimMix) -> InputError? {
         guard let part = mix.parts.first(where: { $0.accelerators > accelerators.count }) else { return nil }
-        return Impossible(
-            description: "no node can hold a claim for \(part.accelerators) accelerators: \(topology.machine.name ?? "this machine") has "
-                + "\(accelerators.count)")
+        return InputError(
+            .unsupported, topology.machine.name ?? "this machine",
+            "no node can hold a claim for \(part.accelerators) accelerators; it has \(accelerators.count)")
     }
 
     // MARK: One node

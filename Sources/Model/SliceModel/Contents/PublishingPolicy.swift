@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
+package import Primitives
 package import Topology
 
 /// The operator's choice of devices that are published, and the name of the driver.
@@ -26,20 +27,14 @@ package struct PublishingPolicy: Sendable {
         self.shares = shares
     }
 
-    /// A kind that the catalog does not know.
-    package struct UnknownFamily: Error, CustomStringConvertible {
-        package var name: String
-        package var description: String {
-            let known = Set(Catalog.Family.allCases.map(\.policyName)).sorted().joined(separator: ", ")
-            return "\"\(name)\" is no kind of accelerator; known are \(known)"
-        }
-    }
-
     /// Parses a list such as `gpus,neurons`.
-    package static func owned(_ text: String) throws(UnknownFamily) -> Set<String> {
+    package static func owned(_ text: String) throws(InputError) -> Set<String> {
         let known = Set(Catalog.Family.allCases.map(\.policyName))
         let names = text.split(separator: ",").map(String.init)
-        for name in names where !known.contains(name) { throw UnknownFamily(name: name) }
+        for name in names where !known.contains(name) {
+            throw InputError(
+                .unknown, "\"\(name)\"", "not a kind of accelerator", advice: "kinds are \(known.sorted().joined(separator: ", "))")
+        }
         return Set(names)
     }
 

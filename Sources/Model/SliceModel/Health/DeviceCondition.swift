@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Primitives
 package import ResourceAPI
 
 /// A condition of a device that affects its use.
@@ -62,21 +63,16 @@ package struct TaintPolicy: Hashable, Sendable {
         self.effects = effects
     }
 
-    /// An invalid policy, with the valid values.
-    package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
-
-        package init(description: String) { self.description = description }
-    }
-
     /// Parses changes to the default policy: `link-down=NoExecute,no-driver=off`.
-    package init(parsing text: String) throws(Malformed) {
+    package init(parsing text: String) throws(InputError) {
         self.init()
         for part in text.split(separator: ",") {
             let words = part.split(separator: "=", maxSplits: 1).map(String.init)
             guard words.count == 2, let condition = DeviceCondition(rawValue: words[0]) else {
                 let known = DeviceCondition.allCases.map(\.rawValue).joined(separator: ", ")
-                throw Malformed(description: "\"\(part)\" is not CONDITION=EFFECT; conditions are \(known)")
+                throw InputError(
+                    words.count == 2 ? .unknown : .malformed, "\"\(part)\"", "not CONDITION=EFFECT",
+                    advice: "conditions are \(known)")
             }
             if words[1] == "off" {
                 effects[condition] = nil
@@ -84,7 +80,7 @@ package struct TaintPolicy: Hashable, Sendable {
                 effects[condition] = effect
             } else {
                 let known = DeviceTaint.Effect.allCases.map(\.rawValue).joined(separator: ", ")
-                throw Malformed(description: "\"\(words[1])\" is not an effect; effects are \(known) and off")
+                throw InputError(.unknown, "\"\(words[1])\"", "not an effect", advice: "effects are \(known) and off")
             }
         }
     }

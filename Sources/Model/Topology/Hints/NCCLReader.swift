@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+package import Primitives
 
 extension Hint {
-    /// A NCCL topology file that cannot be used: the line and the error.
-    package struct Malformed: Error, Hashable, CustomStringConvertible {
-        package var description: String
-    }
-
     /// Parses a topology file of NCCL or RCCL: `cpu` elements with a `numaid` contain `pci` elements with a `busid`, and a bridge contains
     /// the functions behind it (nccl, src/graph/xml.cc).
     ///
     /// Other contents (speeds, GPUs, nets) are ignored.
-    package init(nccl bytes: some Collection<UInt8>, source: String) throws(Malformed) {
-        var scanner = MarkupScanner(bytes)
+    package init(nccl bytes: some Collection<UInt8>, source: String) throws(InputError) {
+        var scanner = MarkupScanner(bytes, source: source)
         var places: [PCIAddress: Place] = [:]
         // The open elements: name, and the bus id of a `pci` one.
         var open: [(name: String, identity: String?)] = []
         var numaNode: Int?
         var hasRoot = false
-        func fail(_ text: String) -> Malformed { Malformed(description: "\(source) line \(scanner.line): \(text)") }
-        while let tag = try Self.next(&scanner, source) {
+        func fail(_ text: String) -> InputError { scanner.failure(text) }
+        while let tag = try scanner.next() {
             switch tag.kind {
             case .end:
                 guard let last = open.popLast(), last.name == tag.name else { throw fail("</\(tag.name)> closes nothing that is open") }
@@ -54,12 +50,6 @@ extension Hint {
         guard !places.isEmpty else { throw fail("it names no PCI function") }
         self.init(source: source, places: places)
     }
-
-    private static func next(_ scanner: inout MarkupScanner, _ source: String) throws(Malformed) -> MarkupScanner.Tag? {
-        do throws(MarkupScanner.Malformed) { return try scanner.next() } catch {
-            throw Malformed(description: "\(source) line \(scanner.line): \(error.description)")
-        }
-    }
 }
 
 /// A scanner of XML tags and attributes, without text, document types, or entities other than the five predefined ones. NCCL's own
@@ -72,15 +62,19 @@ struct MarkupScanner {
         var attributes: [String: String] = [:]
     }
 
-    struct Malformed: Error {
-        var description: String
-    }
-
     private let bytes: [UInt8]
     private var position = 0
-    private(set) var line = 1
+    private var line = 1
+    private let source: String
 
-    init(_ bytes: some Collection<UInt8>) { self.bytes = Array(bytes) }
+    /// - Parameter source: name of the file in errors.
+    init(_ bytes: some Collection<UInt8>, source: String) {
+        self.bytes = Array(bytes)
+        self.source = source
+    }
+
+    /// Returns an error at the current line.
+    func failure(_ cause: String) -> InputError { InputError(.malformed, source, at: "line \(line)", cause) }
 
     private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
 
@@ -95,9 +89,9 @@ struct MarkupScanner {
         }
     }
 
-    private mutating func skip(past end: StaticString, _ what: String) throws(Malformed) {
+    private mutating func skip(past end: StaticString, _ what: String) throws(InputError) {
         while !starts(with: end) {
-            guard current != nil else { throw Malformed(description: "\(what) never ends") }
+            guard current != nil else { throw failure("\(what) never ends") }
             advance()
         }
         for _ in 0..<end.utf8CodeUnitCount { advance() }
@@ -108,7 +102,7 @@ struct MarkupScanner {
     }
 
     /// Returns the next tag; nil at the end.
-    mutating func next() throws(Malformed) -> Tag? {
+    mutating func next() throws(InputError) -> Tag? {
         while let byte = current {
             if byte != UInt8(ascii: "<") {
                 advance()
@@ -117,7 +111,7 @@ struct MarkupScanner {
             } else if starts(with: "<?") {
                 try skip(past: "?>", "an instruction")
             } else if starts(with: "<!") {
-                throw Malformed(description: "declarations are not read")
+                throw failure("declarations are not read")
             } else {
                 return try tag()
             }
@@ -125,46 +119,46 @@ struct MarkupScanner {
         return nil
     }
 
-    private mutating func tag() throws(Malformed) -> Tag {
+    private mutating func tag() throws(InputError) -> Tag {
         advance()
         if current == UInt8(ascii: "/") {
             advance()
             let name = try name()
             skipSpace()
-            guard current == UInt8(ascii: ">") else { throw Malformed(description: "</\(name) has no >") }
+            guard current == UInt8(ascii: ">") else { throw failure("</\(name) has no >") }
             advance()
             return Tag(kind: .end, name: name)
         }
         var tag = Tag(kind: .start, name: try name())
         while true {
             skipSpace()
-            guard let byte = current else { throw Malformed(description: "<\(tag.name) never ends") }
+            guard let byte = current else { throw failure("<\(tag.name) never ends") }
             if byte == UInt8(ascii: ">") {
                 advance()
                 return tag
             }
             if byte == UInt8(ascii: "/") {
                 advance()
-                guard current == UInt8(ascii: ">") else { throw Malformed(description: "<\(tag.name) has a / inside") }
+                guard current == UInt8(ascii: ">") else { throw failure("<\(tag.name) has a / inside") }
                 advance()
                 tag.kind = .empty
                 return tag
             }
             let key = try name()
             skipSpace()
-            guard current == UInt8(ascii: "=") else { throw Malformed(description: "\(key) of <\(tag.name)> has no value") }
+            guard current == UInt8(ascii: "=") else { throw failure("\(key) of <\(tag.name)> has no value") }
             advance()
             skipSpace()
             guard tag.attributes.updateValue(try value(), forKey: key) == nil else {
-                throw Malformed(description: "<\(tag.name)> has \(key) twice")
+                throw failure("<\(tag.name)> has \(key) twice")
             }
         }
     }
 
-    private mutating func name() throws(Malformed) -> String {
+    private mutating func name() throws(InputError) -> String {
         let start = position
         while let byte = current, !Self.endsName(byte) { advance() }
-        guard position > start else { throw Malformed(description: "a name is missing") }
+        guard position > start else { throw failure("a name is missing") }
         return String(decoding: bytes[start..<position], as: UTF8.self)
     }
 
@@ -176,17 +170,17 @@ struct MarkupScanner {
         }
     }
 
-    private mutating func value() throws(Malformed) -> String {
+    private mutating func value() throws(InputError) -> String {
         guard let quote = current, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") else {
-            throw Malformed(description: "a value without quotes")
+            throw failure("a value without quotes")
         }
         advance()
         let start = position
         while let byte = current, byte != quote {
-            if byte == UInt8(ascii: "<") { throw Malformed(description: "a value never ends") }
+            if byte == UInt8(ascii: "<") { throw failure("a value never ends") }
             advance()
         }
-        guard current == quote else { throw Malformed(description: "a value never ends") }
+        guard current == quote else { throw failure("a value never ends") }
         var text = String(decoding: bytes[start..<position], as: UTF8.self)
         advance()
         for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")]

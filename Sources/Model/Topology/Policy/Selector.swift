@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
+package import Primitives
 
 /// A selector of devices by their properties: `id=15b3:1021,interface=rdma*`. All parts have to match; `*` matches any text and `?` one
 /// character.
@@ -25,23 +26,20 @@ package struct Selector: Hashable, Sendable, CustomStringConvertible {
         var pattern: String
     }
 
-    /// A text that is not a selector: the error, and the valid form.
-    package struct Malformed: Error, Hashable, CustomStringConvertible {
-        package var description: String
-    }
-
     private var parts: [Part] = []
 
-    package init(_ text: String) throws(Malformed) {
+    package init(_ text: String) throws(InputError) {
         for piece in text.split(separator: ",", omittingEmptySubsequences: false) {
             let halves = piece.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let known = Key.allCases.map(\.rawValue).joined(separator: ", ")
             guard halves.count == 2, !halves[1].isEmpty else {
-                throw Malformed(
-                    description: "\"\(text)\" is no selector such as id=15b3:1021,interface=rdma*: \"\(piece)\" lacks its KEY=PATTERN")
+                throw InputError(
+                    .malformed, "selector \"\(text)\"", "\"\(piece)\" lacks its KEY=PATTERN",
+                    advice: "a selector is a text such as id=15b3:1021,interface=rdma*")
             }
             guard let key = Key(rawValue: String(halves[0])) else {
-                throw Malformed(description: "\"\(text)\" is no selector: \"\(halves[0])\" is none of \(known)")
+                throw InputError(
+                    .unknown, "selector \"\(text)\"",
+                    "\"\(halves[0])\" is none of \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             parts.append(Part(key: key, pattern: String(halves[1])))
         }

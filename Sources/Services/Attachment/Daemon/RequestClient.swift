@@ -2,6 +2,7 @@
 
 import ControlProtocol
 import Linux
+import Primitives
 
 /// A client of the daemon's socket: it sends one line, and gets one line as its reply.
 final class RequestClient {
@@ -27,13 +28,6 @@ final class RequestClient {
         return !end.hasPassed
     }
 
-    struct BadRequest: Error, CustomStringConvertible {
-        enum Code: String, Sendable { case tooLong, unknown }
-        var code: Code
-        var cause: String
-        var description: String { cause }
-    }
-
     init(_ socket: Descriptor) {
         self.socket = socket
         // A client that does not read its reply must not block the daemon.
@@ -43,7 +37,7 @@ final class RequestClient {
     /// Receives from the client.
     ///
     /// - Returns: the request; nil while the line is incomplete, or if the client has closed the connection.
-    func receive() throws(BadRequest) -> ControlRequest? {
+    func receive() throws(InputError) -> ControlRequest? {
         guard let (bytes, descriptor) = try? UnixSocket.receive(from: socket, atMost: 512), !bytes.isEmpty else {
             isFinished = true
             return nil
@@ -52,14 +46,14 @@ final class RequestClient {
         line += bytes
         guard let end = line.firstIndex(of: UInt8(ascii: "\n")) else {
             if line.count > ControlRequest.lineLimit {
-                throw BadRequest(code: .tooLong, cause: "the request is longer than \(ControlRequest.lineLimit) bytes")
+                throw InputError(.outOfBounds, "request", "longer than \(ControlRequest.lineLimit) bytes")
             }
             return nil
         }
         let text = String(decoding: line[..<end], as: UTF8.self)
         guard let request = ControlRequest(line: text) else {
-            throw BadRequest(
-                code: .unknown, cause: "\"\(text.prefix(64))\" is not a request; requests are status, publish, release and admit")
+            throw InputError(
+                .unknown, "\"\(text.prefix(64))\"", "not a request", advice: "requests are status, publish, release and admit")
         }
         return request
     }

@@ -6,6 +6,7 @@ import JournalModel
 import Linux
 import Logging
 import NetworkModel
+import Primitives
 
 /// Answers requests of `nearside-node`, of gates and of probes over the daemon's socket.
 ///
@@ -67,7 +68,7 @@ final class RequestServer: EventSource {
     }
 
     private func serve(_ client: RequestClient) {
-        do throws(RequestClient.BadRequest) {
+        do throws(InputError) {
             if let request = try client.receive() { handle(request, of: client) }
         } catch { client.answer(.refused("\(error)")) }
     }

@@ -1,33 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Primitives
+
 /// An operator's rule for the number of virtual functions of physical functions: `ens1f*=8` or `0000:3b:00.0=4`.
 package struct FunctionRule: Hashable, Sendable {
     /// An interface's name or a PCI address; * matches any characters.
     package var pattern: String
     package var count: Int
 
-    /// A malformed rule.
-    package struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The reason why a rule is malformed.
-        package enum Code: String, Sendable {
-            case noPattern, noCount, countOutOfRange
-        }
-
-        package var code: Code
-        package var object: String
-
-        package var description: String {
-            "\"\(object)\" is not INTERFACE=COUNT or ADDRESS=COUNT with a count up to \(FunctionRule.counts.upperBound), such as ens1f*=8 or 0000:3b:00.0=4"
-        }
-    }
-
     private static let counts = 0...4096
 
     /// Reads `PATTERN=COUNT`.
-    package init(parsing text: String) throws(Malformed) {
-        guard let end = text.lastIndex(of: "="), end != text.startIndex else { throw Malformed(code: .noPattern, object: text) }
-        guard let count = Int(text[text.index(after: end)...]) else { throw Malformed(code: .noCount, object: text) }
-        guard Self.counts.contains(count) else { throw Malformed(code: .countOutOfRange, object: text) }
+    package init(parsing text: String) throws(InputError) {
+        func error(_ code: InputError.Code) -> InputError {
+            InputError(
+                code, "\"\(text)\"", "not INTERFACE=COUNT or ADDRESS=COUNT with a count up to \(Self.counts.upperBound)",
+                advice: "rules are texts such as ens1f*=8 or 0000:3b:00.0=4")
+        }
+        guard let end = text.lastIndex(of: "="), end != text.startIndex, let count = Int(text[text.index(after: end)...]) else {
+            throw error(.malformed)
+        }
+        guard Self.counts.contains(count) else { throw error(.outOfBounds) }
         pattern = String(text[..<end])
         self.count = count
     }

@@ -3,6 +3,7 @@
 import Hardware
 import Linux
 import Logging
+import Primitives
 
 /// The last published devices, saved in a file for the next instance. They describe interfaces that are in pods, and lost devices and
 /// interfaces.
@@ -19,7 +20,7 @@ struct MachineMemory {
         self.file = file
         do throws(SystemError) {
             let bytes = try Files.read(file, limit: Self.sizeLimit)
-            do throws(MachineDescription.Malformed) { machine = try MachineDescription(json: bytes).machine } catch {
+            do throws(InputError) { machine = try MachineDescription(json: bytes).machine } catch {
                 refuse("\(error)", log)
             }
         } catch {
