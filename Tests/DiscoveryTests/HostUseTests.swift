@@ -216,11 +216,11 @@ struct HostUseTests {
     @Test
     func `a reason is a sentence that names what it is about`() {
         for (use, text) in [
-            (HostUse(.defaultRoute), "the host's default route goes by it"),
-            (HostUse(.defaultRoute, stackedWith: "bond0"), "the host's default route goes by bond0, which it is stacked with"),
-            (HostUse(.apiServer, "10.96.0.1"), "the host reaches the API server 10.96.0.1 by it"),
-            (HostUse(.upperInterface, "store0"), "interface store0 of the host is stacked on it"),
-            (HostUse(.gatewayRoute, "10.0.0.0/8 via 10.1.0.1"), "the host's route 10.0.0.0/8 via 10.1.0.1 goes by it"),
+            (HostUse(.defaultRoute), "the host's default route uses this interface"),
+            (HostUse(.defaultRoute, stackedWith: "bond0"), "the host's default route uses bond0, which is in the same stack"),
+            (HostUse(.apiServer, "10.96.0.1"), "the host reaches the API server 10.96.0.1 over this interface"),
+            (HostUse(.upperInterface, "store0"), "interface store0 of the host is stacked on this interface"),
+            (HostUse(.gatewayRoute, "10.0.0.0/8 via 10.1.0.1"), "the host's route 10.0.0.0/8 via 10.1.0.1 uses this interface"),
         ] { #expect(use.description == text) }
     }
 

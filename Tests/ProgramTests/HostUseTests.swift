@@ -80,8 +80,8 @@ struct HostUseDaemonTests {
         }
         let told = try ChildProcess.run("\(Place.programs)/nearside", ["devices"], in: node.host).output
         for reason in [
-            "the host's route 10.0.0.0/8 via 10.0.0.0 goes by it", "interface store0 of the host is stacked on it",
-            "the host's default route goes by it",
+            "the host's route 10.0.0.0/8 via 10.0.0.0 uses this interface", "interface store0 of the host is stacked on this interface",
+            "the host's default route uses this interface",
         ] { #expect(told.contains(reason), "\(told)") }
     }
 
@@ -194,11 +194,17 @@ struct HostUseDaemonTests {
         try ip("addr add 10.9.0.1/24 dev \(name)", node)
         try ip("nexthop add id 7 via 10.9.0.2 dev \(name)", node)
         for (add, remove, reason) in [
-            ("route add default nhid 7", "route del default", "the host's default route goes by it"),
-            ("link add link \(name) name store0 type macvlan", "link del store0", "interface store0 of the host is stacked on it"),
+            ("route add default nhid 7", "route del default", "the host's default route uses this interface"),
+            (
+                "link add link \(name) name store0 type macvlan", "link del store0",
+                "interface store0 of the host is stacked on this interface"
+            ),
             // A node without a default route, whose address is on no NIC.
-            ("route add 10.96.0.0/12 via 10.9.0.2", "route del 10.96.0.0/12", "the host reaches the API server 10.96.0.1 by it"),
-            ("addr add 10.7.0.1/24 dev \(name)", "addr del 10.7.0.1/24 dev \(name)", "it serves the node's address 10.7.0.1"),
+            (
+                "route add 10.96.0.0/12 via 10.9.0.2", "route del 10.96.0.0/12",
+                "the host reaches the API server 10.96.0.1 over this interface"
+            ),
+            ("addr add 10.7.0.1/24 dev \(name)", "addr del 10.7.0.1/24 dev \(name)", "this interface serves the node's address 10.7.0.1"),
         ] {
             try ip(add, node)
             try node.runtime?.run(pod)
@@ -223,7 +229,7 @@ struct HostUseDaemonTests {
         forged.devices[0].interface?.hostName = uplink
         try journal.write(forged)
         let taken = try refusal()
-        #expect(taken.contains("the host uses the interface: the host's default route goes by it"), "\(taken)")
+        #expect(taken.contains("the host uses the interface: the host's default route uses this interface"), "\(taken)")
         #expect(try ChildProcess.run("/sbin/ip", ["route"], in: node.host).output.contains("default via 10.8.0.2 dev \(uplink)"))
         try journal.write(plan)
         try node.runtime?.create(NRIContainer(), in: pod)

@@ -64,7 +64,7 @@ struct HostilePlanTests {
             try? node.runtime?.run(pod)
             #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: pod) }
             #expect(try ask(node, .status).refusal == nil, "\(node.log("nri.log"))")
-            #expect(node.log("nri.log").contains("is outside of its bounds"), "\(node.log("nri.log"))")
+            #expect(node.log("nri.log").contains("violates its limits"), "\(node.log("nri.log"))")
             try node.expectUnchanged(since: before)
             node.kill(injector: SIGTERM)
             node.dropRuntime()

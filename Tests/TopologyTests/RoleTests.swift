@@ -106,7 +106,7 @@ struct RoleTests {
         let policy = TopologyPolicy(roles: isNamed ? [.fabric: try parents.map { try Selector("address=\($0)") }] : [:])
         let topology = MachineTopology(machine, policy: policy)
         let device = try #require(machine.devices.first { $0.function?.address == parents[0] })
-        #expect(topology.withheld(device) == "of its part \(part.address), the host's default route goes by it")
+        #expect(topology.withheld(device) == "of its part \(part.address), the host's default route uses this interface")
         let other = try #require(machine.devices.first { $0.function?.address == parents[1] })
         #expect(topology.withheld(other) == nil)
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A list that files of version 1 can lack, as it was added to that version after its first release. An absent list is empty.
+/// A list that was added to version 1 after its first release, so that files of version 1 can lack it. An absent list is empty.
 ///
-/// From version 2 on ``JournalDocument`` refuses a file without it.
+/// From version 2 on ``JournalDocument`` refuses a file without the list.
 @propertyWrapper
 package struct AddedList<Element: Codable & Hashable & Sendable>: Hashable, Sendable, Codable {
     package var wrappedValue: [Element]
@@ -15,7 +15,7 @@ package struct AddedList<Element: Codable & Hashable & Sendable>: Hashable, Send
 }
 
 extension KeyedDecodingContainer {
-    /// The decoding of the fields that are marked as an ``AddedList``.
+    /// Decodes the fields that are marked as an ``AddedList``.
     func decode<Element>(_ type: AddedList<Element>.Type, forKey key: Key) throws -> AddedList<Element> {
         try decodeIfPresent(type, forKey: key) ?? AddedList(wrappedValue: [])
     }

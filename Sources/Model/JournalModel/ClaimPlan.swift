@@ -2,13 +2,13 @@
 
 package import NetworkModel
 
-/// The desired state of one claim on this node. `nearside-node` alone writes it.
+/// The desired state of one claim on this node. `nearside-node` is its only writer.
 package struct ClaimPlan: Hashable, Sendable, Codable {
     /// The phase of a claim.
     package enum Phase: String, Hashable, Sendable, Codable {
         /// The devices belong to the claim.
         case prepared
-        /// They are on their way back; nothing may be attached any more.
+        /// The devices are being restored; no device may be attached.
         case released
     }
 
@@ -17,10 +17,10 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
     /// UIDs of the pods that may use the claim.
     package var pods: [String]
     package var devices: [DevicePlan]
-    /// Pods that are not among ``pods`` may use the claim too: it was made for no pod in particular. The kubelet prepares it
-    /// once, and says nothing when another pod comes.
+    /// True if pods that are not in ``pods`` may use the claim, because the claim was not created for one pod. The kubelet prepares it
+    /// once, and does not report further pods.
     package var isOpen: Bool?
-    /// Nil in plans of versions that wrote CDI specifications themselves.
+    /// Nil in plans of releases that wrote CDI specifications themselves.
     package var containers: ContainerPlan?
 
     package init(claim: ClaimIdentity, pods: [String], devices: [DevicePlan], phase: Phase = .prepared) {
@@ -30,10 +30,10 @@ package struct ClaimPlan: Hashable, Sendable, Codable {
         self.phase = phase
     }
 
-    /// True when something has to be moved into the pod.
+    /// True if a device has to move into the pod.
     package var hasInterfaces: Bool { devices.contains { $0.isMoved } }
 
-    /// True if containers get nodes of RDMA devices, which a process can keep open beyond the pod.
+    /// True if containers get nodes of RDMA devices, which a process can keep open after the pod has ended.
     package var hasRDMANodes: Bool { devices.contains { !$0.verbsNodes.isEmpty } }
 }
 
@@ -57,19 +57,19 @@ package struct DevicePlan: Hashable, Sendable, Codable {
     package var pool: String
     /// Name of the device in the pool.
     package var device: String
-    /// The request it was allocated for, with a sub-request if there is one.
+    /// The request for which the device was allocated, with the sub-request if there is one.
     package var request: String
     /// The pair or set that was allocated, if the device is a member of one.
     package var group: String?
-    /// Which allocation of a device that several claims have.
+    /// The ID of the allocation, for a device that several claims share.
     package var shareID: String?
     package var cdiDeviceIDs: [String]
     /// Nil for a device without a netdev.
     package var interface: InterfacePlan?
-    /// The RDMA device that goes along where namespaces do not share them.
+    /// The RDMA device that moves with the interface if namespaces do not share RDMA devices.
     package var rdmaDevice: String?
     package var virtualFunction: VirtualFunctionPlan?
-    /// Nil in plans of versions that wrote CDI specifications themselves.
+    /// Nil in plans of releases that wrote CDI specifications themselves.
     package var access: DeviceAccess?
 
     package init(
@@ -85,10 +85,10 @@ package struct DevicePlan: Hashable, Sendable, Codable {
         self.interface = interface
     }
 
-    /// True when something of it has to be moved into the pod.
+    /// True if the device has to move into the pod.
     package var isMoved: Bool { interface != nil || rdmaDevice != nil }
 
-    /// Names of the nodes by which containers open its RDMA devices: `uverbs0`.
+    /// Names of the nodes with which containers open the RDMA devices: `uverbs0`.
     package var verbsNodes: [String] {
         let folder = "/dev/infiniband/"
         return (access?.nodes ?? []).filter { $0.path.hasPrefix("\(folder)uverbs") }.map { String($0.path.dropFirst(folder.count)) }
@@ -105,7 +105,7 @@ package struct VirtualFunctionPlan: Hashable, Sendable, Codable {
     package var vlan: UInt16?
     package var isTrusted: Bool?
     package var checksSpoofing: Bool?
-    /// Mb/s; 0 is no limit.
+    /// Mb/s; 0 means no limit.
     package var minimalRate: UInt32?
     package var maximalRate: UInt32?
 

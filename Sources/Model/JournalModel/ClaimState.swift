@@ -2,16 +2,16 @@
 
 package import NetworkModel
 
-/// The observed state of one claim. `nearside-nri` alone writes it.
+/// The observed state of one claim. `nearside-nri` is its only writer.
 ///
-/// The host's side of an interface is recorded before the interface is touched, so that a program that
-/// finds this file after a crash can bring everything back.
+/// The settings of an interface on the host are recorded before the interface changes, so that a program that reads this file after a
+/// crash can restore them.
 package struct ClaimState: Hashable, Sendable, Codable {
     package var claim: ClaimIdentity
-    /// The boot id of the kernel at the time of the state, which is obsolete after the next boot.
+    /// The kernel's boot id when the state was written. The state is obsolete after the next boot.
     package var boot: String
     package var attachments: [Attachment]
-    /// RDMA devices that all namespaces see, of which containers get the nodes. Nil when there are none.
+    /// RDMA devices in the shared mode whose nodes containers get. Nil if there are none.
     package var sharedRDMADevices: [SharedRDMADevice]?
 
     package init(claim: ClaimIdentity, boot: String, attachments: [Attachment]) {
@@ -21,13 +21,13 @@ package struct ClaimState: Hashable, Sendable, Codable {
     }
 }
 
-/// An RDMA device that a claim's containers can open, and no process may have open after the claim.
+/// An RDMA device that a claim's containers can open. After the claim no process may have it open.
 package struct SharedRDMADevice: Hashable, Sendable, Codable {
     /// Name of the device in its pool.
     package var device: String
     /// Name of the RDMA device: `mlx5_0`.
     package var name: String
-    /// Numbers of the contexts that programs of the host had open before.
+    /// Numbers of the contexts that host processes had open before the attach.
     package var contexts: [UInt32]
 
     package init(device: String, name: String, contexts: [UInt32]) {
@@ -37,14 +37,14 @@ package struct SharedRDMADevice: Hashable, Sendable, Codable {
     }
 }
 
-/// One device on its way into a pod, or there.
+/// A device that is moving into a pod, or is in a pod.
 package struct Attachment: Hashable, Sendable, Codable {
     /// The phase of an attachment.
     package enum Phase: String, Hashable, Sendable, Codable {
-        /// The move has begun; it may be on either side.
+        /// The move has begun; the device may be in either namespace.
         case moving
         case attached
-        /// The restore has failed so far: ``problem`` has the reason.
+        /// The restore has not succeeded yet; ``problem`` has the reason.
         case returning
     }
 
@@ -53,23 +53,23 @@ package struct Attachment: Hashable, Sendable, Codable {
     package var device: String
     package var podUID: String
     package var sandbox: String
-    /// Path of the pod's network namespace; it may be gone.
+    /// Path of the pod's network namespace, which may have ended.
     package var namespacePath: String
-    /// Tells whether a namespace at that path is still the same.
+    /// The identity of the namespace, which shows whether the path still leads to it.
     package var namespace: FileIdentity
-    /// The interface's name in the pod; nil for a device without one.
+    /// The interface's name in the pod; nil for a device without an interface.
     package var podName: String?
-    /// The interface's number in the pod, once it is there.
+    /// The interface's number in the pod, after its arrival.
     package var podIndex: Int32?
-    /// The recorded interface of the host; nil for one that was made for the pod.
+    /// The recorded interface of the host; nil for an interface that was created for the pod.
     package var host: HostRecord?
-    /// The RDMA device that went along.
+    /// The RDMA device that moved with the interface.
     package var rdmaDevice: String?
-    /// The RDMA device that all namespaces see: no process may have it open after the restore.
+    /// An RDMA device in the shared mode. After the restore no process may have it open.
     package var sharedRDMADevice: String?
-    /// Contexts of its RDMA device that the host had open before, by number.
+    /// Numbers of the contexts that host processes had open on the RDMA device before the attach.
     package var rdmaContexts: [UInt32]?
-    /// A routing domain made in the pod.
+    /// A VRF that was created in the pod.
     package var vrf: String?
     /// Name and addresses in the pod, once attached.
     package var addresses: [IPPrefix]
@@ -100,26 +100,26 @@ package struct Attachment: Hashable, Sendable, Codable {
         addresses = []
     }
 
-    /// Name for messages.
+    /// The device's name in messages.
     package var label: String { host?.name ?? podName ?? rdmaDevice ?? sharedRDMADevice ?? device }
 
-    /// How far a lease is; nil for one that it does not ask for.
+    /// The phase of a lease; nil for a lease that the interface does not request.
     package subscript(family: Lease.Family) -> LeasePhase? {
         get { family == .v4 ? lease : lease6 }
         set { if family == .v4 { lease = newValue } else { lease6 = newValue } }
     }
 
-    /// The leases it asks for.
+    /// The families of the leases that the interface requests.
     package var leaseFamilies: [Lease.Family] { Lease.Family.allCases.filter { self[$0] != nil } }
 
-    /// The address that a server gave.
+    /// The address of a lease.
     package func leasedAddress(_ family: Lease.Family) -> IPPrefix? {
         self[family] == .bound ? addresses.first { Lease.Family($0.address) == family } : nil
     }
 }
 
 extension [Attachment] {
-    /// Which of them wait for a server, as a sentence; nil when none does.
+    /// The addresses that wait for a server, as a sentence; nil if none does.
     package var awaitedLeases: String? {
         let waiting = Lease.Family.allCases.compactMap { family -> String? in
             let names = filter { $0[family] == .awaited }.map(\.label)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The part of a plan that concerns containers: plain data, of which `nearside-nri` makes the claim's CDI specification after it has
-/// checked every value. It names no hook, no file of the host and no kind of device.
+/// The part of a plan for containers. It is plain data: `nearside-nri` checks each value, and builds the claim's CDI specification from
+/// it. It names no hook, no file of the host and no kind of device.
 package struct ContainerPlan: Hashable, Sendable, Codable {
-    /// Variables of every container that has a device of the claim, by name.
+    /// Variables for each container with a device of the claim, by name.
     package var environment: [String: String]
-    /// True when the claim's workload files hold a topology file of NCCL.
+    /// True if the claim's workload files include a topology file for NCCL.
     package var hasTopology: Bool
     /// Requests, without sub-requests, whose devices a workload file describes (KEP-5304).
     package var describedRequests: [String]
-    /// The pod's name for the claim, if it was made from a template.
+    /// The pod's name for the claim, if the claim was created from a template.
     package var podClaimName: String?
 
     package init(
@@ -24,7 +24,7 @@ package struct ContainerPlan: Hashable, Sendable, Codable {
 
 /// The device nodes of one device of a claim.
 package struct DeviceAccess: Hashable, Sendable, Codable {
-    /// The device's place: a PCI address as in sysfs, with `/sf88` behind it for a sub-function; or the name of a virtual interface.
+    /// The place of the device: a PCI address as in sysfs, followed by `/sf88` for a sub-function; or the name of a virtual interface.
     package var address: String
     package var nodes: [NodePlan]
 

@@ -2,65 +2,65 @@
 
 package import NetworkModel
 
-/// The settings of an interface on the host: all that a move into a pod loses, and that a plan or a pod can change.
+/// The settings of an interface on the host: all settings that a move loses, or that a plan or a pod can change.
 ///
-/// After the pod only what differs from the record is set. Settings that the kernel does not take back as it reported them (classes and
-/// filters of traffic control) keep an interface on the host. Routes that go into the pod with the interface's own addresses are those of
-/// the main table without default routes, the rules that select these addresses or name the interface, the tables of these rules, and
-/// permanent neighbours.
+/// A restore sets only settings that differ from the record. Settings that the kernel does not accept in the form in which it reports
+/// them (classes and filters of traffic control) make an interface not movable. With the interface's own addresses, these routes move
+/// into the pod: routes of the main table without default routes, the rules that select these addresses or name the interface, the tables
+/// of these rules, and permanent neighbours.
 package struct HostRecord: Hashable, Sendable, Codable {
     package var name: String
     package var index: Int32
     package var hardwareAddress: HardwareAddress?
-    /// The address the hardware was made with: it tells the interface from all others.
+    /// The hardware's permanent address, which identifies the interface.
     package var permanentAddress: HardwareAddress?
-    /// The device on a bus that it belongs to: `0000:8a:00.0`.
+    /// The interface's device on a bus: `0000:8a:00.0`.
     package var parentDevice: String?
     package var mtu: UInt32
     package var isUp: Bool
-    /// Recorded RFC 2863 state, in words.
+    /// The recorded RFC 2863 state.
     package var state: String
-    /// rtnetlink's kind of a virtual interface.
+    /// The rtnetlink kind of a virtual interface.
     package var kind: String?
     package var alias: String?
     package var alternativeNames: [String]
     package var settings: LinkSettings?
-    /// Offloads and the driver's own flags, as they were requested.
+    /// The requested offloads and private flags of the driver.
     package var features: BitSet?
     package var privateFlags: BitSet?
-    /// The interface below it, or its peer, by number.
+    /// The number of the interface below, or of the peer.
     package var link: Int32?
-    /// Inode number of its folder in sysfs: no other interface of this run of the kernel has it, whatever its name, number, address or
-    /// namespace. Only of virtual interfaces, which nothing else tells apart.
+    /// Inode number of the interface's folder in sysfs, which is unique until the next boot and does not change with name, number,
+    /// address or namespace. Recorded only for virtual interfaces, which have no other identity.
     package var inode: UInt64?
-    /// True when nothing was stacked on it that receives its packets; nil when the kernel did not say.
+    /// True if no other interface that receives its packets was stacked on it; nil if the kernel did not answer.
     package var hasNoUpper: Bool?
     package var linkMode: UInt8?
     package var broadcast: HardwareAddress?
     package var protoDown: ProtoDown?
-    /// Numbers of the XDP and TCX programs that the host had attached.
+    /// Ids of the XDP and TCX programs that the host had attached.
     package var xdp: XDPPrograms?
     package var hookPrograms: [UInt32]?
-    /// Settings of the driver, such as numbers of queues; nil for interfaces without queues of their own.
+    /// Settings of the driver, such as numbers of queues; nil for interfaces without their own queues.
     package var parameters: [DriverParameter]?
     /// N-tuple rules, RSS and hardware timestamping; nil for interfaces that are on no bus.
     package var driverSettings: DriverSettings?
-    /// Settings that only sysfs has; nil where that could not be read, or the record is of a release that did not read it.
+    /// Settings that only sysfs provides; nil if they could not be read, or in records of releases that did not read them.
     package var sysfs: SysfsSettings?
     /// Recorded settings of the virtual functions.
     package var functions: [VirtualFunction]?
     /// Software RDMA devices on the interface, which every move destroys.
     package var softwareRDMA: SoftwareRDMA?
     package var addresses: [InterfaceAddress]
-    /// Configured routes; the kernel adds those of addresses again by itself.
+    /// Configured routes, without routes that the kernel creates with addresses.
     package var routes: [Route]
     package var neighbours: [Neighbour]
     package var neighbourSettings: [NeighbourSettings]
     /// Configured queueing disciplines, each after its parent.
     @AddedList package var queueing: [QueueingDiscipline]
-    /// Rules that go into the pod with the interface: on the host they stay, whether it is there or not.
+    /// Rules that move into the pod with the interface. They also stay on the host.
     package var rules: [Rule]
-    /// Seconds since boot when this was recorded: lifetimes of addresses go on meanwhile.
+    /// Seconds since boot at the time of the record, from which lifetimes of addresses elapse.
     package var recordedAt: Int?
 
     package init(_ link: Link) {
@@ -92,9 +92,9 @@ package struct HostRecord: Hashable, Sendable, Codable {
 /// An RDMA device of the rxe driver (RoCE without hardware; rdma-link(8)).
 package struct SoftwareRDMA: Hashable, Sendable, Codable {
     package var name: String
-    /// No two devices of a run of the kernel have the same.
+    /// The device's number, which is unique until the next boot.
     package var index: UInt32
-    /// Its node in /dev/infiniband, which containers were promised: `uverbs0`. Nil where verbs are not loaded.
+    /// The device's node in /dev/infiniband, which containers have: `uverbs0`. Nil if the verbs module is not loaded.
     package var node: String?
 
     package init(name: String, index: UInt32, node: String?) {
@@ -104,7 +104,7 @@ package struct SoftwareRDMA: Hashable, Sendable, Codable {
     }
 }
 
-/// A virtual function as its physical function had it.
+/// The recorded settings of a virtual function on its physical function.
 package struct VirtualFunctionRecord: Hashable, Sendable, Codable {
     package var parent: String
     package var number: UInt32

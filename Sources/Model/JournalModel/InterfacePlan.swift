@@ -2,36 +2,36 @@
 
 package import NetworkModel
 
-/// The desired state of one interface: its name on the host, and its settings in the pod. Nil or empty settings stay
-/// those of the host.
+/// The desired state of one interface: its name on the host, and its settings in the pod. Nil or empty settings keep
+/// the host's values.
 package struct InterfacePlan: Hashable, Sendable, Codable {
     package var hostName: String
-    /// The device on a bus that the interface belongs to, as the kernel names it, and the address it was made with: what an interface of
-    /// that name has to have when it is taken. Nil when the kernel does not tell, or where it can change.
+    /// The interface's device on a bus and its permanent address, both as the kernel reports them. The attach checks them. Nil if the
+    /// kernel does not report them, or if they can change.
     package var parentDevice: String?
     package var permanentAddress: HardwareAddress?
     package var name: String
-    /// Nil: the interface itself goes. Otherwise the pod gets one of its own that is stacked on it, and it stays on the host.
+    /// An interface for the pod that is stacked on this one, which stays on the host. Nil if this interface itself moves.
     package var child: ChildInterface?
     package var mtu: Int?
     package var hardwareAddress: HardwareAddress?
-    /// Nil: the addresses it has on the host go with it, and the routes, rules and neighbours that belong to them.
+    /// Addresses in the pod. Nil to move the host's addresses with their routes, rules and neighbours.
     package var addresses: [IPPrefix]?
-    /// Servers on the link are to give it an address: one of DHCP, one of DHCPv6.
+    /// True to request an address over DHCP, or DHCPv6.
     package var dhcp: Bool?
     package var dhcp6: Bool?
-    /// Networks into which a DHCP server may give routes; nil for none but the link's.
+    /// Destinations that a DHCP server may set routes to; nil for only the link's networks.
     package var dhcpRoutes: [IPPrefix]?
     package var routes: [RouteSpec]
     @AddedList package var rules: [Rule]
     @AddedList package var neighbours: [NeighbourSpec]
     package var sizes: SegmentSizes?
-    /// Settings by their path below `FAMILY/conf/IF` or `FAMILY/neigh/IF`: `ipv4/conf/rp_filter`.
+    /// Sysctls by their path, `FAMILY/conf/NAME` or `FAMILY/neigh/NAME` without the interface: `ipv4/conf/rp_filter`.
     package var sysctls: [String: String]?
     package var features: [String: Bool]?
     package var privateFlags: [String: Bool]?
     package var vrf: VRF?
-    /// Programs attached to it (XDP, traffic control) are taken off.
+    /// True to detach programs (XDP, traffic control).
     package var detachesPrograms: Bool?
 
     package init(
@@ -48,11 +48,11 @@ package struct InterfacePlan: Hashable, Sendable, Codable {
         neighbours = []
     }
 
-    /// The leases it asks for. Who asks a server takes no address of the host's along.
+    /// The families of requested leases. An interface with DHCP moves without the host's addresses.
     package var leaseFamilies: [Lease.Family] { Lease.Family.allCases.filter { ($0 == .v4 ? dhcp : dhcp6) == true } }
 
-    /// The lease that has to be there before a route can be set; nil when it can be at once. Its gateway may lie behind an address that
-    /// comes with the lease; routers that announce themselves have done so by then, too.
+    /// The lease that has to arrive before a route can be set; nil if it can be set at once. The route's gateway may be reachable only
+    /// over a leased address; announced routers have announced themselves by then.
     package func lease(for route: RouteSpec) -> Lease.Family? {
         if route.destination.address.isV6, dhcp6 == true { return .v6 }
         return dhcp == true ? .v4 : nil

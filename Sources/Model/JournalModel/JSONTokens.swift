@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The strings, numbers, words, brackets and braces of a JSON text in their order (RFC 8259), read in one pass without copies and without
+/// The strings, numbers, literals, brackets and braces of a JSON text in order (RFC 8259), read in one pass without copies and without
 /// recursion.
 ///
-/// This is no parser: `JSONReader` decides whether the grammar is kept. The tokens bound the input of the decoder, and name the place at
-/// which two texts differ.
+/// It does not check the grammar, which `JSONReader` does. The tokens bound the decoder's input, and give the path of a difference
+/// between two texts.
 struct JSONTokens {
     struct Token {
         enum Kind { case key, value, open, close }
 
         var kind: Kind
-        /// The bytes, of a string with its quotes.
+        /// The bytes of the token; for a string including its quotes.
         var range: Range<Int>
     }
 
-    /// An object or a list that has begun and not ended.
+    /// An object or a list that is open.
     struct Frame {
-        /// The first byte behind the brace or bracket.
+        /// The first byte after the brace or bracket.
         var start: Int
         var isObject: Bool
-        /// The index of the element at hand in a list, from 0.
+        /// The index of the present element in a list, from 0.
         var index = -1
-        /// The key at hand in an object.
+        /// The present key in an object.
         var key: Range<Int>?
         var expectsKey: Bool
     }
 
-    /// Objects and lists within each other; the deepest that the journal has is 8.
+    /// The limit of nesting; the journal's own files nest 8 deep.
     static let depthLimit = 16
 
     let bytes: [UInt8]
@@ -38,13 +38,13 @@ struct JSONTokens {
         self.position = position
     }
 
-    /// - Throws: ``JournalTextError`` with the code `tooDeep`, or `notJSON` when the text ends within a string.
+    /// - Throws: ``JournalTextError`` with the code `tooDeep`, or `notJSON` if the text ends within a string.
     static func check(_ bytes: [UInt8]) throws(JournalTextError) {
         var tokens = JSONTokens(bytes)
         while try tokens.next() != nil {}
     }
 
-    /// The next token; nil at the end. Commas and colons are none.
+    /// The next token; nil at the end. Skips commas and colons.
     mutating func next() throws(JournalTextError) -> Token? {
         while position < bytes.count,
             Self.isSpace(bytes[position]) || bytes[position] == UInt8(ascii: ",") || bytes[position] == UInt8(ascii: ":")
@@ -92,7 +92,7 @@ struct JSONTokens {
         if frames[last].isObject { frames[last].expectsKey = true } else { frames[last].index += 1 }
     }
 
-    /// The place of the token that was read last: `devices[0].interface.mtu`.
+    /// The path of the last token: `devices[0].interface.mtu`.
     var path: String {
         frames.reduce(into: "") { path, frame in
             if let key = frame.key {
@@ -103,10 +103,10 @@ struct JSONTokens {
         }
     }
 
-    /// The text of a string without its quotes, of at most 64 bytes.
+    /// The text of a string without its quotes, at most 64 bytes.
     func text(_ range: Range<Int>) -> String { String(decoding: bytes[range].dropFirst().dropLast().prefix(64), as: UTF8.self) }
 
-    /// The keys of the object at hand, with their quotes, in their order.
+    /// The keys of the present object in order, with their quotes.
     func keys() throws(JournalTextError) -> [ArraySlice<UInt8>] {
         guard let frame = frames.last, frame.isObject else { return [] }
         var tokens = JSONTokens(bytes, from: frame.start)

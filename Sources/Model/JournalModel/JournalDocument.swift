@@ -2,10 +2,10 @@
 
 import ResourceAPI
 
-/// A feature of a plan, a state or a report that its reader has to know, beyond the base of version 2. A program that does not know one of
-/// a file's features refuses the file: it would leave something out.
+/// A feature of a plan, a state or a report, beyond the base of version 2, that its reader has to support. A program refuses a file with
+/// an unknown feature, because it would ignore a part of the file.
 ///
-/// Every field that is added after version 2 belongs to a feature, and is written only where it is used.
+/// Each field that was added after version 2 belongs to a feature, and is written only if it is used.
 package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     /// The pod gets an interface that is stacked on the host's.
     case subInterface
@@ -18,35 +18,35 @@ package enum JournalFeature: String, Hashable, Sendable, CaseIterable {
     case detachesPrograms
     /// The identity of the host's interface: its device and its permanent address.
     case identity
-    /// The CDI specification is made of the plan, with nodes of devices.
+    /// The CDI specification is built from the plan, including device nodes.
     case containers, deviceNodes
     /// Parts of the record of an interface of the host.
     case softwareRDMA, queueing
-    /// An interface's virtual functions are restored with it.
+    /// The interface's virtual functions are restored with it.
     case ownFunctions
-    /// The claim's RDMA devices are looked at when it is released.
+    /// The claim's RDMA devices are checked for open contexts at its release.
     case sharedRDMA
-    /// The record has n-tuple rules, RSS, hardware timestamping, error correction or Wake-on-LAN of a driver.
+    /// The record has n-tuple rules, RSS, hardware timestamping, FEC or Wake-on-LAN settings of a driver.
     case driverSettings
-    /// The record has settings that only sysfs has.
+    /// The record has settings that only sysfs provides.
     case sysfsSettings
 }
 
 /// The contents of a file of the journal.
 package protocol JournalValue: Codable {
-    /// Bytes that a file of these has at most, when it is written and when it is read.
+    /// The limit of a file in bytes, for writing and reading.
     static var sizeLimit: Int { get }
-    /// The UID that its file is named after.
+    /// The UID in the file's name.
     var fileUID: String { get }
     var features: Set<JournalFeature> { get }
-    /// The violations of its limits.
+    /// The violations of limits.
     var problems: [JournalProblem] { get }
 }
 
-/// The text of a file: a value with the version of its format and the features that its reader has to know.
+/// The text of a file: a value with the version of its format and the features that its reader has to support.
 ///
-/// The text is strict: its keys are those that this program writes, in their order. Version 1 has no features, and can lack lists that were
-/// added to it (``AddedList``).
+/// The text is strict: it has exactly the keys that this program writes, in the same order. Version 1 has no features, and can lack lists
+/// that were added to it later (``AddedList``).
 package struct JournalDocument<Value: JournalValue>: Codable {
     static var currentVersion: Int { 2 }
 
@@ -66,7 +66,7 @@ package struct JournalDocument<Value: JournalValue>: Codable {
         let container = try decoder.container(keyedBy: Key.self)
         version = try container.decode(Int.self, forKey: .version)
         guard (1...Self.currentVersion).contains(version) else {
-            throw JournalTextError(.newerVersion, "version", "is \(version); this program knows versions 1 to \(Self.currentVersion)")
+            throw JournalTextError(.newerVersion, "version", "is \(version); this program supports versions 1 to \(Self.currentVersion)")
         }
         requires = try container.decodeIfPresent([String].self, forKey: .requires)
         let unknown = (requires ?? []).filter { JournalFeature(rawValue: $0) == nil }.sorted()
@@ -91,9 +91,9 @@ package struct JournalDocument<Value: JournalValue>: Codable {
 
     // MARK: Reading
 
-    /// Decodes a file's text, which is taken for hostile.
+    /// Decodes a file's text, which may be hostile.
     ///
-    /// - Throws: what is wrong with it; ``JournalTextError/isNewer`` when a newer program may be able to read it.
+    /// - Throws: the first violation; ``JournalTextError/isNewer`` if a newer program may be able to read the file.
     package static func decode(_ bytes: [UInt8], uid: String) throws(JournalTextError) -> Value {
         guard bytes.count <= Value.sizeLimit else {
             throw JournalTextError(.tooLarge, "", "has \(bytes.count) bytes, more than \(Value.sizeLimit)")
@@ -114,7 +114,7 @@ package struct JournalDocument<Value: JournalValue>: Codable {
         return document.value
     }
 
-    /// The text of a value that can be read again.
+    /// Encodes a value, and checks that the text can be decoded.
     package static func encode(_ value: Value, uid: String) throws(JournalTextError) -> [UInt8] {
         try check(value, uid)
         let bytes = try step { try JournalDocument(value).text() }
@@ -125,16 +125,16 @@ package struct JournalDocument<Value: JournalValue>: Codable {
     }
 
     private static func check(_ value: Value, _ uid: String) throws(JournalTextError) {
-        guard value.fileUID == uid else { throw JournalTextError(.otherUID, "", "is about another UID than its name says") }
+        guard value.fileUID == uid else { throw JournalTextError(.otherUID, "", "has another UID than the file's name") }
         let problems = value.problems
         guard problems.isEmpty else { throw JournalTextError(.outOfBounds, "", JournalProblem.text(problems)) }
     }
 
-    /// Parses a text. Of two members of one name the last counts: the comparison that follows names their path.
+    /// Parses a text. The last of two equal keys counts; the comparison that follows finds the duplicate.
     private static func parse(_ bytes: [UInt8]) throws(JournalTextError) -> JSONValue {
         let limits = JSONLimits(bytes: Value.sizeLimit, depth: JSONTokens.depthLimit, values: .max, allowsDuplicates: true)
         do throws(JSONError) { return try JSONValue(parsing: bytes, limits: limits) } catch {
-            throw JournalTextError(.notJSON, "", "is no JSON: \(error)")
+            throw JournalTextError(.notJSON, "", "is not JSON: \(error)")
         }
     }
 
@@ -143,21 +143,21 @@ package struct JournalDocument<Value: JournalValue>: Codable {
     }
 }
 
-/// Something in a plan, a state or a report that is outside of what it may be.
+/// A violation of a limit in a plan, a state or a report.
 package struct JournalProblem: Hashable, Sendable, CustomStringConvertible {
     /// The kind of the problem.
     package enum Code: Hashable, Sendable { case name, range, count, duplicate, length, forbidden }
 
     package var code: Code
-    /// Where it is: `devices[0].interface.mtu`.
+    /// The path in the file: `devices[0].interface.mtu`.
     package var path: String
     package var text: String
 
     package var description: String { "\(path) \(text)" }
 
-    /// At most 8 of them, and how many more there are.
+    /// At most 8 problems, and the number of the others.
     static func text(_ problems: [JournalProblem]) -> String {
         let more = problems.count > 8 ? ", and \(problems.count - 8) more" : ""
-        return "is outside of its bounds: " + problems.prefix(8).map(\.description).joined(separator: "; ") + more
+        return "violates its limits: " + problems.prefix(8).map(\.description).joined(separator: "; ") + more
     }
 }

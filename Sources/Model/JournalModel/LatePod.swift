@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A pod whose containers ran without devices of its claims, found by nearside-nri after its restart: the runtime had gone on
-/// without it. `nearside-nri` writes it and alone changes it; it is gone with the pod.
+/// A pod whose containers started without devices of its claims, because nearside-nri did not run. `nearside-nri` is the only writer of
+/// this report, and removes it with the pod.
 package struct LatePod: Hashable, Sendable, Codable {
     package var namespace: String
     package var name: String
     package var uid: String
     /// Claims whose devices were missing.
     package var claims: [ClaimIdentity]
-    /// Why it still does; nil when it has everything now.
+    /// The reason why the pod still lacks devices; nil if all are attached.
     package var problem: String?
 
     package init(namespace: String, name: String, uid: String, claims: [ClaimIdentity], problem: String? = nil) {

@@ -19,27 +19,26 @@ package struct Lease: Hashable, Sendable {
 
         package init(_ address: IPAddress) { self = address.isV6 ? .v6 : .v4 }
 
-        /// The protocol, as people call it.
+        /// The protocol's name in messages.
         package var protocolName: String { self == .v4 ? "DHCP" : "DHCPv6" }
     }
 
-    /// More routes are not taken from a server.
+    /// The limit of routes that are accepted from a server.
     package static let mostRoutes = 64
-    /// The longest text of a lease, in bytes: no route takes more than 40.
+    /// The limit of a lease's text in bytes; a route takes at most 40.
     package static let longestText = 4096
 
-    /// Nil when the server has taken it back.
+    /// Nil after the server has withdrawn it.
     package var address: IPPrefix?
-    /// Seconds it is good for, from when it was given; nil is for ever.
+    /// The lifetime in seconds; nil means infinite.
     package var seconds: UInt32?
-    /// How many of them it may be used for new connections; nil is for all. Only IPv6 has this.
+    /// The preferred lifetime in seconds; nil for the whole lifetime. IPv6 only.
     package var preferredSeconds: UInt32?
-    /// When that was, in milliseconds of the clock that never jumps.
+    /// The time of the assignment, in milliseconds since boot.
     package var time: Int
-    /// Data for the release of the address: for IPv6 the server's identifier, for IPv4 its address and then the link-layer address it
-    /// answers from.
+    /// Data for the release: the server's identifier for IPv6; for IPv4 the server's address followed by its link-layer address.
     package var server: [UInt8]?
-    /// Routes that the server gave, whether or not they may be set (``LeasePolicy``).
+    /// The server's routes, before ``LeasePolicy`` is applied.
     package var routes: [RouteSpec]
 
     package init(
@@ -50,7 +49,8 @@ package struct Lease: Hashable, Sendable {
         (self.server, self.routes) = (server, routes)
     }
 
-    /// Nil for what is no lease of this family. The text can be a client's, which strangers talk to: all of it is checked.
+    /// Parses a lease; nil if it is invalid. All fields are checked, because the client that writes the text handles packets of unknown
+    /// hosts.
     package init?(text: String, family: Family = .v4) {
         guard text.utf8.count <= Self.longestText else { return nil }
         var values: [Substring: Substring] = [:]
@@ -59,7 +59,7 @@ package struct Lease: Hashable, Sendable {
             values[line[..<end]] = line[line.index(after: end)...]
         }
         time = values["at"].flatMap { Int($0) } ?? 0
-        // Within it, nothing that follows from it is too large.
+        // This bound keeps all derived times in range.
         guard (0...(1 << 53)).contains(time) else { return nil }
         func lifetime(_ name: Substring) -> UInt32? { values[name].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 } }
         seconds = lifetime("lease")
@@ -86,13 +86,13 @@ package struct Lease: Hashable, Sendable {
     /// The longest identifier of a server: 130 bytes of DHCPv6 (RFC 8415 section 11.1).
     private static let longestServer = 130
 
-    /// Nil for what is no list of bytes, two digits each, or is longer than any identifier.
+    /// Parses a list of bytes with two digits each; nil if it is malformed, or longer than any identifier.
     package static func bytes(_ hexadecimal: some StringProtocol) -> [UInt8]? {
         guard (2...2 * longestServer).contains(hexadecimal.utf8.count) else { return nil }
         return Hex.bytes(hexadecimal)
     }
 
-    /// The text that ``init(text:family:)`` reads.
+    /// The text that ``init(text:family:)`` parses.
     package var text: String {
         var lines: [String] = []
         if let address { lines += ["ip=\(address.address)", "mask=\(address.length)"] }
@@ -105,15 +105,15 @@ package struct Lease: Hashable, Sendable {
         return (lines + ["at=\(time)"]).joined(separator: "\n") + "\n"
     }
 
-    /// When it runs out, on the clock of ``time``; nil is never.
+    /// The end of the lease on the clock of ``time``; nil for an infinite lease.
     package var end: Int? { seconds.map { time + Int($0) * 1000 } }
 
     /// Returns true if the lease has expired; times are seconds since boot.
     package func hasEnded(at now: Int) -> Bool { end.map { $0 <= now } ?? false }
 
-    /// Seconds that are left of it; nil is for ever.
+    /// The remaining seconds; nil for an infinite lease.
     package func left(at now: Int) -> UInt32? { Self.left(of: seconds, since: time, at: now) }
-    /// Returns the seconds of the preferred lifetime that are left.
+    /// Returns the remaining seconds of the preferred lifetime.
     package func preferredLeft(at now: Int) -> UInt32? { Self.left(of: preferredSeconds ?? seconds, since: time, at: now) }
 
     private static func left(of seconds: UInt32?, since time: Int, at now: Int) -> UInt32? {

@@ -2,14 +2,14 @@
 
 package import NetworkModel
 
-/// The limits on leases: which routes and addresses may be set in a pod. A DHCP server is any machine on the link: it may not take the pod's other traffic, by routes
-/// (option 121), by a router, or by a network mask that says more than the link is on the link.
+/// The limits for leases: which routes and addresses may be set in a pod. Any host on the link can act as a DHCP server, so a server must
+/// not redirect the pod's other traffic with routes (option 121), a router, or a network mask that is wider than the link.
 package struct LeasePolicy: Hashable, Sendable {
-    /// Prefixes into which servers may give routes (`interface.dhcpRoutes`); a default route only where one of them has length 0.
+    /// Prefixes that servers may set routes to (`interface.dhcpRoutes`). A default route needs a prefix of length 0.
     package var allowed: [IPPrefix]
-    /// The cluster's networks: those of nearside-nri's options, and the addresses and networks of the pod's own network.
+    /// The cluster's networks: from the options of nearside-nri, and from the addresses and routes of the pod's own interface.
     package var reserved: [IPPrefix]
-    /// Destinations of routes of the pod's other interfaces, which a second route would replace.
+    /// Destinations of routes of the pod's other interfaces, which another route would replace.
     package var taken: Set<IPPrefix>
 
     package init(allowed: [IPPrefix], reserved: [IPPrefix] = [], taken: Set<IPPrefix> = []) {
@@ -18,26 +18,26 @@ package struct LeasePolicy: Hashable, Sendable {
         self.taken = taken
     }
 
-    /// A network on the link that is larger has to lie in an allowed prefix: by its mask a server could take what a cluster uses.
+    /// The largest network on the link that needs no allowed prefix: with a wider mask a server could take over the cluster's traffic.
     package static let shortestLink = 16
 
-    /// The routes that may be set; for each of the others a text says why not.
+    /// The permitted routes, and a text with the reason for each refused route.
     package struct Decision: Hashable, Sendable {
         package var routes: [RouteSpec] = []
         package var refused: [String] = []
     }
 
-    /// Why the address cannot be set; nil when it can.
+    /// The reason why the address cannot be set; nil if it can.
     package func refusal(of address: IPPrefix) -> String? {
         let link = address.network
         if let network = reserved.first(where: { $0.overlaps(link) }) { return "\(address) overlaps the cluster's network \(network)" }
         if !address.address.isV6, address.length < Self.shortestLink, !allowed.contains(where: { $0.contains(link) }) {
-            return "the network of \(address) is larger than /\(Self.shortestLink), and not in interface.dhcpRoutes"
+            return "the network of \(address) is larger than /\(Self.shortestLink), and interface.dhcpRoutes does not contain it"
         }
         return nil
     }
 
-    /// - Parameter address: the lease's own, whose network is on the link.
+    /// - Parameter address: the leased address, whose network is on the link.
     package func judge(_ routes: [RouteSpec], of address: IPPrefix) -> Decision {
         var decision = Decision()
         for route in routes.prefix(Lease.mostRoutes) {
@@ -52,15 +52,17 @@ package struct LeasePolicy: Hashable, Sendable {
 
     private func refusal(of route: RouteSpec, behind address: IPPrefix) -> String? {
         let (destination, link) = (route.destination, address.network)
-        if let gateway = route.gateway, !link.contains(gateway) || gateway == address.address { return "its gateway is not on the link" }
+        if let gateway = route.gateway, !link.contains(gateway) || gateway == address.address { return "the gateway is not on the link" }
         if destination.length == 0 {
-            // It is asked for by name, and takes the place of the default route there is.
+            // The claim requests it explicitly, and it replaces the present default route.
             return allowed.contains(destination) ? nil : "interface.dhcpRoutes has no default route"
         }
         guard link.contains(destination) || allowed.contains(where: { $0.contains(destination) }) else {
-            return "no prefix of interface.dhcpRoutes contains it"
+            return "no prefix of interface.dhcpRoutes contains the destination"
         }
-        if let network = reserved.first(where: { $0.overlaps(destination) }) { return "it overlaps the cluster's network \(network)" }
-        return taken.contains(destination) ? "another interface has a route there" : nil
+        if let network = reserved.first(where: { $0.overlaps(destination) }) {
+            return "the destination overlaps the cluster's network \(network)"
+        }
+        return taken.contains(destination) ? "another interface has a route to the destination" : nil
     }
 }

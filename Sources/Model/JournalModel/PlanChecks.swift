@@ -2,10 +2,10 @@
 
 import NetworkModel
 
-/// Bounds of plans, for the daemon that writes them and for the one that takes them for hostile. Those of lists are those of claims'
-/// configurations (`ClaimConfig`).
+/// Limits of plans, for the daemon that writes them and for the daemon that must treat them as hostile. The limits of lists equal those
+/// of claims' configurations (`ClaimConfig`).
 enum PlanLimits {
-    /// Bytes of a file.
+    /// The limit of a file in bytes.
     static let size = 1 << 20
     static let pods = 8192
     static let devices = 128
@@ -14,7 +14,7 @@ enum PlanLimits {
     static let routes = 128
     static let rules = 64
     static let neighbours = 256
-    /// Those of `interface.sysctls`, and those that have a field of their own.
+    /// Entries of `interface.sysctls`, plus sysctls with their own fields.
     static let sysctls = 32 + 8
     static let flags = 128
     static let variables = 256
@@ -88,7 +88,7 @@ extension DevicePlan {
             checks.hardwareAddress(function.hardwareAddress, "\(path).hardwareAddress")
             // SR-IOV numbers functions with 16 bits; a VLAN has 12.
             checks.expect(function.number <= 0xffff, .range, "\(path).number", "is \(function.number)")
-            checks.expect((function.vlan ?? 0) <= 4094, .range, "\(path).vlan", "is no VLAN")
+            checks.expect((function.vlan ?? 0) <= 4094, .range, "\(path).vlan", "is not a VLAN")
         }
     }
 }
@@ -106,11 +106,12 @@ extension InterfacePlan {
 
     fileprivate func check(_ checks: inout JournalChecks, _ path: String) {
         checks.hostInterface(hostName, "\(path).hostName")
-        // An interface that is given no other name keeps its own.
+        // An interface without a configured name keeps the host's name.
         let isFree =
             JournalNames.isPodInterface(name)
             || (name == hostName && JournalNames.isHostInterface(name) && !JournalNames.reserved.contains(name))
-        checks.expect(isFree, .name, "\(path).name", "is no name of an interface in a pod: at most 15 of a-z, 0-9 and -, and not reserved")
+        checks.expect(
+            isFree, .name, "\(path).name", "is not a name for an interface in a pod: at most 15 of a-z, 0-9 and -, and not reserved")
         if let mtu { checks.expect((68...65535).contains(mtu), .range, "\(path).mtu", "is \(mtu), outside of 68 to 65535") }
         checks.hardwareAddress(hardwareAddress, "\(path).hardwareAddress")
         checks.hardwareAddress(permanentAddress, "\(path).permanentAddress")
@@ -129,19 +130,19 @@ extension InterfacePlan {
         guard let child else { return }
         switch child.kind {
         // MACVLAN_MODE_PRIVATE to SOURCE, IPVLAN_MODE_L2 to L3S (linux/if_link.h).
-        case .macvlan: checks.expect([nil, 1, 2, 4, 8, 16].contains(child.mode) && child.vlan == nil, .range, path, "is no macvlan")
-        case .ipvlan: checks.expect((child.mode ?? 0) <= 2 && child.vlan == nil, .range, path, "is no ipvlan")
-        case .vlan: checks.expect(child.mode == nil && (1...4094).contains(child.vlan ?? 0), .range, path, "is no VLAN")
+        case .macvlan: checks.expect([nil, 1, 2, 4, 8, 16].contains(child.mode) && child.vlan == nil, .range, path, "is not a macvlan")
+        case .ipvlan: checks.expect((child.mode ?? 0) <= 2 && child.vlan == nil, .range, path, "is not an ipvlan")
+        case .vlan: checks.expect(child.mode == nil && (1...4094).contains(child.vlan ?? 0), .range, path, "is not a VLAN")
         }
     }
 
     private func checkRoutes(_ checks: inout JournalChecks, _ path: String) {
         for (index, route) in routes.enumerated() {
             let place = "\(path).routes[\(index)]"
-            // The local table is the kernel's own (RT_TABLE_LOCAL).
-            checks.expect(route.table != 255 && route.table != 0, .range, "\(place).table", "is a table of the kernel's own")
+            // The table of local addresses is the kernel's own (RT_TABLE_LOCAL).
+            checks.expect(route.table != 255 && route.table != 0, .range, "\(place).table", "is a table of the kernel")
             for address in [route.gateway, route.source].compactMap({ $0 }) where address.isV6 != route.destination.address.isV6 {
-                checks.add(.range, place, "has addresses of two families")
+                checks.add(.range, place, "has addresses of both families")
             }
         }
         for (index, rule) in rules.enumerated() {
@@ -149,15 +150,15 @@ extension InterfacePlan {
             checks.table(rule.table, "\(place).table")
             let plain = Rule(
                 source: rule.source, table: rule.table, destination: rule.destination, priority: rule.priority, isV6: rule.isV6)
-            checks.expect(rule == plain, .forbidden, place, "has more than source, destination, table and priority")
+            checks.expect(rule == plain, .forbidden, place, "has fields other than source, destination, table and priority")
             let families = [rule.source, rule.destination].compactMap { $0?.address.isV6 }
-            checks.expect(families.allSatisfy { $0 == rule.isV6 }, .range, place, "has addresses of two families")
+            checks.expect(families.allSatisfy { $0 == rule.isV6 }, .range, place, "has addresses of both families")
         }
         for (index, neighbour) in neighbours.enumerated() {
             checks.hardwareAddress(neighbour.hardwareAddress, "\(path).neighbours[\(index)].hardwareAddress")
         }
         if let vrf {
-            checks.expect(JournalNames.isPodInterface(vrf.name) && vrf.name != name, .name, "\(path).vrf.name", "is no name of a VRF")
+            checks.expect(JournalNames.isPodInterface(vrf.name) && vrf.name != name, .name, "\(path).vrf.name", "is not a name of a VRF")
             checks.table(vrf.table, "\(path).vrf.table")
         }
     }
@@ -166,12 +167,12 @@ extension InterfacePlan {
         checks.count(sysctls?.count, PlanLimits.sysctls, "\(path).sysctls")
         for (key, value) in sysctls ?? [:] {
             checks.expect(
-                JournalNames.isSysctl(key), .name, "\(path).sysctls", "has a key that is no FAMILY/conf/NAME or FAMILY/neigh/NAME")
+                JournalNames.isSysctl(key), .name, "\(path).sysctls", "has a key that is not FAMILY/conf/NAME or FAMILY/neigh/NAME")
             checks.text(value, 128, "\(path).sysctls")
         }
         for (field, flags) in [("features", features), ("privateFlags", privateFlags)] {
             checks.count(flags?.count, PlanLimits.flags, "\(path).\(field)")
-            // ETH_GSTRING_LEN (linux/ethtool.h) with its final zero.
+            // ETH_GSTRING_LEN (linux/ethtool.h) includes the terminator.
             for name in (flags ?? [:]).keys { checks.text(name, 31, "\(path).\(field)") }
         }
     }

@@ -2,13 +2,14 @@
 
 import NetworkModel
 
-/// Bounds of states and of reports of late pods. Much of a state is what the kernel said of the host; it is bounded by the file's size.
+/// Limits of states and of reports of late pods. The size of the file bounds most of a state, which is the kernel's description of the
+/// host.
 enum StateLimits {
-    /// Bytes of a file: an interface may have some 25,000 configured routes.
+    /// The limit of a file in bytes: an interface may have some 25,000 configured routes.
     static let size = 4 << 20
     static let attachments = 8192
     static let path = 4096
-    /// A name of an interface as text: each of its 15 bytes may be replaced by the three of U+FFFD.
+    /// The limit of an interface's name as text: each of its 15 bytes may become the three bytes of U+FFFD.
     static let interface = 45
     static let problem = 64 << 10
 }
@@ -25,7 +26,7 @@ extension ClaimState: JournalValue {
     package var problems: [JournalProblem] {
         var checks = JournalChecks()
         claim.check(&checks, "claim")
-        checks.expect(boot.isEmpty || JournalNames.isUID(boot), .name, "boot", "is no boot id")
+        checks.expect(boot.isEmpty || JournalNames.isUID(boot), .name, "boot", "is not a boot id")
         checks.count(attachments.count, StateLimits.attachments, "attachments")
         for (index, attachment) in attachments.enumerated() { attachment.check(&checks, "attachments[\(index)]") }
         checks.count(sharedRDMADevices?.count ?? 0, StateLimits.attachments, "sharedRDMADevices")
@@ -52,10 +53,10 @@ extension Attachment {
     fileprivate func check(_ checks: inout JournalChecks, _ path: String) {
         checks.plain(device, 63, "\(path).device")
         // Empty for a pod without a known UID.
-        checks.expect(podUID.isEmpty || JournalNames.isUID(podUID), .name, "\(path).podUID", "is no UID")
+        checks.expect(podUID.isEmpty || JournalNames.isUID(podUID), .name, "\(path).podUID", "is not a UID")
         checks.text(sandbox, StateLimits.path, "\(path).sandbox")
         let isPath = namespacePath.hasPrefix("/") && !namespacePath.split(separator: "/").contains("..")
-        checks.expect(isPath, .name, "\(path).namespacePath", "is no whole path")
+        checks.expect(isPath, .name, "\(path).namespacePath", "is not an absolute path")
         checks.text(namespacePath, StateLimits.path, "\(path).namespacePath")
         if let podName { checks.hostInterface(podName, "\(path).podName") }
         if let vrf { checks.hostInterface(vrf, "\(path).vrf") }
@@ -103,7 +104,7 @@ extension DriverSettings {
         }
         checks.count(contexts?.count, Int(Limit.contexts) + 1, "\(path).contexts")
         for context in contexts ?? [] {
-            checks.expect(context.isWhole, .length, "\(path).contexts", "has a table or key of another size than it says")
+            checks.expect(context.isWhole, .length, "\(path).contexts", "has a table or key whose size differs from the stated one")
         }
         checks.count(hashFields.count, 64, "\(path).hashFields")
         checks.expect((timestamping?.bytes.count ?? 12) == 12, .length, "\(path).timestamping", "does not have 12 bytes")
@@ -117,22 +118,22 @@ extension SysfsSettings {
             let hasQueues =
                 (0..<Limit.queues).contains(entry.queue) && (1...Limit.queues).contains(entry.count)
                 && entry.queue + entry.count <= Limit.queues
-            checks.expect(hasQueues, .range, "\(path).entries", "is about \(entry.count) queues from \(entry.queue) on")
-            checks.expect(Self.isValue(entry.value), .name, "\(path).entries", "has a value that is no number")
+            checks.expect(hasQueues, .range, "\(path).entries", "has \(entry.count) queues from \(entry.queue) on")
+            checks.expect(Self.isValue(entry.value), .name, "\(path).entries", "has a value that is not a number")
         }
-        // As many values as there can be files.
+        // The number of values is bounded by the number of files.
         let queues = entries.reduce(0) { $0 + min(max($1.count, 0), Limit.queues) }
         checks.count(queues, File.allCases.count * Limit.queues, "\(path).entries")
     }
 }
 
 extension JournalChecks {
-    /// A name that the kernel gave: it can hold what is no text.
+    /// Checks a name from the kernel, which need not be valid text.
     fileprivate mutating func kernelName(_ name: String, _ path: String) {
         let isName =
             (1...StateLimits.interface).contains(name.utf8.count) && name != "." && name != ".."
             && name.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "/") }
-        expect(isName, .name, path, "is no name of an interface")
+        expect(isName, .name, path, "is not a name of an interface")
     }
 }
 

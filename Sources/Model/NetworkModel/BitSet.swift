@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A bit set of ethtool in its compact form: as many bits as the kernel or the driver knows.
+/// A bit set of ethtool in its compact form, with all bits that the kernel or the driver supports.
 package struct BitSet: Hashable, Sendable, Codable {
     package var size: UInt32
     package var words: [UInt32]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A cursor over bytes from the kernel. Every step checks what is left, so no input can make it trap.
+/// A cursor over bytes from the kernel. Each step checks the remaining length, so that no input can make it trap.
 package struct ByteReader: Sendable {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
@@ -16,14 +16,14 @@ package struct ByteReader: Sendable {
 
     package var remaining: Int { bytes.endIndex - position }
 
-    /// Takes the next bytes; nil, without moving, when fewer are left.
+    /// Takes the next bytes; returns nil without moving if fewer are left.
     package mutating func take(_ count: Int) -> ArraySlice<UInt8>? {
         guard count >= 0, count <= remaining else { return nil }
         defer { position += count }
         return bytes[position..<position + count]
     }
 
-    /// An integer in the byte order of the host, as netlink has them.
+    /// An integer in the host's byte order, which netlink uses.
     package mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
         guard let part = take(MemoryLayout<Value>.size) else { return nil }
         return part.withUnsafeBytes { $0.loadUnaligned(as: Value.self) }
@@ -34,7 +34,7 @@ package struct ByteReader: Sendable {
 }
 
 extension ByteReader {
-    /// An integer in the host's byte order; nil when the bytes end before it does.
+    /// An integer in the host's byte order; nil if the bytes are too short.
     package static func integer<Value: FixedWidthInteger>(_ type: Value.Type, at offset: Int, of bytes: [UInt8]) -> Value? {
         var reader = ByteReader(bytes)
         return reader.skip(offset) ? reader.integer(type) : nil
@@ -42,7 +42,7 @@ extension ByteReader {
 }
 
 extension [UInt8] {
-    /// Writes an integer in the host's byte order, where there is room for it.
+    /// Writes an integer in the host's byte order, if there is room for it.
     package mutating func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
         guard offset >= 0, offset + MemoryLayout<Value>.size <= count else { return }
         Swift.withUnsafeBytes(of: value) { replaceSubrange(offset..<offset + $0.count, with: $0) }

@@ -6,7 +6,7 @@ package struct ChildInterface: Hashable, Sendable, Codable {
     package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         case macvlan, ipvlan, vlan
 
-        /// Modes and the kernel's numbers for them (linux/if_link.h).
+        /// Modes and their numbers in the kernel (linux/if_link.h).
         package var modes: [(name: String, number: UInt32)] {
             switch self {
             case .macvlan: [("private", 1), ("vepa", 2), ("bridge", 4), ("passthru", 8)]
@@ -17,7 +17,7 @@ package struct ChildInterface: Hashable, Sendable, Codable {
     }
 
     package var kind: Kind
-    /// MACVLAN_MODE_ or IPVLAN_MODE_; nil is the kernel's default.
+    /// MACVLAN_MODE_ or IPVLAN_MODE_; nil for the kernel's default.
     package var mode: UInt32?
     /// The number of a VLAN.
     package var vlan: UInt16?

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A number that a driver was told: of queues (ethtool -L), of places in their rings (-G), for how long it gathers interrupts (-C), whether it
-/// sends and obeys pause frames (-A), how it corrects errors (--set-fec), and what wakes the machine (-s wol).
+/// A numeric setting of a driver: queues (ethtool -L), ring sizes (-G), interrupt coalescing (-C), pause frames (-A), forward error
+/// correction (--set-fec), Wake-on-LAN (-s wol).
 package struct DriverParameter: Hashable, Sendable, Codable {
-    /// Place in `Ethtool.parameterLists`.
+    /// The index in `Ethtool.parameterLists`.
     package var list: Int
-    /// The attribute's type in that list's messages; it is the same when it is read and when it is set.
+    /// The attribute's type in that list's messages, which is the same for reading and setting.
     package var type: UInt16
     package var value: [UInt8]
 
-    /// The first list that releases before did not know.
+    /// The first list that older releases do not support.
     package static let firstNewerList = 4
 
     package init(list: Int, type: UInt16, value: [UInt8]) {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Settings of an interface that its driver keeps through a change of network namespace, and that only calls of ioctl(2) read and set.
+/// Settings of an interface that its driver keeps when the interface changes its network namespace, and that only ioctl(2) reads and
+/// sets.
 ///
-/// Each part is nil, or empty, where the driver does not have it. Source: linux/ethtool.h and linux/net_tstamp.h.
+/// Each part is nil or empty if the driver does not support it. Source: linux/ethtool.h and linux/net_tstamp.h.
 package struct DriverSettings: Hashable, Sendable, Codable {
-    /// N-tuple rules (`ethtool -n`), ordered by location.
+    /// N-tuple rules (`ethtool -n`), sorted by location.
     package var rules: [FlowRule]?
-    /// True when the driver chooses where a rule goes (RX_CLS_LOC_SPECIAL): then a rule is the same at any location.
+    /// True if the driver chooses the location of a rule (RX_CLS_LOC_SPECIAL); then rules are compared without it.
     package var choosesLocations: Bool
-    /// RSS contexts (`ethtool -x`), ordered by number. 0 is that of the interface itself.
+    /// RSS contexts (`ethtool -x`), sorted by number. The interface's own context is 0.
     package var contexts: [RSSContext]?
-    /// Header fields that RSS hashes (`ethtool -n INTERFACE rx-flow-hash FLOW`), ordered by type of flow.
+    /// Header fields in the RSS hash (`ethtool -n INTERFACE rx-flow-hash FLOW`), sorted by type of flow.
     package var hashFields: [HashFields]
-    /// struct hwtstamp_config: flags, kind of transmitted packets, filter of received ones.
+    /// struct hwtstamp_config: flags, type of transmitted packets, filter of received packets.
     package var timestamping: HexBytes?
 
     package init(
@@ -26,17 +27,17 @@ package struct DriverSettings: Hashable, Sendable, Codable {
         self.timestamping = timestamping
     }
 
-    /// Numbers that a driver tells are believed up to these. A table of the largest NICs has 8192 rules and 4096 entries.
+    /// Limits for the numbers of a driver. A table of the largest NICs has 8192 rules and 4096 entries.
     package enum Limit {
         package static let rules = 16_384
-        /// Contexts are looked for by their numbers up to this, as older kernels have no list of them. Drivers give the lowest number first, and
-        /// the most that one has is 32.
+        /// The highest number at which contexts are probed, because older kernels cannot list them. Drivers assign the lowest free
+        /// number, and support at most 32 contexts.
         package static let contexts: UInt32 = 63
         package static let tableEntries = 65_536
         package static let keyBytes = 4096
     }
 
-    /// A part that differs from the recorded one.
+    /// A part that can differ from the record.
     package enum Part: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
         case rules = "n-tuple rules"
         case contexts = "RSS contexts"
@@ -46,7 +47,7 @@ package struct DriverSettings: Hashable, Sendable, Codable {
         package var description: String { rawValue }
     }
 
-    /// The parts that are not as recorded. A part that the record does not have says nothing.
+    /// The parts that differ from the record. Parts that the record lacks are ignored.
     package func differences(from record: DriverSettings) -> [Part] {
         Part.allCases.filter { part in
             switch part {
@@ -61,13 +62,13 @@ package struct DriverSettings: Hashable, Sendable, Codable {
         }
     }
 
-    /// Recorded rules that are not among these.
+    /// Recorded rules that are missing now.
     package func missing(from now: [FlowRule]) -> [FlowRule] {
         let keys = Set(now.map(key))
         return (rules ?? []).filter { !keys.contains(key($0)) }
     }
 
-    /// Those of the rules that are not recorded.
+    /// Rules that are not recorded.
     package func foreign(in now: [FlowRule]) -> [FlowRule] {
         let keys = Set((rules ?? []).map(key))
         return now.filter { !keys.contains(key($0)) }
@@ -83,18 +84,18 @@ package struct DriverSettings: Hashable, Sendable, Codable {
     package func hashFieldsMissing(from now: [HashFields]) -> [HashFields] { hashFields.filter { !now.contains($0) } }
 }
 
-/// An n-tuple rule: struct ethtool_rx_flow_spec as the driver tells it, and the RSS context that it spreads packets by.
+/// An n-tuple rule: struct ethtool_rx_flow_spec as reported by the driver, and the rule's RSS context.
 package struct FlowRule: Hashable, Sendable, Codable {
     package private(set) var specification: HexBytes
-    /// Only of a rule with the flag FLOW_RSS.
+    /// Nil for a rule without the flag FLOW_RSS.
     package var context: UInt32?
 
-    /// Bytes of the specification, and where in it the location is.
+    /// The size of the specification, and the offset of the location in it.
     package static let size = 168
     private static let locationOffset = 160
     private static let spreads: UInt32 = 0x2000_0000
 
-    /// Nil when the specification has another size.
+    /// Nil if the specification has another size.
     package init?(specification: [UInt8], context: UInt32 = 0) {
         guard specification.count == Self.size, let flow = ByteReader.integer(UInt32.self, at: 0, of: specification) else { return nil }
         self.specification = HexBytes(specification)
@@ -107,17 +108,17 @@ package struct FlowRule: Hashable, Sendable, Codable {
     }
 }
 
-/// A way to spread received packets over queues: struct ethtool_rxfh.
+/// The distribution of received packets over queues: struct ethtool_rxfh.
 package struct RSSContext: Hashable, Sendable, Codable {
     package var number: UInt32
     /// ETH_RSS_HASH_ bits, and RXH_XFRM_ bits of Linux 6.8 and newer.
     package var hashFunction: UInt8
     package var transformation: UInt8
-    /// Entries of the table.
+    /// The number of entries of the table.
     package var size: UInt32
-    /// The number of queues of a table that goes around all of them, as drivers make it (ethtool_rxfh_indir_default); otherwise nil.
+    /// The number of queues of a round-robin table, the drivers' default (ethtool_rxfh_indir_default); nil for any other table.
     package var queues: UInt32?
-    /// The table with 4 bytes for each entry, where it is another one.
+    /// The table with 4 bytes for each entry, if it is not round-robin.
     package var entries: HexBytes?
     package var key: HexBytes
 
@@ -135,7 +136,7 @@ package struct RSSContext: Hashable, Sendable, Codable {
         }
     }
 
-    /// True when it is within ``DriverSettings/Limit``, and has a table of its size.
+    /// True if the context is within ``DriverSettings/Limit``, and its table has the stated size.
     package var isWhole: Bool {
         guard size <= DriverSettings.Limit.tableEntries, key.bytes.count <= DriverSettings.Limit.keyBytes else { return false }
         return entries.map { queues == nil && $0.bytes.count == 4 * Int(size) } ?? ((queues ?? 0) > 0)
@@ -151,7 +152,7 @@ package struct RSSContext: Hashable, Sendable, Codable {
     private static func bytes(_ entries: [UInt32]) -> [UInt8] { entries.flatMap { entry in withUnsafeBytes(of: entry) { [UInt8]($0) } } }
 }
 
-/// The header fields of a type of flow that RSS hashes.
+/// The header fields in the RSS hash of a type of flow.
 package struct HashFields: Hashable, Sendable, Codable {
     /// Flow type: TCP_V4_FLOW and the others of linux/ethtool.h.
     package var flow: UInt32
@@ -163,6 +164,6 @@ package struct HashFields: Hashable, Sendable, Codable {
         self.fields = fields
     }
 
-    /// All types whose fields can be asked for; the last ten are of Linux 6.9 and newer.
+    /// All types with readable fields; the last ten exist since Linux 6.9.
     package static let flows: [UInt32] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x10, 0x11] + Array(0x13...0x1c)
 }

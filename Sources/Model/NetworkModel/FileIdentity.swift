@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Identifies a file or a namespace, whatever it is called: st_dev and st_ino of stat(2).
+/// The identity of a file or a namespace, independent of its name: st_dev and st_ino of stat(2).
 package struct FileIdentity: Hashable, Sendable, Codable {
     package var device: UInt64
     package var inode: UInt64

@@ -10,10 +10,10 @@ package struct HardwareAddress: Hashable, Sendable {
         self.bytes = [UInt8](bytes)
     }
 
-    /// Reads two-digit hexadecimal bytes with colons between them, 6 to 20 of them.
+    /// Parses 6 to 20 bytes of two hexadecimal digits each, with colons between them.
     package init?(parsing text: some StringProtocol) {
         let digits = Array(text.utf8)
-        // "aa:bb:cc": three for each byte but the last.
+        // "aa:bb:cc": three characters for each byte except the last.
         guard digits.count % 3 == 2, (6...20).contains((digits.count + 1) / 3) else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity((digits.count + 1) / 3)
@@ -47,7 +47,7 @@ extension HardwareAddress: Codable {
         guard let address = HardwareAddress(parsing: text) else {
             throw DecodingError.dataCorruptedError(
                 in: container,
-                debugDescription: "\"\(text)\" is no hardware address such as 02:00:00:00:00:01")
+                debugDescription: "\"\(text)\" is not a hardware address such as 02:00:00:00:00:01")
         }
         self = address
     }

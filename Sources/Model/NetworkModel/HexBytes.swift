@@ -2,7 +2,7 @@
 
 import Primitives
 
-/// Bytes that are hexadecimal text in JSON, of lower-case digits.
+/// Bytes that JSON represents as lower-case hexadecimal digits.
 package struct HexBytes: Hashable, Sendable, Codable {
     package var bytes: [UInt8]
 
@@ -12,7 +12,7 @@ package struct HexBytes: Hashable, Sendable, Codable {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard !text.utf8.contains(where: \.isASCIIUppercase), let bytes = Hex.bytes(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "is no text of hexadecimal digits")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "is not a text of hexadecimal digits")
         }
         self.bytes = bytes
     }

@@ -12,13 +12,13 @@ package struct IPAddress: Hashable, Sendable {
     /// 4 or 16 bytes in network order.
     package let bytes: [UInt8]
 
-    /// Takes exactly 4 or 16 bytes.
+    /// Makes an address of exactly 4 or 16 bytes.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
         self.bytes = [UInt8](bytes)
     }
 
-    /// Reads dotted decimal or RFC 4291 text.
+    /// Parses dotted decimal or RFC 4291 text.
     package init?(parsing text: some StringProtocol) {
         let isV6 = text.utf8.contains(UInt8(ascii: ":"))
         var bytes = [UInt8](repeating: 0, count: isV6 ? 16 : 4)
@@ -26,7 +26,7 @@ package struct IPAddress: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    /// Takes 4 or 16 bytes.
+    /// Makes an address of 4 or 16 bytes.
     fileprivate init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     package static let anyV4 = IPAddress([0, 0, 0, 0])
@@ -35,14 +35,14 @@ package struct IPAddress: Hashable, Sendable {
     package var isV6: Bool { bytes.count == 16 }
     package var bitCount: Int { bytes.count * 8 }
 
-    /// fe80::/10 (RFC 4291) or 169.254.0.0/16 (RFC 3927).
+    /// True for fe80::/10 (RFC 4291) and 169.254.0.0/16 (RFC 3927).
     package var isLinkLocal: Bool {
         isV6 ? bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 : bytes[0] == 169 && bytes[1] == 254
     }
 }
 
 extension IPAddress: CustomStringConvertible {
-    /// The canonical form of RFC 5952, which has at most 45 characters.
+    /// The canonical form of RFC 5952, at most 45 characters.
     package var description: String {
         var text = [CChar](repeating: 0, count: 46)
         guard inet_ntop(isV6 ? AF_INET6 : AF_INET, bytes, &text, socklen_t(text.count)) != nil else {
@@ -62,7 +62,7 @@ package struct IPPrefix: Hashable, Sendable {
         self.length = length
     }
 
-    /// Reads `address/length`.
+    /// Parses `address/length`.
     package init?(parsing text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard let first = parts.first, let address = IPAddress(parsing: first) else { return nil }
@@ -72,7 +72,7 @@ package struct IPPrefix: Hashable, Sendable {
         self.init(address: address, length: length)
     }
 
-    /// All host bits are zero, as a route's destination must have them.
+    /// True if all host bits are zero, as in the destination of a route.
     package var isNetwork: Bool {
         address.bytes.indices.allSatisfy { index in
             let kept = min(8, max(0, length - index * 8))
@@ -88,7 +88,7 @@ package struct IPPrefix: Hashable, Sendable {
         return IPPrefix(address: IPAddress(bytes), length: length)
     }
 
-    /// True when the address lies in this prefix's network.
+    /// True if the address is in this prefix's network.
     package func contains(_ other: IPAddress) -> Bool {
         guard other.isV6 == address.isV6 else { return false }
         return address.bytes.indices.allSatisfy { index in
@@ -98,12 +98,12 @@ package struct IPPrefix: Hashable, Sendable {
         }
     }
 
-    /// True when an address lies in both networks: one of them lies in the other.
+    /// True if the networks overlap: one of them contains the other.
     package func overlaps(_ other: IPPrefix) -> Bool {
         length <= other.length ? contains(other.address) : other.contains(address)
     }
 
-    /// True when all of the other network lies in this one.
+    /// True if this network contains the other one.
     package func contains(_ other: IPPrefix) -> Bool { length <= other.length && contains(other.address) }
 }
 
@@ -117,7 +117,7 @@ extension IPPrefix: Codable {
         let text = try container.decode(String.self)
         guard let prefix = IPPrefix(parsing: text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "\"\(text)\" is no address with a prefix length such as 10.0.0.5/24")
+                in: container, debugDescription: "\"\(text)\" is not an address with a prefix length such as 10.0.0.5/24")
         }
         self = prefix
     }
@@ -134,7 +134,7 @@ extension IPAddress: Codable {
         let text = try container.decode(String.self)
         guard let address = IPAddress(parsing: text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "\"\(text)\" is no IP address")
+                in: container, debugDescription: "\"\(text)\" is not an IP address")
         }
         self = address
     }

@@ -12,7 +12,7 @@ package struct InterfaceAddress: Hashable, Sendable, Codable {
     package var peer: IPAddress?
     package var broadcast: IPAddress?
     package var label: String?
-    /// Seconds that are left; nil is for ever.
+    /// Remaining seconds; nil means infinite.
     package var preferredLifetime: UInt32?
     package var validLifetime: UInt32?
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Names of the settings of an interface, as files below /proc/sys/net/FAMILY/conf/IF, and their numbers in rtnetlink.
+/// Names of an interface's settings, as files in /proc/sys/net/FAMILY/conf/IF, and their numbers in rtnetlink.
 package enum InterfaceSettings {
     /// linux/ip.h, IPV4_DEVCONF_.
     package static let ipv4: [String: Int] = [
@@ -13,7 +13,7 @@ package enum InterfaceSettings {
         "arp_evict_nocarrier": 33,
     ]
 
-    /// linux/ipv6.h, DEVCONF_, of those that can be set. `disable_ipv6` comes first: switching it takes addresses away.
+    /// linux/ipv6.h, DEVCONF_, limited to settable ones. `disable_ipv6` comes first, because a change of it removes addresses.
     package static let ipv6: [(name: String, number: Int)] = [
         ("disable_ipv6", 26), ("addr_gen_mode", 47), ("forwarding", 0), ("hop_limit", 1), ("accept_ra", 3), ("accept_redirects", 4),
         ("autoconf", 5), ("dad_transmits", 6), ("router_solicitations", 7), ("use_tempaddr", 10), ("temp_valid_lft", 11),

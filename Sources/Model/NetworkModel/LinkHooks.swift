@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A carrier that user space keeps away from an interface (`ip link set protodown`).
+/// The carrier that user space takes from an interface (`ip link set protodown`).
 package struct ProtoDown: Hashable, Sendable, Codable {
     package var isOn: Bool
-    /// One bit for each program that wants it so; the kernel switches it off only when none is set.
+    /// One bit for each program that requests it; the kernel clears protodown only if no bit is set.
     package var reasons: UInt32
 
     package init(isOn: Bool = false, reasons: UInt32 = 0) {
@@ -12,7 +12,7 @@ package struct ProtoDown: Hashable, Sendable, Codable {
     }
 }
 
-/// Numbers of the XDP programs on an interface, one for each place (linux/if_link.h, IFLA_XDP_).
+/// Ids of the XDP programs on an interface, one for each mode (linux/if_link.h, IFLA_XDP_).
 package struct XDPPrograms: Hashable, Sendable, Codable {
     /// The mode of an XDP attachment.
     package enum Mode: CaseIterable, Sendable {
@@ -33,7 +33,7 @@ package struct XDPPrograms: Hashable, Sendable, Codable {
         }
     }
 
-    /// The places where there is another program than in those.
+    /// The modes in which the program differs from the other set.
     package func foreign(to other: XDPPrograms) -> [Mode] {
         Mode.allCases.filter { mode in self[mode].map { $0 != other[mode] } ?? false }
     }

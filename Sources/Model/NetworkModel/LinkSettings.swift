@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Settings of an interface besides its identity: all that a stay in another namespace can change.
+/// Settings of an interface besides its identity: all settings that can change in another namespace.
 package struct LinkSettings: Hashable, Sendable, Codable {
-    /// IFF_ flags that are settings and not state of the kernel: see ``settableFlags``.
+    /// IFF_ flags that are settings, and not state of the kernel: see ``settableFlags``.
     package var flags: UInt32
     package var txQueueLength: UInt32
     package var group: UInt32
     package var sizes: SegmentSizes
-    /// IPv4 settings, by their number less one (linux/ip.h, IPV4_DEVCONF_).
+    /// IPv4 settings, indexed by their number minus one (linux/ip.h, IPV4_DEVCONF_).
     package var ipv4: [UInt32]
-    /// IPv6 settings, by their number (linux/ipv6.h, DEVCONF_).
+    /// IPv6 settings, indexed by their number (linux/ipv6.h, DEVCONF_).
     package var ipv6: [Int32]
 
     package init(
@@ -24,14 +24,14 @@ package struct LinkSettings: Hashable, Sendable, Codable {
         self.ipv6 = ipv6
     }
 
-    /// The numbers and values of the IPv4 settings that have to be set to make those settings these.
+    /// The IPv4 settings in which the other value differs, as number and value of this one.
     package func ipv4Missing(from other: LinkSettings) -> [Int: UInt32] {
         var missing: [Int: UInt32] = [:]
         for (index, value) in ipv4.enumerated() where index < other.ipv4.count && other.ipv4[index] != value { missing[index + 1] = value }
         return missing
     }
 
-    /// The same for IPv6, by the names of files in /proc/sys/net/ipv6/conf/IF: rtnetlink cannot set these.
+    /// The differing IPv6 settings, by file name in /proc/sys/net/ipv6/conf/IF, because rtnetlink cannot set them.
     package func ipv6Missing(from other: LinkSettings) -> [(name: String, value: Int32)] {
         InterfaceSettings.ipv6.compactMap { name, number in
             guard number < ipv6.count, number < other.ipv6.count, ipv6[number] != other.ipv6[number] else { return nil }

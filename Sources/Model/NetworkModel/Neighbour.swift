@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An entry of the neighbour table that was set permanently (RTM_NEWNEIGH, NUD_PERMANENT).
+/// A permanent entry of the neighbour table (RTM_NEWNEIGH, NUD_PERMANENT).
 package struct Neighbour: Hashable, Sendable, Codable {
     package var index: Int32
     package var address: IPAddress
@@ -16,11 +16,11 @@ package struct Neighbour: Hashable, Sendable, Codable {
     }
 }
 
-/// How neighbours are kept on an interface, where that is not the default of its namespace (RTM_GETNEIGHTBL).
+/// Parameters of an interface's neighbour table that differ from the namespace's defaults (RTM_GETNEIGHTBL).
 package struct NeighbourSettings: Hashable, Sendable, Codable {
     /// `arp_cache` or `ndisc_cache`.
     package var table: String
-    /// NDTPA_ attributes that can be set (linux/neighbour.h).
+    /// The settable NDTPA_ attributes (linux/neighbour.h).
     package var parameters: [UInt8]
 
     package init(table: String, parameters: [UInt8]) {

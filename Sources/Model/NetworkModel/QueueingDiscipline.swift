@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A queueing discipline that was set on an interface: tc(8). What the kernel chose by itself has the handle 0, and is
-/// chosen again by itself.
+/// A configured queueing discipline of an interface: tc(8). The kernel's own choice has the handle 0, and needs no restore.
 ///
 /// Source: linux/rtnetlink.h, struct tcmsg and TCA_.
 package struct QueueingDiscipline: Hashable, Sendable, Codable {
     package var kind: String
-    /// Its major number in the upper half: 0x80010000 is `8001:`.
+    /// The major number in the upper half: 0x80010000 is `8001:`.
     package var handle: UInt32
-    /// Where it is: ``root``, ``hooks``, or a class of another one.
+    /// The parent: ``root``, ``hooks``, or a class of another discipline.
     package var parent: UInt32
-    /// TCA_OPTIONS, as the kernel gave it; it takes the same.
+    /// TCA_OPTIONS as reported by the kernel, which accepts the same bytes.
     package var options: [UInt8]?
 
     /// TC_H_ROOT and TC_H_CLSACT (linux/pkt_sched.h).
@@ -24,8 +23,8 @@ package struct QueueingDiscipline: Hashable, Sendable, Codable {
         self.options = options
     }
 
-    /// True for disciplines that the kernel describes completely, in a form that it accepts again. Others have classes and filters
-    /// of their own, or tables that it does not tell.
+    /// True for disciplines that the kernel reports completely, in a form that it accepts. Others have their own classes and
+    /// filters, or tables that the kernel does not report.
     package var isComplete: Bool { Self.complete.contains(kind) }
 
     private static let complete: Set<String> = [
@@ -33,7 +32,7 @@ package struct QueueingDiscipline: Hashable, Sendable, Codable {
         "noqueue", "pfifo", "pfifo_fast", "pfifo_head_drop", "pie", "prio", "sfb", "sfq", "skbprio", "tbf",
     ]
 
-    /// In the order in which they can be set: each behind the one that its place is in.
+    /// Sorts disciplines for setting: each after its parent.
     package static func ordered(_ all: [QueueingDiscipline]) -> [QueueingDiscipline] {
         var left = all
         var ordered: [QueueingDiscipline] = []
@@ -41,7 +40,7 @@ package struct QueueingDiscipline: Hashable, Sendable, Codable {
             let next = left.filter { entry in
                 [root, hooks].contains(entry.parent) || !left.contains { $0.handle >> 16 == entry.parent >> 16 }
             }
-            // The kernel has no circles.
+            // Cycles do not occur in the kernel.
             if next.isEmpty { return ordered + left }
             ordered += next
             left.removeAll(where: next.contains)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A unicast route (RTM_NEWROUTE). What sets and restores routes knows those with one next hop.
+/// A unicast route (RTM_NEWROUTE). Only routes with one next hop can be set and restored directly.
 package struct Route: Hashable, Sendable, Codable {
-    /// Nil is the default route of its family.
+    /// Nil for the default route of its family.
     package var destination: IPPrefix?
     package var isV6: Bool
     package var gateway: IPAddress?
@@ -14,11 +14,11 @@ package struct Route: Hashable, Sendable, Codable {
     package var type: UInt8
     package var priority: UInt32?
     package var flags: UInt32
-    /// Interfaces of a route with several next hops; nil for all others.
+    /// Interfaces of a multipath route; nil for all other routes.
     package var nextHops: [Int32]?
     /// Type of service, or traffic class.
     package var tos: UInt8
-    /// All other set attributes in the kernel's encoding: metrics, several next hops, encapsulation.
+    /// All other attributes in the kernel's encoding: metrics, next hops, encapsulation.
     package var others: [UInt8]
 
     /// RT_TABLE_MAIN (linux/rtnetlink.h).
@@ -26,9 +26,9 @@ package struct Route: Hashable, Sendable, Codable {
 
     /// RTN_UNICAST.
     package static let unicast: UInt8 = 1
-    /// RTPROT_STATIC: the route was set by an administrator or a program.
+    /// RTPROT_STATIC: an administrator or a program set the route.
     package static let staticProtocol: UInt8 = 4
-    /// RTPROT_REDIRECT, RTPROT_KERNEL and RTPROT_RA: the kernel made the route itself.
+    /// RTPROT_REDIRECT, RTPROT_KERNEL and RTPROT_RA: the kernel created the route.
     package static let redirectProtocol: UInt8 = 1
     package static let kernelProtocol: UInt8 = 2
     package static let announcedProtocol: UInt8 = 9
@@ -53,12 +53,13 @@ package struct Route: Hashable, Sendable, Codable {
         others = []
     }
 
-    /// All interfaces it can lead to.
+    /// All interfaces of the route.
     package var interfaces: [Int32] { nextHops ?? (interface.map { [$0] } ?? []) }
 
     package var isDefault: Bool { destination == nil || destination?.length == 0 }
 
-    /// Made by the kernel itself, for an address, a redirect or a router's announcement: never ours to carry or restore.
+    /// True if the kernel created the route for an address, a redirect or a router advertisement. Such routes are neither moved nor
+    /// restored.
     package var isKernels: Bool { [Self.kernelProtocol, Self.redirectProtocol, Self.announcedProtocol].contains(routeProtocol) }
 }
 

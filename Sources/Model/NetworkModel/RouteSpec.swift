@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A route of an interface in a pod, as a claim asks for it, a plan has it, or a DHCP server gives it. ``Route`` is the kernel's entry that is made of it.
+/// A route of an interface in a pod, in a claim, a plan or a DHCP lease. ``Route`` is the resulting entry of the kernel.
 package struct RouteSpec: Hashable, Sendable, Codable {
     package var destination: IPPrefix
-    /// Nil for a destination on the link itself.
+    /// Nil for a destination on the link.
     package var gateway: IPAddress?
     package var source: IPAddress?
-    /// Nil is the main table, or that of the VRF.
+    /// Nil for the main table, or the table of the VRF.
     package var table: UInt32?
     package var metric: UInt32?
     package var mtu: UInt32?
-    /// The gateway is on the link, whatever the addresses say.
+    /// True if the gateway is on the link although no address shows it.
     package var isOnLink: Bool?
 
     package init(destination: IPPrefix, gateway: IPAddress? = nil, source: IPAddress? = nil) {
@@ -20,7 +20,7 @@ package struct RouteSpec: Hashable, Sendable, Codable {
     }
 }
 
-/// A permanent neighbour of an interface in a pod. ``Neighbour`` is the kernel's entry that is made of it.
+/// A permanent neighbour of an interface in a pod. ``Neighbour`` is the resulting entry of the kernel.
 package struct NeighbourSpec: Hashable, Sendable, Codable {
     package var address: IPAddress
     package var hardwareAddress: HardwareAddress

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A rule that says which packets look up which routing table (RTM_NEWRULE).
+/// A routing policy rule (RTM_NEWRULE): selects packets, and the routing table for them.
 package struct Rule: Hashable, Sendable, Codable {
     package var isV6: Bool
-    /// The source addresses it holds for; nil for all.
+    /// The source prefix; nil for all sources.
     package var source: IPPrefix?
-    /// The destinations it holds for; nil for all.
+    /// The destination prefix; nil for all destinations.
     package var destination: IPPrefix?
     package var table: UInt32
-    /// Its place among the rules; nil lets the kernel choose.
+    /// The priority; nil for the kernel's choice.
     package var priority: UInt32?
-    /// The interface by which packets come, or leave.
+    /// The input interface, or the output interface.
     package var inputInterface: String?
     package var outputInterface: String?
-    /// True when the rule holds for packets other than those selected.
+    /// True if the rule applies to all packets except the selected ones.
     package var isInverted: Bool
     package var tos: UInt8
     /// FR_ACT_: to a table, to another rule, drop.
     package var action: UInt8
-    /// All other attributes (marks, ports, users), as the kernel gave them.
+    /// All other attributes (marks, ports, users) in the kernel's encoding.
     package var others: [UInt8]
 
     /// FR_ACT_TO_TBL (linux/fib_rules.h).

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How large packets may be that are cut or put together for an interface, in bytes.
+/// Limits of segmentation and receive offload for an interface, in bytes.
 package struct SegmentSizes: Hashable, Sendable, Codable {
     package var gso: UInt32?
     package var gro: UInt32?
     package var gsoIPv4: UInt32?
     package var groIPv4: UInt32?
-    /// In packets rather than bytes.
+    /// The limit in segments.
     package var segments: UInt32?
 
     package init(gso: UInt32? = nil, gro: UInt32? = nil, gsoIPv4: UInt32? = nil, groIPv4: UInt32? = nil, segments: UInt32? = nil) {

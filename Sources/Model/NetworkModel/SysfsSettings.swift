@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Settings of an interface that only files of sysfs hold, and that stay with it through a change of network namespace.
+/// Settings of an interface that only sysfs provides, and that survive a change of network namespace.
 ///
 /// Source: Documentation/ABI/testing/sysfs-class-net and sysfs-class-net-queues of the kernel.
 package struct SysfsSettings: Hashable, Sendable, Codable {
-    /// The values of one file, ordered by file and first queue.
+    /// The values, sorted by file and first queue.
     package var entries: [Entry]
 
     package init(entries: [Entry] = []) { self.entries = entries }
 
-    /// A file below the interface's folder, by its name.
+    /// A file in the interface's folder.
     package enum File: String, Hashable, Sendable, Codable, CaseIterable {
         case threaded
         case flushTimeout = "gro_flush_timeout"
@@ -25,21 +25,21 @@ package struct SysfsSettings: Hashable, Sendable, Codable {
 
         package static let ofInterface: [File] = [.threaded, .flushTimeout, .deferredInterrupts]
         package static let ofReceiveQueues: [File] = [.receiveCPUs, .receiveFlows]
-        /// The kernel has them for interfaces with several queues.
+        /// Files that exist only for interfaces with several queues.
         package static let ofSeveralQueues: [File] = [.transmitCPUs, .transmitQueues]
-        /// The driver has to take part in them.
+        /// Files that need support by the driver.
         package static let ofHardware: [File] = [.maximalRate, .queueMaximum, .queueMinimum, .queueHoldTime]
 
-        /// The path below the interface's folder.
+        /// The path relative to the interface's folder.
         ///
-        /// - Parameter queue: the number of a queue; nothing for a file of the interface itself.
+        /// - Parameter queue: the number of a queue; ignored for a file of the interface itself.
         package func path(queue: Int) -> String {
             if Self.ofInterface.contains(self) { return rawValue }
             return "queues/\(Self.ofReceiveQueues.contains(self) ? "rx" : "tx")-\(queue)/\(rawValue)"
         }
     }
 
-    /// The value that a file has for some queues in a row; for the interface itself they count as one queue with number 0.
+    /// The value of a file for consecutive queues. A file of the interface itself counts as one queue with number 0.
     package struct Entry: Hashable, Sendable, Codable {
         package var file: File
         package var queue: Int
@@ -52,15 +52,15 @@ package struct SysfsSettings: Hashable, Sendable, Codable {
         }
     }
 
-    /// Bounds of what is recorded. An interface of the kernel has at most 4096 queues; a mask of 8192 processors has 2303 characters.
+    /// Limits of the record. An interface has at most 4096 queues; a mask of 8192 processors has 2303 characters.
     package enum Limit {
         package static let queues = 4096
         package static let valueBytes = 2304
-        /// Bytes of all values.
+        /// The limit of all values together in bytes.
         package static let bytes = 128 << 10
     }
 
-    /// True for the value of a file as it is recorded: nothing else is ever written.
+    /// True for a valid recorded value. Only valid values are written to files.
     package static func isValue(_ text: String) -> Bool {
         (1...Limit.valueBytes).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
@@ -69,14 +69,14 @@ package struct SysfsSettings: Hashable, Sendable, Codable {
             }
     }
 
-    /// The value in a file's text: its first line without leading zeros; nil when that is no number.
+    /// The value in a file's text: its first line without leading zeros; nil if it is not a number.
     package static func value(of text: some StringProtocol) -> String? {
         guard let line = text.split(separator: "\n").first, isValue(String(line)) else { return nil }
         let value = line.drop { $0 == "0" || $0 == "," }
         return value.isEmpty ? "0" : String(value)
     }
 
-    /// Adds the value of a queue behind those of lower numbers.
+    /// Appends the value of a queue, after those of lower numbers.
     package mutating func append(_ file: File, queue: Int, _ value: String) {
         if let last = entries.indices.last, entries[last].file == file, entries[last].value == value,
             entries[last].queue + entries[last].count == queue
@@ -90,7 +90,7 @@ package struct SysfsSettings: Hashable, Sendable, Codable {
     /// The bytes of all values.
     package var bytes: Int { entries.reduce(0) { $0 + $1.value.utf8.count } }
 
-    /// Values by path below the interface's folder.
+    /// Values by path relative to the interface's folder.
     private var values: [String: String] {
         var values: [String: String] = [:]
         for entry in entries {
@@ -99,8 +99,7 @@ package struct SysfsSettings: Hashable, Sendable, Codable {
         return values
     }
 
-    /// The recorded values that differ now, by path below the interface's folder and ordered by it. A file that is not there now says
-    /// nothing.
+    /// The recorded values that differ now, sorted by path relative to the interface's folder. Ignores files that do not exist now.
     package func differences(from now: SysfsSettings) -> [(path: String, value: String)] {
         let current = now.values
         return values.filter { current[$0.key] != nil && current[$0.key] != $0.value }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
