@@ -87,6 +87,31 @@ struct PodNetworkTests {
         try scene.expectSame(as: before, besides: "    altname another\n")
     }
 
+    /// The lifetimes that are left of the scene's 5000 and 4000 seconds after some seconds.
+    @Test(arguments: [(1000, 4000, 3000), (4500, 500, 0), (6000, nil, nil)] as [(Int, Int?, Int?)])
+    func `lifetimes of addresses go on while the interface is in a pod`(passed: Int, valid: Int?, preferred: Int?) throws {
+        let scene = try Scene(links: 1)
+        let pod = scene.pod
+        try scene.onHost { (network) throws(PodNetworkError) in
+            var record = try network.records(["nic0"])[0]
+            let index = try network.attach([Self.order(Self.plan(0), record)], to: pod)[0].index
+            record.recordedAt = record.recordedAt.map { $0 - passed }
+            #expect(network.restore([Self.entry(Self.plan(0), record, index: index)], from: pod).isEmpty)
+        }
+        let text = try ChildProcess.run("/sbin/ip", ["-oneline", "address", "show", "dev", "nic0"], in: scene.host).output
+        let words = text.split(separator: "\n").first { $0.contains("10.9.0.2/24") }?.split(whereSeparator: { " \\".contains($0) })
+        func seconds(_ name: String) throws -> Int? {
+            guard let words else { return nil }
+            let place = try #require(words.firstIndex { $0 == name })
+            return Int(words[place + 1].dropLast(3))
+        }
+        // The test itself takes some seconds.
+        for (name, expected) in [("valid_lft", valid), ("preferred_lft", preferred)] {
+            let found = try seconds(name)
+            #expect(found.map { (max(0, (expected ?? 0) - 60)...(expected ?? -1)).contains($0) } ?? (expected == nil), "\(text)")
+        }
+    }
+
     @Test
     func `an interface has in the pod what its plan says`() throws {
         let scene = try Scene()

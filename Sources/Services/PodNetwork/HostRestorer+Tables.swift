@@ -35,37 +35,20 @@ extension HostRestorer {
 extension HostRestorer.Item {
     /// The addresses, and then the administrative state of the interface.
     fileprivate var addressSteps: [Step] {
-        let passed = max(0, HostNetwork.secondsSinceBoot() - (record.recordedAt ?? HostNetwork.secondsSinceBoot()))
-        let addresses = record.addresses.compactMap { $0.after(seconds: passed, on: link.index) }
-        // The kernel lists IPv6 addresses with the newest first.
-        let ordered = addresses.filter { !$0.prefix.address.isV6 } + addresses.filter(\.prefix.address.isV6).reversed()
+        let now = HostNetwork.secondsSinceBoot()
+        let addresses = record.addresses(after: now - (record.recordedAt ?? now), on: link.index)
         let state = LinkChange(isUp: record.isUp)
-        return ordered.map { step("restore addresses", .set($0)) } + [
+        return addresses.map { step("restore addresses", .set($0)) } + [
             step("bring \(record.isUp ? "up" : "down")", .change(link.index, state, "bring \(record.isUp ? "up" : "down")"))
         ]
     }
 
     fileprivate var routeSteps: [(step: Step, isBehindGateway: Bool)] {
-        guard record.isUp else { return [] }
-        return record.routes.map { route in
-            var route = route
-            if route.interface == record.index { route.interface = link.index }
+        record.routes(on: link.index).map { route in
             var restore = step("restore routes", .set(route))
             // A multipath route can be set once all interfaces of its next hops are restored.
             restore.isOptional = route.nextHops != nil
             return (restore, route.gateway != nil)
         }
-    }
-}
-
-extension InterfaceAddress {
-    /// The address with its remaining lifetimes after a while; nil if it has expired.
-    fileprivate func after(seconds: Int, on index: Int32) -> InterfaceAddress? {
-        var address = self
-        address.index = index
-        func left(_ lifetime: UInt32?) -> UInt32? { lifetime.map { $0 > UInt32(clamping: seconds) ? $0 - UInt32(clamping: seconds) : 0 } }
-        address.validLifetime = left(validLifetime)
-        address.preferredLifetime = left(preferredLifetime)
-        return address.validLifetime == 0 ? nil : address
     }
 }

@@ -213,31 +213,17 @@ extension HostRestorer.Item {
         var steps: [Step] = []
         // Older kernels refuse to rename an interface that is up.
         if link.isUp { steps.append(step("bring down", .change(link.index, LinkChange(isUp: false), "bring down"))) }
-        guard link.name != record.name else { return steps }
-        // Its present name can be the recorded name of another interface in this restore, and the other way round: a temporary name frees
-        // both. Hardware is also identified by its device.
-        if link.kind == nil, record.permanentAddress != nil {
-            let other = LinkChange(name: "back-" + String(UInt32.random(in: 0 ... .max), radix: 16))
-            steps.append(step("restore the name", .change(link.index, other, "free the name")))
-        }
-        steps.append(step("restore the name", .change(link.index, LinkChange(name: record.name), "rename to \(record.name)")))
+        let temporary = "back-" + String(UInt32.random(in: 0 ... .max), radix: 16)
         return steps
+            + record.names(for: link, temporary: temporary).map { name in
+                step("restore the name", .change(link.index, LinkChange(name: name), "rename to \(name)"))
+            }
     }
 
     /// The steps that restore differing settings of the link.
     fileprivate var linkSteps: [Step] {
         var requests: [NetlinkRequest] = []
-        var change = LinkChange()
-        if link.mtu != record.mtu { change.mtu = record.mtu }
-        if link.address != record.hardwareAddress { change.address = record.hardwareAddress }
-        if (link.alias ?? "") != (record.alias ?? "") { change.alias = record.alias ?? "" }
-        if let now = settings, let before = record.settings {
-            if now.txQueueLength != before.txQueueLength { change.txQueueLength = before.txQueueLength }
-            if now.group != before.group { change.group = before.group }
-            if now.flags != before.flags { change.flags = .init(before.flags, mask: now.flags ^ before.flags) }
-            change.sizes = before.sizes.missing(from: now.sizes)
-            change.ipv4 = before.ipv4Missing(from: now)
-        }
+        let change = record.change(from: link, settings)
         if change.address != nil, link.isUp {
             // Some drivers refuse a new address while the interface is up.
             requests.append(.change(link.index, LinkChange(isUp: false), "bring down"))

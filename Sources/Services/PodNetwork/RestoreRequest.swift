@@ -55,7 +55,7 @@ extension PodNetwork {
         /// The interface among those of the pod, by its number, because the pod can change names and addresses. A pod can also move an
         /// interface away and give its number to another one: hardware is identified by its device, and virtual interfaces are checked
         /// again on the host (``HostSysfs/inode(of:)``).
-        func find(in links: [Link]) -> Link? {
+        package func find(in links: [Link]) -> Link? {
             if let podIndex {
                 return links.first { $0.index == podIndex && (record.map($0.isPossibly) ?? true) }
             }
@@ -69,7 +69,7 @@ extension PodNetwork {
 
         /// The interface among those of the host: by its name, or by its identity if the kernel renamed it at the end of the pod's
         /// namespace.
-        func findOnHost(_ links: [Link]) -> Link? {
+        package func findOnHost(_ links: [Link]) -> Link? {
             guard let record else { return nil }
             return links.first { $0.name == record.name && isSame($0, record) } ?? links.first { $0.name == podName && isSame($0, record) }
                 ?? links.first {
@@ -78,7 +78,7 @@ extension PodNetwork {
         }
 
         /// True for the recorded interface, and false for another interface with its name.
-        func isSame(_ link: Link, _ record: HostRecord) -> Bool {
+        package func isSame(_ link: Link, _ record: HostRecord) -> Bool {
             guard link.kind == record.kind else { return false }
             if isVirtual, let parent = record.parentDevice { return link.parentDevice == parent }
             if let permanent = record.permanentAddress {
@@ -88,7 +88,7 @@ extension PodNetwork {
         }
 
         /// True for an interface of the pod that may be the recorded one, or its VRF.
-        func concerns(_ link: Link) -> Bool {
+        package func concerns(_ link: Link) -> Bool {
             if vrf == link.name, link.kind == "vrf" { return true }
             if let podIndex { return link.index == podIndex }
             return link.name == podName || (record.map { link.name == $0.name || isSame(link, $0) } ?? false)
