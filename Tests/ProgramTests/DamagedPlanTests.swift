@@ -73,7 +73,7 @@ struct DamagedPlanTests {
         try node.expectUnchanged(since: before)
     }
 
-    /// Files of a newer release, a folder, noise, and a name that is no UID.
+    /// Files of a newer release, a folder, noise, and a name that is no UID, which stays.
     @Test
     func `a file among the plans that no claim of this driver has holds no pod back, and is kept under another name`() throws {
         let node = try TestNode.serving()
@@ -81,9 +81,10 @@ struct DamagedPlanTests {
         let folder = node.scratch("journal/plans")
         try node.addClaim("a", pod: "pod-one")
         try node.prepare("a")
-        let texts = ["newer": "{\"version\": 99, \"claim\": 7}", "noise": "{", "empty": "", "no uid": "[1]"]
+        let texts = ["newer": "{\"version\": 99, \"claim\": 7}", "noise": "{", "empty": ""]
         for (name, text) in texts { try Files.write("\(folder)/\(name).json", text) }
         try Files.makeFolder("\(folder)/folder.json")
+        try Files.write("\(folder)/no uid.json", "[1]")
 
         let pod = try node.makePod("one", uid: "pod-one")
         let other = try node.makePod("two", uid: "pod-two")
@@ -94,7 +95,7 @@ struct DamagedPlanTests {
         }
         for (name, text) in texts { #expect(try Files.readText("\(folder)/\(name).json.foreign") == text) }
         #expect(Files.exists("\(folder)/folder.json.foreign"))
-        #expect(Files.list(folder).filter { $0.hasSuffix(".json") } == ["uid-a.json"])
+        #expect(Files.list(folder).filter { $0.hasSuffix(".json") } == ["no uid.json", "uid-a.json"])
         #expect(node.log("node.log").contains("plan of an unknown claim set aside"))
 
         for pod in [pod, other] { try node.runtime?.stop(pod) }

@@ -93,7 +93,7 @@ extension ClaimPreparer {
     /// Moves unreadable plan files of claims that this driver never prepared to another name: no pod can use such a claim, and every pod
     /// of the node would wait for its plan.
     ///
-    /// A claim with a state was attached once, so its file stays. Without the memory of prepared claims nothing is moved.
+    /// Without the memory of prepared claims nothing is moved.
     func setAsideForeignPlans(until end: ContinuousClock.Instant) async throws(ClaimError) {
         guard !foreignPlans().isEmpty else { return }
         try await withPlans("the plans of unknown claims", until: end) { () throws(ClaimError) in
@@ -108,7 +108,7 @@ extension ClaimPreparer {
 
     private func foreignPlans() -> [String] {
         guard let prepared = options.prepared else { return [] }
-        return plans.lostClaims().filter { !prepared.mayContain($0) && !journal.hasState($0) }.sorted()
+        return plans.lostClaims().filter { !prepared.mayContain($0) }.sorted()
     }
 
     /// Remembers a claim, which the kubelet is about to record as prepared. If the disk is full, a restart of the machine loses the

@@ -48,6 +48,8 @@ struct HostRestorer {
         case driverParameters
         case features
         case addressesAndRoutes
+        /// When the interface is up: the kernel does not show this state before.
+        case operationalState
         /// Follows the administrative state: some drivers accept or report settings only while up, or only while down.
         case driverSettings
         /// Follows the number of queues: drivers spread queues over processors again when it changes.
@@ -78,6 +80,7 @@ struct HostRestorer {
         case .driverParameters: try restoreDriverParameters()
         case .features: for list in [Ethtool.BitList.features, .privateFlags] { try restoreBits(list) }
         case .addressesAndRoutes: try restoreAddressesAndRoutes()
+        case .operationalState: try restoreOperationalState()
         case .driverSettings: restoreDriverSettings()
         case .sysfsSettings: restoreSysfsSettings()
         case .softwareRDMA: restoreSoftwareRDMA()
@@ -193,6 +196,24 @@ struct HostRestorer {
         {
             if let (_, settings) = try read(items[index]) { items[index].settings = settings }
         }
+    }
+
+    /// Ends the state dormant, which an interface has for ever when its carrier has changed while the pod had set its link mode to dormant,
+    /// and does not change again.
+    private mutating func restoreOperationalState() throws(PodNetworkError) {
+        let meant = items.filter { $0.record.isUp && $0.record.linkMode ?? 0 == 0 }
+        guard let first = meant.first else { return }
+        let messages = try HostNetwork.step(first.name, "read its operational state") { () throws(NetlinkError) in
+            try host.socket.get(all: meant.map { .link(named: $0.name) }, absent: [ENODEV])
+        }
+        var change = LinkChange()
+        change.isOperational = true
+        let name = "restore its operational state"
+        try execute(
+            zip(meant, messages).compactMap { item, message in
+                guard let link = message.flatMap(Link.init), link.index == item.link.index, link.state == "dormant" else { return nil }
+                return item.step(name, .change(link.index, change, name))
+            })
     }
 
     private mutating func restoreIPv6Settings() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import JournalModel
 package import Linux
 import Netlink
@@ -119,16 +120,26 @@ extension PodNetwork {
                 request.record.map { InterfaceCleaner.Item(device: request.device, record: $0, link: link) }
             }, among: present)
         for (request, link) in found { taken.addresses[request.device] = link.address }
-        for failure in try pod.execute(found.map { step($0.request, $0.link) }) { taken.refusals[failure.step.device] = failure.error }
+        var failures = try pod.execute(found.map { step($0.request, $0.link, index: $0.request.record?.index) })
+        // Another interface can have its index on the host meanwhile.
+        let busy = Set(failures.filter { $0.code == EBUSY }.map(\.step.device))
+        if !busy.isEmpty {
+            failures.removeAll { busy.contains($0.step.device) }
+            failures += try pod.execute(found.filter { busy.contains($0.request.device) }.map { step($0.request, $0.link, index: nil) })
+        }
+        for failure in failures { taken.refusals[failure.step.device] = failure.error }
         let domains = found.compactMap { request, _ in present.links.first { $0.name == request.vrf && $0.kind == "vrf" }?.index }
         deleteUnused(Set(domains), pod)
     }
 
     /// The step that moves the interface out of the pod.
-    private func step(_ request: RestoreRequest, _ link: Link) -> Step {
+    ///
+    /// - Parameter index: its index on the host before, which it does not keep in a pod with another interface of that index.
+    private func step(_ request: RestoreRequest, _ link: Link, index: Int32?) -> Step {
         let message: NetlinkRequest
         if let record = request.record {
-            let change = LinkChange(name: record.name, namespace: host.namespace.descriptor.raw)
+            var change = LinkChange(name: record.name, namespace: host.namespace.descriptor.raw)
+            if index != link.index { change.newIndex = index }
             message = .change(link.index, change, "move back to the host as \(record.name)")
         } else {
             message = .deleteLink(link.index, "delete \(link.name)")

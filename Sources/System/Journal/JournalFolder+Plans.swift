@@ -61,10 +61,9 @@ extension JournalFolder {
 
     /// Renames what is in the place of a plan, and what was set aside of it, so that no reader sees it as a plan. The latest one is kept.
     ///
-    /// - Parameter uid: the UID in the file's name, which may be no valid UID.
     /// - Returns: the new path, `CLAIM-UID.json.foreign`.
     package func setAsideForeignPlan(_ uid: String) throws(JournalError) -> String {
-        let path = file(.plans, uid)
+        let path = try checkedFile(.plans, uid)
         let target = path + Self.foreign
         for file in [path + Self.aside, path] where rename(file, target) != 0 && errno != ENOENT {
             throw JournalError(.systemError, file, .write, "\(SystemError("rename to \(target)", file, code: errno))")

@@ -103,7 +103,9 @@ package struct JournalFolder: Sendable {
 
     /// The claim of a file of plans or states; nil for what is none, such as a file that is being written.
     package static func uid(ofFile name: String) -> String? {
-        name.hasSuffix(".json") && !name.hasPrefix(".") ? String(name.dropLast(5)) : nil
+        guard name.hasSuffix(".json") else { return nil }
+        let uid = String(name.dropLast(5))
+        return JournalNames.isUID(uid) ? uid : nil
     }
 
     // MARK: Files

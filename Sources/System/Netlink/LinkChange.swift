@@ -21,10 +21,16 @@ package struct LinkChange: Hashable, Sendable {
     /// IPv4 settings by their number (linux/ip.h, IPV4_DEVCONF_).
     package var ipv4: [Int: UInt32]
     package var linkMode: UInt8?
+    /// True to end the state dormant (IFLA_OPERSTATE with IF_OPER_UP). The kernel ignores it while a link mode or a lower interface keeps
+    /// the interface dormant.
+    package var isOperational = false
     package var broadcast: HardwareAddress?
     package var protoDown: ProtoDown?
     /// An open namespace to move it to.
     package var namespace: Int32?
+    /// Its index in that namespace (IFLA_NEW_IFINDEX, since Linux 5.13): EBUSY when another interface has it. Without one the kernel keeps
+    /// the index, or assigns another one where it is taken.
+    package var newIndex: Int32?
 
     package init(
         name: String? = nil, mtu: UInt32? = nil, address: HardwareAddress? = nil, alias: String? = nil,
@@ -51,6 +57,9 @@ package struct LinkChange: Hashable, Sendable {
         }
     }
 
+    /// IF_OPER_UP (linux/if.h).
+    private static let operationalUp: UInt8 = 6
+
     package var isEmpty: Bool { self == LinkChange() }
 
     /// struct ifinfomsg and attributes.
@@ -68,6 +77,7 @@ package struct LinkChange: Hashable, Sendable {
         if let group { builder.attribute(IFLA_GROUP, integer: group) }
         if let master { builder.attribute(IFLA_MASTER, integer: master) }
         for (type, size) in sizes.attributes { builder.attribute(type, integer: size) }
+        if isOperational { builder.attribute(IFLA_OPERSTATE, integer: Self.operationalUp) }
         if let linkMode { builder.attribute(IFLA_LINKMODE, integer: linkMode) }
         if let broadcast { builder.attribute(IFLA_BROADCAST, broadcast.bytes) }
         protoDown?.write(&builder)
@@ -81,6 +91,7 @@ package struct LinkChange: Hashable, Sendable {
             }
         }
         if let namespace { builder.attribute(IFLA_NET_NS_FD, integer: namespace) }
+        if let newIndex { builder.attribute(IFLA_NEW_IFINDEX, integer: newIndex) }
         return builder.body
     }
 
