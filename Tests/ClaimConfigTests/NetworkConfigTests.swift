@@ -67,7 +67,7 @@ struct NetworkConfigTests {
             for name in path.reversed() { value = .object([name: lists.contains(name) ? .array([value]) : value]) }
             let error = #expect(throws: InvalidConfig.self) { try NetworkConfig(value) }
             let problem = try #require(error?.problems.first { $0.path.hasSuffix("?") })
-            let names = try #require(problem.text.components(after: "known are ")).split(separator: ", ").map(String.init)
+            let names = try #require(problem.text.components(after: "fields are ")).split(separator: ", ").map(String.init)
             for name in names { known.insert("/" + (path + [name]).joined(separator: "/")) }
         }
         for path in [

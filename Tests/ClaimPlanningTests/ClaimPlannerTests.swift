@@ -75,7 +75,7 @@ struct ClaimPlannerTests {
         let config = #expect(throws: ClaimError.self) {
             try planner.plan(shared("u4", ["d"], config: [Self.config(.fromClaim, "net1")]), others: [])
         }
-        #expect(config?.description.contains("no device of it has an interface, so a configuration of interfaces cannot be for it") == true)
+        #expect(config?.description.contains("no device of the request has an interface, so that it cannot use") == true)
     }
 
     @Test
@@ -221,7 +221,7 @@ struct ClaimPlannerTests {
     @Test
     func `a device that is not here, and a claim that is not allocated, are refused with the way out`() throws {
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", "pci-0000-ff-00-0")]), others: []) }
-        #expect(error?.description.contains("delete the pod to have it allocated anew") == true)
+        #expect(error?.description.contains("delete the pod, so that another device can be allocated") == true)
         let bare = ResourceClaim(metadata: Metadata(name: "c", namespace: "ns", uid: "u"))
         let refusal = #expect(throws: ClaimError.self) { try Self.planner().plan(bare, others: []) }
         #expect(refusal?.code == .notAllocated && refusal?.object == "claim ns/c")
@@ -236,7 +236,7 @@ struct ClaimPlannerTests {
         }
         #expect(
             error?.description
-                == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; known are apiVersion, kind, interface, routes, rules, neighbors, ethtool, rdma, sriov, workload, pinned, profile"
+                == "claim ns/c: configuration 0 (FromClass): interfase: is not a known field; fields are apiVersion, kind, interface, routes, rules, neighbors, ethtool, rdma, sriov, workload, pinned, profile"
         )
     }
 
@@ -279,7 +279,7 @@ struct ClaimPlannerTests {
         } else {
             let error = #expect(throws: ClaimError.self) { try planner.plan(claim, others: []) }
             #expect(
-                error?.description == "claim ns/c: request nic: interface.mtu: \(mtu) is outside of what ib0 can have, 1280 to 9216")
+                error?.description == "claim ns/c: request nic: interface.mtu: \(mtu) is outside of the range of ib0, 1280 to 9216")
         }
     }
 
@@ -305,7 +305,7 @@ struct ClaimPlannerTests {
         }
         for part in [
             "configuration 0 (FromClass): interface.mtu", "configuration 1 (FromClaim): interface.nam", "routes[0].destination",
-            "device pci-0000-ff-00-0 is not on this node",
+            "device pci-0000-ff-00-0 is no longer on this node",
         ] { #expect(error?.description.contains(part) == true, "\(error?.description ?? "")") }
     }
 
@@ -363,7 +363,7 @@ struct ClaimPlannerTests {
             try Self.planner().plan(
                 Self.claim([("nic", Self.nic)], config: [try Self.config(#"{"sriov":{"vlan":5}}"#, .fromClass)]), others: [])
         }
-        #expect(mistaken?.description.contains("is no virtual function") == true)
+        #expect(mistaken?.description.contains("is not a virtual function") == true)
     }
 
     @Test

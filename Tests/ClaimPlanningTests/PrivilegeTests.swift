@@ -105,13 +105,13 @@ struct PrivilegeTests {
             {
                 #expect(
                     try error(configs)
-                        == "claim ns/c: request nic0: \(path): is pinned by the DeviceClass of the request; take it out of the claim")
+                        == "claim ns/c: request nic0: \(path): is pinned by the DeviceClass of the request; remove it from the claim")
             }
         }
         let own = try error([(.fromClaim, #"{"pinned":["routes"]}"#)])
-        #expect(own == "claim ns/c: configuration 0 (FromClaim): pinned: is for the configuration of a DeviceClass")
+        #expect(own == "claim ns/c: configuration 0 (FromClaim): pinned: is valid only in the configuration of a DeviceClass")
         let unknown = try error([(.fromClass, #"{"pinned":["interface.mut"]}"#)])
-        #expect(unknown?.contains(#"pinned[0]: "interface.mut" is no field that can be pinned"#) == true)
+        #expect(unknown?.contains(#"pinned[0]: "interface.mut" cannot be pinned"#) == true)
     }
 
     @Test
@@ -140,7 +140,7 @@ struct PrivilegeTests {
             #"{"ethtool":{"features":{\#((first..<first + 40).map { #""n\#($0)":true"# }.joined(separator: ","))}}}"#
         }
         let both = try error([(.fromClass, flags(0)), (.fromClaim, flags(40))])
-        #expect(both?.contains("ethtool.features: class and claim together have 80 entries; at most 64 are taken") == true)
+        #expect(both?.contains("ethtool.features: class and claim together have 80 entries; the limit is 64") == true)
     }
 
     @Test
@@ -160,7 +160,7 @@ struct PrivilegeTests {
         #expect(try JSONEncoder().encode(plan).count < 512 << 10)
         let error = #expect(throws: ClaimError.self) { try planner.plan(Self.claim(Array(nics), configs(129)), others: []) }
         #expect(error?.description.contains("together have 2056 addresses, routes, rules, neighbours") == true)
-        #expect(error?.description.hasSuffix("at most 2048 are taken") == true)
+        #expect(error?.description.hasSuffix("the limit is 2048") == true)
     }
 
     // MARK: Before a cluster sees it

@@ -97,7 +97,7 @@ struct HostileClaimTests {
             "evil", [("FromClaim", node.options.driver, #"{"interface":{"addresses":[\#(addresses)]}}"#)], device: "pci-0000-0c-00-0",
             to: node)
         let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("evil") }
-        #expect(error?.details.contains("interface.addresses: has 500 elements; at most 32 are taken") == true, "\(error?.details ?? "")")
+        #expect(error?.details.contains("interface.addresses: has 500 elements; the limit is 32") == true, "\(error?.details ?? "")")
         try node.addClaim("good")
         try node.prepare("good")
         try node.unprepare("good")
@@ -143,7 +143,7 @@ struct HostileClaimTests {
         addClaim("forged", [], device: "pci-0000-0c-00-0", pool: "another-node", to: node)
         let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("forged") }
         let text = error?.details ?? ""
-        #expect(text.contains(#"is of pool "another-node", and this node has pool \#(node.options.node)"#), "\(text)")
+        #expect(text.contains(#"is in pool "another-node", but this node has pool \#(node.options.node)"#), "\(text)")
         try node.unprepare("holder")
     }
 

@@ -29,7 +29,7 @@ struct LostInterfaceTests {
         try node.addClaim("a")
         let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
         #expect(
-            error?.details.contains("had interface \(interface), which is not on the host now; put it back") == true,
+            error?.details.contains("has lost its interface \(interface); restore the interface") == true,
             "\(error?.details ?? "")")
         let back = "/proc/\(try #require(node.nodeDaemon).identifier)/ns/net"
         let inside = try node.namespace(of: elsewhere)
@@ -76,7 +76,7 @@ struct LostInterfaceTests {
             }
             try node.startNode()
             let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-            #expect(error?.details.contains("had interface \(interface), which is not on the host now") == true, "\(error?.details ?? "")")
+            #expect(error?.details.contains("has lost its interface \(interface)") == true, "\(error?.details ?? "")")
             #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
         }
         node.kill(node: SIGTERM)
@@ -111,7 +111,7 @@ struct LostInterfaceTests {
         for _ in 0..<2 {
             try node.startNode()
             let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-            #expect(error?.details.contains("\(memory), which says whether it had one, is damaged") == true, "\(error?.details ?? "")")
+            #expect(error?.details.contains("\(memory), which records former interfaces, is damaged") == true, "\(error?.details ?? "")")
             #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
             // A device that has its interface is prepared as before.
             #expect(try node.prepare("b").count == 1)

@@ -111,8 +111,7 @@ struct PreparationDelayTests {
         // Each is what it is meant to be: at its limit, and not beyond it.
         let answers = try Self.call(channel(node), "NodePrepareResources", hostile.map(\.name))
         for name in ["nested", "escapes", "full", "annotated"] { #expect(answers["uid-\(name)"]?.error == "") }
-        for (name, error) in [("unknown", "is not a known field"), ("wrong", "behind its prefix length"), ("deep", "is not a known field")]
-        {
+        for (name, error) in [("unknown", "is not a known field"), ("wrong", "after its prefix length"), ("deep", "is not a known field")] {
             #expect(answers["uid-\(name)"]?.error.contains(error) == true, "\(answers["uid-\(name)"]?.error.prefix(200) ?? "")")
         }
         try node.addClaim("good", devices: [nics[7]], pod: "pod-2")
@@ -159,7 +158,7 @@ struct PreparationDelayTests {
         try node.addClaim("refused", devices: [gpus[7]])
         func refuse() throws {
             let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("refused") }
-            #expect(error?.details.contains("no device of it has an interface") == true, "\(error?.details ?? "")")
+            #expect(error?.details.contains("no device of the request has an interface") == true, "\(error?.details ?? "")")
         }
         let idle = try times(refuse) {}
         node.injectorDaemon?.signal(SIGSTOP)

@@ -2,8 +2,8 @@
 
 import NetworkModel
 
-/// The description of a configuration field: `nearside validate --explain` prints these, and `api/networkconfig.schema.json`
-/// has the same.
+/// The description of a configuration field, for `nearside validate --explain`; `api/networkconfig.schema.json`
+/// has the same content.
 package struct ConfigField: Hashable, Sendable {
     /// The type of a field, with its limits.
     package enum Kind: Hashable, Sendable {
@@ -12,15 +12,15 @@ package struct ConfigField: Hashable, Sendable {
         case integer(ClosedRange<Int>)
         case numbers([Int])
         case words([String])
-        /// Of at most so many bytes.
+        /// A string with a maximum number of bytes.
         case string(Int)
-        /// Of at most so many elements.
+        /// A list with a maximum number of elements.
         case list(Int)
-        /// Of at most so many entries, by names.
+        /// A map with a maximum number of entries.
         case map(Int)
     }
 
-    /// Names with dots between them; elements of lists are behind `[]`.
+    /// Names joined by dots; `[]` marks elements of a list.
     package var path: String
     package var kind: Kind
 
@@ -31,7 +31,7 @@ package struct ConfigField: Hashable, Sendable {
 
     package var privilege: PrivilegedSetting? { PrivilegedSetting.all.first { $0.path == path } }
 
-    /// True for what has a meaning in classes only.
+    /// True for fields that only classes may have.
     package var isForClasses: Bool { path == "pinned" || path == "pinned[]" }
 
     package static let all: [ConfigField] = top + interface + routing + device

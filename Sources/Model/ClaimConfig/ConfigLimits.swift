@@ -2,11 +2,11 @@
 
 package import ResourceAPI
 
-/// Bounds of configurations. Decoding, ``ConfigField``, `api/networkconfig.schema.json` and `nearside validate` have them from here.
+/// Limits of configurations, shared by decoding, ``ConfigField``, `api/networkconfig.schema.json` and `nearside validate`.
 package enum ConfigLimits {
     // MARK: The text
 
-    /// The text of one configuration. 10 KiB is the API's own limit (resource/v1, OpaqueParametersMaxLength).
+    /// The limits of one configuration's text. 10 KiB is the API's own limit (resource/v1, OpaqueParametersMaxLength).
     package static let text = JSONLimits(bytes: 10 << 10, depth: 8, values: 4096)
 
     // MARK: Numbers of elements
@@ -20,21 +20,21 @@ package enum ConfigLimits {
     package static let features = 64
     package static let privateFlags = 32
     package static let pinned = 64
-    /// Addresses, routes, rules, neighbours, settings and flags of all devices of a claim: a plan of so many stays below half of what a
-    /// file of the journal may have.
+    /// The limit of addresses, routes, rules, neighbours, settings and flags of all devices of a claim together: such a plan needs less
+    /// than half of the journal's limit for a file.
     package static let entriesPerClaim = 2048
 
     // MARK: Lengths in bytes
 
-    /// Longest name that the kernel takes: IFNAMSIZ is 16 with its final zero (linux/if.h).
+    /// The kernel's limit of a name: IFNAMSIZ is 16 including the terminator (linux/if.h).
     package static let nameBytes = 15
-    /// Longest text of an address with its prefix length: IPv6 with an IPv4 address at its end has 45 bytes.
+    /// The longest text of an address with its prefix length: IPv6 with an embedded IPv4 address has 45 bytes.
     package static let addressBytes = 49
-    /// Twenty bytes (linux/netdevice.h, MAX_ADDR_LEN is 32; those of InfiniBand have 20), with colons.
+    /// 20 bytes with colons: InfiniBand's length (MAX_ADDR_LEN is 32, linux/netdevice.h).
     package static let hardwareAddressBytes = 59
-    /// ETH_GSTRING_LEN with its final zero (linux/ethtool.h).
+    /// ETH_GSTRING_LEN includes the terminator (linux/ethtool.h).
     package static let flagBytes = 31
-    /// Bytes of a name such as `ipv6.accept_ra_rt_info_max_plen`.
+    /// The limit of a name such as `ipv6.accept_ra_rt_info_max_plen`, in bytes.
     package static let sysctlBytes = 64
     package static let pathBytes = 64
 
@@ -45,7 +45,7 @@ package enum ConfigLimits {
     package static let segmentSize = 1...Int(UInt32.max)
     package static let number = 0...Int(UInt32.max)
     package static let table = 1...Int(UInt32.max)
-    /// Behind the rule of the main table, 32766, nothing would reach it.
+    /// Packets never reach a rule after the rule of the main table, 32766.
     package static let priority = 0...32767
     package static let arpAnnounce = 0...2
     package static let acceptRA = 0...2
@@ -53,6 +53,6 @@ package enum ConfigLimits {
     /// RT_SCOPE_UNIVERSE and RT_SCOPE_LINK (linux/rtnetlink.h).
     package static let scopes = [0, 253]
     package static let vlan = 1...4094
-    /// 0 is none.
+    /// 0 means no VLAN.
     package static let functionVLAN = 0...4094
 }

@@ -2,7 +2,7 @@
 
 import ResourceAPI
 
-/// One thing that is wrong with a configuration: where, and what would be right.
+/// A problem of a configuration: its path, and the valid value.
 package struct ConfigProblem: Hashable, Sendable, CustomStringConvertible {
     /// JSON path: `interface.addresses[1]`.
     package var path: String
@@ -16,10 +16,10 @@ package struct ConfigProblem: Hashable, Sendable, CustomStringConvertible {
     package var description: String { "\(path): \(text)" }
 }
 
-/// All that is wrong with a configuration, at once.
+/// All problems of a configuration.
 package struct InvalidConfig: Error, Hashable, Sendable, CustomStringConvertible {
     package var problems: [ConfigProblem]
-    /// How many more there are.
+    /// The number of further problems.
     package var omitted: Int
 
     package init(problems: [ConfigProblem], omitted: Int = 0) {
@@ -30,7 +30,7 @@ package struct InvalidConfig: Error, Hashable, Sendable, CustomStringConvertible
     package var description: String { ProblemText.joined(problems.map(\.description), omitted: omitted) }
 }
 
-/// Reads JSON field by field and remembers every problem, up to as many as anybody reads.
+/// Reads JSON field by field, and collects problems up to a limit.
 struct ConfigReader {
     private(set) var problems: [ConfigProblem] = []
     private(set) var omitted = 0
@@ -52,7 +52,7 @@ struct ConfigReader {
         for name in members.keys.sorted() where !fields.contains(name) {
             problem(
                 path.isEmpty ? name : "\(path).\(name)",
-                "is not a known field; known are \(fields.joined(separator: ", "))")
+                "is not a known field; fields are \(fields.joined(separator: ", "))")
         }
         body(&self, members)
     }
@@ -64,11 +64,11 @@ struct ConfigReader {
         return nil
     }
 
-    /// Values by names that this project does not define.
+    /// Reads a map whose keys other projects define.
     ///
     /// - Parameters:
-    ///   - most: how many entries there can be.
-    ///   - bytes: how long a name can be; it is of printable ASCII characters.
+    ///   - most: the limit of entries.
+    ///   - bytes: the limit of a name, which is printable ASCII.
     mutating func map<Value>(
         _ json: JSONValue?, at path: String, most: Int, bytes: Int, _ element: (inout ConfigReader, JSONValue, String) -> Value?
     ) -> [String: Value]? {
@@ -78,7 +78,7 @@ struct ConfigReader {
             return nil
         }
         guard members.count <= most else {
-            problem(path, "has \(members.count) entries; at most \(most) are taken")
+            problem(path, "has \(members.count) entries; the limit is \(most)")
             return nil
         }
         var result: [String: Value] = [:]
@@ -87,7 +87,7 @@ struct ConfigReader {
             if (1...bytes).contains(name.utf8.count), name.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
                 result[name] = element(&self, value, path)
             } else {
-                problem(path, "a name here has 1 to \(bytes) printable ASCII characters")
+                problem(path, "a name must have 1 to \(bytes) printable ASCII characters")
             }
         }
         return result
@@ -100,7 +100,7 @@ struct ConfigReader {
             return nil
         }
         if text.utf8.count <= bytes { return text }
-        problem(path, "has \(text.utf8.count) bytes; at most \(bytes) are taken")
+        problem(path, "has \(text.utf8.count) bytes; the limit is \(bytes)")
         return nil
     }
 
@@ -136,7 +136,7 @@ struct ConfigReader {
             return nil
         }
         guard values.count <= most else {
-            problem(path, "has \(values.count) elements; at most \(most) are taken")
+            problem(path, "has \(values.count) elements; the limit is \(most)")
             return nil
         }
         var result: [Value] = []

@@ -19,14 +19,14 @@ extension InterfaceConfig {
                 reader.parsed(value, at: path, as: "an address with a prefix length such as 10.0.0.5/24") { IPPrefix(parsing: $0) }
             }
             if let addresses, Set(addresses.map(\.address)).count != addresses.count {
-                reader.problem("interface.addresses", "an address is there twice")
+                reader.problem("interface.addresses", "an address occurs twice")
             }
             dhcp = reader.bool(interface["dhcp"], at: "interface.dhcp")
             dhcp6 = reader.bool(interface["dhcp6"], at: "interface.dhcp6")
             dhcpRoutes = reader.list(interface["dhcpRoutes"], at: "interface.dhcpRoutes", most: ConfigLimits.dhcpRoutes) {
                 reader, value, path in
                 guard let prefix = reader.network(value, at: path) else { return nil }
-                if prefix.address.isV6 { reader.problem(path, "\(prefix) is of IPv6, for which DHCP has no routes") }
+                if prefix.address.isV6 { reader.problem(path, "\(prefix) is IPv6, for which DHCP has no routes") }
                 return prefix
             }
             mtu = reader.integer(interface["mtu"], at: "interface.mtu", in: ConfigLimits.mtu)
@@ -58,7 +58,7 @@ extension InterfaceConfig {
     private func readHardwareAddress(_ reader: inout ConfigReader) {
         guard let hardwareAddress else { return }
         if hardwareAddress.bytes.count == 6, hardwareAddress.bytes[0] & 1 != 0 {
-            reader.problem("interface.hardwareAddr", "\(hardwareAddress) is an address of a group; the first byte has to be even")
+            reader.problem("interface.hardwareAddr", "\(hardwareAddress) is a multicast address; the first byte must be even")
         }
         if hardwareAddress.bytes.allSatisfy({ $0 == 0 }) { reader.problem("interface.hardwareAddr", "is all zeros") }
     }
@@ -71,7 +71,7 @@ extension InterfaceConfig {
             let table = reader.integer(members["table"], at: "interface.vrf.table", in: ConfigLimits.table)
             // RT_TABLE_DEFAULT, MAIN and LOCAL (linux/rtnetlink.h).
             if let table, (253...255).contains(table) {
-                reader.problem("interface.vrf.table", "\(table) is the kernel's own; take another")
+                reader.problem("interface.vrf.table", "\(table) is a table of the kernel; use another number")
             }
             if let name { vrf = VRF(name: name, table: table.map { UInt32($0) }) }
         }
@@ -82,7 +82,7 @@ extension InterfaceConfig {
         let path = "interface.subInterface"
         reader.object(json, at: path, fields: ["type", "mode", "vlan"]) { reader, members in
             guard let type = reader.string(members["type"], at: "\(path).type", bytes: ConfigLimits.nameBytes) else {
-                if members["type"] == nil { reader.problem("\(path).type", "is missing; it is macvlan, ipvlan or vlan") }
+                if members["type"] == nil { reader.problem("\(path).type", "is missing; types are macvlan, ipvlan and vlan") }
                 return
             }
             guard let kind = ChildInterface.Kind(rawValue: type) else {
@@ -94,10 +94,11 @@ extension InterfaceConfig {
                 if child.mode == nil {
                     let known = kind.modes.map(\.name).joined(separator: ", ")
                     reader.problem(
-                        "\(path).mode", "\"\(mode)\" is no mode of \(type); \(known.isEmpty ? "it has none" : "known are \(known)")")
+                        "\(path).mode",
+                        "\"\(mode)\" is not a mode of \(type); \(known.isEmpty ? "the type has no modes" : "modes are \(known)")")
                 }
             } else if kind == .macvlan {
-                // The kernel's default lets children of one interface talk only through the switch.
+                // The kernel's default mode (vepa) needs a switch for traffic between children of one interface.
                 child.mode = 4
             }
             child.vlan = reader.integer(members["vlan"], at: "\(path).vlan", in: ConfigLimits.vlan).map { UInt16($0) }

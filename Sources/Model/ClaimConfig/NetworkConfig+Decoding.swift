@@ -11,7 +11,7 @@ extension NetworkConfig {
         "apiVersion", "kind", "interface", "routes", "rules", "neighbors", "ethtool", "rdma", "sriov", "workload", "pinned", "profile",
     ]
 
-    /// Decodes the text of opaque parameters, within ``ConfigLimits/text``.
+    /// Decodes opaque parameters within ``ConfigLimits/text``.
     package init(parameters: [UInt8]) throws(InvalidConfig) {
         let json: JSONValue
         do throws(JSONError) { json = try JSONValue(parsing: parameters, limits: ConfigLimits.text) } catch {
@@ -22,7 +22,7 @@ extension NetworkConfig {
 
     /// Decodes strictly: an unknown field is a problem, and all problems are collected.
     ///
-    /// Both our own versioned kind and DRANET's unversioned form are taken; they differ only in
+    /// Accepts this driver's versioned kind and DRANET's unversioned form, which differ only in
     /// `apiVersion` and `kind`.
     package init(_ json: JSONValue) throws(InvalidConfig) {
         self.init()
@@ -36,7 +36,7 @@ extension NetworkConfig {
                 reader.problem("kind", "\(ProblemText.quoted(kind)) is not known; use \(Self.kind)")
             }
             if root["profile"] != nil {
-                reader.problem("profile", "there is no provider of profiles here; write out what the profile holds")
+                reader.problem("profile", "profiles are not supported; write out the settings of the profile")
             }
             if let value = root["interface"] { interface = InterfaceConfig(value, &reader) }
             routes = reader.list(root["routes"], at: "routes", most: ConfigLimits.routes) { RouteSpec($1, at: $2, &$0) }
@@ -53,7 +53,8 @@ extension NetworkConfig {
         let paths = reader.list(json, at: "pinned", most: ConfigLimits.pinned) { (reader, value, path) -> String? in
             guard let name = reader.string(value, at: path, bytes: ConfigLimits.pathBytes) else { return nil }
             if ConfigField.pinnable.contains(name) { return name }
-            reader.problem(path, "\(ProblemText.quoted(name)) is no field that can be pinned; interface.mtu and sriov are such")
+            reader.problem(
+                path, "\(ProblemText.quoted(name)) cannot be pinned; valid are fields and sections such as interface.mtu and sriov")
             return nil
         }
         pinned = paths.map { Set($0) }
@@ -98,7 +99,7 @@ extension NetworkConfig {
     }
 }
 
-/// Names that ethtool(8) has for features, where they are not the kernel's.
+/// ethtool(8)'s names of features that differ from the kernel's names.
 package enum EthtoolNames {
     private static let aliases = [
         "rx": ["rx-checksum"],
@@ -109,6 +110,6 @@ package enum EthtoolNames {
         "rxvlan": ["rx-vlan-hw-parse"], "txvlan": ["tx-vlan-hw-insert"], "ntuple": ["rx-ntuple-filter"], "rxhash": ["rx-hashing"],
     ]
 
-    /// The kernel's names; of those that a name means, a driver may have only some.
+    /// The kernel's names for a feature. A driver may support only some of them.
     package static func kernelNames(_ name: String) -> [String] { aliases[name] ?? [name] }
 }

@@ -3,7 +3,7 @@
 import NetworkModel
 
 extension NetworkConfig {
-    /// This configuration, with what the other says laid over it: single values and lists as a whole, maps entry by entry.
+    /// Returns this configuration overlaid by another one: values and lists are replaced as a whole, maps entry by entry.
     package func overlaid(by other: NetworkConfig) -> NetworkConfig {
         var result = self
         result.interface = interface.overlaid(by: other.interface)
@@ -22,41 +22,41 @@ extension NetworkConfig {
 }
 
 extension NetworkConfig {
-    /// Settings that exclude each other: in one configuration, or in a class's and a claim's together.
+    /// Settings that exclude each other, within a configuration or after a class and a claim were merged.
     package var conflicts: [ConfigProblem] {
         var found: [ConfigProblem] = []
         func problem(_ path: String, _ text: String) { found.append(ConfigProblem(path, text)) }
         if interface.dhcp == true, interface.addresses != nil {
-            problem("interface.dhcp", "an interface has addresses of its own or by DHCP; take out one of dhcp and addresses")
+            problem("interface.dhcp", "addresses and dhcp exclude each other; remove one of them")
         }
         if interface.dhcp6 == true, interface.addresses?.contains(where: \.address.isV6) == true {
-            problem("interface.dhcp6", "an interface has IPv6 addresses of its own or by DHCPv6; take out one or the other")
+            problem("interface.dhcp6", "IPv6 addresses and dhcp6 exclude each other; remove one of them")
         }
         if let vrf = interface.vrf {
             if vrf.name == interface.name { problem("interface.vrf.name", "\"\(vrf.name)\" is the name of the interface itself") }
             if rules?.isEmpty == false {
-                problem("rules", "an interface in a VRF looks up the VRF's table only; take out rules, or interface.vrf")
+                problem("rules", "an interface in a VRF uses only the VRF's table; remove rules, or interface.vrf")
             }
         }
         if interface.child?.kind == .ipvlan, interface.hardwareAddress != nil {
-            problem("interface.hardwareAddr", "an ipvlan has the address of the interface below it")
+            problem("interface.hardwareAddr", "an ipvlan has the address of its parent interface")
         }
         if interface.child != nil, virtualFunction != VirtualFunctionConfig() {
-            problem("sriov", "an interface stacked on the device is no virtual function; take out sriov, or interface.subInterface")
+            problem("sriov", "an interface stacked on the device is not a virtual function; remove sriov, or interface.subInterface")
         }
         if let low = virtualFunction.minimalRate, let high = virtualFunction.maximalRate, high != 0, low > high {
             problem("sriov.minTxRate", "\(low) is more than maxTxRate, \(high)")
         }
-        // Maps of a class and a claim add up.
+        // Maps of a class and a claim are merged.
         for (path, count, most) in [
             ("interface.sysctls", interface.sysctls?.count ?? 0, ConfigLimits.sysctls),
             ("ethtool.features", features?.count ?? 0, ConfigLimits.features),
             ("ethtool.privateFlags", privateFlags?.count ?? 0, ConfigLimits.privateFlags),
-        ] where count > most { problem(path, "class and claim together have \(count) entries; at most \(most) are taken") }
+        ] where count > most { problem(path, "class and claim together have \(count) entries; the limit is \(most)") }
         return found
     }
 
-    /// How much it adds to a plan: see ``ConfigLimits/entriesPerClaim``.
+    /// The number of entries that the configuration adds to a plan: see ``ConfigLimits/entriesPerClaim``.
     package var entries: Int {
         [
             interface.addresses?.count, interface.dhcpRoutes?.count, routes?.count, rules?.count, neighbours?.count,
@@ -72,7 +72,7 @@ extension InterfaceConfig {
         result.name = other.name ?? name
         result.addresses = other.addresses ?? addresses
         result.dhcp = other.dhcp ?? dhcp
-        // One way to come by addresses replaces the other.
+        // A way of addressing replaces the other.
         if other.addresses != nil, other.dhcp == nil { result.dhcp = nil }
         if other.dhcp == true, other.addresses == nil { result.addresses = nil }
         result.dhcp6 = other.dhcp6 ?? dhcp6
@@ -97,7 +97,7 @@ extension InterfaceConfig {
         return result
     }
 
-    /// All settings of the interface by their path below /proc/sys/net, without the interface: `ipv4/conf/rp_filter`.
+    /// All sysctls of the interface by their path in /proc/sys/net, without the interface: `ipv4/conf/rp_filter`.
     package var settings: [String: String] {
         var settings: [String: String] = [:]
         if let forwarding {

@@ -2,10 +2,10 @@
 
 package import NetworkModel
 
-/// The desired settings of the network devices of a request: the opaque parameters of a claim or class.
+/// The desired settings of a request's network devices: the opaque parameters of a claim or class.
 ///
-/// Shape: `api/networkconfig.schema.json`. Nil means "not said", so that a claim's configuration can be
-/// laid over that of its class, field by field; false and 0 are said.
+/// Schema: `api/networkconfig.schema.json`. Nil means "not set", so that a claim's configuration can overlay its
+/// class's configuration field by field; false and 0 are set values.
 package struct NetworkConfig: Hashable, Sendable {
     package var interface = InterfaceConfig()
     package var routes: [RouteSpec]?
@@ -18,26 +18,26 @@ package struct NetworkConfig: Hashable, Sendable {
     package var rdma = RDMAConfig()
     package var virtualFunction = VirtualFunctionConfig()
     package var workload = WorkloadConfig()
-    /// Of a class: paths of ``ConfigField/pinnable`` that claims may not set.
+    /// Paths of ``ConfigField/pinnable`` that claims may not set; only in classes.
     package var pinned: Set<String>?
 
     package init() {}
 
-    /// True when it asks something of an interface.
+    /// True if the configuration has settings of an interface.
     package var concernsInterface: Bool {
         interface != InterfaceConfig() || routes != nil || rules != nil || neighbours != nil || features != nil || privateFlags != nil
             || virtualFunction != VirtualFunctionConfig()
     }
 }
 
-/// The interface itself.
+/// The settings of an interface.
 package struct InterfaceConfig: Hashable, Sendable {
     /// The interface's name in the pod.
     package var name: String?
     package var addresses: [IPPrefix]?
     package var dhcp: Bool?
     package var dhcp6: Bool?
-    /// Networks into which a DHCP server may give routes.
+    /// Destinations that a DHCP server may set routes to.
     package var dhcpRoutes: [IPPrefix]?
     package var mtu: Int?
     package var hardwareAddress: HardwareAddress?
@@ -48,12 +48,12 @@ package struct InterfaceConfig: Hashable, Sendable {
     package var forwarding: Bool?
     package var arpIgnore: Int?
     package var arpAnnounce: Int?
-    /// 0 no, 1 unless it forwards, 2 always (Documentation/networking/ip-sysctl.rst).
+    /// 0 never, 1 unless forwarding is enabled, 2 always (Documentation/networking/ip-sysctl.rst).
     package var acceptRA: Int?
     package var detachesPrograms: Bool?
     package var vrf: VRF?
     package var child: ChildInterface?
-    /// `ipv4.rp_filter`, `ipv6.neigh.ucast_solicit`: a file of the interface in /proc/sys/net.
+    /// `ipv4.rp_filter`, `ipv6.neigh.ucast_solicit`: files of the interface in /proc/sys/net.
     package var sysctls: [String: String]?
 
     package init() {}
@@ -61,7 +61,7 @@ package struct InterfaceConfig: Hashable, Sendable {
 
 /// The access to RDMA devices in the pod.
 package struct RDMAConfig: Hashable, Sendable {
-    /// The nodes of the management interface too (umad, issm), for subnet managers and tools; usually only uverbs.
+    /// True to add the nodes of the management interface (umad, issm), for subnet managers and tools; containers usually get only uverbs.
     package var management: Bool?
 
     package init() {}
@@ -72,18 +72,18 @@ package struct VirtualFunctionConfig: Hashable, Sendable {
     package var vlan: UInt16?
     package var isTrusted: Bool?
     package var checksSpoofing: Bool?
-    /// Mb/s; 0 is no limit.
+    /// Mb/s; 0 means no limit.
     package var minimalRate: UInt32?
     package var maximalRate: UInt32?
 
     package init() {}
 }
 
-/// Descriptions of the devices for the workload.
+/// Files and variables that describe the devices to the workload.
 package struct WorkloadConfig: Hashable, Sendable {
-    /// Variables that make NCCL, UCX and libfabric use exactly the claim's devices.
+    /// Variables that limit NCCL, UCX and libfabric to the claim's devices.
     package var environment: Bool?
-    /// A topology file for NCCL of the claim's devices.
+    /// A topology file of the claim's devices for NCCL.
     package var ncclTopology: Bool?
 
     package init() {}

@@ -3,14 +3,14 @@
 import NetworkModel
 package import Primitives
 
-/// A setting that reaches beyond the pod: it counts in a DeviceClass, which administrators write, and in a claim only where the operator
+/// A setting with effects beyond the pod. It is valid in a DeviceClass, which administrators write, and in a claim only if the operator
 /// of nearside-node allows it.
 package struct PrivilegedSetting: Hashable, Sendable {
-    /// The field as ``ConfigField`` has it.
+    /// The path of the field, as in ``ConfigField``.
     package var path: String
-    /// The values that are meant, if not all: others are the claim's.
+    /// The privileged values, if only some are privileged.
     package var values: String?
-    /// The power that it would give a claim's author.
+    /// The effect that an author of claims could have.
     package var reason: String
 
     init(_ path: String, values: String? = nil, _ reason: String) {
@@ -20,33 +20,33 @@ package struct PrivilegedSetting: Hashable, Sendable {
     }
 
     package static let all = [
-        PrivilegedSetting("interface.hardwareAddr", "takes the place of another machine on the link"),
-        PrivilegedSetting("interface.disableEbpfPrograms", "takes the host's own programs off the NIC"),
+        PrivilegedSetting("interface.hardwareAddr", "allows impersonation of another machine on the link"),
+        PrivilegedSetting("interface.disableEbpfPrograms", "detaches the host's own programs from the NIC"),
         PrivilegedSetting(
             "interface.subInterface.mode", values: "passthru", "gives all packets of the device to one pod and makes it promiscuous"),
         PrivilegedSetting("interface.subInterface.vlan", "enters any VLAN that the switch sends to the host"),
         PrivilegedSetting(
             "interface.sysctls", values: "some settings",
-            "changes whom the pod answers and forwards for, or costs the host memory"),
+            "changes for which addresses the pod answers and forwards, or uses memory of the host"),
         PrivilegedSetting(
             "ethtool.features", values: reservedFeatures.sorted().joined(separator: ", "),
-            "lets frames in that the NIC keeps from the pod, or changes how the whole device switches"),
+            "admits frames that the NIC would drop, or changes switching of the whole device"),
         PrivilegedSetting("ethtool.privateFlags", "changes firmware and driver of the NIC"),
-        PrivilegedSetting("rdma.management", "opens the nodes with which one manages the whole RDMA fabric"),
-        PrivilegedSetting("sriov.vlan", "leaves the VLAN that the virtual function was put into"),
+        PrivilegedSetting("rdma.management", "gives access to the management of the whole RDMA fabric"),
+        PrivilegedSetting("sriov.vlan", "leaves the VLAN that was assigned to the virtual function"),
         PrivilegedSetting("sriov.trust", "lets the virtual function change its address and become promiscuous"),
-        PrivilegedSetting("sriov.spoofCheck", "lets the virtual function send from addresses of others"),
+        PrivilegedSetting("sriov.spoofCheck", "lets the virtual function send from foreign addresses"),
         PrivilegedSetting("sriov.minTxRate", "takes bandwidth from other virtual functions"),
-        PrivilegedSetting("sriov.maxTxRate", "takes away a limit of bandwidth"),
+        PrivilegedSetting("sriov.maxTxRate", "removes a limit of bandwidth"),
     ]
 
-    /// Offloads by which a NIC lets in what it would drop (other VLANs, damaged frames), turns its port back on itself, or switches between its
-    /// functions (include/linux/netdev_features.h, net/ethtool/common.c).
+    /// Offloads with which a NIC admits frames that it would drop (other VLANs, damaged frames), loops its port back, or switches between
+    /// its functions (include/linux/netdev_features.h, net/ethtool/common.c).
     fileprivate static let reservedFeatures: Set = [
         "hw-tc-offload", "l2-fwd-offload", "loopback", "rx-all", "rx-fcs", "rx-vlan-filter", "rx-vlan-stag-filter",
     ]
 
-    /// The problems of a claim that has it: the reason, and who can set it.
+    /// The problems of a claim with the setting: the reason, and who may set it.
     fileprivate func refusals(_ config: NetworkConfig) -> [ConfigProblem] {
         let way =
             "so a claim may not set it; an administrator can set it in the DeviceClass, and the operator of nearside-node can allow it to "
@@ -55,7 +55,7 @@ package struct PrivilegedSetting: Hashable, Sendable {
         return [ConfigProblem(path, "\(values.map { "\($0) " } ?? "")\(reason), \(way)")]
     }
 
-    /// Entries of a map that are for classes, in order; nil for a setting that is no map with such.
+    /// The privileged entries of a map, in order; nil for a setting without such entries.
     fileprivate func names(_ config: NetworkConfig) -> [String]? {
         switch path {
         case "interface.sysctls": (config.interface.sysctls ?? [:]).keys.filter { Sysctls.settings[$0]?.isHarmless != true }.sorted()
@@ -66,7 +66,7 @@ package struct PrivilegedSetting: Hashable, Sendable {
 }
 
 extension PrivilegedSetting {
-    /// Reads `--allow-claims`: paths with commas between them.
+    /// Parses `--allow-claims`: paths joined by commas.
     package static func allowed(_ text: String) throws(InputError) -> Set<String> {
         let names = text.split(separator: ",").map(String.init)
         for name in names where !all.contains(where: { $0.path == name }) {
@@ -79,7 +79,7 @@ extension PrivilegedSetting {
 }
 
 extension NetworkConfig {
-    /// The values of the configuration, by the paths that a class can pin.
+    /// The paths of the configuration's settings that a class can pin.
     package var paths: Set<String> {
         let function = virtualFunction
         let said: [(String, Bool)] = [
@@ -103,7 +103,7 @@ extension NetworkConfig {
         return Set(said.filter(\.1).map(\.0))
     }
 
-    /// The privileged part of the configuration.
+    /// The privileged settings of the configuration.
     package var privileged: [PrivilegedSetting] {
         let paths = paths
         return PrivilegedSetting.all.filter { setting in
@@ -115,24 +115,24 @@ extension NetworkConfig {
         }
     }
 
-    /// Why this configuration of a claim cannot count: what only others may set, and what is for classes.
+    /// The problems of a claim's configuration: privileged settings, and fields for classes only.
     ///
-    /// - Parameter allowed: paths of privileged settings that claims may set here.
+    /// - Parameter allowed: paths of privileged settings that claims may have.
     package func claimProblems(allowed: Set<String>) -> [ConfigProblem] {
         var problems = privileged.filter { !allowed.contains($0.path) }.flatMap { $0.refusals(self) }
-        if pinned != nil { problems.append(ConfigProblem("pinned", "is for the configuration of a DeviceClass")) }
+        if pinned != nil { problems.append(ConfigProblem("pinned", "is valid only in the configuration of a DeviceClass")) }
         return problems
     }
 
-    /// Ways to come by addresses replace each other when a claim is laid over its class, so all of them are pinned with one.
+    /// Ways of addressing replace each other when a claim overlays its class, so that pinning one of them pins all.
     private static let addressing: Set = ["interface.addresses", "interface.dhcp", "interface.dhcp6", "interface.dhcpRoutes"]
 
-    /// Why this configuration of a claim cannot be laid over that of its class: what the class pins.
+    /// The problems of a claim's configuration that sets fields pinned by its class.
     package func pinProblems(under base: NetworkConfig) -> [ConfigProblem] {
         var pins = base.pinned ?? []
         if !pins.isDisjoint(with: Self.addressing) { pins.formUnion(Self.addressing) }
         return paths.filter { path in pins.contains { $0 == path || path.hasPrefix("\($0).") } }.sorted().map {
-            ConfigProblem($0, "is pinned by the DeviceClass of the request; take it out of the claim")
+            ConfigProblem($0, "is pinned by the DeviceClass of the request; remove it from the claim")
         }
     }
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Errors as text within bounds: they go into answers to the kubelet, into conditions of claims, into events and into logs, and hold
-/// texts of claims' authors.
+/// Texts of errors, bounded in size: answers to the kubelet, conditions of claims, events and logs contain them, and they contain texts
+/// of claims' authors.
 package enum ProblemText {
-    /// How many problems are written out.
+    /// The limit of listed problems.
     package static let problems = 20
-    /// Bytes of all of them.
+    /// The limit of all problems together in bytes.
     package static let bytes = 2048
-    /// Bytes of one of them.
+    /// The limit of one problem in bytes.
     package static let problemBytes = 512
 
-    /// The first of the problems, and how many more there are.
+    /// Joins the first problems, and the number of the others.
     ///
-    /// - Parameter omitted: problems that were counted and not kept.
+    /// - Parameter omitted: the number of problems that were not kept.
     package static func joined(_ problems: [String], omitted: Int = 0) -> String {
         var text = ""
         var told = 0
@@ -26,7 +26,7 @@ package enum ProblemText {
         return rest > 0 ? "\(text); and \(rest) more" : text
     }
 
-    /// The text on one line, cut at a character to at most so many bytes and a sign that it was cut.
+    /// Returns the text on one line, truncated at a character to a number of bytes, with a mark if it was truncated.
     package static func cut(_ text: String, to bytes: Int) -> String {
         var result = ""
         var count = 0
@@ -38,11 +38,11 @@ package enum ProblemText {
         return result
     }
 
-    /// False for what ends a line, or changes how the text around it is shown.
+    /// False for characters that end a line, or change how the surrounding text is displayed.
     private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         ![.control, .format, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory)
     }
 
-    /// Returns a foreign text in quotes, short enough for a sentence.
+    /// Returns a foreign text in quotes, truncated.
     package static func quoted(_ text: String) -> String { "\"\(cut(text, to: 64))\"" }
 }

@@ -4,18 +4,18 @@ import NetworkModel
 import ResourceAPI
 
 extension ConfigReader {
-    /// The number of a routing table; 255 is the kernel's own, of local addresses.
+    /// Reads the number of a routing table; 255 is the kernel's table of local addresses.
     fileprivate mutating func table(_ json: JSONValue?, at path: String) -> UInt32? {
         let table = integer(json, at: path, in: ConfigLimits.number)
-        if table == 255 { problem(path, "255 holds local addresses, and is the kernel's own") }
-        // DRANET takes 0 for "not said".
+        if table == 255 { problem(path, "255 is the kernel's table of local addresses") }
+        // As in DRANET, 0 means "not set".
         return table.flatMap { $0 == 0 ? nil : UInt32($0) }
     }
 
     mutating func network(_ json: JSONValue?, at path: String) -> IPPrefix? {
         guard let json else { return nil }
         guard let prefix = parsed(json, at: path, as: "a network such as 10.1.0.0/16", { IPPrefix(parsing: $0) }) else { return nil }
-        if !prefix.isNetwork { problem(path, "\(prefix) has bits set behind its prefix length") }
+        if !prefix.isNetwork { problem(path, "\(prefix) has bits set after its prefix length") }
         return prefix
     }
 }
@@ -37,7 +37,7 @@ extension RouteSpec {
             let metric = reader.integer(members["metric"], at: "\(path).metric", in: ConfigLimits.number).map { UInt32($0) }
             let mtu = reader.integer(members["mtu"], at: "\(path).mtu", in: ConfigLimits.mtu).map { UInt32($0) }
             let isOnLink = reader.bool(members["onLink"], at: "\(path).onLink")
-            if isOnLink == true, members["gateway"] == nil { reader.problem("\(path).onLink", "is for a route with a gateway") }
+            if isOnLink == true, members["gateway"] == nil { reader.problem("\(path).onLink", "is valid only for a route with a gateway") }
             guard let destination else {
                 if members["destination"] == nil { reader.problem("\(path).destination", "is missing") }
                 return
@@ -47,7 +47,7 @@ extension RouteSpec {
             }
             for (name, address) in [("gateway", gateway), ("source", source)] {
                 if let address, address.isV6 != destination.address.isV6 {
-                    reader.problem("\(path).\(name)", "\(address) is of another family than \(destination)")
+                    reader.problem("\(path).\(name)", "\(address) and \(destination) have different address families")
                 }
             }
             var result = RouteSpec(destination: destination, gateway: gateway, source: source)
@@ -68,16 +68,16 @@ extension Rule {
             let priority = reader.integer(members["priority"], at: "\(path).priority", in: ConfigLimits.priority).map { UInt32($0) }
             let table = reader.table(members["table"], at: "\(path).table")
             if let table, (253...254).contains(table) {
-                reader.problem("\(path).table", "\(table) is looked up by all packets anyway; take a table of your own")
+                reader.problem("\(path).table", "the kernel's own rules already use table \(table); use another number")
             }
             if let source, let destination, source.address.isV6 != destination.address.isV6 {
-                reader.problem("\(path).destination", "\(destination) is of another family than source \(source)")
+                reader.problem("\(path).destination", "\(destination) and source \(source) have different address families")
             }
             if source == nil, destination == nil, members["source"] == nil, members["destination"] == nil {
-                reader.problem(path, "has neither source nor destination: it would send all of the pod's packets to its table")
+                reader.problem(path, "has neither source nor destination: all packets of the pod would use its table")
             }
             guard let table else {
-                if case .integer(0)? = members["table"] { reader.problem("\(path).table", "is 0; name a table") }
+                if case .integer(0)? = members["table"] { reader.problem("\(path).table", "is 0; set the number of a table") }
                 if members["table"] == nil { reader.problem("\(path).table", "is missing") }
                 return
             }

@@ -2,14 +2,14 @@
 
 import ResourceAPI
 
-/// A setting of an interface below /proc/sys/net that a configuration can name (Documentation/networking/ip-sysctl.rst).
+/// A sysctl of an interface that a configuration can set (Documentation/networking/ip-sysctl.rst).
 package struct SysctlSetting: Hashable, Sendable {
     package var values: ClosedRange<Int>
-    /// Concerns only how the pod itself uses its interface, and costs the host nothing: a claim may set it.
+    /// True if the setting affects only the pod's use of its interface, and uses no resources of the host: a claim may set it.
     package var isHarmless: Bool
 }
 
-/// The settings that a configuration can name in `interface.sysctls`: `ipv4.NAME`, `ipv6.NAME`, `ipv4.neigh.NAME` and `ipv6.neigh.NAME`.
+/// The sysctls that `interface.sysctls` supports: `ipv4.NAME`, `ipv6.NAME`, `ipv4.neigh.NAME` and `ipv6.neigh.NAME`.
 package enum Sysctls {
     package static let settings: [String: SysctlSetting] = {
         var settings: [String: SysctlSetting] = [:]
@@ -59,7 +59,7 @@ package enum Sysctls {
         return settings
     }()
 
-    /// Settings that are fields of their own.
+    /// Sysctls with their own fields.
     package static let fields = [
         "ipv4.forwarding": "interface.forwarding", "ipv6.forwarding": "interface.forwarding", "ipv4.arp_ignore": "interface.arpIgnore",
         "ipv4.arp_announce": "interface.arpAnnounce", "ipv6.accept_ra": "interface.acceptRA",
@@ -72,13 +72,13 @@ extension InterfaceConfig {
         sysctls = reader.map(json, at: path, most: ConfigLimits.sysctls, bytes: ConfigLimits.sysctlBytes) { reader, value, path in
             let name = String(path.dropFirst("interface.sysctls.".count))
             if let field = Sysctls.fields[name] {
-                reader.problem(path, "has a field of its own: \(field)")
+                reader.problem(path, "is set with its own field: \(field)")
                 return nil
             }
             guard let setting = Sysctls.settings[name] else {
                 reader.problem(
                     path,
-                    "is no setting of an interface that can be given; nearside validate --explain lists those that can, such as ipv4.rp_filter"
+                    "is not a supported sysctl of an interface; nearside validate --explain lists them, such as ipv4.rp_filter"
                 )
                 return nil
             }

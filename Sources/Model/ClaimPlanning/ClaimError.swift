@@ -3,22 +3,22 @@
 import ClaimConfig
 package import JournalModel
 
-/// A claim that cannot be prepared or released. It goes to the kubelet, into the claim's status and into an event.
+/// An error in preparing or releasing a claim. The kubelet, the claim's status and an event report it.
 package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The raw value is the reason of events and of conditions in the claim's status.
+    /// The kind of the error. The raw value is the reason of events, and of conditions in the claim's status.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         case notAllocated = "ClaimNotAllocated"
-        /// The claim asks for something that this node cannot do.
+        /// The claim requests something that this node cannot provide.
         case invalid = "ClaimInvalid"
         /// Another claim has a device or a name that this claim needs.
         case conflict = "DeviceInUse"
-        /// The API server does not give the claim, or the pod that uses it.
+        /// The claim, or the pod that uses it, cannot be read from the API server.
         case unreadable = "ClaimUnreadable"
         /// The cluster has another object of the same name.
         case replaced = "ClaimReplaced"
         /// The claim is being released.
         case releasing = "ClaimReleasing"
-        /// Another call or instance works on the claim, or the call took too long.
+        /// Another call or instance handles the claim, or the call reached its time-out.
         case busy = "ClaimBusy"
         /// The journal's files cannot be written.
         case journal = "JournalUnwritable"
@@ -26,19 +26,19 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
         case injectorUnreachable = "NetworkPluginUnreachable"
         /// `nearside-nri` refuses the request.
         case injectorRefused = "NetworkPluginRefused"
-        /// `nearside-nri` does not know a feature of the plan.
+        /// `nearside-nri` does not support a feature of the plan.
         case injectorOutdated = "NetworkPluginOutdated"
     }
 
     package var code: Code
     /// `claim default/train`
     package var object: String
-    /// `read`, `lock`, ...; nil when the cause says all.
+    /// `read`, `lock`, ...; nil if the cause is sufficient.
     package var step: String?
     package var cause: String
     /// Remedy; nil if it follows from the cause.
     package var advice: String?
-    /// All problems of the claim that were kept, for ``Code/invalid`` and ``Code/conflict``.
+    /// The reported problems of the claim, for ``Code/invalid`` and ``Code/conflict``.
     package var problems: [PlanProblem] = []
 
     package init(_ code: Code, object: String, step: String? = nil, _ cause: String, advice: String? = nil) {
@@ -53,13 +53,13 @@ package struct ClaimError: Error, Hashable, Sendable, CustomStringConvertible {
         self.init(code, object: "claim \(claim)", step: step, cause, advice: advice)
     }
 
-    /// All problems of a claim at once, as far as ``ProblemText`` has room for them.
+    /// Makes an error with all problems of a claim, within the limits of ``ProblemText``.
     init(_ code: Code, _ claim: ClaimIdentity, _ problems: [PlanProblem], omitted: Int) {
         self.init(code, claim, ProblemText.joined(problems.map(\.description), omitted: omitted))
         self.problems = problems
     }
 
-    /// The same error with another advice.
+    /// Returns the error with another advice.
     package func advising(_ advice: String) -> ClaimError {
         var error = self
         error.advice = advice

@@ -5,29 +5,29 @@ package import JournalModel
 import NetworkModel
 import ResourceAPI
 
-/// The comparison of a proposal with the plans of other claims. It is short, as other claims wait meanwhile.
+/// Compares a proposal with the plans of other claims. Kept short, because it excludes other claims.
 extension ClaimPlanner {
-    /// The plan that a claim would get if there were no other claims.
+    /// The plan of a claim before the comparison with other claims.
     package struct Proposal: Sendable {
         package var claim: ClaimIdentity
         var pods: [String]
         var members: [Member]
         var devices: [DevicePlan]
         var problems: [PlanProblem]
-        /// Problems that were counted and not kept.
+        /// The number of problems that were not kept.
         var omitted: Int
-        /// Nil when there are problems.
+        /// Nil if there are problems.
         package var outcome: Outcome?
     }
 
-    /// - Throws: all problems of the claim, by itself and beside the others.
+    /// - Throws: all problems of the claim, its own and those with other claims.
     package func outcome(of proposal: Proposal, others: [ClaimPlan]) throws(ClaimError) -> Outcome {
         var problems = proposal.problems
         let others = others.filter { $0.claim.uid != proposal.claim.uid }
         for member in proposal.members { refuseHeld(member, others, &problems) }
         refuseTakenNames(proposal, others, &problems)
         if let outcome = proposal.outcome, problems.isEmpty { return outcome }
-        // Several devices of one request have the same problem.
+        // Several devices of one request can have the same problem.
         var known: Set<PlanProblem> = []
         throw ClaimError(
             proposal.problems.isEmpty ? .conflict : .invalid, proposal.claim, problems.filter { known.insert($0).inserted },
@@ -46,18 +46,18 @@ extension ClaimPlanner {
         }
     }
 
-    /// The conflicts of a device with one that another claim holds.
+    /// The conflicts of a device with a device of another claim.
     private func conflicts(_ member: Member, _ nodes: Set<String>, _ plan: DevicePlan, _ holder: ClaimIdentity) -> [(
         PlanProblem.Code, String
     )] {
         var found: [(PlanProblem.Code, String)] = []
         let (result, function) = (member.result, member.device.function)
         let heldFunction = input.devices[plan.device]?.function
-        // A share is one of several allocations that the scheduler counts.
+        // A shared device has several allocations, which the scheduler counts.
         if plan.device == result.device, result.shareID == nil || plan.shareID == nil {
             found.append((.deviceHeld, "is still held by claim \(holder)"))
         }
-        // One node can open several devices: /dev/vfio/GROUP does so with all functions of the group.
+        // A node can open several devices: /dev/vfio/GROUP opens all functions of the group.
         if plan.device != result.device, let node = plan.access?.nodes.first(where: { nodes.contains($0.path) }) {
             found.append(
                 (
@@ -65,9 +65,9 @@ extension ClaimPlanner {
                     "is opened by \(node.path), as is \(plan.device), which claim \(holder) holds; claim them together"
                 ))
         }
-        // A physical function takes its virtual ones along, or leaves them without anybody to set them up.
+        // A physical function that moves takes its virtual functions with it, or leaves them without configuration.
         if let address = heldFunction?.physicalFunction, address == function?.address {
-            found.append((.virtualFunctionHeld, "has a virtual function, \(plan.device), which claim \(holder) holds"))
+            found.append((.virtualFunctionHeld, "has a virtual function, \(plan.device), that claim \(holder) holds"))
         }
         if let address = function?.physicalFunction, address == heldFunction?.address, plan.interface?.child == nil {
             found.append((.physicalFunctionHeld, "is a virtual function of \(plan.device), which claim \(holder) holds"))
@@ -75,7 +75,7 @@ extension ClaimPlanner {
         return found
     }
 
-    /// Two interfaces of one pod cannot have one name, also when they come by different claims.
+    /// Rejects equal names of two interfaces in one pod, also if they belong to different claims.
     private func refuseTakenNames(_ proposal: Proposal, _ others: [ClaimPlan], _ problems: inout [PlanProblem]) {
         var holders: [String: String] = [:]
         var domains: [String: VRF] = [:]
@@ -91,7 +91,7 @@ extension ClaimPlanner {
                 problems.append(
                     PlanProblem(
                         .nameTaken, "device \(device.device)", at: "interface.name",
-                        "\"\(interface.name)\" is taken in the pod by \(holder)"))
+                        "\"\(interface.name)\" is already used in the pod by \(holder)"))
             }
             if let vrf = interface.vrf { domains[vrf.name] = domains[vrf.name] ?? vrf }
         }

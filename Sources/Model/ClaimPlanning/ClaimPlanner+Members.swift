@@ -4,7 +4,7 @@ import ClaimConfig
 import JournalModel
 package import ResourceAPI
 
-/// The devices and configurations of an allocation.
+/// Reads the devices and configurations of an allocation.
 extension ClaimPlanner {
     /// Configurations of this driver, and their problems.
     package struct Configs: Sendable {
@@ -12,7 +12,7 @@ extension ClaimPlanner {
         var problems: [PlanProblem] = []
         var omitted = 0
 
-        /// True when drivers of interfaces have to be asked what they can do before a plan is made.
+        /// True if drivers have to report the features of interfaces before a plan is made.
         package var askDrivers: Bool { decoded.contains { $0.1.features != nil || $0.1.privateFlags != nil } }
     }
 
@@ -37,8 +37,8 @@ extension ClaimPlanner {
         return configs
     }
 
-    /// The devices of an allocation. A pair is all its members, each as if it had been allocated for the same request. The members of a
-    /// pair can change when a device is lost; a claim that has its members keeps them.
+    /// The devices of an allocation. A pair stands for all its members, each as if it had been allocated for the same request. The
+    /// members of a pair can change after the loss of a device; an existing plan keeps its members.
     func members(
         _ results: [AllocatedDevice], _ configs: [(AllocationConfig, NetworkConfig)], _ existing: ClaimPlan?,
         _ problems: inout [PlanProblem]
@@ -49,7 +49,7 @@ extension ClaimPlanner {
                 problems.append(
                     PlanProblem(
                         .otherPool, "request \(result.request)",
-                        "device \(ProblemText.quoted(result.device)) is of pool \(ProblemText.quoted(result.pool)), and this node has pool \(pool)"
+                        "device \(ProblemText.quoted(result.device)) is in pool \(ProblemText.quoted(result.pool)), but this node has pool \(pool)"
                     ))
                 continue
             }
@@ -62,7 +62,7 @@ extension ClaimPlanner {
         return members
     }
 
-    /// The device of a name with its configuration; nil when it is not on this node.
+    /// The device of a name with its configuration; nil if this node lacks the device.
     private func member(
         _ name: String, of result: AllocatedDevice, isGroup: Bool, _ configs: [(AllocationConfig, NetworkConfig)],
         _ problems: inout [PlanProblem]
@@ -75,7 +75,8 @@ extension ClaimPlanner {
             if missing == nil {
                 problems.append(
                     PlanProblem(
-                        .deviceMissing, "device \(name)", "is not on this node any more; delete the pod to have it allocated anew"))
+                        .deviceMissing, "device \(name)",
+                        "is no longer on this node; delete the pod, so that another device can be allocated"))
             }
             return nil
         }

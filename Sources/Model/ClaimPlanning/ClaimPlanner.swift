@@ -6,51 +6,51 @@ package import JournalModel
 package import ResourceAPI
 import Topology
 
-/// Turns an allocated claim into its plan on this node. Pure.
+/// Computes the plan of an allocated claim on this node. Pure.
 package struct ClaimPlanner: Sendable {
     package var input: PlannerInput
 
     package init(_ input: PlannerInput) { self.input = input }
 
-    /// The result of planning: the plan, and the texts for workloads.
+    /// The result of planning: the plan, and the files for workloads.
     package struct Outcome: Hashable, Sendable {
         package var plan: ClaimPlan
-        /// The topology file of the claim's devices for NCCL; nil when no configuration asks for one.
+        /// The topology file of the claim's devices for NCCL; nil if no configuration requests it.
         package var ncclTopology: String?
-        /// The description of the devices of each request, where containers get one.
+        /// The description of each request's devices, if containers get one.
         package var metadata: [String: DeviceMetadata] = [:]
     }
 
     /// One device of the claim with its configuration.
     struct Member {
         var result: AllocatedDevice
-        /// The pair or set it was allocated in.
+        /// The pair or set that was allocated.
         var group: String?
         var device: Device
         var config: NetworkConfig
 
         var label: String { "request \(result.request)" }
 
-        /// True when an interface of it goes to the pod.
+        /// True if the device has an interface that goes to the pod.
         var hasInterface: Bool { device.kind == .nic && !device.netdevs.isEmpty }
     }
 
-    /// - Parameter others: the plans of all claims on this node, that of this one too if there is one.
+    /// - Parameter others: the plans of all claims on this node, including this claim's own plan.
     package func plan(_ claim: ResourceClaim, others: [ClaimPlan]) throws(ClaimError) -> Outcome {
         let proposal = try propose(claim, configs(of: claim), existing: others.first { $0.claim.uid == claim.metadata.uid })
         return try outcome(of: proposal, others: others)
     }
 
-    /// All of a plan that does not depend on the plans of other claims.
+    /// Computes the part of a plan that is independent of other claims.
     ///
     /// - Parameters:
-    ///   - configs: those of the claim.
-    ///   - existing: the plan of the claim, if there is one.
+    ///   - configs: the claim's configurations.
+    ///   - existing: the present plan of the claim.
     package func propose(_ claim: ResourceClaim, _ configs: Configs, existing: ClaimPlan?) throws(ClaimError) -> Proposal {
         let identity = ClaimIdentity(
             namespace: claim.metadata.namespace ?? "", name: claim.metadata.name ?? "", uid: claim.metadata.uid ?? "")
         guard let allocation = claim.status?.allocation else {
-            throw ClaimError(.notAllocated, identity, step: "prepare", "it is not allocated")
+            throw ClaimError(.notAllocated, identity, step: "prepare", "the claim is not allocated")
         }
         var problems = configs.problems
         let members = members(allocation.devices.results ?? [], configs.decoded, existing, &problems)
@@ -64,7 +64,7 @@ package struct ClaimPlanner: Sendable {
         return proposal
     }
 
-    /// The plans of the members' devices, without the containers' part.
+    /// The plans of the members' devices, without the part for containers.
     private func plannedDevices(_ members: [Member], _ problems: inout [PlanProblem]) -> [DevicePlan] {
         let counts = Dictionary(members.filter(\.hasInterface).map { ($0.config, 1) }, uniquingKeysWith: +)
         var ordinals: [NetworkConfig: Int] = [:]
@@ -78,7 +78,7 @@ package struct ClaimPlanner: Sendable {
             var plan = DevicePlan(
                 pool: member.result.pool, device: member.result.device, request: member.result.request, group: member.group,
                 shareID: member.result.shareID, cdiDeviceIDs: [], interface: interface)
-            // A device that is only monitored, or that other claims use too, stays where it is.
+            // A device with admin access, or with allocations of other claims, stays on the host.
             let isTaken = member.result.adminAccess != true && member.result.shareID == nil && interface?.child == nil
             if input.facts.movesRDMA, isTaken, member.device.kind == .nic { plan.rdmaDevice = member.device.rdmaDevices.first?.name }
             plan.virtualFunction = interfaces.virtualFunction()
@@ -100,7 +100,7 @@ package struct ClaimPlanner: Sendable {
         plan.containers = edits.containers
         if claim.isOpen {
             plan.isOpen = true
-            // Pods that were found to use it, and are not among those it was reserved for at first.
+            // Pods that were found to use the claim later, after its first reservation.
             plan.pods += (existing?.pods ?? []).filter { !plan.pods.contains($0) }
         }
         return Outcome(plan: plan, ncclTopology: edits.ncclTopology, metadata: edits.metadata(plan.devices))
@@ -112,7 +112,7 @@ package struct ClaimPlanner: Sendable {
         problems.append(
             PlanProblem(
                 .tooManyEntries, "its devices",
-                "together have \(entries) addresses, routes, rules, neighbours, settings and flags; at most \(ConfigLimits.entriesPerClaim) are taken"
+                "together have \(entries) addresses, routes, rules, neighbours, settings and flags; the limit is \(ConfigLimits.entriesPerClaim)"
             ))
     }
 
@@ -123,7 +123,7 @@ package struct ClaimPlanner: Sendable {
             problems.append(
                 PlanProblem(
                     .unusedConfig, member.label,
-                    "no device of it has an interface, so a configuration of interfaces cannot be for it"))
+                    "no device of the request has an interface, so that it cannot use a configuration of interfaces"))
         }
     }
 }

@@ -7,15 +7,15 @@ import JournalModel
 import ResourceAPI
 import Topology
 
-/// Plans what containers get for a claim: data, of which `nearside-nri` makes the CDI specification. Pure.
+/// Plans the changes to a claim's containers as data, from which `nearside-nri` builds the CDI specification. Pure.
 struct ContainerEditsPlanner {
     let input: PlannerInput
     let claim: ClaimIdentity
     let members: [ClaimPlanner.Member]
-    /// The pod's name of the claim, if it was made from a template.
+    /// The pod's name for the claim, if the claim was created from a template.
     let podClaimName: String?
 
-    /// The claim's part of the plan, when something is given to containers.
+    /// The plan's part for containers.
     var containers: ContainerPlan {
         ContainerPlan(
             environment: environment, hasTopology: ncclTopology != nil,
@@ -23,10 +23,10 @@ struct ContainerEditsPlanner {
             podClaimName: podClaimName)
     }
 
-    /// The device nodes that containers get, with the address of the device on the host.
+    /// The device nodes for containers, with the address of the device on the host.
     func access(_ member: ClaimPlanner.Member) -> DeviceAccess {
         let device = member.device
-        // The vendor's own specification has its nodes, and libraries besides.
+        // The vendor's own specification has the nodes, and libraries too.
         let nodes = input.facts.vendorNames[member.result.device] != nil ? [] : device.charDevices + device.sharedCharDevices
         return DeviceAccess(
             address: device.address,
@@ -34,7 +34,7 @@ struct ContainerEditsPlanner {
                 .map { NodePlan(path: $0.path, major: $0.major, minor: $0.minor) })
     }
 
-    /// Names by which the kubelet has the runtime give a device to containers: ours, and the vendor's where there is one.
+    /// CDI names of a device for the kubelet: this driver's, and the vendor's if there is one.
     func names(of plan: DevicePlan) -> [String] {
         ["\(DeviceNames.kind(driver: input.driver))=\(DeviceNames.name(plan, claim: claim.uid))"]
             + (input.facts.vendorNames[plan.device].map { [$0] } ?? [])
@@ -42,17 +42,17 @@ struct ContainerEditsPlanner {
 
     // MARK: Workloads
 
-    /// NICs whose configuration asks that the workload gets them described, ordered by rail.
+    /// NICs whose configuration requests their description for the workload, sorted by rail.
     private func told(_ isWanted: (WorkloadConfig) -> Bool) -> [Device] {
         let devices = members.filter { isWanted($0.config.workload) }.map(\.device)
         func rail(_ device: Device) -> Int { input.topology?.pair(of: device).map(\.rail) ?? .max }
         return devices.enumerated().sorted { (rail($0.element), $0.offset) < (rail($1.element), $1.offset) }.map(\.element)
     }
 
-    /// Variables by which NCCL, UCX and libfabric use these devices and no others.
+    /// Variables that limit NCCL, UCX and libfabric to these devices.
     private var environment: [String: String] {
         let devices = told { $0.environment == true }.filter { $0.kind == .nic }
-        // EFA has a provider of its own (libfabric, fi_efa(7)).
+        // EFA has its own provider (libfabric, fi_efa(7)).
         let fabric = devices.filter { $0.function?.driver == "efa" }.flatMap(\.rdmaDevices)
         let verbs = devices.filter { $0.function?.driver != "efa" }.flatMap(\.rdmaDevices)
         var environment: [String: String] = [:]
@@ -60,7 +60,7 @@ struct ContainerEditsPlanner {
             let ports = verbs.flatMap { device in
                 device.ports.isEmpty ? ["\(device.name):1"] : device.ports.map { "\(device.name):\($0.number)" }
             }.joined(separator: ",")
-            // The sign keeps mlx5_1 from meaning mlx5_10 too (NCCL user guide, NCCL_IB_HCA).
+            // The equals sign prevents mlx5_1 from matching mlx5_10 (NCCL user guide, NCCL_IB_HCA).
             environment["NCCL_IB_HCA"] = "=\(ports)"
             environment["UCX_NET_DEVICES"] = ports
         }
@@ -71,8 +71,8 @@ struct ContainerEditsPlanner {
         return environment
     }
 
-    /// The claim's devices as a topology file of NCCL. Accelerators that are another driver's to give are in it where their NICs are: the
-    /// container has them by another claim, and of those it has not, NCCL takes no notice.
+    /// The claim's devices as a topology file for NCCL. It includes the accelerators of another driver near the claim's NICs: containers
+    /// have them through another claim, and NCCL ignores absent ones.
     var ncclTopology: String? {
         let devices = told { $0.ncclTopology == true }
         guard !devices.isEmpty, let topology = input.topology else { return nil }
@@ -83,6 +83,6 @@ struct ContainerEditsPlanner {
 }
 
 extension CharDevice {
-    /// True for the nodes of RDMA management (umad, issm), with which one can disturb a fabric.
+    /// True for the nodes of RDMA management (umad, issm), whose users can disturb a fabric.
     fileprivate var isManagement: Bool { path.hasPrefix("/dev/infiniband/umad") || path.hasPrefix("/dev/infiniband/issm") }
 }

@@ -4,7 +4,8 @@ import ClaimConfig
 import Hardware
 import NetworkModel
 
-/// Checks of a configuration against its interface: mistakes that the kernel would find when the pod starts, where the user sees less.
+/// Checks a configuration against its interface. The kernel would report the same errors only when the pod starts, where users see fewer
+/// details.
 extension InterfacePlanner {
     mutating func check(_ netdev: Netdev) {
         checkMTU(netdev)
@@ -25,13 +26,13 @@ extension InterfacePlanner {
         if mtu < netdev.minimalMTU ?? 0 || mtu > upper ?? Int(UInt32.max) {
             refuse(
                 .mtu, "interface.mtu",
-                "\(mtu) is outside of what \(netdev.name) can have, \(netdev.minimalMTU ?? 0) to \(upper.map(String.init) ?? "any")")
+                "\(mtu) is outside of the range of \(netdev.name), \(netdev.minimalMTU ?? 0) to \(upper.map(String.init) ?? "any")")
         } else if let parent = input.physicalFunction(of: member.device), let most = parent.mtu, mtu > most {
-            refuse(.mtu, "interface.mtu", "\(mtu) is more than the physical function, \(parent.name), has: \(most)")
+            refuse(.mtu, "interface.mtu", "\(mtu) is more than the MTU of the physical function, \(parent.name): \(most)")
         }
     }
 
-    /// A gateway has to lie in the network of an address or of a route on the link.
+    /// Checks that each gateway is in the network of an address, or of a route on the link.
     private mutating func checkRoutes(_ netdev: Netdev) {
         let interface = config.interface
         let routes = config.routes ?? []
@@ -42,7 +43,7 @@ extension InterfacePlanner {
         for (index, route) in routes.enumerated() {
             let isBehindLease = interface.dhcp == true || (interface.dhcp6 == true && route.destination.address.isV6)
             if let source = route.source, !isBehindLease, !addresses.contains(where: { $0.address == source }) {
-                refuse(.routeSource, "routes[\(index)].source", "\(source) is no address of the interface")
+                refuse(.routeSource, "routes[\(index)].source", "\(source) is not an address of the interface")
             }
             guard let gateway = route.gateway, !(gateway.isV6 && gateway.isLinkLocal), route.isOnLink != true, !isBehindLease else {
                 continue

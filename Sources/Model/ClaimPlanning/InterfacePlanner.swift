@@ -28,7 +28,7 @@ struct InterfacePlanner {
         problems.append(PlanProblem(code, member.label, at: path, cause))
     }
 
-    /// The interface in the pod; nil for a device without one, and for one that is only monitored.
+    /// The interface in the pod; nil for a device without an interface, or with admin access only.
     mutating func plan() -> InterfacePlan? {
         guard member.hasInterface, member.result.adminAccess != true, let netdev = member.device.netdevs.first else { return nil }
         let interface = config.interface
@@ -38,7 +38,7 @@ struct InterfacePlanner {
         refuseStacking()
         check(netdev)
         plan.parentDevice = netdev.parentDevice
-        // Some drivers take the address that the physical function gave for the permanent address of a virtual one.
+        // Some drivers report the address that the physical function has set as the permanent address of a virtual function.
         if member.device.function?.physicalFunction == nil {
             plan.permanentAddress = netdev.permanentMAC.flatMap { HardwareAddress(parsing: $0) }
         }
@@ -46,7 +46,7 @@ struct InterfacePlanner {
         if interface.dhcp6 == true { plan.dhcp6 = true }
         plan.dhcpRoutes = interface.dhcp == true ? interface.dhcpRoutes : nil
         plan.child = interface.child
-        // An interface that is made for the pod has no addresses of the host's.
+        // An interface that is created for the pod does not get the host's addresses.
         if plan.child != nil, plan.addresses == nil, plan.leaseFamilies.isEmpty { plan.addresses = [] }
         plan.routes = config.routes ?? []
         plan.rules = config.rules ?? []
@@ -58,25 +58,25 @@ struct InterfacePlanner {
 
     private mutating func name(_ netdev: Netdev) -> String {
         let interface = config.interface
-        // Kernels before 6.13 do not make an interface in a pod under a name that an interface of the host has (rtnl_newlink).
+        // Kernels before 6.13 refuse to create an interface in a pod under a name that the host uses (rtnl_newlink).
         var name = interface.name ?? (interface.child != nil ? String("p-\(netdev.name)".prefix(15)) : netdev.name)
         if interface.name != nil, count > 1 {
             name += String(ordinal)
             if interface.addresses?.isEmpty == false {
                 refuse(
                     .addressShared, "interface.addresses",
-                    "one set of addresses cannot serve \(count) devices; give each a request of its own")
+                    "one set of addresses cannot serve \(count) devices; use a separate request for each")
             }
             if interface.hardwareAddress != nil {
                 refuse(
                     .addressShared, "interface.hardwareAddr",
-                    "one address cannot serve \(count) devices; give each a request of its own")
+                    "one address cannot serve \(count) devices; use a separate request for each")
             }
         }
         if !InterfaceNames.isUsable(name) {
             refuse(
                 .nameUnusable, "interface.name",
-                "\(ProblemText.quoted(name)) is reserved, too long or no name; give it another with interface.name")
+                "\(ProblemText.quoted(name)) is reserved, too long or invalid as a name; set interface.name")
         }
         return name
     }
@@ -86,13 +86,13 @@ struct InterfacePlanner {
         if member.result.shareID != nil, interface.child == nil {
             refuse(
                 .childMissing, "interface.subInterface",
-                "device \(member.result.device) is shared; say which kind of interface each claim gets on it")
+                "device \(member.result.device) is shared; set interface.subInterface, the kind of interface that each claim gets")
         }
         for (field, isAsked) in [("dhcp", interface.dhcp), ("dhcp6", interface.dhcp6)]
         where isAsked == true && interface.child?.kind == .ipvlan {
             refuse(
                 .dhcpOnIPVLAN, "interface.\(field)",
-                "a server cannot tell an ipvlan from its parent, whose hardware address it has; use macvlan")
+                "an ipvlan has the hardware address of its parent, so that a server cannot distinguish them; use macvlan")
         }
     }
 
@@ -126,14 +126,14 @@ struct InterfacePlanner {
         let flags = config.privateFlags ?? [:]
         if let known = input.facts.interfaces[netdev.name]?.privateFlags {
             for name in flags.keys.sorted() where !known.contains(name) {
-                let all = known.isEmpty ? "it has none" : "it has \(known.sorted().joined(separator: ", "))"
+                let all = known.isEmpty ? "the driver has none" : "flags are \(known.sorted().joined(separator: ", "))"
                 refuse(.privateFlag, "ethtool.privateFlags.\(name)", "the driver of \(netdev.name) has no such flag; \(all)")
             }
         }
         return flags.isEmpty ? nil : flags
     }
 
-    /// The settings that the physical function is given for a virtual one; nil when there are none.
+    /// The settings of a virtual function on its physical function; nil without settings.
     mutating func virtualFunction() -> VirtualFunctionPlan? {
         let settings = config.virtualFunction
         let address = config.interface.child == nil ? config.interface.hardwareAddress : nil
@@ -143,13 +143,13 @@ struct InterfacePlanner {
             if isAsked, member.hasInterface {
                 refuse(
                     .notVirtualFunction, "sriov",
-                    "device \(member.result.device) is no virtual function whose physical one is on this node")
+                    "device \(member.result.device) is not a virtual function whose physical function is on this node")
             }
             return nil
         }
         guard isAsked || address != nil else { return nil }
         var plan = VirtualFunctionPlan(parent: parent.name, number: UInt32(clamping: number))
-        // Only an address that the physical function has given may be used: others are dropped where spoofing is checked.
+        // With spoof checking, packets from addresses that the physical function has not set are dropped.
         plan.hardwareAddress = address
         plan.vlan = settings.vlan
         plan.isTrusted = settings.isTrusted

@@ -7,8 +7,8 @@ import NetworkModel
 package import ResourceAPI
 
 extension ContainerEditsPlanner {
-    /// Files of KEP-5304, by request: what its devices are, and what they are called in the pod. All of it is known before the
-    /// pod starts, so the file never changes.
+    /// Files of KEP-5304, by request: the devices and their names in the pod. Everything is known before the pod starts,
+    /// so that the file never changes.
     func metadata(_ planned: [DevicePlan]) -> [String: DeviceMetadata] {
         guard input.options.tellsDevices else { return [:] }
         var requests: [String: DeviceMetadata.Request] = [:]
@@ -28,7 +28,7 @@ extension ContainerEditsPlanner {
     private func networkData(_ plan: InterfacePlan, _ device: Device) -> NetworkDeviceData {
         let netdev = device.netdevs.first
         let addresses = plan.addresses?.map(\.description) ?? (plan.child == nil ? netdev?.addresses ?? [] : [])
-        // The address of an interface that is made for the pod is the kernel's choice, unless it is configured.
+        // The kernel chooses the address of an interface that is created for the pod, unless it is configured.
         return NetworkDeviceData(
             interfaceName: plan.name, ips: addresses.isEmpty ? nil : addresses,
             hardwareAddress: plan.hardwareAddress?.description ?? (plan.child == nil ? netdev?.mac : nil))
@@ -36,7 +36,7 @@ extension ContainerEditsPlanner {
 }
 
 extension DeviceMetadata {
-    /// The file: objects of one version or more, each on a line.
+    /// The text of the file: the object in one or more versions, each on its own line.
     package func text() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The reason why a NIC without an interface is not allocated: a pod would start without it.
+/// The reason why a NIC without an interface is not allocated: a pod would start without the interface.
 package enum MissingInterface: Hashable, Sendable {
-    /// The interface of this name was there before.
+    /// An interface of this name existed before.
     case lost(String)
-    /// The file that would say whether there was one is damaged.
+    /// The file that records former interfaces is damaged.
     case unknown(file: String)
 
-    /// The condition of the device, for people who look at the node.
+    /// The condition of the device, for the node's health.
     package var condition: String {
         switch self {
-        case .lost(let name): "its interface \(name) is not on the host any more"
-        case .unknown(let file): "it has no interface, and \(file), which says whether it had one, is damaged"
+        case .lost(let name): "the device has lost its interface \(name)"
+        case .unknown(let file): "the device has no interface, and \(file), which records former interfaces, is damaged"
         }
     }
 
-    /// The refusal of a claim for the device, with the way out.
+    /// The refusal of a claim for the device, with the remedy.
     var refusal: String {
         switch self {
         case .lost(let name):
-            "had interface \(name), which is not on the host now; put it back, or, if it is gone for good, remove machine.json from the journal's folder and restart nearside-node"
+            "has lost its interface \(name); restore the interface, or, if it is gone permanently, remove machine.json from the journal's folder and restart nearside-node"
         case .unknown(let file):
-            "has no interface, and \(file), which says whether it had one, is damaged; put the interface back, or, if it never had one, remove the file and restart nearside-node"
+            "has no interface, and \(file), which records former interfaces, is damaged; restore the interface, or, if there never was one, remove the file and restart nearside-node"
         }
     }
 }

@@ -4,18 +4,18 @@
 package struct PlanProblem: Hashable, Sendable, CustomStringConvertible {
     /// The kind of the problem.
     package enum Code: String, Hashable, Sendable, CaseIterable {
-        /// A configuration cannot be read, conflicts with itself or sets what it may not.
+        /// A configuration is invalid, contradicts itself, or has settings that its author may not set.
         case config
-        /// A configuration of interfaces is for devices without interfaces.
+        /// A configuration of interfaces applies only to devices without interfaces.
         case unusedConfig
         case tooManyEntries
         case otherPool, deviceMissing, interfaceMissing
-        /// Another claim holds the device, a device with the same node, its virtual or its physical function.
+        /// Another claim has the device, a device with the same node, or its virtual or physical function.
         case deviceHeld, nodeHeld, virtualFunctionHeld, physicalFunctionHeld
         case nameTaken, nameUnusable, vrfConflict
         /// One address cannot serve several interfaces.
         case addressShared
-        /// A shared device gives each claim an interface that is stacked on it.
+        /// A shared device needs an interface for each claim that is stacked on it.
         case childMissing
         case dhcpOnIPVLAN
         case mtu, hardwareAddress, routeSource, routeGateway
@@ -26,7 +26,7 @@ package struct PlanProblem: Hashable, Sendable, CustomStringConvertible {
     package var code: Code
     /// `request nic`, `device pci-0000-0c-00-0` or `configuration 0 (FromClaim)`.
     package var object: String
-    /// Path of a configuration: `interface.mtu`; nil when the problem is not one of a field.
+    /// Path of a configuration: `interface.mtu`; nil if the problem belongs to no field.
     package var path: String?
     package var cause: String
 
