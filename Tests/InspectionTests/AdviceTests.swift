@@ -32,7 +32,7 @@ struct AdviceTests {
         #expect(explanation.entries[0].path == "NODE" && explanation.entries[0].ownPath == "PHB")
         #expect(explanation.share < 0.7)
         #expect(explanation.bestAccelerators.count == 1 && explanation.bestNICs.count == 1)
-        #expect(explanation.text.contains("its own are 0000:10:1b.0"))
+        #expect(explanation.text.contains("the pair's NICs are 0000:10:1b.0"))
         #expect(explanation.text.contains("61% of the best allocation"))
     }
 
@@ -100,9 +100,9 @@ struct AdviceTests {
 
     /// Makes each fault in a machine of which nothing is found.
     @Test(arguments: [
-        "its PCIe link runs at 16 GT/s x8, and could at 32 GT/s x16", "an idle GPU", "has no link",
-        "its port runs at 100 Gb/s, others of its kind at 200",
-        "is not active", "no carrier", "the PCIe way to", "redirects", "NUMA node unknown", "the node's own traffic goes over it",
+        "the PCIe link runs at 16 GT/s x8 instead of 32 GT/s x16", "idle GPUs", "has no link",
+        "the port runs at 100 Gb/s, others of its kind at 200",
+        "is not active", "no carrier", "the PCIe path to", "redirects", "NUMA node unknown", "the node's own traffic uses this NIC",
         "the pairs are unequal",
     ])
     func `every fault is found`(fault: String) throws {
@@ -111,19 +111,19 @@ struct AdviceTests {
         let gpu = try #require(machine.functions.firstIndex { $0.vendor == "10de" })
         let full = PCILink(gigatransfers: 32, lanes: 16)
         switch fault {
-        case let text where text.hasPrefix("its PCIe"):
+        case let text where text.hasPrefix("the PCIe link"):
             machine.functions[nic].link = PCILink(gigatransfers: 16, lanes: 8)
             machine.functions[nic].maximalLink = full
-        case "an idle GPU":
+        case "idle GPUs":
             machine.functions[gpu].link = PCILink(gigatransfers: 16, lanes: 16)
             machine.functions[gpu].maximalLink = full
         case "has no link": machine.functions[nic].rdmaDevices[0].ports[0].state = "DOWN"
-        case let text where text.hasPrefix("its port"): machine.functions[nic].rdmaDevices[0].ports[0].rate = 100
+        case let text where text.hasPrefix("the port"): machine.functions[nic].rdmaDevices[0].ports[0].rate = 100
         case "is not active": machine.functions[nic].rdmaDevices[0].ports[0].state = "INIT"
         case "no carrier":
             machine.functions[nic].netdevs[0].hasCarrier = false
             machine.functions[nic].netdevs[0].state = "lowerlayerdown"
-        case "the PCIe way to": machine.functions[nic].link = PCILink(gigatransfers: 8, lanes: 8)
+        case "the PCIe path to": machine.functions[nic].link = PCILink(gigatransfers: 8, lanes: 8)
         case "redirects":
             // A switch of its own for one pair, whose port redirects.
             for index in [nic, gpu] {
@@ -137,7 +137,7 @@ struct AdviceTests {
             machine.functions.append(bridge)
         case "NUMA node unknown":
             machine.functions[nic].numaNode = nil
-        case "the node's own traffic goes over it": machine.functions[nic].netdevs[0].hostUse = HostUse(.defaultRoute)
+        case "the node's own traffic uses this NIC": machine.functions[nic].netdevs[0].hostUse = HostUse(.defaultRoute)
         default: machine.functions.remove(at: nic)
         }
         let doctor = Doctor(MachineTopology(machine), host: nil)

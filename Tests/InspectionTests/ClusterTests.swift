@@ -200,7 +200,7 @@ struct ClusterTests {
         let second = try #require(nodes["n2"])
         #expect(second.claims.map(\.aligned) == [1] && second.free.count == 3)
         #expect(document.text.contains("20 pairs on 3 nodes, 11 free\n"), "\(document.text)")
-        #expect(document.text.contains("6 of 7 accelerators that run with NICs have one that is near\n"), "\(document.text)")
+        #expect(document.text.contains("6 of 7 accelerators with NICs have a near NIC\n"), "\(document.text)")
     }
 
     @Test
@@ -213,7 +213,7 @@ struct ClusterTests {
         let list =
             #"{"items": [{"metadata": {"name": "odd"}, "spec": 5}, {"metadata": {"name": "lists"}, "spec": {"driver": "d", "nodeName": "n", "pool": {"name": "n", "generation": 1, "resourceSliceCount": 1}, "devices": [{"name": "x", "attributes": {"a": {"strings": ["b"]}}}]}}]}"#
         let read = try ClusterState(slices: Array(list.utf8), claims: Array(#"{"items": []}"#.utf8))
-        #expect(read.slices.count == 1 && read.warnings == ["odd of the ResourceSlices cannot be decoded and is left out"])
+        #expect(read.slices.count == 1 && read.warnings == ["odd of the ResourceSlices cannot be decoded; it is skipped"])
         #expect(throws: InputError.self) { try ClusterState(slices: Array("oops".utf8), claims: []) }
     }
 

@@ -123,9 +123,9 @@ struct CommandTests {
                 ["explain", "--devices", "0000:ff:00.0", "--machine", "aws-p5"], 1,
                 "\"0000:ff:00.0\": neither an accelerator nor a NIC of p5.48xlarge"
             ),
-            (["explain", "--devices", "0000:53:00.0,0000:93:00.0", "--machine", "aws-p5"], 2, "its own are 0000:4f:00.0"),
+            (["explain", "--devices", "0000:53:00.0,0000:93:00.0", "--machine", "aws-p5"], 2, "the pair's NICs are 0000:4f:00.0"),
             (["explain", "--devices", "0000:53:00.0,0000:4f:00.0", "--machine", "aws-p5"], 0, "100% of the best"),
-            (["doctor", "--machine", "aws-p5"], 0, "nothing found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
+            (["doctor", "--machine", "aws-p5"], 0, "no problem found"), (["doctor", "--machine", "aws-g6"], 2, "across NUMA nodes"),
             (["simulate", "--machine", "dgx-2"], 1, "no pairs"),
             (["simulate", "--machine", "aws-p5", "--claims", "x"], 64, "not a size and weight"),
             (

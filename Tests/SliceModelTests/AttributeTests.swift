@@ -52,7 +52,7 @@ struct AttributeTests {
         // More than 32 there are no places for: what matters least is left out, and told.
         #expect(values.count == 32)
         #expect(values["alias"] == nil && values["pciSubsystem"] == nil)
-        #expect(all.warnings.contains { $0.contains(function.sliceName) && $0.contains("left out are") && $0.contains("alias") })
+        #expect(all.warnings.contains { $0.contains(function.sliceName) && $0.contains("omitted are") && $0.contains("alias") })
     }
 
     @Test
@@ -79,7 +79,7 @@ struct AttributeTests {
         defer { api.shutDown() }
         for slice in plan.creations { try api.add("resourceslices", slice) }
         #expect(try api.slices().flatMap { $0.spec.devices ?? [] }.count == all.whole.devices.count)
-        #expect(all.warnings.contains("v_0 is not published: another device is called v-0 already"), "\(all.warnings)")
+        #expect(all.warnings.contains("v_0 is not published: another device already has the name v-0"), "\(all.warnings)")
     }
 
     @Test(arguments: [

@@ -112,7 +112,7 @@ struct HealthTests {
         #expect(slices.whole.devices.allSatisfy { $0.taints == nil })
         let held = HealthReport(MachineTopology(machine), Self.policy, held: [name], known: try self.machine())
         #expect(held.findings[name]?.map(\.condition) == [.lost])
-        #expect(held.findings[name]?.first?.message.hasPrefix("it has neither an interface nor an RDMA device") == true)
+        #expect(held.findings[name]?.first?.message.hasPrefix("the NIC has neither an interface nor an RDMA device") == true)
         let marks = SliceDevices(MachineTopology(machine), Self.policy, health: held)
         #expect(marks.whole.devices.filter { $0.taints != nil }.map(\.name) == [name], "it has left its pair")
         #expect(marks.contents(lacking: [.taints]).devices.count == marks.whole.devices.count - 1)
@@ -155,7 +155,8 @@ struct HealthTests {
         machine.functions[index].maximalLink = PCILink(gigatransfers: 16, lanes: 16)
         let report = HealthReport(MachineTopology(machine), Self.policy)
         #expect(
-            report.findings[machine.functions[index].sliceName]?.first?.message == "its PCIe link has 8 of 16 lanes; reseat it or its riser"
+            report.findings[machine.functions[index].sliceName]?.first?.message
+                == "the PCIe link has 8 of 16 lanes; reseat the card or riser"
         )
         #expect(SliceDevices(MachineTopology(machine), Self.policy, health: report).whole.devices.allSatisfy { $0.taints == nil })
     }

@@ -87,7 +87,7 @@ struct RoleTests {
         #expect(topology.fabric.nics.allSatisfy { $0.function?.physicalFunction != nil })
         #expect(topology.fabric.nics.count == 2)
         let parent = machine.devices.first { $0.function?.address == parents[0] }
-        #expect(parent.map { topology.role(of: $0).reason } == "its virtual functions are given out in its place")
+        #expect(parent.map { topology.role(of: $0).reason } == "its virtual functions are published instead")
     }
 
     @Test(arguments: [false, true])
@@ -170,7 +170,7 @@ struct RoleTests {
         let topology = MachineTopology(machine, policy: policy)
         #expect(topology.fabric.nics.map(\.address) == ["0000:4f:00.0", "0000:73:00.0", "0000:74:00.0"])
         let other = try #require(machine.devices.first { $0.address == "0000:50:00.0" })
-        #expect(topology.role(of: other) == RoleReason(role: .storage, reason: "the policy names other NICs for the fabric"))
+        #expect(topology.role(of: other) == RoleReason(role: .storage, reason: "the policy selects other NICs for the fabric"))
         let uplink = try Selector("interface=enp71s0")
         #expect(MachineTopology(machine, policy: TopologyPolicy(roles: [.fabric: [uplink]])).fabric.nics.isEmpty)
     }

@@ -2,9 +2,9 @@
 
 /// The OCI hook `nearside-gate`, as the CDI specification and the NRI plugin add it to containers.
 package struct GateHook: Hashable, Sendable {
-    /// Path of the program as the runtime finds it.
+    /// Path of the program in the runtime's mount namespace.
     package var path: String
-    /// Path of the socket that the gate asks, as the host sees it.
+    /// Path of the socket that the gate connects to, in the host's mount namespace.
     package var socket: String
     /// The time after which the runtime ends the hook, in whole seconds.
     package var timeout: Duration
@@ -16,6 +16,6 @@ package struct GateHook: Hashable, Sendable {
     /// The arguments, with the name of the program first.
     package func arguments(claim: String) -> [String] { ["nearside-gate", "--claim", claim, "--socket", socket] }
 
-    /// The unit of an OCI hook's `timeout`.
+    /// The hook's `timeout` in seconds, the unit of OCI.
     package var seconds: Int { Int(timeout.components.seconds) }
 }

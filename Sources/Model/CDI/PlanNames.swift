@@ -8,7 +8,7 @@ package enum DeviceNames {
     /// Returns the CDI kind of all devices of a driver: `dra.nearside/claim`.
     package static func kind(driver: String) -> String { "\(driver)/claim" }
 
-    /// Returns the name of a device within the kind. A claim can have two shares of one device, so the share is part of the name.
+    /// Returns the name of a device within the kind. A claim can have two shares of one device, so that the share is part of the name.
     package static func name(_ plan: DevicePlan, claim uid: String) -> String {
         "\(uid)-\(plan.device)" + (plan.shareID.map { "-\($0.prefix(8))" } ?? "")
     }

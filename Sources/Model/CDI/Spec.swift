@@ -8,7 +8,7 @@ package struct Spec: Hashable, Sendable, Codable {
     /// `vendor/class`.
     package var kind: String
     package var devices: [SpecDevice]
-    /// Edits for every container that has any of the devices.
+    /// Edits for each container with any of the devices.
     package var containerEdits: ContainerEdits?
 
     package init(kind: String, devices: [SpecDevice], containerEdits: ContainerEdits? = nil) {
@@ -18,7 +18,7 @@ package struct Spec: Hashable, Sendable, Codable {
     }
 }
 
-/// A device of a CDI specification, and the edits for a container that has it.
+/// A device of a CDI specification, and the edits for containers with the device.
 package struct SpecDevice: Hashable, Sendable, Codable {
     package var name: String
     package var containerEdits: ContainerEdits
@@ -57,7 +57,7 @@ package struct Mount: Hashable, Sendable, Codable {
     }
 }
 
-/// A device node. With type and numbers given, the runtime does not need to read the host's node.
+/// A device node. With type and numbers, the runtime does not need to read the host's node.
 package struct DeviceNode: Hashable, Sendable, Codable {
     package var path: String
     package var type = "c"

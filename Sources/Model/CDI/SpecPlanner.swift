@@ -4,11 +4,11 @@ package import JournalModel
 
 /// Computes the CDI specification of a claim from its plan. Pure.
 ///
-/// The plan is input from outside: every text in it is checked here, and everything that could act on the host (hooks, files, the kind)
-/// comes from this program's own options.
+/// The plan is untrusted input: every text in it is checked here, and everything that acts on the host (hooks, files, the kind) comes
+/// from this program's own options.
 package struct SpecPlanner: Sendable {
     package var driver: String
-    /// The hook of containers; nil if NRI alone holds containers back.
+    /// The hook of containers; nil if only NRI holds containers back.
     package var gate: GateHook?
     /// Path on the host of the folder with this program's copies of workload files.
     package var workloads: String
@@ -19,10 +19,10 @@ package struct SpecPlanner: Sendable {
         self.workloads = workloads
     }
 
-    /// Variables that a plan may set: those by which NCCL, UCX and libfabric choose devices.
+    /// Variables that a plan may set: NCCL, UCX and libfabric select devices with them.
     private static let variables: Set<String> = ["FI_EFA_IFACE", "FI_PROVIDER", "NCCL_IB_HCA", "UCX_NET_DEVICES"]
 
-    /// The path at which a container finds NCCL's topology file.
+    /// The path of NCCL's topology file in containers.
     package static let topologyPath = "/var/run/nearside/nccl-topology.xml"
 
     private static let mostDevices = 512
@@ -30,8 +30,8 @@ package struct SpecPlanner: Sendable {
 
     /// Computes the specification.
     ///
-    /// - Returns: nil for a plan without devices, or for a plan of a version in which `nearside-node` wrote specifications itself.
-    /// - Throws: ``SpecRefusal`` with the field that does not have the expected form.
+    /// - Returns: nil for a plan without devices, or a plan of a release in which `nearside-node` wrote specifications.
+    /// - Throws: ``SpecRefusal`` with the malformed field.
     package func spec(_ plan: ClaimPlan) throws(SpecRefusal) -> Spec? {
         guard let containers = plan.containers, !plan.devices.isEmpty else { return nil }
         try require(PlanText.isUID(plan.claim.uid), "claim.uid", plan.claim.uid, "is not a UID")
@@ -64,7 +64,7 @@ package struct SpecPlanner: Sendable {
             devices[index].containerEdits.mounts = [mount(request, plan, containers)]
         }
         let names = Set(devices.map(\.name))
-        try require(names.count == devices.count, "devices", "\(devices.count)", "has two devices of one name")
+        try require(names.count == devices.count, "devices", "\(devices.count)", "has two devices with the same name")
         return Spec(kind: DeviceNames.kind(driver: driver), devices: devices, containerEdits: all == ContainerEdits() ? nil : all)
     }
 
@@ -75,7 +75,7 @@ package struct SpecPlanner: Sendable {
         try require(nodes.count <= Self.mostNodes, "\(plan.device): nodes", "\(nodes.count)", "is more than \(Self.mostNodes)")
         let value = plan.interface?.name ?? plan.access?.address ?? plan.device
         try require(PlanText.isValue(value), "\(plan.device): name", value, "is not printable ASCII of at most 16 KiB")
-        // The variable tells the workload which device it was given. It also keeps the edits from being empty: runtimes refuse such files.
+        // The variable tells the workload its device. It also keeps the edits from being empty: runtimes refuse such files.
         let variable = "NEARSIDE_" + plan.device.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
         return SpecDevice(
             name: DeviceNames.name(plan, claim: uid),
@@ -86,7 +86,7 @@ package struct SpecPlanner: Sendable {
 
     // MARK: Files of KEP-5304
 
-    /// Returns the first device of each described request: a container that has the request has that device.
+    /// Returns the first device of each described request, which identifies containers with the request.
     private func descriptions(_ plan: ClaimPlan, _ containers: ContainerPlan) throws(SpecRefusal) -> [(request: String, index: Int)] {
         guard !containers.describedRequests.isEmpty else { return [] }
         try require(PlanText.isSubdomain(plan.claim.name), "claim.name", plan.claim.name, "is not a DNS subdomain")

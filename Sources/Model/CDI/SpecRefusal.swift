@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The refusal of a plan: no container gets anything of it. Each code names the rule that the plan breaks.
+/// The refusal of a plan: no container gets any of its devices. Each code names the rule that the plan violates.
 package struct SpecRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     /// The reason for a refusal.
     package enum Code: String, Sendable {

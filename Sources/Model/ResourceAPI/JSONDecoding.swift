@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension JSONValue {
-    /// Decodes a value, as Foundation's decoder does without strategies of its own.
+    /// Decodes a value as Foundation's decoder does with default strategies.
     ///
-    /// - Throws: `DecodingError`, or what the type throws by itself.
+    /// - Throws: `DecodingError`, or the type's own errors.
     package func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
         try Value(from: JSONDecoding(self, []))
     }
@@ -151,7 +151,7 @@ private struct JSONElements: UnkeyedDecodingContainer {
     mutating func superDecoder() throws -> any Decoder { try next { $0 } }
 }
 
-/// An index of a list, or the name that a superclass is kept under.
+/// An index of a list, or the key of a superclass.
 struct JSONKey: CodingKey {
     let stringValue: String
     let intValue: Int?

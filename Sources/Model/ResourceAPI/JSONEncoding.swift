@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension JSONValue {
-    /// Encodes a value, as Foundation's encoder does without strategies of its own.
+    /// Encodes a value as Foundation's encoder does with default strategies.
     ///
-    /// - Throws: `EncodingError` for a number that JSON does not have, or what the type throws by itself.
+    /// - Throws: `EncodingError` for a number that JSON cannot represent, or the type's own errors.
     package init(encoding value: some Encodable) throws {
         let node = JSONNode()
         try value.encode(to: JSONEncoding(node, []))
@@ -11,7 +11,7 @@ extension JSONValue {
     }
 }
 
-/// A place of a value that is being encoded: containers share it.
+/// A place in the encoded value, shared by containers.
 private final class JSONNode {
     private enum Content {
         case leaf(JSONValue)
@@ -21,7 +21,7 @@ private final class JSONNode {
 
     private var content: Content?
 
-    /// The value that was written; an empty object when nothing was.
+    /// The encoded value; an empty object if nothing was encoded.
     var value: JSONValue {
         switch content {
         case nil: .object([:])
@@ -137,7 +137,7 @@ private struct JSONMembers<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func superEncoder(forKey key: Key) -> any Encoder { encoder(key) }
 }
 
-/// The elements of a list, each behind the last.
+/// The elements of a list in order.
 private struct JSONElements: UnkeyedEncodingContainer {
     let node: JSONNode
     let codingPath: [any CodingKey]

@@ -18,7 +18,7 @@ package struct JSONLimits: Hashable, Sendable {
     package var depth: Int
     /// Total number of members and elements. Skipped values do not count.
     package var values: Int
-    /// True when the last of two members of one name counts; otherwise they are an error.
+    /// True to take the last of two members with the same name; otherwise they are an error.
     package var allowsDuplicates: Bool
 
     package init(bytes: Int, depth: Int, values: Int, allowsDuplicates: Bool = false) {
@@ -34,9 +34,9 @@ package struct JSONLimits: Hashable, Sendable {
     package static let document = JSONLimits(bytes: 1 << 30, depth: 256, values: 1 << 25)
 }
 
-/// A pull parser of JSON text (RFC 8259): one pass, in time that is linear in the size of the text.
+/// A pull parser for JSON text (RFC 8259): one pass, in linear time.
 ///
-/// The caller asks for the type that it expects next; ``skip()`` passes over a value of any depth without recursion.
+/// The caller requests the type that it expects next; ``skip()`` skips a value of any depth without recursion.
 package struct JSONReader: Sendable {
     private let bytes: [UInt8]
     private let limits: JSONLimits
@@ -59,7 +59,7 @@ package struct JSONReader: Sendable {
         if !isAtEnd() { throw failure("text follows the end of the value") }
     }
 
-    /// Returns true if only white space is left.
+    /// Returns true if only white space remains.
     package mutating func isAtEnd() -> Bool { next() == nil }
 
     /// Skips white space and returns the first byte of the next token, without consuming it.
@@ -242,7 +242,7 @@ package struct JSONReader: Sendable {
             try members { (reader, name) throws(JSONError) in
                 let value = try reader.value()
                 if result.updateValue(value, forKey: name) != nil, !reader.limits.allowsDuplicates {
-                    throw reader.failure("the object has two members of one name")
+                    throw reader.failure("the object has two members with the same name")
                 }
             }
             return .object(result)
@@ -259,8 +259,8 @@ package struct JSONReader: Sendable {
         }
     }
 
-    /// Skips a value and returns its text. Only brackets and quotes are checked, so the value may have any depth and any number, which
-    /// ``value()`` refuses.
+    /// Skips a value, and returns its text. Checks only brackets and quotes, so that the value may have any depth and any number, which
+    /// ``value()`` would refuse.
     package mutating func skip() throws(JSONError) -> ArraySlice<UInt8> {
         var start: Int?
         var ends: [UInt8] = []
@@ -272,7 +272,7 @@ package struct JSONReader: Sendable {
             case UInt8(ascii: "{"): ends.append(UInt8(ascii: "}"))
             case UInt8(ascii: "["): ends.append(UInt8(ascii: "]"))
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                if ends.popLast() != byte { throw failure("a bracket closes nothing that is open") }
+                if ends.popLast() != byte { throw failure("a closing bracket has no opening bracket") }
             case UInt8(ascii: ","), UInt8(ascii: ":"):
                 if ends.isEmpty { throw failure("a value is expected") }
             case UInt8(ascii: "\""):
@@ -280,7 +280,7 @@ package struct JSONReader: Sendable {
                 guard index < bytes.count else { throw failure("the string does not end") }
                 index += 1
             default:
-                // A number or a literal, to its end.
+                // A number or a literal.
                 while index < bytes.count, !Self.endsWord(bytes[index]) { index += 1 }
             }
         } while !ends.isEmpty

@@ -92,7 +92,8 @@ extension JSONValue {
     }
 }
 
-/// Writes the value as part of other values. Only ``JSONReader`` reads it: a decoder would have to guess the type of each value.
+/// Encodes the value as part of other values. Only ``JSONReader`` decodes it, because a decoder would have to guess the type of each
+/// value.
 extension JSONValue: Encodable {
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()

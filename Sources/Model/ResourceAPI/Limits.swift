@@ -4,7 +4,7 @@ import Primitives
 
 /// Limits of the API (k8s.io/api/resource/v1, types.go), and functions that keep texts and attributes within them.
 ///
-/// One value that breaks a limit makes the API server refuse a whole slice, so every published value is checked here first.
+/// One value that exceeds a limit makes the API server refuse a whole slice, so that every published value is checked here first.
 package enum Limits {
     package static let devicesPerSlice = 128
     /// Number of devices in a slice in which any device consumes counters or has taints.
@@ -27,7 +27,7 @@ package enum Limits {
         return text
     }
 
-    /// Returns the reason for which the API server would refuse an attribute, or nil for a valid one.
+    /// Returns the reason why the API server would refuse an attribute; nil for a valid one.
     package static func problem(_ name: String, _ value: DeviceAttribute) -> String? {
         let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !isDriverName(String(parts[0])) { return "\"\(parts[0])\" is not a DNS subdomain" }
@@ -40,9 +40,9 @@ package enum Limits {
         }
         switch value {
         case .int, .bool: return nil
-        case .string(let text): return text.utf8.count <= attributeBytes ? nil : "it has more than \(attributeBytes) bytes"
+        case .string(let text): return text.utf8.count <= attributeBytes ? nil : "the value has more than \(attributeBytes) bytes"
         case .version(let text): return isSemanticVersion(text) ? nil : "\"\(text)\" is not a semantic version"
-        case .other: return "it has no value"
+        case .other: return "the value is missing"
         }
     }
 

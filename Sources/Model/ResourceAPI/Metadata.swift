@@ -67,7 +67,7 @@ package struct ObjectList<Item: Codable & Hashable & Sendable>: Hashable, Sendab
 package struct NodeObject: Hashable, Sendable, Codable {
     /// The specification of a node, reduced to its pod networks.
     package struct Spec: Hashable, Sendable, Codable {
-        /// Prefixes of the node's pods, one of each address family; absent where the network plugin assigns addresses in another way.
+        /// Prefixes of the node's pods, one for each address family; absent if the network plugin assigns addresses differently.
         package var podCIDRs: [String]?
 
         package init(podCIDRs: [String]? = nil) { self.podCIDRs = podCIDRs }

@@ -4,10 +4,10 @@ import Primitives
 
 /// An amount in the syntax of Kubernetes: `1`, `80Gi`, `1500m`, `2e3` (apimachinery, pkg/api/resource, Quantity).
 ///
-/// The server may return another text for the same amount, so two quantities are equal if their amounts are.
+/// The server may return another text for the same amount, so that equality compares amounts.
 package struct Quantity: Hashable, Sendable {
     package let text: String
-    /// Amount in units of 10^-9, the smallest of the API; nil for a text that is not a quantity, which then equals only the same text.
+    /// Amount in units of 10^-9, the API's smallest unit; nil for a text that is not a quantity, which equals only the same text.
     private let nano: Int128?
 
     package init(_ text: String) {
@@ -49,7 +49,7 @@ package struct Quantity: Hashable, Sendable {
             fraction = rest.prefix { $0.asciiValue?.isASCIIDigit == true }
             rest = rest[fraction.endIndex...]
         }
-        // No amount of a device has that many digits; with fewer, only the factor can overflow.
+        // Amounts of devices have fewer digits; within this limit only the factor can overflow.
         guard whole.count + fraction.count > 0, whole.count <= 18, fraction.count <= 9,
             var value = Int128(whole + fraction + String(repeating: "0", count: 9 - fraction.count))
         else { return nil }

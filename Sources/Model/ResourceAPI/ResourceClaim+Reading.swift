@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Decoding of claims. A claim contains texts of its author and of other drivers: `spec`, parameters and `status.devices[].data` are
-/// skipped, and the time is linear in the size of the text for any content.
+/// Decodes claims. A claim contains texts of its author and of other drivers: `spec`, parameters and `status.devices[].data` are skipped,
+/// and the time is linear in the size of the text for any content.
 extension ResourceClaim {
-    /// Decodes a claim from an answer of the API server within ``JSONLimits/object``; `ResourceClient` in module Kubernetes calls it for
+    /// Decodes a claim from an answer of the API server within ``JSONLimits/object``. `ResourceClient` in module Kubernetes calls it for
     /// every claim that `nearside-node` requests.
     package init(json: [UInt8]) throws(JSONError) {
         var reader = try JSONReader(json, limits: .object)
@@ -20,7 +20,7 @@ extension ResourceClaim {
 }
 
 extension ResourceClaimStatus {
-    /// Decodes a status alone, without the claim around it.
+    /// Decodes a status without its claim.
     package init(json: [UInt8]) throws(JSONError) {
         var reader = try JSONReader(json, limits: .object)
         try self.init(&reader)
@@ -146,7 +146,7 @@ extension AllocatedDevice {
 }
 
 extension AllocationConfig {
-    /// Decodes a configuration. An unknown source counts as the claim, which may set less than a class.
+    /// Decodes a configuration. An unknown source counts as the claim, which has fewer rights than a class.
     fileprivate init(_ reader: inout JSONReader) throws(JSONError) {
         self.init(source: .fromClaim, opaque: nil)
         try reader.fields { (reader, name) throws(JSONError) in
@@ -163,7 +163,7 @@ extension AllocationConfig {
 extension OpaqueConfig {
     fileprivate init(_ reader: inout JSONReader) throws(JSONError) {
         self.init(driver: "", parameters: Array("null".utf8))
-        // A null is kept, and the decoder of the parameters refuses it.
+        // A null is kept; the decoder of the parameters refuses it.
         try reader.members { (reader, name) throws(JSONError) in
             switch name {
             case "driver": driver = try reader.string()

@@ -10,14 +10,14 @@ package struct ResourceClaim: Hashable, Sendable, Encodable {
         self.status = status
     }
 
-    /// Name in the pod's specification of a claim that was made from a template (KEP-3063). Every author of claims can write the
-    /// annotation, so it counts only on a claim that a pod controls, and only if it is a DNS label, as names of a pod's claims are.
+    /// The claim's name in the pod's specification, for a claim created from a template (KEP-3063). Authors of claims can write the
+    /// annotation, so that it counts only on a claim that a pod controls, and only if it is a DNS label, as names of a pod's claims are.
     package var podClaimName: String? {
         guard !isOpen, let name = metadata.annotations?["resource.kubernetes.io/pod-claim-name"], Limits.isLabel(name) else { return nil }
         return name
     }
 
-    /// False for a claim that was made from a template for one pod, its controller, which alone uses it (KEP-3063).
+    /// False for a claim created from a template for one pod, its controller, which is its only user (KEP-3063).
     package var isOpen: Bool {
         !(metadata.ownerReferences ?? []).contains { $0.kind == "Pod" && $0.apiVersion == "v1" && $0.controller == true }
     }
@@ -85,7 +85,7 @@ package struct AllocatedDevice: Hashable, Sendable, Encodable {
         self.shareID = shareID
     }
 
-    /// Name by which containers refer to the request: without the sub-request.
+    /// The name by which containers refer to the request, without the sub-request.
     package var baseRequest: String { String(request.prefix { $0 != "/" }) }
 }
 
@@ -98,7 +98,7 @@ package struct AllocationConfig: Hashable, Sendable, Encodable {
     }
 
     package var source: Source
-    /// Requests that the configuration is for; all of them if empty or absent.
+    /// Requests to which the configuration applies; empty or absent for all requests.
     package var requests: [String]?
     package var opaque: OpaqueConfig?
 
@@ -108,14 +108,14 @@ package struct AllocationConfig: Hashable, Sendable, Encodable {
         self.opaque = opaque
     }
 
-    /// Returns true if the configuration is for the request of the device. That of a main request is for all its sub-requests.
+    /// Returns true if the configuration applies to the device's request. A main request includes all its sub-requests.
     package func applies(to device: AllocatedDevice) -> Bool {
         guard let requests, !requests.isEmpty else { return true }
         return requests.contains(device.request) || requests.contains(device.baseRequest)
     }
 }
 
-/// Parameters for one driver: JSON text that only this driver decodes, so that parameters of other drivers may have any form.
+/// Parameters for one driver: JSON text that only this driver decodes, because parameters of other drivers may have any form.
 package struct OpaqueConfig: Hashable, Sendable {
     package var driver: String
     /// JSON text from the API server, unchanged.
@@ -144,7 +144,7 @@ extension OpaqueConfig: Encodable {
 }
 
 extension ResourceClaim {
-    /// Size in bytes above which a claim is decoded and planned on a thread of its own, so that no other claim waits for it.
+    /// Size in bytes above which a claim is decoded and planned on its own thread, so that other claims do not wait.
     package static let largeBytes = 32 << 10
 
     /// True if the parameters of the configurations are larger than ``largeBytes``.

@@ -49,10 +49,10 @@ package struct ResourceSliceSpec: Hashable, Sendable, Codable {
     }
 }
 
-/// The pool of a slice. Consumers use the slices of the highest generation alone, once all of them are there.
+/// The pool of a slice. Consumers use only the slices of the highest generation, once all of them exist.
 package struct ResourcePool: Hashable, Sendable, Codable {
     package var name: String
-    /// Generation of the pool; it rises with every change that several slices make together.
+    /// Generation of the pool, which increases with each change of several slices.
     package var generation: Int64
     /// Number of slices of that generation.
     package var resourceSliceCount: Int64

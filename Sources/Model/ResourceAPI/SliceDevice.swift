@@ -7,7 +7,7 @@ package struct SliceDevice: Hashable, Sendable {
     package var capacity: [String: DeviceCapacity]?
     /// Amounts that the device consumes of shared counters.
     package var consumesCounters: [CounterConsumption]?
-    /// Taints that keep new claims from the device, or evict the pods that have it (KEP-5055).
+    /// Taints that keep new claims from the device, or evict the pods with the device (KEP-5055).
     package var taints: [DeviceTaint]?
     /// True if several claims can have the device at once, each with a part of the capacity (KEP-5075).
     package var allowMultipleAllocations: Bool?
@@ -62,7 +62,7 @@ package struct DeviceTaint: Sendable, Codable {
         /// Informs only (Kubernetes 1.35).
         case none = "None"
         case noSchedule = "NoSchedule"
-        /// Deletes pods that have the device, too.
+        /// Also deletes pods with the device.
         case noExecute = "NoExecute"
     }
 
@@ -81,7 +81,7 @@ package struct DeviceTaint: Sendable, Codable {
 }
 
 extension DeviceTaint: Hashable {
-    // The server sets the time, so it does not count.
+    // The time is ignored, because the server sets it.
     package static func == (left: DeviceTaint, right: DeviceTaint) -> Bool {
         left.key == right.key && (left.value ?? "") == (right.value ?? "") && left.effect == right.effect
     }
@@ -104,7 +104,7 @@ package struct DeviceCapacity: Hashable, Sendable, Codable {
     }
 }
 
-/// The amount for a claim that does not name one, and the amounts that a claim may name.
+/// The amount for a claim without a requested amount, and the valid amounts.
 package struct CapacityRequestPolicy: Hashable, Sendable, Codable {
     /// The valid amounts of a request.
     package struct Range: Hashable, Sendable, Codable {
@@ -134,7 +134,7 @@ package enum DeviceAttribute: Hashable, Sendable {
     case bool(Bool)
     case string(String)
     case version(String)
-    /// A list (KEP-5491), which other drivers publish and this one does not.
+    /// A list (KEP-5491), which only other drivers publish.
     case other([String: JSONValue])
 }
 

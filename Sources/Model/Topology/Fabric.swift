@@ -3,9 +3,9 @@
 package import Hardware
 import NetworkModel
 
-/// The roles of a machine's NICs: which ones are the fabric of the accelerators, which are uplinks, and the purpose of the others.
+/// The roles of a machine's NICs: fabric of the accelerators, uplinks, and other purposes.
 ///
-/// The fabric is one kind of NIC: the one with the most ports among those with RDMA. Otherwise a management ConnectX or a storage NIC
+/// The fabric is one kind of NIC: the kind with the most ports among those with RDMA. Otherwise a management ConnectX or a storage NIC
 /// beside eight NICs of another kind would be paired with an accelerator.
 package struct Fabric: Sendable {
     /// Fabric NICs in the machine's own order.
@@ -16,7 +16,7 @@ package struct Fabric: Sendable {
     /// Addresses of NICs to which the policy gives a role.
     private let named: Set<String>
 
-    /// NICs that are one network.
+    /// NICs that form one network.
     private struct Kind: Hashable {
         enum Part: Int { case whole, virtual, sub }
 
@@ -46,7 +46,7 @@ package struct Fabric: Sendable {
         var reasons: [String: RoleReason] = [:]
         var candidates: [Device] = []
         let parents = Set(machine.functions.compactMap(\.physicalFunction))
-        // A pod that has a physical function could disable its virtual functions and sub-functions.
+        // A pod with a physical function could disable its virtual functions and sub-functions.
         var usedParts: [PCIAddress: (part: Device, use: HostUse)] = [:]
         for nic in nics {
             guard let use = nic.hostUse, !use.yieldsToPolicy,
@@ -67,15 +67,15 @@ package struct Fabric: Sendable {
             } else if let (role, selector) = role {
                 named.insert(nic.address)
                 if role == .fabric, nic.function != nil { candidates.append(nic) }
-                set(role, "the policy names it: \(selector)")
+                set(role, "selected by the policy: \(selector)")
             } else if isNamed {
-                set(nic.isRDMACapable ? .storage : .general, "the policy names other NICs for the fabric")
+                set(nic.isRDMACapable ? .storage : .general, "the policy selects other NICs for the fabric")
             } else if nic.function == nil {
                 set(.general, "a virtual interface")
             } else if !nic.isRDMACapable, hasRDMA || !Self.isFast(nic) {
                 set(.general, "no RDMA")
             } else if nic.subFunction == nil, let address = nic.function?.address, parents.contains(address) {
-                set(.general, "its virtual functions are given out in its place")
+                set(.general, "its virtual functions are published instead")
             } else {
                 candidates.append(nic)
             }
@@ -121,8 +121,8 @@ package struct Fabric: Sendable {
     private static func dominant(_ candidates: [Device]) -> (name: String, nics: [Device]) {
         var kinds: [(kind: Kind, rate: Double?, nics: [Device])] = []
         for (kind, nics) in Dictionary(grouping: candidates, by: kind) {
-            // Single ports that negotiated a low rate belong to the fabric; if half as many as the others are slower, they are a network of
-            // their own. A port without a link reports the lowest rate and does not count.
+            // Single ports that negotiated a low rate belong to the fabric; if half of the ports are slower, they are a separate network.
+            // A port without a link reports the lowest rate and does not count.
             let rates = Dictionary(grouping: nics.compactMap(activeRate), by: { $0 }).mapValues(\.count)
             let most = rates.max { ($0.value, $0.key) < ($1.value, $1.key) }
             let others = rates.filter { $0.key != most?.key && $0.value * 2 >= most?.value ?? 0 }
@@ -152,8 +152,7 @@ package struct Fabric: Sendable {
         return RoleReason(role: .storage, reason: "\(name): another kind than the fabric")
     }
 
-    /// Returns true if no port has a link. Ethernet ports do not count: they are down until the interface is brought up, which happens in
-    /// the pod.
+    /// Returns true if no port has a link. Ethernet ports do not count: they are down until the pod brings the interface up.
     private static func isLinkDown(_ nic: Device) -> Bool {
         let ports = nic.rdmaDevices.flatMap(\.ports)
         return !ports.isEmpty && ports.allSatisfy { $0.linkLayer != "Ethernet" && $0.state == "DOWN" }

@@ -10,7 +10,7 @@ package struct MachineTopology: Sendable {
     package let distances: Distances
     package let fabric: Fabric
     package let pairing: Pairing
-    /// The hint in use; ``warnings`` has the reason if one was refused.
+    /// The hint in use; ``warnings`` has the reason if a hint was refused.
     package let hint: Hint?
     package let warnings: [String]
     private let pairOfDevice: [String: Pair]
@@ -18,7 +18,7 @@ package struct MachineTopology: Sendable {
     /// False for a description or capture without interfaces, RDMA devices and drivers of NICs, where these are unknown.
     private let showsInterfaces: Bool
 
-    /// - Parameter known: the machine at the time when it had all its devices; nil if it is not known.
+    /// - Parameter known: the machine when it had all its devices; nil if unknown.
     package init(_ machine: Machine, policy: TopologyPolicy = TopologyPolicy(), known: Machine? = nil) {
         self.machine = machine
         let hint = policy.hint(for: machine)
@@ -52,7 +52,7 @@ package struct MachineTopology: Sendable {
             for member in pair.members { pairs[member.address] = pair }
         }
         pairOfDevice = pairs
-        // A NIC that no accelerator needs and that is farther from all of them than the paired NICs are from theirs.
+        // A NIC that no accelerator needs, and that is farther from all accelerators than the paired NICs from theirs.
         let worst = pairing.pairs.flatMap(\.links).map(\.path.pathClass).max() ?? .unknown
         let distances = distances
         isBeyondShare = Set(
@@ -61,12 +61,12 @@ package struct MachineTopology: Sendable {
             }.map(\.address))
     }
 
-    /// Returns the accelerators without those that are a part of another one in the list.
+    /// Returns the accelerators, without those that are a part of another one in the list.
     private static func accelerators(_ devices: [Device]) -> [Device] {
         devices.filter { $0.kind == .accelerator && $0.function?.physicalFunction == nil }
     }
 
-    /// Functions that are in pairs or could be: the caller remembers them for the time when one of them is missing.
+    /// Functions that are or could be in pairs, which the caller remembers in case one is lost.
     package var members: [PCIFunction] {
         var functions: [PCIAddress: PCIFunction] = [:]
         for device in Self.accelerators(devices) + fabric.nics + fabric.down {
@@ -83,18 +83,18 @@ package struct MachineTopology: Sendable {
     /// Returns the role of a device, and the reason for it.
     package func role(of device: Device) -> RoleReason {
         if isBeyondShare.contains(device.address) {
-            return RoleReason(role: .storage, reason: "of the fabric's kind, but beyond every share and near no accelerator")
+            return RoleReason(role: .storage, reason: "of the fabric's kind, but in excess and near no accelerator")
         }
         return fabric.role(of: device)
     }
 
-    /// Returns the reason for which a NIC is not given to pods, as a sentence; nil for an accelerator and for a NIC that is.
+    /// Returns the reason why a NIC is not given to pods, as a sentence; nil for an accelerator, and for a NIC that is given to pods.
     package func withheld(_ device: Device) -> String? {
         guard device.kind == .nic else { return nil }
         let role = role(of: device)
         if role.role == .uplink { return role.reason }
         if device.function != nil, device.netdevs.isEmpty, device.rdmaDevices.isEmpty, showsInterfaces {
-            return "it has neither an interface nor an RDMA device"
+            return "the NIC has neither an interface nor an RDMA device"
         }
         guard role.role == .storage || role.role == .management, !fabric.isNamed(device) else { return nil }
         return "\(role.reason); a topology policy that names it for \(role.role.rawValue) publishes it"
@@ -105,7 +105,7 @@ package struct MachineTopology: Sendable {
 }
 
 extension Machine {
-    /// Returns the functions that another machine lacks, without virtual functions, which are removed on purpose.
+    /// Returns the functions that another machine lacks, except virtual functions, which are removed deliberately.
     package func missing(from machine: Machine) -> [PCIFunction] {
         let addresses = Set(machine.functions.map(\.address))
         return functions.filter { $0.physicalFunction == nil && !addresses.contains($0.address) }

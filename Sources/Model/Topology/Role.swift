@@ -6,7 +6,7 @@ package enum Role: String, Sendable, Codable {
     case fabric
     /// A NIC with RDMA that is not for traffic between accelerators.
     case storage
-    /// A NIC for the management of the machine, such as of its NVLink switches.
+    /// A NIC that manages the machine, such as its NVLink switches.
     case management
     /// A NIC that the host itself uses: never published, never moved.
     case uplink

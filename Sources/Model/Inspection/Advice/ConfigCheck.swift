@@ -4,18 +4,18 @@ package import ClaimConfig
 package import Primitives
 import ResourceAPI
 
-/// A check of the configurations in a file before it is applied: a claim, a template, a class, a list of them, or a configuration alone.
+/// Checks the configurations in a file before it is applied: a claim, a template, a class, a list of them, or a single configuration.
 ///
-/// In claims and templates, settings that only a class may have are problems; in a configuration alone, which may be for either, they are
-/// notes.
+/// In claims and templates, settings that only a class may have are problems. In a single configuration, which may be for a claim or a
+/// class, they are notes.
 package struct ConfigCheck: Hashable, Sendable {
     /// The first problems, with the complete path in the file.
     package private(set) var problems: [ConfigProblem] = []
-    /// Number of further problems.
+    /// The number of further problems.
     package private(set) var omitted = 0
     /// Number of configurations of this driver.
     package private(set) var count = 0
-    /// Settings of a configuration alone that only a class may have.
+    /// Settings of a single configuration that only a class may have.
     package private(set) var notes: [ConfigProblem] = []
 
     private enum Role {
@@ -31,7 +31,7 @@ package struct ConfigCheck: Hashable, Sendable {
     package init(_ bytes: [UInt8], driver: String, allowed: Set<String> = []) throws(InputError) {
         self.driver = driver
         self.allowed = allowed
-        // kubectl prints several objects one after the other.
+        // kubectl can print several objects in sequence.
         var objects: [ArraySlice<UInt8>] = []
         do throws(JSONError) {
             var reader = try JSONReader(bytes, limits: .document)
@@ -42,7 +42,7 @@ package struct ConfigCheck: Hashable, Sendable {
 
     // MARK: Objects
 
-    /// Returns the members of an object without decoding them: they may belong to another driver.
+    /// Returns the members of an object without decoding them, because they may belong to another driver.
     private func members(_ bytes: ArraySlice<UInt8>?, at path: String) throws(InputError) -> [String: ArraySlice<UInt8>] {
         guard let bytes else { return [:] }
         var members: [String: ArraySlice<UInt8>] = [:]

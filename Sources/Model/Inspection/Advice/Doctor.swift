@@ -41,8 +41,8 @@ package struct Doctor: Hashable, Sendable, Codable {
             }
             if !unknown.isEmpty {
                 add(
-                    .advice, Self.list(unknown), "NUMA node unknown, though the machine has \(machine.numaNodes.count)",
-                    "the firmware or hypervisor does not tell; claims with matchAttribute numaNode never get these. dra.nearside/pair works"
+                    .advice, Self.list(unknown), "NUMA node unknown, although the machine has \(machine.numaNodes.count) nodes",
+                    "the firmware or hypervisor does not report it; claims with matchAttribute numaNode never get these devices, but dra.nearside/pair works"
                 )
             }
         }
@@ -54,7 +54,7 @@ package struct Doctor: Hashable, Sendable, Codable {
         findings.append(Finding(severity: severity, object: object, finding: finding, advice: advice))
     }
 
-    /// Returns up to three addresses and the number of the others.
+    /// Returns up to three addresses, and the number of the others.
     private static func list(_ devices: [Device]) -> String { list(devices.map(\.address)) }
 
     private static func list(_ names: [String]) -> String {
@@ -72,12 +72,12 @@ package struct Doctor: Hashable, Sendable, Codable {
                 switch finding {
                 case .narrowLink(let link, let possible), .slowLink(let link, let possible):
                     add(
-                        .problem, address, "its PCIe link runs at \(link.text), and could at \(possible.text)",
+                        .problem, address, "the PCIe link runs at \(link.text) instead of \(possible.text)",
                         "reseat the card or its cable, and look for PCIe errors in the kernel's log")
                 case .idleLink(let link, let possible):
                     add(
-                        .advice, address, "its PCIe link runs at \(link.text), and could at \(possible.text)",
-                        "an idle GPU does that to save power; look again under load")
+                        .advice, address, "the PCIe link runs at \(link.text) instead of \(possible.text)",
+                        "idle GPUs save power with slow links; check again under load")
                 case .redirected(let bridge): bridges.insert(bridge)
                 default: break
                 }
@@ -85,16 +85,16 @@ package struct Doctor: Hashable, Sendable, Codable {
         }
         for bridge in bridges {
             add(
-                .problem, bridge, "ACS redirects what devices behind it send each other up to the host bridge",
-                "switch redirection off at its ports: setpci -s PORT ECAP_ACS+0x6.w=0000, or pci=config_acs= or disable_acs_redir= on the kernel's command line; not on hosts that give devices to virtual machines"
+                .problem, bridge, "ACS redirects traffic between devices behind this bridge to the host bridge",
+                "disable redirection at the bridge's ports: setpci -s PORT ECAP_ACS+0x6.w=0000, or pci=config_acs= or disable_acs_redir= on the kernel's command line; not on hosts that pass devices to virtual machines"
             )
         }
         for link in topology.pairing.pairs.flatMap(\.links) {
             if let port = link.path.portGbps, let pcie = link.path.pcieGbps, pcie * Bandwidth.efficiency < port * 0.99 {
                 add(
                     .problem, link.nic,
-                    "its port has \(Int(port)) Gb/s, but the PCIe way to \(link.accelerator) carries \(Int(pcie * Bandwidth.efficiency))",
-                    "move one of the two to a slot with a wider link, if there is one")
+                    "the port has \(Int(port)) Gb/s, but the PCIe path to \(link.accelerator) only \(Int(pcie * Bandwidth.efficiency))",
+                    "move one of the devices to a slot with a wider link, if available")
             }
         }
     }
@@ -105,19 +105,19 @@ package struct Doctor: Hashable, Sendable, Codable {
         for nic in topology.fabric.down {
             add(
                 .problem, nic.address, "this fabric NIC has no link; its accelerators share other NICs",
-                "check cable, transceiver and switch port of \(nic.rdmaDevices.first?.name ?? "it")")
+                "check cable, transceiver and switch port of \(nic.rdmaDevices.first?.name ?? "the NIC")")
         }
         let nics = topology.fabric.nics
         for nic in nics {
             for case .slowPort(let rate, let fastest) in diagnosis[nic.address] {
                 add(
-                    .problem, nic.address, "its port runs at \(Int(rate)) Gb/s, others of its kind at \(Int(fastest))",
+                    .problem, nic.address, "the port runs at \(Int(rate)) Gb/s, others of its kind at \(Int(fastest))",
                     "check cable, transceiver and switch port")
             }
             if nic.rdmaDevices.flatMap(\.ports).contains(where: { $0.linkLayer == "InfiniBand" && ["INIT", "ARMED"].contains($0.state) }) {
                 add(
-                    .problem, nic.address, "its InfiniBand port has a link, but is not active",
-                    "no subnet manager has configured it: check that one runs")
+                    .problem, nic.address, "the InfiniBand port has a link, but is not active",
+                    "no subnet manager has configured the port: check that one runs")
             }
             if nic.netdevs.contains(where: { $0.hasCarrier == false && ($0.isEnabled == true || $0.state != "down") }) {
                 add(.problem, nic.address, "no carrier on \(nic.netdevs.first?.name ?? "")", "check cable, transceiver and switch port")
@@ -126,7 +126,7 @@ package struct Doctor: Hashable, Sendable, Codable {
         let uplinks = topology.devices.filter { $0.isUplink && $0.isRDMACapable && $0.function != nil }
         for nic in uplinks where nics.contains(where: { $0.function?.device == nic.function?.device }) {
             add(
-                .advice, nic.address, "of the fabric's kind, but the node's own traffic goes over it: it is never given out",
+                .advice, nic.address, "of the fabric's kind, but the node's own traffic uses this NIC: it is never published",
                 "move the node's addresses and routes to another NIC")
         }
     }
@@ -135,36 +135,36 @@ package struct Doctor: Hashable, Sendable, Codable {
 
     private mutating func checkPairs(_ topology: MachineTopology, _ diagnosis: Diagnosis) {
         let pairs = topology.pairing.pairs
-        for warning in topology.warnings { add(.problem, "hint", warning, "give the file of this machine type, or none") }
+        for warning in topology.warnings { add(.problem, "hint", warning, "set the file of this machine type, or none") }
         let ordinal = pairs.filter { $0.basis == .ordinal && $0.links.allSatisfy { $0.path.pathClass != .sys } }
         if !ordinal.isEmpty, pairs.count > 1 || ordinal.flatMap(\.nics).count > 1 {
             add(
-                .advice, Self.list(ordinal.map(\.name)), "nothing tells which accelerator is near which NIC: they are paired in order",
-                "give the vendor's NCCL topology file with --hint, or groups in a topology policy")
+                .advice, Self.list(ordinal.map(\.name)), "the hierarchy is unknown: accelerators and NICs are paired by their order",
+                "set the vendor's NCCL topology file with --hint, or groups in a topology policy")
         }
         let guessed = pairs.filter { $0.basis == .numa }
         if !guessed.isEmpty, guessed.contains(where: { !Self.isCoherent($0) }) {
             add(
                 .advice, Self.list(guessed.map(\.name)),
-                "only the NUMA node tells which NICs are near; inside a node they are paired in order",
-                "if the machine has PCIe switches that the hypervisor hides, give the vendor's NCCL topology file with --hint")
+                "only the NUMA nodes are known: devices of a node are paired by their order",
+                "if the hypervisor hides PCIe switches, set the vendor's NCCL topology file with --hint")
         }
         let far = pairs.flatMap(\.accelerators).filter { diagnosis[$0.address].contains(.distantNIC) }
         if !far.isEmpty {
             add(
-                .problem, Self.list(far), "reach their NICs across NUMA nodes only",
-                "there are not enough fabric NICs on their node; check that all are there, and have a driver and a link")
+                .problem, Self.list(far), "reach their NICs only across NUMA nodes",
+                "their node has too few fabric NICs; check that none is missing, and that all have a driver and a link")
         }
         let shares = Set(pairs.map { "\($0.accelerators.count)+\($0.nics.count)" })
         if shares.count > 1 {
             add(
                 .problem, Self.list(pairs.map(\.name)), "the pairs are unequal: \(shares.sorted().joined(separator: ", "))",
-                "a device is missing, or without a link or driver: compare with another machine of this type")
+                "a device is missing, or has no link or driver: compare with another machine of this type")
         }
         if !topology.pairing.unpairedAccelerators.isEmpty {
             add(
-                .advice, Self.list(topology.pairing.unpairedAccelerators), "there is no fabric NIC for these accelerators",
-                "if NICs should be: check their drivers, or name them with --fabric")
+                .advice, Self.list(topology.pairing.unpairedAccelerators), "these accelerators have no fabric NIC",
+                "if the machine has NICs for them, check their drivers, or select them with --fabric")
         }
     }
 
@@ -189,7 +189,7 @@ package struct Doctor: Hashable, Sendable, Codable {
                         ?? "its driver"
                 add(.problem, device.address, "this \(device.word) has no driver", "load \(wanted): modprobe \(wanted), or install it")
             }
-            // A NIC whose driver supports RDMA without the module for it.
+            // A NIC whose driver supports RDMA, but without the driver's RDMA module.
             if device.kind == .nic, device.rdmaDevices.isEmpty, let driver = function.driver, let missing = Self.modules[driver],
                 host?.modules.map({ !$0.contains(missing) }) == true
             {
@@ -205,14 +205,14 @@ package struct Doctor: Hashable, Sendable, Codable {
             for module in ["ib_uverbs", "rdma_ucm"] where !modules.contains(module) {
                 let isEFA = topology.fabric.nics.allSatisfy { $0.function.map(Catalog.isEFA) == true }
                 if module == "ib_uverbs" || !isEFA {
-                    add(.problem, module, "this kernel module is not loaded: containers cannot use RDMA", "modprobe \(module)")
+                    add(.problem, module, "the kernel module is not loaded: containers cannot use RDMA", "modprobe \(module)")
                 }
             }
         }
         if families.contains(.nvidia), let modules = host.modules, !modules.contains("nvidia_peermem"), host.hasOpenNVIDIADriver != true {
             add(
                 .problem, "GPUDirect",
-                "neither nvidia_peermem is loaded, nor is the driver one that exports dma-buf: NICs cannot reach GPU memory",
+                "nvidia_peermem is not loaded, and the driver does not export dma-buf: NICs cannot access GPU memory",
                 "modprobe nvidia_peermem, or install NVIDIA's open kernel modules")
         }
         let translated = members.compactMap(\.function).filter { function in
@@ -221,18 +221,18 @@ package struct Doctor: Hashable, Sendable, Codable {
         if !translated.isEmpty {
             add(
                 .advice, "IOMMU",
-                "\(translated.count) of the paired devices are translated by the IOMMU, which slows what they send each other",
-                "iommu=pt on the kernel's command line")
+                "the IOMMU translates \(translated.count) of the paired devices, which slows traffic between them",
+                "set iommu=pt on the kernel's command line")
         }
         if let limit = host.lockedMemory, limit < 1 << 30, !topology.fabric.nics.isEmpty {
             add(
-                .advice, "limits", "a process may lock \(limit >> 10) KiB of memory; RDMA locks what it registers",
-                "LimitMEMLOCK=infinity for the container runtime's service")
+                .advice, "limits", "a process may lock only \(limit >> 10) KiB of memory; RDMA locks registered memory",
+                "set LimitMEMLOCK=infinity for the container runtime's service")
         }
         if !host.hasNRISocket {
             add(
-                .advice, "NRI", "there is no /var/run/nri/nri.sock: without NRI, interfaces are moved by the gate alone",
-                "containerd 2 has NRI on; before that, enable it in its configuration")
+                .advice, "NRI", "/var/run/nri/nri.sock is missing: without NRI, only the gate moves interfaces",
+                "enable NRI in the runtime's configuration; containerd 2 enables it by default")
         }
     }
 
@@ -242,7 +242,7 @@ package struct Doctor: Hashable, Sendable, Codable {
 
     /// Formats the findings for a terminal.
     package func text(_ terminal: Terminal) -> String {
-        guard !findings.isEmpty else { return "nothing found that keeps this machine from its best\n" }
+        guard !findings.isEmpty else { return "no problem found\n" }
         var text = ""
         for finding in findings {
             let mark = finding.severity == .problem ? terminal.alarm("problem") : "advice "

@@ -7,7 +7,7 @@ import ResourceAPI
 import SliceModel
 package import Topology
 
-/// The result of `nearside explain`: an allocation in comparison with the best one on its machine.
+/// The result of `nearside explain`: a comparison of an allocation with the best one on its machine.
 package struct Explanation: Hashable, Sendable, Codable {
     /// An accelerator of the allocation with its NICs.
     package struct Entry: Hashable, Sendable, Codable {
@@ -26,11 +26,11 @@ package struct Explanation: Hashable, Sendable, Codable {
     package var spareNICs: [String]
     package var gbps: Double?
     package var bestGbps: Double?
-    /// Predicted bandwidth as a share of the best allocation's, 1 for the best.
+    /// Predicted bandwidth as a share of the best allocation's; 1 is the best.
     package var share: Double
     package var bestAccelerators: [String]
     package var bestNICs: [String]
-    /// Warnings, such as devices that are not of this machine.
+    /// Warnings, such as devices that this machine lacks.
     package var remarks: [String]
 
     /// - Parameter names: PCI addresses, interface names, or names of devices in slices.
@@ -106,7 +106,7 @@ package struct Explanation: Hashable, Sendable, Codable {
         try self.init(devices: names, of: topology, remarks: remarks)
     }
 
-    /// Returns a device by any of its names; the vendors' drivers use `gpu-0` and `neuron-device-0`, by index.
+    /// Returns a device by any of its names. The vendors' drivers use `gpu-0` and `neuron-device-0`, by index.
     private static func device(_ name: String, _ machine: Machine) -> Device? {
         machine.devices.first { device in
             if device.address == name || device.sliceName == name || device.netdevs.contains(where: { $0.name == name }) { return true }
@@ -122,16 +122,16 @@ package struct Explanation: Hashable, Sendable, Codable {
             table.add([
                 entry.accelerator, entry.nics.isEmpty ? "none" : entry.nics.joined(separator: " "), entry.path,
                 entry.gbps.map { String(Int($0)) } ?? "?", entry.ownPath ?? "none",
-                entry.isAligned ? "as near as possible" : "its own are \(entry.ownNICs.joined(separator: " "))",
+                entry.isAligned ? "as near as possible" : "the pair's NICs are \(entry.ownNICs.joined(separator: " "))",
             ])
         }
         text += table.text
-        if !spareNICs.isEmpty { text += "NICs that none of them needs: \(spareNICs.joined(separator: " "))\n" }
+        if !spareNICs.isEmpty { text += "NICs that no accelerator needs: \(spareNICs.joined(separator: " "))\n" }
         let aligned = entries.count(where: \.isAligned)
-        text += "\(aligned) of \(entries.count) accelerators are as near to their NICs as this machine can have them\n"
+        text += "\(aligned) of \(entries.count) accelerators have the nearest NICs of this machine\n"
         let rates = gbps.flatMap { given in bestGbps.map { ": \(Int(given)) of \(Int($0)) Gb/s" } } ?? ""
-        text += "predicted \(Int((share * 100).rounded()))% of the best allocation of as many devices\(rates)\n"
-        if !isBest { text += "best would be \(bestAccelerators.joined(separator: " ")) with \(bestNICs.joined(separator: " "))\n" }
+        text += "predicted \(Int((share * 100).rounded()))% of the best allocation with the same number of devices\(rates)\n"
+        if !isBest { text += "the best allocation is \(bestAccelerators.joined(separator: " ")) with \(bestNICs.joined(separator: " "))\n" }
         return text
     }
 

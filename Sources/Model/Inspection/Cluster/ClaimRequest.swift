@@ -5,7 +5,7 @@ package import Primitives
 package import ResourceAPI
 package import Topology
 
-/// A request for accelerators on one node, each with its NICs: the options of `nearside claim`.
+/// A request for accelerators with their NICs on one node: the options of `nearside claim`.
 package struct ClaimRequest: Hashable, Sendable {
     /// The placement on NUMA nodes: `required` puts all on one node.
     package enum Together: String, Hashable, Sendable, CaseIterable {
@@ -39,11 +39,11 @@ package struct ClaimRequest: Hashable, Sendable {
 package struct ClusterCapabilities: Hashable, Sendable {
     /// The form of a request for a pair.
     package enum Form: Hashable, Sendable {
-        /// A device that is the whole pair.
+        /// A device that represents the whole pair.
         case pairs
         /// A constraint on the attribute `pair`: this driver publishes all devices, and the cluster has no shared counters.
         case constraints
-        /// A constraint on an attribute that the vendor's driver of the accelerators publishes as well.
+        /// A constraint on an attribute that the vendor's driver of the accelerators also publishes.
         case vendor(deviceClass: String, attribute: String)
     }
 
@@ -73,7 +73,7 @@ package struct ClusterCapabilities: Hashable, Sendable {
             warnings.append("the pairs of this machine have different sizes")
         }
         guard case .vendor(let deviceClass, _) = form, deviceClass != Self.neuronClass else { return }
-        // An attribute matches an accelerator with its own NICs if each of its values stands for one pair.
+        // An attribute matches an accelerator with its own NICs if each of its values belongs to one pair.
         let attributes: [(name: String, value: (Device) -> String?)] = [
             ("resource.kubernetes.io/pcieRoot", { $0.function?.pcieRoot }),
             ("resource.kubernetes.io/numaNode", { $0.numaNode.map { String($0) } }),

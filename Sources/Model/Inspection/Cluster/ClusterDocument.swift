@@ -2,8 +2,8 @@
 
 import ResourceAPI
 
-/// The result of `nearside cluster`: pairs of each node, free ones, claims with their pods, and the alignment of allocated devices. It is
-/// computed from slices and claims alone.
+/// The result of `nearside cluster`: pairs of each node, free pairs, claims with their pods, and the alignment of allocated devices.
+/// Computed only from slices and claims.
 package struct ClusterDocument: Hashable, Sendable, Codable {
     /// A claim with devices on the node.
     package struct Claim: Hashable, Sendable, Codable {
@@ -11,7 +11,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
         package var pods: [String]
         /// Names of the allocated devices.
         package var devices: [String]
-        /// Pairs of which the claim has at least a part.
+        /// Pairs with at least one device of the claim.
         package var pairs: [String]
         package var accelerators: Int
         /// Number of accelerators with a NIC of their own pair; nil if the claim has no accelerators or no NICs.
@@ -23,7 +23,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
         package var name: String
         package var pairs: [String]
         package var free: [String]
-        /// Pairs with a member whose taint keeps new claims away.
+        /// Pairs with a member whose taint keeps new claims from it.
         package var tainted: [String]
         package var claims: [Claim]
     }
@@ -72,7 +72,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
         let nics = members.filter { inventory.kind(of: $0) == "nic" }
         let near = Set(nics.flatMap(inventory.pairs))
         var aligned = accelerators.count { !inventory.pairs(of: $0).isDisjoint(with: near) }
-        // Devices of another driver are matched by their host bridge alone.
+        // Devices of another driver are matched only by their host bridge.
         let roots = Set(nics.compactMap { inventory.place(of: $0) })
         let foreign = others.map { [$0.driver, $0.pool, $0.device] }.filter { inventory.place(of: $0) != nil }
         aligned += foreign.count { inventory.place(of: $0).map(roots.contains) ?? false }
@@ -114,7 +114,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
         let judged = nodes.flatMap(\.claims).filter { $0.aligned != nil }
         if !judged.isEmpty {
             let all = judged.map(\.accelerators).reduce(0, +)
-            text += "\(judged.compactMap(\.aligned).reduce(0, +)) of \(all) accelerators that run with NICs have one that is near\n"
+            text += "\(judged.compactMap(\.aligned).reduce(0, +)) of \(all) accelerators with NICs have a near NIC\n"
         }
         return text
     }

@@ -4,7 +4,7 @@ import FoundationEssentials
 package import Primitives
 package import ResourceAPI
 
-/// Slices and claims of a whole cluster, from the output of kubectl.
+/// Slices and claims of a cluster, from the output of kubectl.
 package struct ClusterState: Sendable {
     package var slices: [ResourceSlice] = []
     package var claims: [ResourceClaim] = []
@@ -13,7 +13,7 @@ package struct ClusterState: Sendable {
 
     package init() {}
 
-    /// Decodes lists in JSON. An object that cannot be decoded becomes a warning and is left out.
+    /// Decodes lists in JSON. An object that cannot be decoded is skipped with a warning.
     package init(slices: [UInt8], claims: [UInt8]) throws(InputError) {
         self.slices = try Self.list(slices, "ResourceSlices", &warnings) {
             try JSONDecoder().decode(ResourceSlice.self, from: Data($0))
@@ -40,13 +40,13 @@ package struct ClusterState: Sendable {
         for item in items {
             do { objects.append(try object(item)) } catch {
                 let name = (try? JSONDecoder().decode(Named.self, from: Data(item)))?.metadata.name
-                warnings.append("\(name ?? "?") of the \(what) cannot be decoded and is left out")
+                warnings.append("\(name ?? "?") of the \(what) cannot be decoded; it is skipped")
             }
         }
         return objects
     }
 
-    /// Returns the slices of each pool's newest generation, by driver and pool. An incomplete pool becomes a warning and is left out.
+    /// Returns the slices of each pool's newest generation, by driver and pool. An incomplete pool is skipped with a warning.
     package func pools(warnings: inout [String]) -> [[String]: [ResourceSlice]] {
         var pools: [[String]: [ResourceSlice]] = [:]
         for (key, slices) in Dictionary(grouping: slices, by: { [$0.spec.driver, $0.spec.pool.name] }) {

@@ -28,7 +28,7 @@ package enum ConfigTable {
         return """
             \(fields.text)
             \(settings.text)
-            WHO is "claim" where a claim and the DeviceClass of its request may set the
+            WHO is "claim" if a claim and the DeviceClass of its request may set the
             field, and "class" where only the DeviceClass may. nearside-node with
             --allow-claims=FIELD,... lets claims set such a field, too.
             A DeviceClass can list fields and sections in "pinned"; claims may not set

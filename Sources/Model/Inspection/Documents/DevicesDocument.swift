@@ -24,7 +24,7 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         package var bridges: [String]
         package var link: PCILink?
         package var maximalLink: PCILink?
-        /// The narrowest link on the way up to the host bridge.
+        /// The narrowest link on the path to the host bridge.
         package var narrowestLink: PCILink?
         package var iommuGroup: Int?
         package var sriov: SRIOV?
@@ -42,11 +42,11 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         package var role: String
         /// Reason for the role, for display.
         package var roleReason: String
-        /// Reason for which a NIC is not given to pods, for display; absent for other NICs and for accelerators.
+        /// The reason why a NIC is not given to pods, for display; absent for other NICs and for accelerators.
         package var withheld: String?
     }
 
-    /// - Parameter names: looks up a name in pci.ids; nil to leave names out.
+    /// - Parameter names: looks up a name in pci.ids; nil to omit names.
     package init(_ topology: MachineTopology, names: ((_ vendor: String, _ device: String) -> String?)? = nil) {
         let machine = topology.machine
         devices = machine.devices.map { device in

@@ -32,7 +32,7 @@ package struct PairsDocument: Hashable, Sendable, Codable {
         package var nic: String
         package var path: String
         package var numaDistance: Int?
-        /// Gb/s of the narrowest PCIe link on the way; ``portGbps`` is that of the NIC's ports.
+        /// Gb/s of the narrowest PCIe link on the path; ``portGbps`` is the rate of the NIC's ports.
         package var pcieGbps: Double?
         package var portGbps: Double?
         package var gbps: Double?
@@ -121,12 +121,12 @@ extension Pair {
             case .phb:
                 nearest.isRedirected
                     ? "behind switch \(nearest.shared ?? ""), which redirects (ACS)" : "on host bridge \(nearest.shared ?? "")"
-            case .node: "on one NUMA node; PCI tells no more"
+            case .node: "on one NUMA node; the PCI hierarchy is unknown"
             case .sys, .unknown: ""
             }
         if basis == .hint { return "by \(hint?.source ?? "a hint")" }
-        if basis == .ordinal, farthest.pathClass != .sys { return "nothing tells which is nearer: in order" }
-        if nearest.pathClass == farthest.pathClass { return near.isEmpty ? "across NUMA nodes: none is nearer" : near }
+        if basis == .ordinal, farthest.pathClass != .sys { return "distances unknown: paired by order" }
+        if nearest.pathClass == farthest.pathClass { return near.isEmpty ? "across NUMA nodes, all equally far" : near }
         let count = paths.count { $0.pathClass == nearest.pathClass }
         let rest = farthest.pathClass == .sys ? "across NUMA nodes" : "on \(node)"
         return "\(count) \(near), \(paths.count - count) \(rest)"

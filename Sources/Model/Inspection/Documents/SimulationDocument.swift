@@ -15,7 +15,7 @@ package struct SimulationDocument: Sendable, Codable {
     package var turnover: Int
     package var machines: [Entry]
 
-    /// Simulates a fleet of each machine type with each strategy.
+    /// Simulates the nodes of each machine type with each strategy.
     package init(_ topologies: [(name: String, topology: MachineTopology)], nodes: Int, mix: ClaimMix, turnover: Int, seed: UInt64)
         throws(InputError)
     {
@@ -24,7 +24,7 @@ package struct SimulationDocument: Sendable, Codable {
         machines = []
         for (name, topology) in topologies {
             let fleet = try Fleet(topology)
-            // Among many machine types, some are too small for some claims.
+            // With several machine types, some are too small for some claims.
             if topologies.count == 1, let obstacle = fleet.obstacle(to: mix) { throw obstacle }
             machines.append(
                 Entry(

@@ -7,7 +7,7 @@ package import Topology
 
 /// The slices of `nearside slices`: those that a node with this machine would publish.
 package enum SlicesDocument {
-    /// Returns the slices of a first publication without their owner, which only a cluster has.
+    /// Returns the slices of a first publication, without the owner, which only a cluster has.
     package static func list(
         _ topology: MachineTopology, _ policy: PublishingPolicy, node: String, names: PCINameTable = PCINameTable(),
         lacking: Set<ClusterFeature> = []
@@ -43,7 +43,7 @@ package enum SlicesDocument {
                         "    capacity \(name)=\(capacity.value)\(device.allowMultipleAllocations == true ? ", for several claims" : "")\n"
                 }
                 for used in device.consumesCounters ?? [] {
-                    lines += "    draws on \(used.counterSet): \(used.counters.keys.sorted().joined(separator: " "))\n"
+                    lines += "    consumes of \(used.counterSet): \(used.counters.keys.sorted().joined(separator: " "))\n"
                 }
                 for (name, value) in (device.attributes ?? [:]).sorted(by: { $0.key < $1.key }) {
                     lines += "    \(name)=\(value.text)\n"

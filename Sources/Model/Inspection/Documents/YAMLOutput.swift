@@ -53,7 +53,7 @@ package enum YAMLOutput {
     private static func scalar(_ value: JSONValue) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
-        // A list of one, since some encoders refuse a string at the top level.
+        // A list with one element, because some encoders refuse a string at the top level.
         let text = String(decoding: try encoder.encode([value]), as: UTF8.self)
         return String(text.dropFirst().dropLast())
     }

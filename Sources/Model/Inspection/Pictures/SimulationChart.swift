@@ -10,11 +10,11 @@ package enum SimulationChart {
         let (left, bar, row, margin) = (150.0, 460.0, 26.0, 24.0)
         let width = left + bar + 130 + 2 * margin
         var y = margin + 18
-        svg.text("What becomes of the accelerators of a fleet", margin, y, size: 18, fill: Palette.ink, face: .bold)
+        svg.text("Allocation of the accelerators of many nodes", margin, y, size: 18, fill: Palette.ink, face: .bold)
         y += 24
         var x = margin
         for (name, colour) in [
-            ("aligned", colours.aligned), ("alone, as asked", colours.alone), ("misplaced", colours.misplaced),
+            ("aligned", colours.aligned), ("alone, as requested", colours.alone), ("misplaced", colours.misplaced),
             ("stranded", colours.stranded),
         ] {
             svg.box(x, y - 10, 12, 12, fill: colour, line: colour, radius: 2)
@@ -53,7 +53,7 @@ package enum SimulationChart {
             }
         }
         return svg.document(
-            width: width, height: y + margin, title: "What becomes of the accelerators of a fleet",
-            description: "Shares of accelerators that are aligned, misplaced and stranded, by how claims ask for them")
+            width: width, height: y + margin, title: "Allocation of the accelerators of many nodes",
+            description: "Shares of accelerators that are aligned, misplaced and stranded, by form of request")
     }
 }

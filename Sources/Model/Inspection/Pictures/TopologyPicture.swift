@@ -38,7 +38,7 @@ package struct TopologyPicture {
     /// A box with its size, before it has a position.
     private indirect enum Box {
         case tile(Device)
-        /// Several devices without details of their own.
+        /// Several devices without details.
         case several([Device])
         case container(
             title: String, detail: String, depth: Int, children: [(box: Box, x: Double, y: Double)], width: Double, height: Double)
@@ -86,7 +86,7 @@ package struct TopologyPicture {
         for group in Dictionary(grouping: plain, by: { topology.role(of: $0).role.rawValue + $0.word }).sorted(by: { $0.key < $1.key }) {
             boxes.append(group.value.count == 1 ? .tile(group.value[0]) : .several(group.value))
         }
-        // Tiles of one pair beside each other, the accelerator first; then boxes; then the rest.
+        // Tiles of one pair are adjacent, the accelerator first; then boxes; then other tiles.
         boxes = boxes.enumerated().sorted { (rank($0.element), $0.offset) < (rank($1.element), $1.offset) }.map(\.element)
         var placed: [(Box, Double, Double)] = []
         let heads = detail.isEmpty ? Measure.head : Measure.head + 14
@@ -171,7 +171,7 @@ package struct TopologyPicture {
             + "\(count(pairs.count, "pair")) of \(shapes)\(rate)"
     }
 
-    /// Draws boxes in the first pass, tiles and texts in the second, so that lines are between them.
+    /// Draws boxes in the first pass, and tiles and texts in the second, so that lines are between them.
     private mutating func place(_ box: Box, _ x: Double, _ y: Double, tiles: Bool, inside: Int) {
         switch box {
         case .tile(let device):

@@ -46,7 +46,7 @@ package struct TopologyText {
         return groups
     }
 
-    /// Returns the description of a device without a pair and without findings; nil for all others.
+    /// Returns the description of a device without a pair and without findings; nil for other devices.
     private func plain(_ branch: TopologyTree.Branch) -> String? {
         guard case .device(let device) = branch.kind, topology.pair(of: device) == nil, diagnosis.marks(on: device).isEmpty else {
             return nil
@@ -135,7 +135,7 @@ package struct TopologyText {
             for (row, accelerator) in accelerators.enumerated() { table.add([short(accelerator.address)] + shown.map { $0.cells[row] }) }
             text += "\n" + table.text
         }
-        let notes = ["* the pair's own", isFolded ? "+3: with the three NICs after it" : "", isPlain ? "all in PCI domain 0000" : ""]
+        let notes = ["* NIC of the same pair", isFolded ? "+3: and the next three NICs" : "", isPlain ? "all in PCI domain 0000" : ""]
         return text + notes.filter { !$0.isEmpty }.map { $0 + "\n" }.joined()
     }
 }

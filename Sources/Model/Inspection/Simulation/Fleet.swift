@@ -10,11 +10,11 @@ package enum RequestStrategy: String, Sendable, CaseIterable, Codable {
     case unconstrained = "no constraint"
     /// `matchAttribute: resource.kubernetes.io/pcieRoot` for each accelerator and its NICs.
     case pcieRoot
-    /// `matchAttribute: resource.kubernetes.io/numaNode` for each.
+    /// `matchAttribute: resource.kubernetes.io/numaNode` for each accelerator and its NICs.
     case numaNode
-    /// `matchAttribute: dra.nearside/pair` for each.
+    /// `matchAttribute: dra.nearside/pair` for each accelerator and its NICs.
     case pair = "pair constraint"
-    /// `deviceClassName: pair.nearside`, or a set of as many pairs.
+    /// `deviceClassName: pair.nearside`, or a set with this number of pairs.
     case pairDevices = "pair devices"
 }
 
@@ -23,7 +23,7 @@ package struct ClaimMix: Hashable, Sendable {
     /// One size of claims.
     package struct Part: Hashable, Sendable {
         package var accelerators: Int
-        /// True for claims of accelerators without NICs, as of workloads on a single node.
+        /// True for claims of accelerators without NICs, as for workloads on a single node.
         package var isAlone: Bool
         package var weight: Int
     }
@@ -48,11 +48,11 @@ package struct ClaimMix: Hashable, Sendable {
     }
 }
 
-/// A simulated fleet of nodes of one machine type. Claims fill it until none fits; then random claims end and others follow.
+/// Simulated nodes of one machine type. Claims fill them until none fits; then random claims end and others follow.
 ///
-/// Claims come in a random order that is the same in every run. Each goes to the first node with room, where the devices are those that the
-/// allocator of kube-scheduler would select: for each request the first free device in published order that satisfies the constraints, with
-/// backtracking. It does not consider the needs of other claims.
+/// Claims come in a random order that is equal in all runs. Each claim goes to the first node with room, and gets the devices that
+/// kube-scheduler's allocator would select: for each request the first free device in published order that satisfies the constraints,
+/// with backtracking. The allocator does not consider other claims.
 package struct Fleet: Sendable {
     /// The outcome for the accelerators of the fleet.
     package struct Outcome: Hashable, Sendable, Codable {
@@ -66,9 +66,9 @@ package struct Fleet: Sendable {
         package var alone: Int
         /// Allocated with farther NICs.
         package var misplaced: Int
-        /// Free where no claim fits, or allocated without being requested.
+        /// Free on nodes where no claim fits, or allocated without being requested.
         package var stranded: Int
-        /// Predicted bandwidth as a share of that of a fleet in which every pair is allocated as a whole.
+        /// Predicted bandwidth as a share of the bandwidth when all pairs are allocated as a whole.
         package var bandwidth: Double
 
         /// Keys of `nearside simulate -o json`.
@@ -178,7 +178,7 @@ package struct Fleet: Sendable {
         return taken
     }
 
-    /// Returns the units of a claim: whole pairs, and the rest of one.
+    /// Returns the units of a claim: whole pairs, and the remainder.
     private func units(_ size: Int) -> [(accelerators: Int, nics: Int)] {
         var units = [(accelerators: Int, nics: Int)](repeating: shape, count: size / shape.accelerators)
         if size % shape.accelerators > 0 { units.append((size % shape.accelerators, shape.nics)) }
@@ -219,7 +219,7 @@ package struct Fleet: Sendable {
         return place(0, node, Grant())
     }
 
-    /// Allocates a set of as many pairs if there is one, otherwise one pair after the other.
+    /// Allocates a set of the requested size if there is one, otherwise pair by pair.
     private func allocatePairs(_ size: Int, _ node: Node) -> Grant? {
         let pairs = topology.pairing.pairs
         func grant(_ members: [Int]) -> Grant {
@@ -256,9 +256,9 @@ package struct Fleet: Sendable {
         var known: [Node: [ClaimMix.Part: Grant?]] = [:]
     }
 
-    /// Fills a fleet of nodes, and replaces claims.
+    /// Fills the nodes, and replaces claims.
     ///
-    /// - Parameter turnover: average number of times that every claim ends and makes room for others.
+    /// - Parameter turnover: average number of times that a place is freed and allocated again.
     package func fill(nodes count: Int, mix: ClaimMix, strategy: RequestStrategy, turnover: Int = 0, seed: UInt64) -> Outcome {
         let groups = groups(strategy)
         let full = Node(
@@ -276,7 +276,7 @@ package struct Fleet: Sendable {
         /// Allocates claims until none fits on any of some nodes.
         func fill(_ range: Range<Int>) {
             var parts = mix.parts
-            // The first node that may have room for a claim of a size: room only shrinks.
+            // The first node that may have room for a claim of a size, because room only shrinks.
             var next: [ClaimMix.Part: Int] = [:]
             while !parts.isEmpty {
                 let part = ClaimMix.pick(parts, &random)
@@ -302,7 +302,7 @@ package struct Fleet: Sendable {
             let ended = state.claims.swapRemove(at: Int.random(in: state.claims.indices, using: &random))
             state.nodes[ended.node].accelerators |= ended.grant.accelerators
             state.nodes[ended.node].nics |= ended.grant.nics
-            // No claim fitted before, so only this node can have room now.
+            // No claim fitted before, so that only this node can have room now.
             fill(ended.node..<ended.node + 1)
         }
         return outcome(strategy, state, count)

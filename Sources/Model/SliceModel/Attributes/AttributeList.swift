@@ -2,13 +2,13 @@
 
 import ResourceAPI
 
-/// The attributes of one device in the order of their importance, within the limits of the API.
+/// The attributes of one device in order of importance, within the limits of the API.
 ///
-/// One value that breaks a limit makes the API server refuse a whole slice with all its devices. Invalid attributes are therefore left
-/// out with a warning, and if a device has too many attributes, the least important ones are left out.
+/// One value that exceeds a limit makes the API server refuse a whole slice. Invalid attributes are therefore omitted with a warning; if
+/// a device has too many attributes, the least important ones are omitted.
 struct AttributeList {
     private(set) var values: [String: DeviceAttribute] = [:]
-    /// One line for each attribute that was left out, with the reason.
+    /// One line for each omitted attribute, with the reason.
     private(set) var warnings: [String] = []
     private var left: Int
     private var beyond: [String] = []
@@ -20,7 +20,7 @@ struct AttributeList {
     mutating func add(_ name: String, _ value: DeviceAttribute?) {
         guard let value, values[name] == nil else { return }
         if let problem = Limits.problem(name, value) {
-            warnings.append("attribute \(name) is left out: \(problem)")
+            warnings.append("attribute \(name) is omitted: \(problem)")
         } else if left == 0 {
             beyond.append(name)
         } else {
@@ -41,7 +41,7 @@ struct AttributeList {
 
     mutating func add(_ name: String, _ truth: Bool?) { add(name, truth.map(DeviceAttribute.bool)) }
 
-    /// Adds sorted texts joined by commas. Elements that do not fit are left out as a whole.
+    /// Adds sorted texts joined by commas. Elements that do not fit are omitted completely.
     mutating func add(_ name: String, list: [String]) {
         var text = ""
         for element in list.sorted() {
@@ -55,7 +55,7 @@ struct AttributeList {
     mutating func finish() {
         guard !beyond.isEmpty else { return }
         warnings.append(
-            "a device has at most \(Limits.attributesPerDevice) attributes: left out are \(beyond.joined(separator: ", "))")
+            "a device has at most \(Limits.attributesPerDevice) attributes: omitted are \(beyond.joined(separator: ", "))")
         beyond = []
     }
 }

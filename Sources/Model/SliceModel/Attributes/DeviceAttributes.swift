@@ -47,9 +47,9 @@ struct DeviceAttributes {
         list.finish()
     }
 
-    /// Adds the position in the machine: attributes that devices of other drivers have as well.
+    /// Adds the position in the machine: attributes that devices of other drivers also have.
     private mutating func place(_ function: PCIFunction) {
-        // The standard form has four digits of domain; consumers refuse a longer one.
+        // The standard form has four digits of domain; consumers refuse a longer domain.
         if function.address.domain <= 0xffff { list.add("resource.kubernetes.io/pciBusID", function.address.description) }
         list.add("resource.kubernetes.io/pcieRoot", function.pcieRoot)
         list.add("resource.kubernetes.io/numaNode", function.numaNode)

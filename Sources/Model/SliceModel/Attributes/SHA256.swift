@@ -2,7 +2,7 @@
 
 /// The hash function SHA-256 (FIPS 180-4, section 6.2), for identifiers and not for secrets.
 ///
-/// A library for it brings all of BoringSSL along, 2 MB of `nearside`.
+/// A library would link all of BoringSSL, 2 MB of `nearside`.
 package enum SHA256 {
     /// The 32 bytes of the hash of a message.
     package static func hash(_ message: [UInt8]) -> [UInt8] {

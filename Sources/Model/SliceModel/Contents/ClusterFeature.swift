@@ -2,7 +2,7 @@
 
 package import ResourceAPI
 
-/// A feature of the API that a cluster may have disabled. A server without it drops the fields silently.
+/// A feature of the API that a cluster may have disabled. A server without the feature drops its fields silently.
 package enum ClusterFeature: String, Hashable, Sendable, Codable, CaseIterable {
     case counters, taints, sharing
 
@@ -19,7 +19,7 @@ package enum ClusterFeature: String, Hashable, Sendable, Codable, CaseIterable {
     package func consequence(driver: String) -> String {
         switch self {
         case .counters: "pairs are not published as devices; use matchAttribute on \(driver)/pair"
-        case .taints: "a device with a condition is left out of the slices until the condition ends"
+        case .taints: "a device with a condition is not published until the condition ends"
         case .sharing: "a NIC is allocated to one claim at a time"
         }
     }

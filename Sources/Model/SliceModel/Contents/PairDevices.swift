@@ -25,11 +25,11 @@ package struct PairDevices: Sendable {
         static let nics = "nics"
     }
 
-    /// Returns nil if there are no such devices: no pair whose members are all published, or more members than a set of counters may have.
+    /// Returns nil if there are no such devices: no pair has only published members, or the members exceed the limit of a counter set.
     ///
     /// - Parameters:
-    ///   - published: the devices that are published on their own and that one claim has at a time.
-    ///   - taints: their taints, by the device's name. A taint of a member applies to its pair and sets.
+    ///   - published: the devices that are published individually and allocated to one claim at a time.
+    ///   - taints: their taints, by the device's name. A taint of a member also applies to its pair and sets.
     package init?(_ topology: MachineTopology, sets: [PairSet], published: [Device], taints: [String: [DeviceTaint]] = [:]) {
         let names = Dictionary(published.map { ($0.address, $0.sliceName) }, uniquingKeysWith: { first, _ in first })
         let pairs = topology.pairing.pairs.filter { pair in pair.members.allSatisfy { names[$0.address] != nil } }
@@ -43,7 +43,7 @@ package struct PairDevices: Sendable {
         var members: [String: [String]] = [:]
         let taken = Set(names.values)
         func add(_ name: String, _ some: [Pair], _ attributes: [String: DeviceAttribute]) {
-            // An interface may have the same name; its device comes first.
+            // An interface may have the same name; the device of the interface has precedence.
             guard !taken.contains(name) else { return }
             let own = (accelerators: some.flatMap(\.accelerators), nics: some.flatMap(\.nics))
             let used = (own.accelerators.compactMap { names[$0.address] }, own.nics.compactMap { names[$0.address] })
@@ -87,7 +87,7 @@ package struct PairDevices: Sendable {
             .map { CounterConsumption(counterSet: $0.0, counters: ones($0.1)) }
     }
 
-    /// Returns one taint for each key, with the strictest effect; its value is the first member that has it.
+    /// Returns one taint for each key, with the strictest effect; its value is the first member with the taint.
     private static func joined(members: [String], _ taints: [String: [DeviceTaint]]) -> [DeviceTaint]? {
         var joined: [String: DeviceTaint] = [:]
         for member in members {

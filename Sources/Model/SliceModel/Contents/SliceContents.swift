@@ -41,7 +41,7 @@ package struct SliceContents: Hashable, Sendable {
         return (counterSets.isEmpty ? [] : [Part(counterSets: counterSets)]) + parts
     }
 
-    /// Returns the contents for a cluster that lacks some features. Without taints, a device that needs one is left out.
+    /// Returns the contents for a cluster that lacks some features. Without taints, devices that need one are omitted.
     func without(_ lacking: Set<ClusterFeature>) -> SliceContents {
         var contents = self
         if lacking.contains(.counters) {

@@ -29,7 +29,7 @@ package struct SliceDevices: Sendable {
     package let pairs: PairDevices?
     /// Contents for a cluster with every feature.
     package let whole: SliceContents
-    /// One line for each device or attribute that was left out, with the reason, for the log.
+    /// One line for each omitted device or attribute, with the reason, for the log.
     package let warnings: [String]
     /// Devices other than pairs and sets.
     package var devices: [SliceDevice] { whole.devices.filter { pairs?.members[$0.name] == nil } }
@@ -54,7 +54,7 @@ package struct SliceDevices: Sendable {
             if taken.insert(device.sliceName).inserted {
                 entries.append(device)
             } else {
-                warnings.append("\(device.address) is not published: another device is called \(device.sliceName) already")
+                warnings.append("\(device.address) is not published: another device already has the name \(device.sliceName)")
             }
         }
         let sets = topology.pairing.pairs.count > 1 ? topology.sets.sets : []
@@ -92,7 +92,7 @@ package struct SliceDevices: Sendable {
 }
 
 extension DeviceCapacity {
-    /// Returns a capacity for a number of claims, one share for each unless it requests more.
+    /// Returns a capacity for a number of claims; each claim gets one share unless it requests more.
     fileprivate static func shares(_ count: Int) -> DeviceCapacity {
         DeviceCapacity(
             value: Quantity(count), requestPolicy: CapacityRequestPolicy(default: "1", validRange: .init(min: "1", step: "1")))

@@ -7,7 +7,7 @@ package import ResourceAPI
 package enum DeviceCondition: String, Hashable, Sendable, CaseIterable, Comparable {
     /// No port of an enabled NIC has a link.
     case linkDown = "link-down"
-    /// No kernel driver is bound to it.
+    /// No kernel driver is bound to the device.
     case noDriver = "no-driver"
     /// The device has lost its interface.
     case noInterface = "no-interface"
@@ -22,7 +22,7 @@ package enum DeviceCondition: String, Hashable, Sendable, CaseIterable, Comparab
 
     package static func < (left: DeviceCondition, right: DeviceCondition) -> Bool { left.rawValue < right.rawValue }
 
-    /// Reason of the event for the beginning of the condition; ``ended`` is the one for its end.
+    /// The reason of the event when the condition begins; ``ended`` is the reason when it ends.
     package var began: String {
         switch self {
         case .linkDown: "LinkDown"
@@ -50,10 +50,10 @@ package enum DeviceCondition: String, Hashable, Sendable, CaseIterable, Comparab
 
 /// The taint effects of device conditions.
 package struct TaintPolicy: Hashable, Sendable {
-    /// Effect of each condition. A condition without an entry is reported by events and the health stream alone.
+    /// Effect of each condition. Events and the health stream report conditions without an entry too.
     package var effects: [DeviceCondition: DeviceTaint.Effect]
 
-    /// The default keeps new claims from a device with any condition but a narrow link; running pods keep the device.
+    /// The default policy keeps new claims from devices with any condition except a narrow link; running pods keep their devices.
     package init(
         effects: [DeviceCondition: DeviceTaint.Effect] = [
             .linkDown: .noSchedule, .noDriver: .noSchedule, .noInterface: .noSchedule, .lost: .noSchedule, .notRestored: .noSchedule,

@@ -8,22 +8,22 @@ package struct HealthReport: Hashable, Sendable {
     /// A condition of one device.
     package struct Finding: Hashable, Sendable {
         package var condition: DeviceCondition
-        /// Details for the operator: the cause, and where to look.
+        /// Details for the operator: the cause, and a pointer to further information.
         package var message: String
     }
 
     /// Findings by the device's name in slices, sorted by condition.
     package private(set) var findings: [String: [Finding]] = [:]
-    /// Devices that a claim has and that are no longer there.
+    /// Devices of claims that no longer exist.
     package private(set) var lost: [Device] = []
 
     package init() {}
 
     /// - Parameters:
     ///   - topology: the topology of the machine with damped links (``LinkDamper``).
-    ///   - policy: the choice of devices.
+    ///   - policy: the selection of devices.
     ///   - held: names of devices that claims have.
-    ///   - known: the machine at the time when it had all its devices.
+    ///   - known: the machine when it had all its devices.
     package init(_ topology: MachineTopology, _ policy: PublishingPolicy, held: Set<String> = [], known: Machine? = nil) {
         let devices = topology.devices
         let diagnosis = Diagnosis(topology)
@@ -37,7 +37,7 @@ package struct HealthReport: Hashable, Sendable {
                     found.append(
                         Finding(
                             condition: .functionsInUse,
-                            message: "claims hold \(used.count) of its virtual functions, \(first.sliceName) among them"))
+                            message: "claims have \(used.count) of the virtual functions, such as \(first.sliceName)"))
                 }
             }
             if !found.isEmpty { findings[device.sliceName] = found.sorted { $0.condition < $1.condition } }
@@ -49,7 +49,7 @@ package struct HealthReport: Hashable, Sendable {
         for device in lost {
             let why =
                 here[device.sliceName].flatMap(topology.withheld)
-                ?? (device.function == nil ? "it is gone" : "it is no longer on the bus")
+                ?? (device.function == nil ? "the device no longer exists" : "the device has left its bus")
             let place = device.function?.address.description ?? device.address
             findings[device.sliceName] = [Finding(condition: .lost, message: "\(why); see: dmesg | grep -i \"\(place)\"")]
         }
@@ -81,7 +81,7 @@ package struct HealthReport: Hashable, Sendable {
 }
 
 extension HealthReport.Finding {
-    /// The findings that concern a claim's user; nil for the others.
+    /// The findings that matter to a claim's user; nil for others.
     fileprivate init?(_ finding: Diagnosis.Finding, on device: Device) {
         switch finding {
         case .linkDown: self.init(condition: .linkDown, message: device.linkText)
@@ -90,7 +90,7 @@ extension HealthReport.Finding {
                 condition: .noDriver, message: "no kernel driver is bound; see: dmesg | grep \(device.function?.address.description ?? "")")
         case .narrowLink(let link, let possible):
             self.init(
-                condition: .narrowLink, message: "its PCIe link has \(link.lanes) of \(possible.lanes) lanes; reseat it or its riser")
+                condition: .narrowLink, message: "the PCIe link has \(link.lanes) of \(possible.lanes) lanes; reseat the card or riser")
         case .slowLink, .idleLink, .slowPort, .redirected, .distantNIC: return nil
         }
     }

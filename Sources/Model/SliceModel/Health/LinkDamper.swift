@@ -6,9 +6,9 @@ import Topology
 
 /// Damps flapping links. Pure: the caller passes the time.
 ///
-/// A lost link counts at once, so that no claim gets the NIC. A new link counts when it has been up for ten seconds, and for twice as
-/// long for each further loss within ten minutes, up to five minutes. An interface that returns from a pod has half a minute to
-/// re-establish its link.
+/// The loss of a link takes effect at once, so that no claim gets the NIC. A new link takes effect after ten seconds, and after twice as
+/// long for each further loss within ten minutes, up to five minutes. The interface of an ended pod has 30 seconds to re-establish its
+/// link.
 package struct LinkDamper: Sendable {
     /// An instant of the monotonic clock.
     package typealias Instant = ContinuousClock.Instant
@@ -19,11 +19,11 @@ package struct LinkDamper: Sendable {
         /// The latest observed state, and the time of its change.
         var seen: Bool
         var since: Instant
-        /// Times of losses, also of links that did not count as up yet.
+        /// Times of losses, including links whose rise had not taken effect.
         var losses: [Instant] = []
-        /// End of the grace time after a pod.
+        /// End of the grace period after a pod.
         var excused: Instant?
-        /// The device while it had its link: a port without a link does not report its rate.
+        /// The device while it had a link: a port without a link does not report its rate.
         var whenUp: Device?
     }
 
@@ -36,7 +36,7 @@ package struct LinkDamper: Sendable {
 
     package init() {}
 
-    /// Returns the machine with damped links, and the time of the next change if nothing happens before; nil for none.
+    /// Returns the machine with damped links, and the time of the next change without further events; nil for none.
     ///
     /// - Parameter inPods: names in slices of devices whose interfaces are in pods.
     package mutating func damped(_ machine: Machine, inPods: Set<String> = [], at now: Instant) -> (machine: Machine, next: Instant?) {
@@ -62,7 +62,7 @@ package struct LinkDamper: Sendable {
 
     /// Records an observation of one link, and returns the time at which the damped state changes by itself.
     private mutating func note(_ device: Device, isUp: Bool, at now: Instant) -> Instant? {
-        // The first observation counts at once.
+        // The first observation takes effect at once.
         var entry = entries[device.address] ?? Entry(isUp: isUp, seen: isUp, since: now)
         defer { entries[device.address] = entry }
         if isUp { entry.whenUp = device }

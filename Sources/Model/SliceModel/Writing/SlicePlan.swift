@@ -32,7 +32,7 @@ package struct SlicePlan: Hashable, Sendable {
         self.init(desired: desired, stored: stored, owner: owner, accepted: [:])
     }
 
-    /// - Parameter accepted: contents that the server stores in place of a part that it changes by itself; they count as equal.
+    /// - Parameter accepted: stored contents of parts that the server changes, which count as equal to the desired ones.
     package init(
         desired: SliceContents, stored: [ResourceSlice], owner: SliceOwner, accepted: [SliceContents.Part: SliceContents.Part]
     ) {
@@ -73,7 +73,7 @@ package struct SlicePlan: Hashable, Sendable {
                     let times = Self.times(of: slice)
                     slice.spec = spec
                     slice.metadata.ownerReferences = Self.owners(owner)
-                    // A taint that stays keeps the time at which the server first saw it.
+                    // A remaining taint keeps the time at which the server first saw it.
                     for device in (slice.spec.devices ?? []).indices {
                         for taint in (slice.spec.devices?[device].taints ?? []).indices {
                             guard let name = slice.spec.devices?[device].name, let value = slice.spec.devices?[device].taints?[taint] else {
@@ -95,8 +95,8 @@ package struct SlicePlan: Hashable, Sendable {
         [OwnerReference(apiVersion: "v1", kind: "Node", name: owner.node, uid: owner.nodeUID)]
     }
 
-    /// Returns true for a slice of this node object. A node that was deleted and created again has a new UID, and the garbage collector
-    /// deletes objects of the old one.
+    /// Returns true for a slice of this Node object. A recreated Node has a new UID, and the garbage collector deletes objects of the old
+    /// one.
     private static func isOwned(_ slice: ResourceSlice, _ owner: SliceOwner) -> Bool {
         slice.metadata.ownerReferences?.contains { $0.kind == "Node" && $0.uid == owner.nodeUID } ?? false
     }

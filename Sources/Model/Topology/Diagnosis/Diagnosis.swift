@@ -2,10 +2,10 @@
 
 package import Hardware
 
-/// Findings on the devices of a machine, decided here alone: slices turn them into taints, `nearside doctor` into advice, and pictures
-/// into marks. A harmless finding, such as the slow link of an idle GPU, is neither a taint nor a mark.
+/// Findings on the devices of a machine, in one place: slices turn them into taints, `nearside doctor` into advice, and pictures into
+/// marks. A harmless finding, such as the slow link of an idle GPU, is neither a taint nor a mark.
 package struct Diagnosis: Hashable, Sendable {
-    /// A defect of one device, or a harmless peculiarity.
+    /// A defect or a harmless peculiarity of a device.
     package enum Finding: Hashable, Sendable {
         /// No port has a link, though the NIC is enabled.
         case linkDown
@@ -13,7 +13,7 @@ package struct Diagnosis: Hashable, Sendable {
         case noDriver
         /// The PCIe link has fewer lanes than both ends support.
         case narrowLink(PCILink, possible: PCILink)
-        /// The PCIe link has all its lanes, and each is slower than both ends support.
+        /// The PCIe link has all its lanes, but a lower rate than both ends support.
         case slowLink(PCILink, possible: PCILink)
         /// A slow link of an accelerator, which saves power while it is idle.
         case idleLink(PCILink, possible: PCILink)
@@ -31,8 +31,8 @@ package struct Diagnosis: Hashable, Sendable {
     /// Findings by the address of the device or bridge.
     private var findings: [String: [Finding]] = [:]
 
-    /// - Parameter showsDrivers: true for a live host. A capture may lack the drivers of a kind of device; then a missing driver is
-    ///   a finding only where another device of the kind has one.
+    /// - Parameter showsDrivers: true for a live host. A capture may lack the drivers of a kind of device; then a missing driver is a
+    ///   finding only if another device of the kind has a driver.
     package init(_ topology: MachineTopology, showsDrivers: Bool = false) {
         let machine = topology.machine
         let kindsWithDrivers = Set(topology.devices.filter { $0.function?.driver != nil }.map(\.kind))
@@ -50,7 +50,7 @@ package struct Diagnosis: Hashable, Sendable {
         for nic in topology.fabric.nics {
             if let rate = nic.portGbps, rate < fastest { findings[nic.address, default: []].append(.slowPort(rate, fastest: fastest)) }
         }
-        // The port above a device has the device's link, which is judged there.
+        // The port above a device reports the link of the device, where it is judged.
         let above = Set(topology.devices.compactMap { $0.function?.bridges.last })
         for bridge in Set(topology.pairing.pairs.flatMap(\.members).compactMap(\.function).flatMap(\.bridges)).subtracting(above) {
             if let link = machine[bridge].flatMap({ Self.link(of: $0, below: nil) }) { findings[bridge.description] = [link] }
@@ -62,7 +62,7 @@ package struct Diagnosis: Hashable, Sendable {
             && (device.kind == .accelerator || Catalog.isRDMACapable(function))
     }
 
-    /// Findings on the paths between a device and the others of its pair.
+    /// Findings on the paths between a device and the other members of its pair.
     private static func pathFindings(_ device: Device, _ topology: MachineTopology) -> [Finding] {
         guard let pair = topology.pair(of: device) else { return [] }
         let paths = pair.links.filter { $0.accelerator == device.address || $0.nic == device.address }.map(\.path)

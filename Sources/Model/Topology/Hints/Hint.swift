@@ -25,7 +25,7 @@ package struct Hint: Hashable, Sendable {
         self.places = places
     }
 
-    /// Makes a switch of each group of functions.
+    /// Turns each group of functions into a switch.
     package init(source: String, groups: [[PCIAddress]]) {
         self.source = source
         places = [:]
@@ -34,7 +34,7 @@ package struct Hint: Hashable, Sendable {
         }
     }
 
-    /// Returns the class of a path by this hint; nil if it does not name both ends, or does not relate them.
+    /// Returns the path class according to this hint; nil if the hint lacks one of the functions, or does not relate them.
     func path(_ left: PCIAddress, _ right: PCIAddress) -> PathClass? {
         guard let first = places[left], let second = places[right] else { return nil }
         let shared = zip(first.switches, second.switches).prefix { $0 == $1 }.count
@@ -47,8 +47,8 @@ package struct Hint: Hashable, Sendable {
 
     /// Returns the contradiction between this hint and the machine; nil if there is none.
     ///
-    /// Switches and NUMA nodes that the kernel shows take precedence: a hint for another machine type or another numbering would make
-    /// the pairing worse than no hint.
+    /// Switches and NUMA nodes that the kernel shows take precedence: a hint for another machine type or numbering would make the pairing
+    /// worse.
     package func contradiction(to machine: Machine) -> String? {
         let devices = machine.devices.filter { $0.subFunction == nil }.compactMap { device in
             device.function.flatMap { places[$0.address] == nil ? nil : $0 }
@@ -57,7 +57,7 @@ package struct Hint: Hashable, Sendable {
         guard !devices.isEmpty else { return "none of its \(places.count) functions\(named) is an accelerator or a NIC of this machine" }
         for function in devices {
             if let told = places[function.address]?.numaNode, let seen = function.numaNode, told != seen {
-                return "it puts \(function.address) on NUMA node \(told), where the kernel shows it on node \(seen)"
+                return "the hint places \(function.address) on NUMA node \(told), but the kernel on node \(seen)"
             }
         }
         let plain = Distances(machine)
@@ -67,12 +67,12 @@ package struct Hint: Hashable, Sendable {
                 let isTogether = first.switches.first != nil && first.switches.first == second.switches.first
                 let path = plain.path(left.address, right.address)
                 if isTogether, let near = left.numaNode, let far = right.numaNode, near != far {
-                    return "it puts \(left.address) and \(right.address) behind one switch, "
+                    return "the hint places \(left.address) and \(right.address) behind one switch, "
                         + "but the kernel shows them on NUMA nodes \(near) and \(far)"
                 }
                 // A switch that redirects counts as a switch.
                 if !isTogether, path.pathClass <= .pxb || path.isRedirected, !first.switches.isEmpty || !second.switches.isEmpty {
-                    return "it puts \(left.address) and \(right.address) apart, "
+                    return "the hint places \(left.address) and \(right.address) behind different switches, "
                         + "but the kernel shows both behind \(path.shared ?? "one switch")"
                 }
             }

@@ -33,7 +33,7 @@ extension Hint {
                 if tag.name == "pci" {
                     guard let text = tag.attributes["busid"] else { throw fail("<pci> lacks its busid") }
                     identity = text
-                    // Bridges and leaves have the same form; the position of a bridge is never asked for.
+                    // Bridges and leaves have the same form; positions of bridges are never looked up.
                     if let address = PCIAddress(parsing: text.lowercased()) {
                         guard places[address] == nil else { throw fail("\(address) is there twice") }
                         places[address] = Place(switches: open.compactMap(\.identity), numaNode: numaNode)

@@ -3,12 +3,13 @@
 import Hardware
 import Primitives
 
-/// A machine in the form of a NCCL topology file, for `NCCL_TOPO_FILE` (nccl, src/graph/xml.cc and topo.cc).
+/// A machine as a NCCL topology file, for `NCCL_TOPO_FILE` (nccl, src/graph/xml.cc and topo.cc).
 ///
-/// Where the hierarchy is hidden, each pair becomes a switch. Devices can be left out, so that the file of a container has only its own.
+/// If the hierarchy is hidden, each pair becomes a switch. Devices can be omitted, so that a container's file has only the container's
+/// devices.
 ///
 /// NCCL completes missing attributes only between an accelerator of the job and its processor. A NIC without a link width, or a processor
-/// without a kind, ends the job ("Attribute link_width of node pci not found"), so every element has both, if only as unknown.
+/// without a kind, ends the job ("Attribute link_width of node pci not found"), so that each element has both, possibly as unknown.
 package struct NCCLTopology: Sendable {
     private let topology: MachineTopology
     private let members: Set<String>?
@@ -88,25 +89,25 @@ package struct NCCLTopology: Sendable {
         device.numaNode ?? device.function.flatMap { topology.hint?.places[$0.address]?.numaNode }
     }
 
-    /// Returns the node of all members of a pair whose node is known; nil if there are several.
+    /// Returns the common NUMA node of a pair's members; nil if they have several.
     private func commonNode(_ pair: Pair) -> Int? {
         let nodes = Set(pair.members.compactMap(node))
         return nodes.count > 1 ? nil : nodes.first ?? -1
     }
 
-    /// Returns the bridges above a device, outermost first; where the kernel shows none, a bridge for the pair.
+    /// Returns the bridges above a device, outermost first; for a hidden hierarchy, a bridge for the pair.
     private func bridges(of device: Device) -> [(name: String, function: PCIFunction?)] {
         let seen = device.function?.bridges ?? []
         if let pair = topology.pair(of: device), commonNode(pair) != nil,
             pair.links.contains(where: { $0.path.pathClass > .pxb || $0.path.basis == .hint })
         {
-            // Bus addresses that no machine has: domain ffff, as in the vendors' files.
+            // Bus addresses that no machine uses: domain ffff, as in the vendors' files.
             return [("ffff:\(Hex.text(UInt8(truncatingIfNeeded: pair.rail), width: 2)):00.0", nil)]
         }
         return seen.map { ($0.description, topology.machine[$0]) }
     }
 
-    /// Returns a link for a virtual function that does not report one: it is at least as fast as the port behind it.
+    /// Returns a link for a virtual function that does not report one: the link of the port above, as a lower bound.
     private static func leastLink(_ device: Device) -> PCILink? {
         guard let rate = device.rdmaDevices.flatMap(\.ports).compactMap(\.rate).max() else { return nil }
         return [8, 16, 32, 64].map { PCILink(gigatransfers: $0, lanes: 16) }.first { $0.gigabitsPerSecond >= rate }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reduces the number of groups that span NUMA nodes, at no cost in distance.
+/// Reduces the number of groups that span NUMA nodes, without a cost in distance.
 ///
-/// The number of mixed groups is not a sum over edges, so the assignment cannot minimise it. This local search goes through solutions of
+/// The number of mixed groups is not a sum over edges, so that the assignment cannot minimise it. This local search visits solutions of
 /// equal distance in steps of one or two exchanges.
 struct NUMAConsolidation {
     /// Members of the more numerous side, by group.
@@ -17,7 +17,7 @@ struct NUMAConsolidation {
     let members: [Int?]
     /// Distance of a member in a group; nil if it is not allowed there.
     let distance: (Int, Int) -> Int128?
-    /// 1 for a member in a group other than that of the earlier solution, 0 otherwise or without one.
+    /// 1 for a member in another group than in the earlier solution; otherwise 0.
     let moves: (Int, Int) -> Int
 
     init(
@@ -113,7 +113,7 @@ struct NUMAConsolidation {
             changed.apply(first)
             consider(changed, first.moves)
         }
-        // Two exchanges at a time are tried on machines up to the largest size on the market: more would take seconds.
+        // Pairs of exchanges are tried on machines up to the largest size on the market; on larger ones they would take seconds.
         for first in firsts where members.count <= 16 && (best == nil || earlierMatters) {
             var changed = self
             changed.apply(first)

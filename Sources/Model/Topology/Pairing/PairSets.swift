@@ -15,11 +15,11 @@ package struct PairSet: Hashable, Sendable {
     }
 }
 
-/// The sets of a machine, built in halves: two pairs are a set of two, two of those a set of four. The allocation of a set therefore never
-/// fragments another one, and near pairs stay together.
+/// The sets of a machine, built in halves: two pairs are a set of two, and two such sets a set of four. The allocation of a set therefore
+/// never fragments another set, and near pairs stay together.
 ///
 /// The criteria, in this order: direct links between accelerators (XGMI, NeuronLink) if not all have them; the path between the
-/// accelerators; the path between the NICs; the order of rails. At every size the sum is least (exact up to 16 members, by rails above).
+/// accelerators; the path between the NICs; the order of rails. The sum is minimal at each size (exact up to 16 members, above by rails).
 package struct PairSets: Sendable {
     /// Sets from the smallest size to the largest.
     package let sets: [PairSet]
@@ -71,7 +71,8 @@ package struct PairSets: Sendable {
 
     private static func inOrder(_ count: Int) -> [(Int, Int)] { (0..<count / 2).map { ($0 * 2, $0 * 2 + 1) } }
 
-    /// Returns the perfect matching of least cost, by dynamic programming over the matched subset. Of an odd number, one stays unmatched.
+    /// Returns the perfect matching of least cost, by dynamic programming over the matched subset. One member of an odd number stays
+    /// unmatched.
     private static func matching(_ count: Int, _ cost: (Int, Int) -> Int) -> [(Int, Int)] {
         let full = 1 << count
         var best = [Int](repeating: .max, count: full)
@@ -80,7 +81,7 @@ package struct PairSets: Sendable {
         for mask in 0..<full where best[mask] != .max {
             guard let first = (0..<count).first(where: { mask & 1 << $0 == 0 }) else { continue }
             if count % 2 == 1, mask.nonzeroBitCount % 2 == 0, best[mask] < best[mask | 1 << first] {
-                // The unmatched one.
+                // The unmatched member.
                 best[mask | 1 << first] = best[mask]
                 last[mask | 1 << first] = (first, first)
             }

@@ -25,7 +25,7 @@ package struct PairSolver {
         package var acceleratorCount: Int
         package var nicCount: Int
         package var isKept: (Int, Int) -> Bool
-        /// Largest number of NICs of an accelerator, and the worst distance: the limits for the new solution.
+        /// Limits for the new solution: the largest number of NICs of an accelerator, and the worst distance.
         package var share: Int
         package var worst: Distance?
     }
@@ -87,7 +87,7 @@ package struct PairSolver {
     // MARK: At least as many NICs as accelerators
 
     private func shareNICs() -> [PairGroup] {
-        // Each gets more NICs only while none of them is on another NUMA node, unless even the nearest ones are.
+        // Each accelerator gets more NICs only if all of them are on its NUMA node, unless even the nearest one is not.
         let nearest = Bottleneck.least(left: accelerators, capacity: 1, right: nics, cost: rank)
         var share = nics / accelerators
         var bound = nearest
@@ -97,8 +97,8 @@ package struct PairSolver {
             share -= 1
         }
         if share == 1 { bound = nearest }
-        // The remainder of the division goes, one for each at most, to accelerators that are really near; where NICs are missing, each
-        // accelerator keeps those it had.
+        // Accelerators that are near get the remainder of the division, at most one NIC each. If NICs are missing, each accelerator keeps
+        // its former ones.
         let isVisible = bound >> 20 <= PathClass.phb.rawValue && distances.contains { $0.contains { $0.rank != bound } }
         let optional = max(isVisible && nics > share * accelerators ? 1 : 0, (earlier?.share ?? 0) - share)
         let limit = optional > 0 ? max(bound, earlier?.worst?.rank ?? 0) : bound
@@ -122,7 +122,7 @@ package struct PairSolver {
         var shares = [[Int]](repeating: [], count: accelerators)
         for (row, column) in table.solve().enumerated() where column < nics { shares[owner(row)].append(column) }
         shares = whole(shares, of: nics, sizes: share...share + optional, nodes?.accelerators, nodes?.nics) { accelerator, nic in
-            // Farther ones were that far in the earlier solution, and keep their places.
+            // Farther members had the same distance in the earlier solution, and keep their places.
             rank(accelerator, nic) <= bound ? distanceCost(distances[accelerator][nic]) : nil
         } moves: {
             moves($0, $1)
@@ -130,7 +130,7 @@ package struct PairSolver {
         return shares.enumerated().map { PairGroup(accelerators: [$0], nics: $1.sorted()) }
     }
 
-    /// Returns groups that are on one NUMA node, as far as distances allow.
+    /// Returns groups on one NUMA node each, as far as distances allow.
     private func whole(
         _ groups: [[Int]], of count: Int, sizes: ClosedRange<Int>, _ owners: [Int?]?, _ members: [Int?]?,
         distance: @escaping (Int, Int) -> Int128?, moves: @escaping (Int, Int) -> Int
@@ -146,15 +146,15 @@ package struct PairSolver {
 
     // MARK: More accelerators than NICs
 
-    /// Assigns accelerators to NICs. Each NIC has as many places as its share, and one more if the division has a remainder; the surcharge
-    /// of those places keeps all but the remainder away.
+    /// Assigns accelerators to NICs. Each NIC has as many places as its share, plus one if the division has a remainder; a surcharge on
+    /// that place limits its use to the remainder.
     private func shareAccelerators() -> [PairGroup] {
         let share = accelerators / nics
         let mandatory = share * nics
         let places = mandatory + (accelerators % nics == 0 ? 0 : nics)
         func nic(_ column: Int) -> Int { column < mandatory ? column / share : column - mandatory }
-        // Every accelerator gets a place, and every mandatory place an accelerator: if each is possible alone, both are possible together
-        // (Mendelsohn and Dulmage 1958).
+        // Each accelerator gets a place, and each mandatory place an accelerator: if each condition can be met alone, both can be met
+        // together (Mendelsohn and Dulmage 1958).
         let bound = max(
             Bottleneck.least(left: accelerators, capacity: 1, right: places) { rank($0, nic($1)) },
             Bottleneck.least(left: nics, capacity: share, right: accelerators) { rank($1, $0) })

@@ -38,9 +38,9 @@ package struct Pairing: Sendable {
     /// Pairs some devices of a machine.
     ///
     /// - Parameters:
-    ///   - distances: distances of a machine with all the devices and the missing ones.
-    ///   - missing: devices that the machine had and that may return: their places are kept, so that the rails of the others stay, and of
-    ///     equally good pairings the one with the fewest changes is taken.
+    ///   - distances: distances of the machine including missing devices.
+    ///   - missing: lost devices that may return. Their places are kept, so that other rails do not change, and of equally good pairings
+    ///     the one with the fewest changes is taken.
     package init(
         accelerators: [Device], nics: [Device], distances: Distances, hint: Hint? = nil,
         missing: (accelerators: [Device], nics: [Device]) = ([], [])
@@ -56,7 +56,7 @@ package struct Pairing: Sendable {
         } else {
             (used, rails) = Self.repaired(accelerators, nics, paths, distances, hint, missing)
         }
-        // If all of several paths are equal, the hierarchy was no criterion.
+        // Equal paths mean that the hierarchy was not a criterion.
         let distinguishes = Set(paths.joined().map(\.distance)).count > 1 || nics.count == 1
         pairs = zip(used, rails).map { group, rail in
             Self.pair(group, rail, accelerators, nics, paths, distinguishes)
@@ -67,7 +67,7 @@ package struct Pairing: Sendable {
         unpairedNICs = nics.indices.filter { !taken.contains($0) }.map { nics[$0] }
     }
 
-    /// Returns the pairing of the devices that are left: the best one with the fewest changes from that of the whole machine.
+    /// Returns the pairing of the remaining devices: the best one with the fewest changes from the pairing of the whole machine.
     private static func repaired(
         _ accelerators: [Device], _ nics: [Device], _ paths: [[Path]], _ distances: Distances, _ hint: Hint?,
         _ missing: (accelerators: [Device], nics: [Device])
@@ -95,7 +95,7 @@ package struct Pairing: Sendable {
                 },
                 share: share, worst: whole.pairs.flatMap(\.links).map(\.path.distance).max()))
         let groups = solver.groups()
-        // A pair keeps the rail of its predecessor, which has the same NIC or accelerator.
+        // A pair keeps the rail of its predecessor with the same NIC or accelerator.
         var free = Set(0..<max(groups.count, whole.pairs.count))
         var rails = [Int?](repeating: nil, count: groups.count)
         for (index, group) in groups.enumerated() {
@@ -129,7 +129,7 @@ package struct Pairing: Sendable {
     /// Returns the weakest basis among the links.
     private static func basis(of links: [PairLink]) -> Basis {
         let order: [Basis] = [.pci, .hint, .numa, .ordinal]
-        // Devices on different nodes are paired by their order alone.
+        // Devices on different nodes are paired only by their order.
         let grounds = links.map { $0.path.pathClass >= .sys ? Basis.ordinal : $0.path.basis }
         return grounds.max { (order.firstIndex(of: $0) ?? 0) < (order.firstIndex(of: $1) ?? 0) } ?? .ordinal
     }

@@ -90,7 +90,7 @@ package struct Distances: Sendable {
         var shared = 0
         var innermost: Int?
         while shared < left.places.count, shared < right.places.count, left.places[shared] == right.places[shared] {
-            // A description may have the switches without the host bridge above them.
+            // A description may have switches without their host bridge.
             if places[left.places[shared]].isHierarchy { innermost = left.places[shared] }
             shared += 1
         }
@@ -117,8 +117,8 @@ package struct Distances: Sendable {
         return narrowest
     }
 
-    /// Returns true if the first port below the shared place redirects: a request between two devices turns around where their ways meet,
-    /// and the port through which it came decides whether it may (PCI Express Base, ACS P2P Request Redirect).
+    /// Returns true if the first port below the shared place redirects. A request between two devices turns around where their paths
+    /// meet, and the port through which it came decides whether it may (PCI Express Base, ACS P2P Request Redirect).
     private func redirects(_ position: Position, at shared: Int) -> Bool {
         position.places.count > shared && places[position.places[shared]].redirects
     }
@@ -136,7 +136,7 @@ package struct Distances: Sendable {
         path.pathClass = .phb
         guard places[innermost].isBridge else { return }
         path.isRedirected = redirects(left, at: shared) || redirects(right, at: shared)
-        // Below the innermost shared bridge, a device of the same switch has one port of its own; more ports are further switches.
+        // Below the innermost shared bridge, a device of the same switch has one port; more ports belong to further switches.
         if !path.isRedirected { path.pathClass = max(left.places.count, right.places.count) - shared <= 1 ? .pix : .pxb }
     }
 }

@@ -2,8 +2,8 @@
 
 import Hardware
 
-/// An order of devices that is the same on every machine of one type: by NUMA node, host bridge, and the slots on the way down. Bus
-/// numbers change with other cards in the machine, slots do not.
+/// An order of devices that is equal on all machines of one type: by NUMA node, host bridge, and the slots below. Bus numbers change with
+/// other cards in the machine, but slots do not.
 struct MachineOrder: Comparable {
     private var key: [UInt64]
 

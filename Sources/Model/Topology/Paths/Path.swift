@@ -37,7 +37,7 @@ package enum Basis: String, Sendable, Codable {
     case hint
     /// The NUMA node alone.
     case numa
-    /// None: the i-th accelerator has the i-th NIC.
+    /// None: accelerators and NICs are paired by their order.
     case ordinal
 }
 
@@ -48,7 +48,7 @@ package struct Path: Hashable, Sendable {
     package var basis: Basis
     /// SLIT distance of the two NUMA nodes; 10 within one, nil if unknown.
     package var numaDistance: Int?
-    /// Gb/s of the narrowest PCIe link on the way, those of the two ends included; nil if none is known.
+    /// Gb/s of the narrowest PCIe link on the path, including both ends; nil if unknown.
     package var pcieGbps: Double?
     /// Gb/s of the network port at one end; nil if neither end is a NIC, or if its rate is not known.
     package var portGbps: Double?
@@ -62,7 +62,7 @@ package struct Path: Hashable, Sendable {
         self.basis = basis
     }
 
-    /// Gb/s of the narrowest link or port on the way.
+    /// Gb/s of the narrowest link or port on the path.
     package var narrowest: Double? { [pcieGbps, portGbps].compactMap { $0 }.min() }
 
     package var distance: Distance {
@@ -71,7 +71,7 @@ package struct Path: Hashable, Sendable {
             // An unknown distance between nodes is farther than any known one; the greatest of ACPI's table is 254 (ACPI 6.5, section
             // 5.2.17).
             numa: min(numaDistance ?? (pathClass >= .sys ? 255 : 10), 255),
-            // An unknown rate is not preferred to a good one.
+            // An unknown rate counts as the lowest.
             narrowness: Distance.limit - min(narrowest.map { Int($0) } ?? 0, Distance.limit))
     }
 }

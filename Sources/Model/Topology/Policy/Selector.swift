@@ -72,7 +72,8 @@ enum Glob {
         let pattern = Array(pattern.utf8)
         let text = Array(text.utf8)
         var (position, index) = (0, 0)
-        // Position of the last star and the length of its match. One suffices, since a later star can match the rest of an earlier one.
+        // Position of the last star and the length of its match. One star suffices, because a later star can match the rest of an earlier
+        // one.
         var star: (pattern: Int, text: Int)?
         while index < text.count {
             if position < pattern.count, pattern[position] == UInt8(ascii: "*") {

@@ -2,7 +2,7 @@
 
 import Hardware
 
-/// An operator's knowledge of machines: roles of NICs, and the switches above devices. Machines with a visible hierarchy need none.
+/// An operator's configuration for machines: roles of NICs, and the switches above devices. Machines with a visible hierarchy need none.
 package struct TopologyPolicy: Hashable, Sendable {
     /// A hint for machines whose product name matches a pattern.
     package struct MachineHint: Hashable, Sendable {
@@ -16,7 +16,7 @@ package struct TopologyPolicy: Hashable, Sendable {
         }
     }
 
-    /// Selectors of NICs by role. If any NIC is selected for the fabric, the fabric consists of exactly the selected ones.
+    /// Selectors of NICs by role. If a selector exists for the fabric, the fabric consists only of the NICs that one of them selects.
     package var roles: [Role: [Selector]]
     /// Hints, of which the first match is used.
     package var hints: [MachineHint]
