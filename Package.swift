@@ -15,6 +15,9 @@ let strict: [SwiftSetting] = [
     .treatWarning("DeprecatedDeclaration", as: .warning),
 ]
 
+/// Likewise, and each use of unsafe memory is marked.
+let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
+
 /// Targets that hold only code made by protoc: not ours to warn about.
 let generated: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
@@ -101,7 +104,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 
 /// Pure: values in, values out. No I/O, no clock, no log.
 func model(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/Model/\(name)", swiftSettings: strict)
+    .target(name: name, dependencies: dependencies, path: "Sources/Model/\(name)", swiftSettings: safe)
 }
 
 /// Thin: one interface of the kernel, or one wire protocol.

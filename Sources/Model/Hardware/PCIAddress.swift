@@ -20,13 +20,11 @@ package struct PCIAddress: Hashable, Sendable {
 
     /// Parses the form of folder names in sysfs; nil for other texts.
     package init?(parsing text: some StringProtocol) {
-        var text = String(text)
-        guard let address = text.withUTF8({ PCIAddress(bytes: UnsafeRawBufferPointer($0)) }) else { return nil }
-        self = address
+        self.init(bytes: String(text).utf8.span)
     }
 
     /// Parses bytes without a copy: a large host has thousands of such names in the targets of links.
-    package init?(bytes: UnsafeRawBufferPointer) {
+    package init?(bytes: Span<UInt8>) {
         // Domain of four to eight digits, then ":bb:dd.f".
         guard (12...16).contains(bytes.count) else { return nil }
         let end = bytes.count
@@ -38,7 +36,7 @@ package struct PCIAddress: Hashable, Sendable {
         self.init(domain: domain, bus: UInt8(bus), device: UInt8(device), function: UInt8(function))
     }
 
-    private static func hexadecimal(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> UInt32? {
+    private static func hexadecimal(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> UInt32? {
         var value: UInt32 = 0
         for position in start..<end {
             guard let digit = Hex.value(of: bytes[position]) else { return nil }

@@ -17,16 +17,16 @@ package struct ByteReader: Sendable {
     package var remaining: Int { bytes.endIndex - position }
 
     /// Takes the next bytes; returns nil without moving if fewer are left.
-    package mutating func take(_ count: Int) -> ArraySlice<UInt8>? {
+    @usableFromInline package mutating func take(_ count: Int) -> ArraySlice<UInt8>? {
         guard count >= 0, count <= remaining else { return nil }
         defer { position += count }
         return bytes[position..<position + count]
     }
 
     /// An integer in the host's byte order, which netlink uses.
-    package mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
-        guard let part = take(MemoryLayout<Value>.size) else { return nil }
-        return part.withUnsafeBytes { $0.loadUnaligned(as: Value.self) }
+    @inlinable package mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
+        guard let part = take(Value.bitWidth / 8) else { return nil }
+        return Value(littleEndian: part.reversed().reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) })
     }
 
     /// Skips bytes; returns false if there are fewer.
@@ -41,10 +41,18 @@ extension ByteReader {
     }
 }
 
+extension FixedWidthInteger {
+    /// The bytes in the order of the host.
+    @inlinable package var hostBytes: some RandomAccessCollection<UInt8> {
+        (0..<Self.bitWidth / 8).lazy.map { UInt8(truncatingIfNeeded: littleEndian >> (8 * $0)) }
+    }
+}
+
 extension [UInt8] {
     /// Writes an integer in the host's byte order, if there is room for it.
     package mutating func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
-        guard offset >= 0, offset + MemoryLayout<Value>.size <= count else { return }
-        Swift.withUnsafeBytes(of: value) { replaceSubrange(offset..<offset + $0.count, with: $0) }
+        let bytes = value.hostBytes
+        guard offset >= 0, offset + bytes.count <= count else { return }
+        replaceSubrange(offset..<offset + bytes.count, with: bytes)
     }
 }

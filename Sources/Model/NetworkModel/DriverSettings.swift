@@ -149,7 +149,7 @@ package struct RSSContext: Hashable, Sendable, Codable {
         return Self.bytes((0..<size).map { $0 % queues })
     }
 
-    private static func bytes(_ entries: [UInt32]) -> [UInt8] { entries.flatMap { entry in withUnsafeBytes(of: entry) { [UInt8]($0) } } }
+    private static func bytes(_ entries: [UInt32]) -> [UInt8] { entries.flatMap(\.hostBytes) }
 }
 
 /// The header fields in the RSS hash of a type of flow.

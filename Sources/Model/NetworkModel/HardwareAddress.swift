@@ -29,14 +29,10 @@ package struct HardwareAddress: Hashable, Sendable {
 
 extension HardwareAddress: CustomStringConvertible {
     package var description: String {
-        return String(unsafeUninitializedCapacity: max(1, bytes.count * 3)) { text in
-            for (index, byte) in bytes.enumerated() {
-                text[index * 3] = Hex.digit(byte >> 4)
-                text[index * 3 + 1] = Hex.digit(byte & 15)
-                text[index * 3 + 2] = UInt8(ascii: ":")
-            }
-            return max(0, bytes.count * 3 - 1)
-        }
+        var text: [UInt8] = []
+        text.reserveCapacity(bytes.count * 3)
+        for byte in bytes { text += [Hex.digit(byte >> 4), Hex.digit(byte & 15), UInt8(ascii: ":")] }
+        return String(decoding: text.dropLast(), as: UTF8.self)
     }
 }
 

@@ -79,12 +79,10 @@ package struct JSONReader: Sendable {
         return true
     }
 
-    private mutating func takes(word: StaticString) -> Bool {
-        _ = next()
-        let count = word.utf8CodeUnitCount
-        let isThere = index + count <= bytes.count && word.withUTF8Buffer { bytes[index..<index + count].elementsEqual($0) }
-        if isThere { index += count }
-        return isThere
+    private mutating func takes(word: String) -> Bool {
+        guard next() == word.utf8.first, bytes[index...].starts(with: word.utf8) else { return false }
+        index += word.utf8.count
+        return true
     }
 
     // MARK: Lists and objects

@@ -14,17 +14,17 @@ struct Owner: Hashable {
     }
 
     /// Finds the last PCI function on a path of sysfs, before any other bus (virtio, auxiliary); nil for a virtual device.
-    init?(path: UnsafeRawBufferPointer) {
+    init?(path: ArraySlice<UInt8>) {
         var end = path.endIndex
         var behind = end
         while true {
-            let start = path[..<end].lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
-            if let function = PCIAddress(bytes: UnsafeRawBufferPointer(rebasing: path[start..<end])) {
+            let start = path[..<end].lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? path.startIndex
+            if let function = PCIAddress(bytes: path[start..<end].span) {
                 self.function = function
                 break
             }
             behind = start
-            guard start > 0 else { return nil }
+            guard start > path.startIndex else { return nil }
             end = start - 1
         }
         subFunction = nil
@@ -35,7 +35,7 @@ struct Owner: Hashable {
         }
     }
 
-    private static func isSubFunction(_ part: Slice<UnsafeRawBufferPointer>) -> Bool {
+    private static func isSubFunction(_ part: ArraySlice<UInt8>) -> Bool {
         guard let point = part.firstIndex(of: UInt8(ascii: ".")) else { return false }
         return part[(point + 1)...].dropping("sf.") != nil
     }

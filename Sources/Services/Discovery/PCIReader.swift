@@ -103,16 +103,14 @@ extension SysfsFolder {
     /// core writes it, drivers/pci/pci-driver.c). Nil if a line is missing or malformed.
     fileprivate func event(of address: PCIAddress) -> PCIFunction? {
         var (driver, ids, subsystem, classCode): (String?, (String, String)?, (String, String)?, String?)
-        func pair(_ bytes: Slice<UnsafeRawBufferPointer>) -> (String, String)? {
+        func pair(_ bytes: ArraySlice<UInt8>) -> (String, String)? {
             guard bytes.count == 9, bytes[bytes.startIndex + 4] == UInt8(ascii: ":") else { return nil }
-            let (left, right) = (bytes.prefix(4), bytes.suffix(4))
-            guard let left = UnsafeRawBufferPointer(rebasing: left).hexadecimal(digits: 4),
-                let right = UnsafeRawBufferPointer(rebasing: right).hexadecimal(digits: 4)
+            guard let left = bytes.prefix(4).hexadecimal(digits: 4), let right = bytes.suffix(4).hexadecimal(digits: 4)
             else { return nil }
             return (left, right)
         }
         _ = parse("uevent") { bytes in
-            var rest = bytes[...]
+            var rest = bytes
             while !rest.isEmpty {
                 let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
                 let line = rest[..<end]
@@ -120,7 +118,7 @@ extension SysfsFolder {
                 if let value = line.dropping("DRIVER=") {
                     driver = String(decoding: value, as: UTF8.self)
                 } else if let value = line.dropping("PCI_CLASS="), (1...6).contains(value.count) {
-                    let digits = UnsafeRawBufferPointer(rebasing: value).hexadecimal(digits: value.count)
+                    let digits = value.hexadecimal(digits: value.count)
                     classCode = digits.map { String(repeating: "0", count: 6 - value.count) + $0 }
                 } else if let value = line.dropping("PCI_ID=") {
                     ids = pair(value)
@@ -138,21 +136,14 @@ extension SysfsFolder {
     }
 }
 
-extension Slice<UnsafeRawBufferPointer> {
-    /// The bytes after a prefix; nil if the prefix is missing.
-    func dropping(_ prefix: StaticString) -> Slice<UnsafeRawBufferPointer>? {
-        prefix.withUTF8Buffer { prefix in starts(with: prefix) ? dropFirst(prefix.count) : nil }
-    }
-}
-
 /// The folders from `/sys/devices` to a function. Hundreds of virtual functions share one path, which is stored once.
 private final class PathCache {
     private var target: [UInt8] = []
     private var path: [String] = []
 
     /// Parses the target of a bus entry: `../../../devices/…`. A plain folder of a capture has none.
-    func path(_ bytes: UnsafeRawBufferPointer) -> [String] {
-        let end = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
+    func path(_ bytes: ArraySlice<UInt8>) -> [String] {
+        let end = bytes.lastIndex(of: UInt8(ascii: "/")) ?? bytes.startIndex
         if !target.isEmpty, bytes[..<end].elementsEqual(target) { return path }
         let parts = bytes[..<end].split(separator: UInt8(ascii: "/"))
         guard let start = parts.lastIndex(where: { $0.count == 7 && $0.dropping("devices") != nil }) else { return [] }

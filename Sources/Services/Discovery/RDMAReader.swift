@@ -90,7 +90,7 @@ struct RDMAReader {
     }
 
     /// The text after a number and a colon.
-    private static func label(_ bytes: UnsafeRawBufferPointer) -> String? {
+    private static func label(_ bytes: ArraySlice<UInt8>) -> String? {
         guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return nil }
         let rest = bytes[(colon + 1)...].drop { $0 == UInt8(ascii: " ") }
         return rest.isEmpty ? nil : String(decoding: rest, as: UTF8.self)

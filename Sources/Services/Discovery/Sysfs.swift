@@ -15,11 +15,9 @@ final class Sysfs {
     private static let mostWarnings = 64
 
     /// The buffer for all files. The kernel's files with one value fit a page; longer files are truncated.
-    fileprivate let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
+    fileprivate var buffer = [UInt8](repeating: 0, count: 4096)
 
     init(_ root: HostRoot) { self.root = root }
-
-    deinit { buffer.deallocate() }
 
     func warn(_ text: @autoclosure () -> String) {
         if warnings.count < Self.mostWarnings { warnings.append(text()) }
@@ -49,14 +47,14 @@ struct SysfsFolder: ~Copyable {
 
     /// Reads a value with a closure that returns nil for invalid bytes. The bytes are in the reader's only buffer, so the
     /// closure must not read other files.
-    func parse<Value>(_ name: String, _ body: (UnsafeRawBufferPointer) -> Value?) -> Value? {
-        let count = handle.read(name, into: sysfs.buffer)
+    func parse<Value>(_ name: String, _ body: (ArraySlice<UInt8>) -> Value?) -> Value? {
+        let count = handle.read(name, into: &sysfs.buffer)
         guard count >= 0 else {
             // The value is absent, refused by the driver (EINVAL, ENODEV, EOPNOTSUPP), or not permitted: unknown.
             if count == -Int(EIO) { sysfs.warn("\(path)/\(name) cannot be read; the value is skipped") }
             return nil
         }
-        let bytes = UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]).trimmed
+        let bytes = sysfs.buffer[..<count].trimmed
         // Drivers print nothing for an unknown value.
         guard !bytes.isEmpty else { return nil }
         guard let value = body(bytes) else {
@@ -71,8 +69,8 @@ struct SysfsFolder: ~Copyable {
 
     /// The first line as text.
     func text(_ name: String) -> String? {
-        let count = handle.read(name, into: sysfs.buffer)
-        return count <= 0 ? nil : UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]).trimmed.firstLine
+        let count = handle.read(name, into: &sysfs.buffer)
+        return count <= 0 ? nil : sysfs.buffer[..<count].trimmed.firstLine
     }
 
     func integer(_ name: String, in range: ClosedRange<Int> = 0...Int.max) -> Int? {
@@ -82,30 +80,28 @@ struct SysfsFolder: ~Copyable {
     /// Hexadecimal digits after `0x`, in lower case: `10de`.
     func id(_ name: String, digits: Int) -> String? {
         parse(name) { bytes in
-            guard bytes.count == digits + 2, bytes[0] == UInt8(ascii: "0"), bytes[1] == UInt8(ascii: "x") else { return nil }
-            return UnsafeRawBufferPointer(rebasing: bytes[2...]).hexadecimal(digits: digits)
+            guard bytes.count == digits + 2, bytes.starts(with: "0x".utf8) else { return nil }
+            return bytes.dropFirst(2).hexadecimal(digits: digits)
         }
     }
 
     /// The last component of a symbolic link's target.
     func linkName(_ name: String) -> String? {
         withTarget(of: name) { bytes in
-            let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
-            return String(decoding: bytes[start...], as: UTF8.self)
+            String(decoding: bytes.lastComponent, as: UTF8.self)
         }
     }
 
     /// Passes the target of a symbolic link to the closure; nil for any other kind of file.
-    func withTarget<Value>(of name: String, _ body: (UnsafeRawBufferPointer) -> Value) -> Value? {
-        let count = handle.readTarget(name, into: sysfs.buffer)
-        return count < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: sysfs.buffer[..<count]))
+    func withTarget<Value>(of name: String, _ body: (ArraySlice<UInt8>) -> Value) -> Value? {
+        let count = handle.readTarget(name, into: &sysfs.buffer)
+        return count < 0 ? nil : body(sysfs.buffer[..<count])
     }
 
     /// The function that is the target of a symbolic link.
     func linkedFunction(_ name: String) -> PCIAddress? {
         withTarget(of: name) { bytes in
-            let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
-            return PCIAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[start...]))
+            PCIAddress(bytes: bytes.lastComponent.span)
         } ?? nil
     }
 
@@ -113,8 +109,7 @@ struct SysfsFolder: ~Copyable {
     func node(_ name: String, at path: String) -> CharDevice? {
         parse(name) { bytes in
             let parts = bytes.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, let major = UnsafeRawBufferPointer(rebasing: parts[0]).integer,
-                let minor = UnsafeRawBufferPointer(rebasing: parts[1]).integer,
+            guard parts.count == 2, let major = parts[0].integer, let minor = parts[1].integer,
                 // 12 and 20 bits (linux/kdev_t.h).
                 (0..<1 << 12).contains(major), (0..<1 << 20).contains(minor)
             else { return nil }
@@ -123,19 +118,25 @@ struct SysfsFolder: ~Copyable {
     }
 }
 
-extension UnsafeRawBufferPointer {
+extension ArraySlice<UInt8> {
     /// The bytes without surrounding blanks and line ends.
-    fileprivate var trimmed: UnsafeRawBufferPointer {
-        var (start, end) = (0, count)
+    fileprivate var trimmed: Self {
+        var (start, end) = (startIndex, endIndex)
         while end > start, self[end - 1] <= UInt8(ascii: " ") { end -= 1 }
         while start < end, self[start] <= UInt8(ascii: " ") { start += 1 }
-        return UnsafeRawBufferPointer(rebasing: self[start..<end])
+        return self[start..<end]
     }
+
+    /// The bytes after the last slash.
+    fileprivate var lastComponent: Self { self[(lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? startIndex)...] }
+
+    /// The bytes after a prefix; nil if the prefix is missing.
+    func dropping(_ prefix: String) -> Self? { starts(with: prefix.utf8) ? dropFirst(prefix.utf8.count) : nil }
 
     /// Text up to the end of the line; nil if it is empty.
     var firstLine: String? {
-        let end = firstIndex { $0 == UInt8(ascii: "\n") || $0 == 0 } ?? count
-        return end == 0 ? nil : String(decoding: self[..<end], as: UTF8.self)
+        let line = prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
+        return line.isEmpty ? nil : String(decoding: line, as: UTF8.self)
     }
 
     /// The value as a decimal integer.

@@ -20,19 +20,21 @@ package struct FolderHandle: ~Copyable {
     /// Reads a file once into the buffer.
     ///
     /// - Returns: the number of bytes, or minus the error of opening or reading it.
-    // SAFETY: the call writes no more than the buffer's count, and keeps no pointer.
-    package func read(_ name: String, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        CLinux_read_at(descriptor, name, buffer.baseAddress, buffer.count)
+    package func read(_ name: String, into buffer: inout [UInt8]) -> Int {
+        let size = buffer.count
+        // SAFETY: the call writes no more than the buffer's count, and keeps no pointer.
+        return unsafe CLinux_read_at(descriptor, name, &buffer, size)
     }
 
     /// Reads the target of a symbolic link.
     ///
     /// - Returns: the number of bytes, or minus the error of reading it.
-    // SAFETY: as for `read`.
-    package func readTarget(_ name: String, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        CLinux_readlink_at(descriptor, name, buffer.baseAddress, buffer.count)
+    package func readTarget(_ name: String, into buffer: inout [UInt8]) -> Int {
+        let size = buffer.count
+        // SAFETY: as for `read`.
+        return unsafe CLinux_readlink_at(descriptor, name, &buffer, size)
     }
 
     /// True when the folder has an entry of the name.
-    package func exists(_ name: String) -> Bool { faccessat(descriptor, name, F_OK, 0) == 0 }
+    package func exists(_ name: String) -> Bool { unsafe faccessat(descriptor, name, F_OK, 0) == 0 }
 }

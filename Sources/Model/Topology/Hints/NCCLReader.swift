@@ -83,18 +83,14 @@ struct MarkupScanner {
         position += 1
     }
 
-    private func starts(with text: StaticString) -> Bool {
-        text.withUTF8Buffer { text in
-            position + text.count <= bytes.count && bytes[position..<position + text.count].elementsEqual(text)
-        }
-    }
+    private func starts(with text: String) -> Bool { bytes.dropFirst(position).starts(with: text.utf8) }
 
-    private mutating func skip(past end: StaticString, _ what: String) throws(InputError) {
+    private mutating func skip(past end: String, _ what: String) throws(InputError) {
         while !starts(with: end) {
             guard current != nil else { throw failure("\(what) never ends") }
             advance()
         }
-        for _ in 0..<end.utf8CodeUnitCount { advance() }
+        for _ in 0..<end.utf8.count { advance() }
     }
 
     private mutating func skipSpace() {
