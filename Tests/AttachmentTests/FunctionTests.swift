@@ -33,7 +33,7 @@ import Testing
         keeper.update(inUse: inUse, isChange: true)
         // One after the other.
         while let change = keeper.descriptor {
-            _ = try Poller.readable([change], milliseconds: 5000)
+            _ = try Poller.readable([change], until: .after(.seconds(5)))
             keeper.update(inUse: inUse, isChange: false)
         }
     }

@@ -110,10 +110,10 @@ private actor Counter {
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"), .serialized)
 struct WatcherTests {
     /// How many announcements there are while the closure works in a namespace of its own and after it, and
-    /// for how many milliseconds it worked.
+    /// how long it worked.
     private func announcements(
         prefixes: [String] = [], _ work: @escaping @Sendable (NetlinkSocket) throws(NetlinkError) -> Void
-    ) async throws -> (count: Int, duration: Int) {
+    ) async throws -> (count: Int, duration: Duration) {
         let host = try NetworkNamespace.make()
         let watcher = try host.run { () throws(SystemError) in
             try HostWatcher(virtualPrefixes: prefixes, log: Logger(label: "test"))
@@ -124,10 +124,10 @@ struct WatcherTests {
             // The loopback's own coming is over.
             try await Task.sleep(for: .milliseconds(200))
             let before = await counter.count
-            let start = Poller.now()
+            let start = ContinuousClock.now
             try host.run(
                 { () throws(NetlinkError) in try work(try NetlinkSocket()) }, entering: { NetlinkError("enter the namespace", $0) })
-            let end = Poller.now()
+            let end = ContinuousClock.now
             try await Task.sleep(for: .milliseconds(1500))
             group.cancelAll()
             return (await counter.count - before, end - start)
@@ -174,7 +174,7 @@ struct WatcherTests {
                 try socket.change(link.index, LinkChange(mtu: UInt32(1400 + change % 2)), "change br0")
             }
         }
-        #expect(seen.count >= 1 && seen.count <= seen.duration / 1000 + 2, "\(seen)")
+        #expect(seen.count >= 1 && seen.count <= Int(seen.duration.components.seconds) + 2, "\(seen)")
     }
 
     @Test

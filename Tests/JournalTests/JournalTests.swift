@@ -216,7 +216,7 @@ struct JournalTests {
         try Files.makeFolder(scratch(".b.12"))
         Files.removeLeftovers(in: scratch.path)
         #expect(Files.list(scratch.path).count == 6)
-        Files.removeLeftovers(in: scratch.path, olderThan: 0)
+        Files.removeLeftovers(in: scratch.path, olderThan: .zero)
         #expect(Files.list(scratch.path) == [".b.12", ".keep", ".x.lock", "a.json.12"])
     }
 

@@ -99,7 +99,7 @@ struct NRITests {
         request.runtimeName = "containerd"
         request.requestTimeout = 1500
         let outputs = try send("Configure", request, to: &session, &client)
-        guard case .event(.configure("containerd", _, 1500), let token) = outputs.first else {
+        guard case .event(.configure("containerd", _, let timeout), let token) = outputs.first, timeout == .milliseconds(1500) else {
             Issue.record("no configure event")
             return
         }
@@ -209,7 +209,7 @@ struct NRITests {
             Issue.record("no event")
             return
         }
-        let hook = CreateRuntimeHook(path: "/g", arguments: ["a"], seconds: 30)
+        let hook = CreateRuntimeHook(path: "/g", arguments: ["a"], timeout: .seconds(30))
         let result = try reply(session.answer(token, .hooks([hook])), &client)
         // adjust 1, hooks 5, create_runtime 2: path 1, args 2, timeout 4 (nri api.proto).
         #expect(result == .success(hex("0a 0f 2a 0d 12 0b 0a 02 2f 67 12 01 61 22 02 08 1e")))

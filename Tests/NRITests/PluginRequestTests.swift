@@ -28,7 +28,7 @@ extension PodSandbox {
 /// Requests as the session reads them, judged by the code that protoc makes of the same definitions.
 struct PluginRequestTests {
     enum Heard: Equatable {
-        case configured(String, String, Int)
+        case configured(String, String, Duration)
         case pods([PodSandbox], Set<String>)
         case partOfPods
         case pod(Int, PodSandbox)
@@ -72,7 +72,7 @@ struct PluginRequestTests {
         switch method {
         case "Configure":
             let request = try NRIConfigureRequest(serializedBytes: payload)
-            return .configured(request.runtimeName, request.runtimeVersion, Int(request.requestTimeout))
+            return .configured(request.runtimeName, request.runtimeVersion, .milliseconds(request.requestTimeout))
         case "Synchronize":
             let request = try NRISynchronizeRequest(serializedBytes: payload)
             let running = request.containers.filter { $0.state == .containerRunning || $0.state == .containerPaused }

@@ -58,10 +58,10 @@ struct NetlinkSocketTests {
     @Test
     func `a lost answer is an error that says what was asked, and the socket works afterwards`() throws {
         try inNamespace {
-            let socket = try NetlinkSocket(timeout: 100)
+            let socket = try NetlinkSocket(timeout: .milliseconds(100))
             func expectTimeout(_ operation: String, _ body: () throws(NetlinkError) -> Void) {
                 let error = #expect(throws: NetlinkError.self) { try body() }
-                #expect(error == NetlinkError(operation, code: ETIMEDOUT, cause: "the kernel has not answered within 100 ms"))
+                #expect(error == NetlinkError(operation, code: ETIMEDOUT, cause: "the kernel has not answered within 0.1 seconds"))
             }
             for _ in 0..<2 {
                 loseAnswers(socket)

@@ -190,7 +190,7 @@ struct DaemonTests {
         let path = node.scratch("states/nri.sock")
         func ask(_ text: String) throws -> String {
             let socket = try UnixSocket.connect(path)
-            try UnixSocket.setTimeout(socket, milliseconds: 5000)
+            try UnixSocket.setTimeout(socket, .seconds(5))
             try UnixSocket.send([UInt8](text.utf8), to: socket)
             return String(decoding: try UnixSocket.receive(from: socket).bytes, as: UTF8.self)
         }
@@ -201,7 +201,7 @@ struct DaemonTests {
         #expect(try ask("release unknown\n") == "ok\n")
         // A silent client does not delay other clients.
         let silent = try UnixSocket.connect(path)
-        #expect(try ControlClient.ask(.status, socket: path, milliseconds: 1000).refusal == nil)
+        #expect(try ControlClient.ask(.status, socket: path, timeout: .seconds(1)).refusal == nil)
         withExtendedLifetime(silent) {}
     }
 

@@ -22,7 +22,7 @@ extension FaultTests {
             var options = TestNode.Options(
                 programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
             options.hasFaults = true
-            options.runtimeTimeout = 2000
+            options.runtimeTimeout = .seconds(2)
             options.kubeletTimeout = 2000
             if form == .leased { options.injectorCapabilities = TestNode.leaseCapabilities }
             node = try TestNode(options)

@@ -11,7 +11,7 @@ extension FaultTests {
     func `whatever nearside-node writes or says, nearside-nri answers, and other pods and the host are as before`() throws {
         let scene = try HostilePlanScene()
         defer { scene.node.removeAllPods() }
-        let start = Poller.now()
+        let start = ContinuousClock.now
         let range = HostileCases.range(sample: 320)
         for number in range {
             do {
@@ -26,7 +26,7 @@ extension FaultTests {
         try scene.checkAll()
         try scene.checkSettings()
         let kinds = scene.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-        print("fault cases, hostile-plan: \(range.count) in \(Poller.now() - start) ms, \(scene.restarts) restarts (\(kinds))")
+        print("fault cases, hostile-plan: \(range.count) in \(ContinuousClock.now - start), \(scene.restarts) restarts (\(kinds))")
         if HostileCases.wanted == nil {
             for kind in ["plan attached", "plan refused", "forged plan attached", "forged plan refused", "state taken", "state refused"] {
                 #expect(scene.counts[kind] ?? 0 > 0, "no case of the kind \(kind): \(kinds)")
@@ -37,7 +37,7 @@ extension FaultTests {
     @Test(.enabled(if: HostileCases.isWanted("hostile-plan"), "another form was asked for"))
     func `whatever nearside-nri says, nearside-node and the gate go on, and believe it nothing that is no answer`() throws {
         let scene = try HostileWordsScene()
-        let start = Poller.now()
+        let start = ContinuousClock.now
         let range = HostileCases.range(sample: 400)
         for number in range {
             do { try scene.run(number) } catch {
@@ -46,7 +46,7 @@ extension FaultTests {
             }
         }
         let kinds = scene.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-        print("fault cases, words of nearside-nri: \(range.count) in \(Poller.now() - start) ms (\(kinds))")
+        print("fault cases, words of nearside-nri: \(range.count) in \(ContinuousClock.now - start) (\(kinds))")
         if HostileCases.wanted == nil {
             for kind in ["prepare taken", "prepare refused", "release taken", "release refused", "question refused", "gate closed"] {
                 #expect(scene.counts[kind] ?? 0 > 0, "no case of the kind \(kind): \(kinds)")

@@ -80,10 +80,10 @@ struct FaultTests {
         var begun: Set<String> = []
         let first = cases.filter { begun.insert("\($0.daemon) \($0.phase)").inserted || $0.step == 0 }
         if Self.wanted == nil { cases = first + cases.filter { $0.step > 0 } }
-        let end = Poller.now() + Self.budget * 1000 / Self.forms.count
+        let deadline = Deadline.after(.seconds(Self.budget) / Self.forms.count)
         var done = 0
         let least = Self.wanted == nil ? max(Self.least, first.count + 1) : Self.least
-        for entry in cases where done < least || Poller.now() < end {
+        for entry in cases where done < least || !deadline.hasPassed {
             do { _ = try scene.run(entry) } catch {
                 Issue.record("\(form) \(entry): \(error)\n\(scene.node.log("nri.log").suffix(1500))")
                 return

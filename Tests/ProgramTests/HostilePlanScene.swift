@@ -205,7 +205,7 @@ final class HostilePlanScene {
             case 2: try UnixSocket.pair().0
             default: nil
             }
-        let socket = try UnixSocket.connect(node.scratch("states/nri.sock"), milliseconds: 10_000)
+        let socket = try UnixSocket.connect(node.scratch("states/nri.sock"), timeout: .seconds(10))
         // It may have been answered, and closed, before all is sent.
         do { try UnixSocket.send(bytes, descriptor: descriptor, to: socket) } catch { return "line cut" }
         let end = bytes.firstIndex(of: 0x0a)
@@ -267,13 +267,13 @@ final class HostilePlanScene {
     }
 
     private func ask(_ line: String, descriptor: Descriptor? = nil) throws -> String {
-        let socket = try UnixSocket.connect(node.scratch("states/nri.sock"), milliseconds: 10_000)
+        let socket = try UnixSocket.connect(node.scratch("states/nri.sock"), timeout: .seconds(10))
         try UnixSocket.send(Array(line.utf8), descriptor: descriptor, to: socket)
         return try answer(on: socket, to: line)
     }
 
     private func answer(on socket: Descriptor, to request: String) throws -> String {
-        try UnixSocket.setTimeout(socket, milliseconds: 10_000)
+        try UnixSocket.setTimeout(socket, .seconds(10))
         var answer: [UInt8] = []
         while !answer.contains(0x0a) {
             let (bytes, _) = try UnixSocket.receive(from: socket)

@@ -13,7 +13,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct HostilePlanTests {
     private func ask(_ node: TestNode, _ request: ControlRequest) throws -> ControlReply {
-        try ControlClient.ask(request, socket: node.scratch("states/nri.sock"), milliseconds: 10_000)
+        try ControlClient.ask(request, socket: node.scratch("states/nri.sock"), timeout: .seconds(10))
     }
 
     @Test

@@ -20,7 +20,7 @@ final class HostileWordsScene {
     init() throws {
         node = try TestNode.serving()
         let socket = node.scratch("states/nri.sock")
-        let features = try ControlClient.ask(.status, socket: socket, milliseconds: 10_000).line
+        let features = try ControlClient.ask(.status, socket: socket, timeout: .seconds(10)).line
         self.features = String(features.dropLast())
         try node.addClaim("w")
         devices = try node.prepare("w").map(\.deviceName)
@@ -44,7 +44,7 @@ final class HostileWordsScene {
         guard node.nodeDaemon?.isRunning == true else {
             throw HostileCases.Broken("nearside-node has ended with \(node.nodeDaemon?.wait() ?? 0)")
         }
-        let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 10_000)
+        let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), timeout: .seconds(10))
         if let why = reply.refusal { throw HostileCases.Broken("nearside-node is not well: \(why)") }
     }
 
@@ -110,10 +110,10 @@ final class HostileWordsScene {
         let lines = ["alive", "ready", "pod default none uid-none", "pod kube-system a.b.c 0f1e2d3c-aaaa-bbbb-cccc-0123456789ab"]
         var mutator = LineMutator(random)
         let bytes = mutator.mutate(lines[number / 4 % lines.count])
-        let socket = try UnixSocket.connect(node.scratch("journal/node.sock"), milliseconds: 10_000)
+        let socket = try UnixSocket.connect(node.scratch("journal/node.sock"), timeout: .seconds(10))
         do { try UnixSocket.send(bytes, to: socket) } catch { return "question cut" }
         guard bytes.contains(0x0a) || bytes.count >= NodeRequest.lineLimit else { return "question without end" }
-        try UnixSocket.setTimeout(socket, milliseconds: 30_000)
+        try UnixSocket.setTimeout(socket, .seconds(30))
         var answer: [UInt8] = []
         while !answer.contains(0x0a) {
             let (part, _) = try UnixSocket.receive(from: socket)

@@ -17,9 +17,9 @@ final class InjectorStandIn: Sendable {
         self.stop = stop
         let status: ControlReply = features.map { .supports($0) } ?? .ok
         try KernelThread.start { [weak self] in
-            while let ready = try? Poller.readable([stopped, listener], milliseconds: -1), !ready.contains(0) {
+            while let ready = try? Poller.readable([stopped, listener], until: nil), !ready.contains(0) {
                 guard ready.contains(1), let client = try? UnixSocket.accept(listener) else { continue }
-                try? UnixSocket.setTimeout(client, milliseconds: 2000)
+                try? UnixSocket.setTimeout(client, .seconds(2))
                 guard let bytes = try? UnixSocket.receive(from: client, atMost: ControlRequest.lineLimit).bytes,
                     let request = ControlRequest(line: String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
                 else { continue }

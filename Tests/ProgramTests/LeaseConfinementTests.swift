@@ -14,7 +14,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LeaseConfinementTests {
     private func start(
-        _ arguments: [String] = [], environment: [String] = [], runtimeTimeout: Int = 60_000
+        _ arguments: [String] = [], environment: [String] = [], runtimeTimeout: Duration = .seconds(60)
     ) throws -> TestNode {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
@@ -231,10 +231,10 @@ struct LeaseConfinementTests {
         #expect(eventually { clients(node).count == 16 }, "\(clients(node)) \(node.log("nri.log"))")
         // A stopped process does nothing when it is asked to end.
         for process in clients(node) { kill(process, SIGSTOP) }
-        let start = Poller.now()
+        let start = ContinuousClock.now
         try node.runtime?.stop(pod)
         // NRI's plugin request time-out of containerd and CRI-O.
-        #expect(Poller.now() - start < 2000)
+        #expect(ContinuousClock.now - start < .seconds(2))
         #expect(clients(node).isEmpty)
         try node.expectUnchanged(since: before)
     }

@@ -60,7 +60,7 @@ struct SocketTests {
         let clients = try (0..<40).map { _ in try UnixSocket.connect(socket) }
         for client in clients {
             try UnixSocket.send([UInt8](ControlRequest.status.line.utf8), to: client)
-            try UnixSocket.setTimeout(client, milliseconds: 20_000)
+            try UnixSocket.setTimeout(client, .seconds(20))
         }
         #expect(try eventually { try daemon.refusals() > 0 }, "\(node.log("nri.log"))")
         let (ticks, refusals) = (try daemon.ticks(), try daemon.refusals())
@@ -96,7 +96,7 @@ struct SocketTests {
         try daemon.recover()
         withExtendedLifetime(clients) {}
         #expect(eventually { (try? node.prepare("first")) != nil }, "\(node.log("node.log"))")
-        let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), milliseconds: 20_000)
+        let reply = try ControlClient.ask(NodeRequest.check(.alive), socket: node.scratch("journal/node.sock"), timeout: .seconds(20))
         #expect(reply == .ok)
         try node.unprepare("first")
         #expect(node.nodeDaemon?.stop() == 0)
@@ -145,10 +145,12 @@ struct SocketTests {
         let (stop, stopped) = try UnixSocket.pair()
         try KernelThread.start {
             // Until it is closed on, or the test has ended.
-            while (try? Poller.readable([stopped], milliseconds: 50)) == [], (try? UnixSocket.send([UInt8(ascii: "a")], to: slow)) != nil {}
+            while (try? Poller.readable([stopped], until: .after(.milliseconds(50)))) == [],
+                (try? UnixSocket.send([UInt8(ascii: "a")], to: slow)) != nil
+            {}
         }
         for _ in 0..<3 {
-            #expect(try ControlClient.ask(NodeRequest.check(.alive), socket: socket, milliseconds: 4000) == .ok)
+            #expect(try ControlClient.ask(NodeRequest.check(.alive), socket: socket, timeout: .seconds(4)) == .ok)
         }
         withExtendedLifetime(stop) {}
     }
@@ -184,7 +186,7 @@ struct SocketTests {
             var status = stat()
             #expect(stat(node.scratch(folder), &status) == 0 && status.st_mode & 0o777 == 0o700)
         }
-        #expect(try ControlClient.ask(.status, socket: node.scratch("states/nri.sock"), milliseconds: 4000).refusal == nil)
+        #expect(try ControlClient.ask(.status, socket: node.scratch("states/nri.sock"), timeout: .seconds(4)).refusal == nil)
     }
 
     @Test(arguments: [false, true])

@@ -12,7 +12,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SpecificationTests {
     private func publish(_ node: TestNode, _ uid: String) throws -> ControlReply {
-        try ControlClient.ask(.publish(claim: uid), socket: node.scratch("states/nri.sock"), milliseconds: 5000)
+        try ControlClient.ask(.publish(claim: uid), socket: node.scratch("states/nri.sock"), timeout: .seconds(5))
     }
 
     private static let file = "cdi/dra.nearside-uid-a.json"

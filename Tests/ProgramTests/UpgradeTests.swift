@@ -104,7 +104,7 @@ struct UpgradeTests {
             // Gates of containers that were prepared by that release ask at the old socket.
             let old = node.scratch("journal/nri.sock")
             let isServed = eventually {
-                (try? ControlClient.ask(.status, socket: old, milliseconds: 1000)).map { $0.refusal == nil } == true
+                (try? ControlClient.ask(.status, socket: old, timeout: .seconds(1))).map { $0.refusal == nil } == true
             }
             #expect(isServed)
         }

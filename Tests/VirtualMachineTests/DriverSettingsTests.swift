@@ -116,7 +116,7 @@ private final class DriverScene {
             "--log-level", "debug",
         ]
         daemon = try ChildProcess("/usr/bin/env", command, output: scratch("nri.log"))
-        runtime = try RuntimePeer(listener: listener, pods: [], timeout: 10_000)
+        runtime = try RuntimePeer(listener: listener, pods: [], timeout: .seconds(10))
     }
 
     func end() {
@@ -187,7 +187,7 @@ private final class DriverScene {
     func stop(_ pod: NRIPodSandbox) throws { try runtime.stop(pod) }
 
     func release() throws -> String {
-        let reply = try ControlClient.ask(.release(claim: claim), socket: journal.socket, milliseconds: 30_000)
+        let reply = try ControlClient.ask(.release(claim: claim), socket: journal.socket, timeout: .seconds(30))
         if case .ok = reply { return "ok" }
         return "\(reply)"
     }

@@ -40,9 +40,9 @@ extension LiveKernelTests {
         try scene.prepare("claim-5", layout.nics[2], parameters: parameters)
         let (pod, namespace) = try scene.start("claim-5")
         if let hidden { try hide(words, on: "net0", in: namespace, hidden) }
-        let stopped = Poller.now()
+        let stopped = ContinuousClock.now
         try scene.stop(pod)
-        print("pod stopped in \(Poller.now() - stopped) ms")
+        print("pod stopped in \(ContinuousClock.now - stopped)")
         let refusal = try scene.release("claim-5")
         #expect(refusal?.contains(part) == true, "\(refusal ?? "released"); \(scene.log)")
         #expect(try scene.problems("claim-5").count == 1)
@@ -54,9 +54,9 @@ extension LiveKernelTests {
         let next = try scene.start("claim-6")
         try scene.stop(next.pod)
         #expect(try scene.problems("claim-6").isEmpty)
-        let begun = Poller.now()
+        let begun = ContinuousClock.now
         #expect(try scene.release("claim-6") == nil)
-        print("released in \(Poller.now() - begun) ms")
+        print("released in \(ContinuousClock.now - begun)")
         #expect(try scene.journal.state("claim-6") == nil)
     }
 }

@@ -34,7 +34,7 @@ final class InjectorScene {
                 "--journal", journal.path, "--states", journal.statesPath, "--nri-socket", scratch("nri.sock"), "--cdi", scratch("cdi"),
                 "--log-level", "debug",
             ], output: scratch("nri.log"))
-        runtime = try RuntimePeer(listener: listener, timeout: 60_000)
+        runtime = try RuntimePeer(listener: listener, timeout: .seconds(60))
     }
 
     func end() {
@@ -69,7 +69,7 @@ final class InjectorScene {
     }
 
     private func ask(_ request: ControlRequest) throws -> ControlReply {
-        try ControlClient.ask(request, socket: journal.socket, milliseconds: 60_000)
+        try ControlClient.ask(request, socket: journal.socket, timeout: .seconds(60))
     }
 
     /// Starts a pod, with a container.

@@ -35,9 +35,9 @@ extension LiveKernelTests {
         // Others every day; so many, or for as many seconds as are asked for.
         cases.shuffle()
         let asked = getenv("NEARSIDE_FAULTS").flatMap { Int(String(cString: $0)) }
-        let end = Poller.now() + (asked ?? 0) * 1000
+        let deadline = Deadline.after(.seconds(asked ?? 0))
         var done = 0
-        for entry in cases where done < 8 || Poller.now() < end {
+        for entry in cases where done < 8 || !deadline.hasPassed {
             do { _ = try scene.run(entry) } catch {
                 Issue.record("\(entry): \(error)\n\(scene.log.suffix(1500))")
                 return
@@ -121,7 +121,7 @@ private final class FunctionScene {
         try connect()
     }
 
-    private func connect() throws { runtime = try RuntimePeer(listener: listener, pods: pods, timeout: 10_000) }
+    private func connect() throws { runtime = try RuntimePeer(listener: listener, pods: pods, timeout: .seconds(10)) }
 
     /// Restarts programs that have exited.
     private func revive() throws {
@@ -190,7 +190,7 @@ private final class FunctionScene {
         var last = ""
         for _ in 0..<20 {
             do {
-                let reply = try ControlClient.ask(.release(claim: uid), socket: journal.socket, milliseconds: 30_000)
+                let reply = try ControlClient.ask(.release(claim: uid), socket: journal.socket, timeout: .seconds(30))
                 if case .ok = reply { return }
                 last = "\(reply)"
             } catch { last = "\(error)" }

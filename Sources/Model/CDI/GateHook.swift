@@ -15,7 +15,4 @@ package struct GateHook: Hashable, Sendable {
 
     /// The arguments, with the name of the program first.
     package func arguments(claim: String) -> [String] { ["nearside-gate", "--claim", claim, "--socket", socket] }
-
-    /// The hook's `timeout` in seconds, the unit of OCI.
-    package var seconds: Int { Int(timeout.components.seconds) }
 }

@@ -40,7 +40,8 @@ package struct SpecPlanner: Sendable {
         if plan.hasInterfaces, let gate {
             all.hooks = [
                 Hook(
-                    hookName: "createRuntime", path: gate.path, args: gate.arguments(claim: plan.claim.uid), timeout: gate.seconds)
+                    hookName: "createRuntime", path: gate.path, args: gate.arguments(claim: plan.claim.uid),
+                    timeout: Int(gate.timeout.components.seconds))
             ]
         }
         var variables: [String] = []

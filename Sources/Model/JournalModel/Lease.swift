@@ -23,6 +23,8 @@ package struct Lease: Hashable, Sendable {
         package var protocolName: String { self == .v4 ? "DHCP" : "DHCPv6" }
     }
 
+    /// The start of the machine.
+    package static let clockStart = ContinuousClock().systemEpoch
     /// The limit of routes that are accepted from a server.
     package static let mostRoutes = 64
     /// The limit of a lease's text in bytes; a route takes at most 40.
@@ -34,15 +36,16 @@ package struct Lease: Hashable, Sendable {
     package var seconds: UInt32?
     /// The preferred lifetime in seconds; nil for the whole lifetime. IPv6 only.
     package var preferredSeconds: UInt32?
-    /// The time of the assignment, in milliseconds since boot.
-    package var time: Int
+    /// The time of the assignment; in the text, milliseconds since ``clockStart``.
+    package var time: ContinuousClock.Instant
     /// Data for the release: the server's identifier for IPv6; for IPv4 the server's address followed by its link-layer address.
     package var server: [UInt8]?
     /// The server's routes, before ``LeasePolicy`` is applied.
     package var routes: [RouteSpec]
 
     package init(
-        address: IPPrefix?, seconds: UInt32?, preferredSeconds: UInt32? = nil, time: Int = 0, server: [UInt8]? = nil,
+        address: IPPrefix?, seconds: UInt32?, preferredSeconds: UInt32? = nil, time: ContinuousClock.Instant = clockStart,
+        server: [UInt8]? = nil,
         routes: [RouteSpec] = []
     ) {
         (self.address, self.seconds, self.preferredSeconds, self.time) = (address, seconds, preferredSeconds, time)
@@ -58,9 +61,10 @@ package struct Lease: Hashable, Sendable {
             guard let end = line.firstIndex(of: "=") else { return nil }
             values[line[..<end]] = line[line.index(after: end)...]
         }
-        time = values["at"].flatMap { Int($0) } ?? 0
+        let milliseconds = values["at"].flatMap { Int($0) } ?? 0
         // This bound keeps all derived times in range.
-        guard (0...(1 << 53)).contains(time) else { return nil }
+        guard (0...(1 << 53)).contains(milliseconds) else { return nil }
+        time = Self.clockStart + .milliseconds(milliseconds)
         func lifetime(_ name: Substring) -> UInt32? { values[name].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 } }
         seconds = lifetime("lease")
         preferredSeconds = lifetime("preferred")
@@ -102,21 +106,29 @@ package struct Lease: Hashable, Sendable {
         if !routes.isEmpty {
             lines.append("staticroutes=" + routes.map { "\($0.destination) \($0.gateway ?? .anyV4)" }.joined(separator: " "))
         }
-        return (lines + ["at=\(time)"]).joined(separator: "\n") + "\n"
+        let (seconds, attoseconds) = Self.clockStart.duration(to: time).components
+        return (lines + ["at=\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)"]).joined(separator: "\n") + "\n"
     }
 
-    /// The end of the lease on the clock of ``time``; nil for an infinite lease.
-    package var end: Int? { seconds.map { time + Int($0) * 1000 } }
+    /// The end of the lease; nil for an infinite lease.
+    package var end: ContinuousClock.Instant? { seconds.map { time + .seconds($0) } }
 
-    /// Returns true if the lease has expired; times are seconds since boot.
-    package func hasEnded(at now: Int) -> Bool { end.map { $0 <= now } ?? false }
+    /// Returns true if the lease has expired.
+    package func hasEnded(at now: ContinuousClock.Instant) -> Bool { end.map { $0 <= now } ?? false }
 
     /// The remaining seconds; nil for an infinite lease.
-    package func left(at now: Int) -> UInt32? { Self.left(of: seconds, since: time, at: now) }
+    package func left(at now: ContinuousClock.Instant) -> UInt32? { Self.left(of: seconds, since: time, at: now) }
     /// Returns the remaining seconds of the preferred lifetime.
-    package func preferredLeft(at now: Int) -> UInt32? { Self.left(of: preferredSeconds ?? seconds, since: time, at: now) }
+    package func preferredLeft(at now: ContinuousClock.Instant) -> UInt32? {
+        Self.left(of: preferredSeconds ?? seconds, since: time, at: now)
+    }
 
-    private static func left(of seconds: UInt32?, since time: Int, at now: Int) -> UInt32? {
-        seconds.map { UInt32(clamping: max(0, time + Int($0) * 1000 - now + 999) / 1000) }
+    private static func left(
+        of seconds: UInt32?, since time: ContinuousClock.Instant, at now: ContinuousClock.Instant
+    ) -> UInt32? {
+        seconds.map {
+            let left = now.duration(to: time + .seconds($0)).components
+            return UInt32(clamping: left.seconds + (left.attoseconds > 0 ? 1 : 0))
+        }
     }
 }

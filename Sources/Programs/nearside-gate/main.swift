@@ -55,7 +55,7 @@ do {
     while true {
         do throws(ControlUnreachable) {
             let reply = try ControlClient.ask(
-                .admit(claim: claim), descriptor: namespace, socket: socket, milliseconds: max(deadline.remaining.milliseconds, 1))
+                .admit(claim: claim), descriptor: namespace, socket: socket, timeout: deadline.remaining)
             switch reply {
             case .ok, .supports: exit(0)
             case .refused(let why): refuse(why)

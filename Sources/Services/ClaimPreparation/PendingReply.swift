@@ -20,7 +20,7 @@ final class PendingReply: Sendable {
         do throws(SystemError) {
             try CachedThreadPool.shared.run {
                 do throws(ControlUnreachable) {
-                    self.give(.success(try ControlClient.ask(request, socket: socket, milliseconds: timeout.milliseconds)))
+                    self.give(.success(try ControlClient.ask(request, socket: socket, timeout: timeout)))
                 } catch { self.give(.failure(error)) }
             }
         } catch { give(.failure(ControlUnreachable(text: "\(error)"))) }

@@ -18,7 +18,7 @@ package enum NodeCheck {
         do throws(ControlUnreachable) {
             let request = NodeRequest.check(level)
             let socket = JournalFolder(journal, states: JournalFolder.defaultStatesPath, for: .node).nodeSocket(of: podUID)
-            switch try ControlClient.ask(request, socket: socket, milliseconds: timeout.milliseconds) {
+            switch try ControlClient.ask(request, socket: socket, timeout: timeout) {
             case .ok, .supports: return nil
             case .refused(let why): return why
             }

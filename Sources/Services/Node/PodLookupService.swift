@@ -94,7 +94,7 @@ private struct LookupRequest: Sendable {
         var line: [UInt8] = []
         let deadline = Deadline.after(timeout)
         while !line.contains(UInt8(ascii: "\n")), line.count < NodeRequest.lineLimit {
-            guard !deadline.hasPassed, (try? UnixSocket.setTimeout(client, milliseconds: deadline.remaining.milliseconds)) != nil,
+            guard !deadline.hasPassed, (try? UnixSocket.setTimeout(client, deadline.remaining)) != nil,
                 let part = try? UnixSocket.receive(from: client, atMost: NodeRequest.lineLimit).bytes, !part.isEmpty
             else { return nil }
             line += part

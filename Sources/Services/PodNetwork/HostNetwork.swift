@@ -58,9 +58,7 @@ final class HostNetwork {
 
     /// Seconds since boot including suspend, the kernel's clock for lifetimes of addresses.
     static func secondsSinceBoot() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        return Int(time.tv_sec)
+        Int(ContinuousClock().systemEpoch.duration(to: .now).components.seconds)
     }
 
     /// Runs the closure, and adds object and step to its error.

@@ -100,11 +100,11 @@ extension PodNetwork {
         _ lease: Lease, _ address: IPPrefix, _ given: [RouteSpec], _ plan: InterfacePlan, _ index: Int32
     ) -> [NetlinkRequest] {
         // The kernel accepts no lifetime of 0.
-        let left = lease.left(at: Poller.now()).map { max($0, 1) }
+        let left = lease.left(at: .now).map { max($0, 1) }
         var own = InterfaceAddress(index: index, prefix: address)
         // The kernel removes the address if the lease ends without renewal.
         own.validLifetime = left
-        own.preferredLifetime = lease.preferredLeft(at: Poller.now()).map { min($0, left ?? $0) }
+        own.preferredLifetime = lease.preferredLeft(at: .now).map { min($0, left ?? $0) }
         // The container waits for the address: no other host has it, and duplicate address detection would take a second.
         if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
         var requests = [NetlinkRequest.set(own)]

@@ -29,7 +29,7 @@ extension HostNetwork {
     /// Recreates a device on its interface in the pod. In the exclusive mode, also moves it into the pod's namespace.
     func remake(_ device: SoftwareRDMA, over netdev: String, in namespace: NetworkNamespace) throws(PodNetworkError) {
         guard let rdma else { return }
-        guard try hasEnded(device, rdma, timeout: 1000) else {
+        guard try hasEnded(device, rdma, timeout: .seconds(1)) else {
             throw PodNetworkError(.open, device.name, "create in the pod", "the device on the host does not end: a process has it open")
         }
         try inside.run(in: namespace) { () throws(PodNetworkError) in
@@ -54,21 +54,20 @@ extension HostNetwork {
     /// Recreates a device whose interface is back on the host, unless a device of that name exists.
     func remakeOnHost(_ device: SoftwareRDMA, over netdev: String) throws(PodNetworkError) {
         // A device that is still there was never moved or is about to end; a device with another index is its successor.
-        guard let rdma, try hasEnded(device, rdma, timeout: 300) else { return }
+        guard let rdma, try hasEnded(device, rdma, timeout: .milliseconds(300)) else { return }
         try Self.step(device.name, "create on the host") { () throws(NetlinkError) in
             guard try rdma.devices()[device.name] == nil else { return }
             try rdma.add(device, over: netdev)
         }
     }
 
-    /// - Parameter timeout: in milliseconds.
-    private func hasEnded(_ device: SoftwareRDMA, _ rdma: RDMANetlink, timeout: Int) throws(PodNetworkError) -> Bool {
-        let deadline = Poller.now() + timeout
+    private func hasEnded(_ device: SoftwareRDMA, _ rdma: RDMANetlink, timeout: Duration) throws(PodNetworkError) -> Bool {
+        let deadline = Deadline.after(timeout)
         while try Self.step(
             device.name, "wait for the end of the former device",
             { () throws(NetlinkError) in try rdma.devices()[device.name] == device.index })
         {
-            guard Poller.now() < deadline else { return false }
+            if deadline.hasPassed { return false }
             usleep(2000)
         }
         return true
@@ -91,10 +90,10 @@ extension SoftwareRDMA {
 extension RDMANetlink {
     /// The kernel frees the name of a device after it has stopped listing the device; until then the creation fails with ENFILE.
     fileprivate func add(_ device: SoftwareRDMA, over netdev: String) throws(NetlinkError) {
-        let deadline = Poller.now() + 300
+        let deadline = Deadline.after(.milliseconds(300))
         while true {
             do throws(NetlinkError) { return try addSoftware(device.name, over: netdev) } catch {
-                guard error.code == ENFILE, Poller.now() < deadline else { throw error }
+                guard error.code == ENFILE, !deadline.hasPassed else { throw error }
                 usleep(2000)
             }
         }

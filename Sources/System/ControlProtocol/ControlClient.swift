@@ -8,32 +8,32 @@ package enum ControlClient {
     ///
     /// - Throws: ``ControlUnreachable`` when the socket has no server, or no answer came in time.
     package static func ask(
-        _ request: ControlRequest, descriptor: Descriptor? = nil, socket path: String, milliseconds: Int
+        _ request: ControlRequest, descriptor: Descriptor? = nil, socket path: String, timeout: Duration
     ) throws(ControlUnreachable) -> ControlReply {
-        try ask("nearside-nri", request.line, descriptor, path, milliseconds)
+        try ask("nearside-nri", request.line, descriptor, path, timeout)
     }
 
     /// Asks `nearside-node`.
-    package static func ask(_ request: NodeRequest, socket path: String, milliseconds: Int) throws(ControlUnreachable) -> ControlReply {
-        try ask("nearside-node", request.line, nil, path, milliseconds)
+    package static func ask(_ request: NodeRequest, socket path: String, timeout: Duration) throws(ControlUnreachable) -> ControlReply {
+        try ask("nearside-node", request.line, nil, path, timeout)
     }
 
     private static func ask(
-        _ daemon: String, _ request: String, _ descriptor: Descriptor?, _ path: String, _ milliseconds: Int
+        _ daemon: String, _ request: String, _ descriptor: Descriptor?, _ path: String, _ timeout: Duration
     ) throws(ControlUnreachable) -> ControlReply {
         let line: String
         do throws(SystemError) {
             // One time for all: a daemon that answers byte by byte does not hold us up.
-            let end = Poller.now() + milliseconds
-            let socket = try UnixSocket.connect(path, milliseconds: max(1, milliseconds))
+            let deadline = Deadline.after(timeout)
+            let socket = try UnixSocket.connect(path, timeout: timeout)
             try UnixSocket.send([UInt8](request.utf8), descriptor: descriptor, to: socket)
             var answer: [UInt8] = []
             while !answer.contains(UInt8(ascii: "\n")), answer.count < ControlReply.lineLimit {
-                try UnixSocket.setTimeout(socket, milliseconds: max(1, end - Poller.now()))
+                try UnixSocket.setTimeout(socket, deadline.remaining)
                 let (bytes, _) = try UnixSocket.receive(from: socket, atMost: ControlReply.lineLimit)
                 if bytes.isEmpty { break }
                 answer += bytes
-                if Poller.now() >= end, !answer.contains(UInt8(ascii: "\n")) {
+                if deadline.hasPassed, !answer.contains(UInt8(ascii: "\n")) {
                     throw SystemError("receive the whole answer", path, code: 110)
                 }
             }

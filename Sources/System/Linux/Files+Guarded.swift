@@ -18,8 +18,8 @@ extension Files {
 
     /// Removes temporary files of ``replace(_:with:mode:isDurable:)`` that killed programs left behind.
     ///
-    /// - Parameter seconds: the age from which a temporary file is removed: another program may be writing a younger one.
-    package static func removeLeftovers(in folder: String, olderThan seconds: Int = 60) {
+    /// - Parameter age: that from which a temporary file is removed: another program may be writing a younger one.
+    package static func removeLeftovers(in folder: String, olderThan age: Duration = .seconds(60)) {
         for name in list(folder) where name.hasPrefix(".") {
             // `.NAME.RANDOM`
             guard let dot = name.lastIndex(of: "."), dot != name.startIndex, UInt64(name[name.index(after: dot)...], radix: 16) != nil
@@ -28,7 +28,7 @@ extension Files {
             }
             var status = stat()
             guard lstat("\(folder)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-                time(nil) - status.st_mtim.tv_sec >= seconds
+                time(nil) - status.st_mtim.tv_sec >= Int(age.components.seconds)
             else { continue }
             unlink("\(folder)/\(name)")
         }

@@ -16,7 +16,7 @@ package struct FolderWatch: Sendable {
         let (changes, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.changes = changes
         try KernelThread.start {
-            while let ready = try? Poller.readable([watched, inotify], milliseconds: -1), !ready.contains(0),
+            while let ready = try? Poller.readable([watched, inotify], until: nil), !ready.contains(0),
                 let events = try? inotify.read(), !events.isEmpty
             {
                 let events = InotifyEvent.list(events)

@@ -6,28 +6,16 @@ import Glibc
 /// Waiting for several descriptors at once.
 package enum Poller {
     /// Those of the descriptors that can be read (or have ended), in order; empty when the time is up.
-    package static func readable(
-        _ descriptors: [Descriptor], milliseconds: Int
-    ) throws(SystemError) -> [Int] {
+    ///
+    /// - Parameter deadline: nil to wait until a descriptor can be read.
+    package static func readable(_ descriptors: [Descriptor], until deadline: Deadline?) throws(SystemError) -> [Int] {
         var entries = descriptors.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
-        let count = poll(&entries, nfds_t(entries.count), Int32(clamping: milliseconds))
+        let count = poll(&entries, nfds_t(entries.count), Int32(clamping: deadline?.remaining.milliseconds ?? -1))
         if count < 0 {
             if Glibc.errno == EINTR { return [] }
             throw SystemError("poll", "\(entries.count) descriptors")
         }
         return entries.indices.filter { entries[$0].revents != 0 }
-    }
-
-    /// Waits until the deadline at most; without one, until a descriptor can be read.
-    package static func readable(_ descriptors: [Descriptor], until deadline: Deadline?) throws(SystemError) -> [Int] {
-        try readable(descriptors, milliseconds: deadline?.remaining.milliseconds ?? -1)
-    }
-
-    /// Milliseconds on a clock that never jumps, for what counts in them, such as the times of leases; see also ``Deadline``.
-    package static func now() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 }
 

@@ -7,10 +7,10 @@ import Glibc
 package enum UnixSocket {
     /// Connects to a socket.
     ///
-    /// - Parameter milliseconds: bounds the connection, and later each send and receive; nil for no bound.
-    package static func connect(_ path: String, milliseconds: Int? = nil) throws(SystemError) -> Descriptor {
+    /// - Parameter timeout: bounds the connection, and later each send and receive; nil for no bound.
+    package static func connect(_ path: String, timeout: Duration? = nil) throws(SystemError) -> Descriptor {
         let socket = try open(path)
-        if let milliseconds { try setTimeout(socket, milliseconds: milliseconds) }
+        if let timeout { try setTimeout(socket, timeout) }
         var address = try address(of: path)
         try checked("connect", path) { CLinux_connect_unix(socket.raw, &address) }
         return socket
@@ -94,8 +94,10 @@ package enum UnixSocket {
         return (buffer, number < 0 ? nil : Descriptor(owning: number))
     }
 
-    /// Bounds the time of each send and receive, which then fail with EAGAIN.
-    package static func setTimeout(_ socket: Descriptor, milliseconds: Int) throws(SystemError) {
+    /// Bounds the time of each send and receive, which then fail with EAGAIN. The shortest bound is a millisecond: none at all would be
+    /// none for the kernel too.
+    package static func setTimeout(_ socket: Descriptor, _ timeout: Duration) throws(SystemError) {
+        let milliseconds = max(timeout.milliseconds, 1)
         var time = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             try checked("set a time-out", "socket") {

@@ -71,7 +71,7 @@ package final class Subprocess {
     package func ask() { if !isReaped { kill(identifier, SIGTERM) } }
 
     /// True once it has ended.
-    package var hasEnded: Bool { isReaped || (try? Poller.readable([end], milliseconds: 0))?.isEmpty == false }
+    package var hasEnded: Bool { isReaped || (try? Poller.readable([end], until: .now))?.isEmpty == false }
 
     /// Kills the process, if it has not ended, and waits for its end.
     package func stop() {

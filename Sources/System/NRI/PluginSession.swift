@@ -2,8 +2,8 @@
 
 /// An event from the runtime.
 package enum PluginEvent: Sendable {
-    /// The runtime has accepted the plugin. The time-out of a call is in milliseconds, 0 when it is not known.
-    case configure(runtime: String, version: String, requestTimeout: Int)
+    /// The runtime has accepted the plugin. The time-out of a call is zero when it is not known.
+    case configure(runtime: String, version: String, requestTimeout: Duration)
     /// All pods, and the sandboxes that have a container with a process.
     case synchronize(pods: [PodSandbox], running: Set<String>)
     case runPodSandbox(PodSandbox)
@@ -26,13 +26,13 @@ package struct CreateRuntimeHook: Hashable, Sendable {
     package var path: String
     /// With the name of the program first.
     package var arguments: [String]
-    /// The time-out in seconds, after which the runtime ends it.
-    package var seconds: Int
+    /// The time after which the runtime ends it, in whole seconds.
+    package var timeout: Duration
 
-    package init(path: String, arguments: [String], seconds: Int) {
+    package init(path: String, arguments: [String], timeout: Duration) {
         self.path = path
         self.arguments = arguments
-        self.seconds = seconds
+        self.timeout = timeout
     }
 }
 
@@ -122,7 +122,7 @@ package struct PluginSession: Sendable {
             message.text(1, hook.path)
             for argument in hook.arguments { message.element(2, Array(argument.utf8)) }
             var seconds = ProtobufWriter()
-            seconds.integer(1, Int64(hook.seconds))
+            seconds.integer(1, hook.timeout.components.seconds)
             message.element(4, seconds.bytes)
             list.element(2, message.bytes)
         }
@@ -164,7 +164,7 @@ package struct PluginSession: Sendable {
         switch call.method {
         case "Configure":
             let request = try ConfigureRequest(call.payload)
-            let timeout = Int(clamping: request.requestTimeout)
+            let timeout = Duration.milliseconds(request.requestTimeout)
             return .event(.configure(runtime: request.runtimeName, version: request.runtimeVersion, requestTimeout: timeout), token)
         case "Synchronize":
             let part = try SynchronizeRequest(call.payload)

@@ -14,7 +14,7 @@ package import Linux
 package final class NetlinkSocket {
     package let descriptor: Descriptor
     private let buffer: ReceiveBuffer
-    private let timeout: Int
+    private let timeout: Duration
     private var sequence: UInt32 = 0
 
     /// The number of attempts at a dump that is interrupted each time.
@@ -25,9 +25,9 @@ package final class NetlinkSocket {
     /// - Parameters:
     ///   - forDumps: true when large tables are read, for which the socket gets a larger receive buffer.
     ///   - other: a socket that is never used at the same time; the memory for answers is shared with it.
-    ///   - timeout: milliseconds without any part of an answer after which a request has failed.
+    ///   - timeout: time without any part of an answer after which a request has failed.
     package init(
-        family: Int32 = NETLINK_ROUTE, forDumps: Bool = true, sharing other: NetlinkSocket? = nil, timeout: Int = 5000
+        family: Int32 = NETLINK_ROUTE, forDumps: Bool = true, sharing other: NetlinkSocket? = nil, timeout: Duration = .seconds(5)
     ) throws(NetlinkError) {
         self.timeout = timeout
         do throws(SystemError) {
@@ -189,7 +189,7 @@ package final class NetlinkSocket {
 
     /// Receives the answers to a batch that have arrived: at least one message.
     private func receive(_ batch: RequestBatch, _ operation: String) throws(NetlinkError) -> [Message] {
-        let deadline = Poller.now() + timeout
+        let deadline = Deadline.after(timeout)
         while true {
             var answers: [Message] = []
             for datagram in try receive(operation) ?? [] {
@@ -199,9 +199,8 @@ package final class NetlinkSocket {
                 answers += messages.filter { batch.place(of: $0) != nil }
             }
             if !answers.isEmpty { return answers }
-            let left = deadline - Poller.now()
-            if left <= 0 { throw NetlinkError(operation, code: ETIMEDOUT, cause: "the kernel has not answered within \(timeout) ms") }
-            do throws(SystemError) { _ = try Poller.readable([descriptor], milliseconds: left) } catch {
+            if deadline.hasPassed { throw NetlinkError(operation, code: ETIMEDOUT, cause: "the kernel has not answered within \(timeout)") }
+            do throws(SystemError) { _ = try Poller.readable([descriptor], until: deadline) } catch {
                 throw NetlinkError(operation, error)
             }
         }

@@ -19,7 +19,7 @@ package final class FalseDaemon: Sendable {
         let (stop, stopped) = try UnixSocket.pair()
         self.stop = stop
         try KernelThread.start { [weak self] in
-            while let ready = try? Poller.readable([stopped, listener], milliseconds: -1), !ready.contains(0) {
+            while let ready = try? Poller.readable([stopped, listener], until: nil), !ready.contains(0) {
                 guard let client = try? UnixSocket.accept(listener) else { continue }
                 guard let self else { break }
                 self.serve(client)
@@ -35,7 +35,7 @@ package final class FalseDaemon: Sendable {
     package func set(_ answer: @escaping Answer) { self.answer.withLock { $0 = answer } }
 
     private func serve(_ client: Descriptor) {
-        guard (try? UnixSocket.setTimeout(client, milliseconds: 1000)) != nil else { return }
+        guard (try? UnixSocket.setTimeout(client, .seconds(1))) != nil else { return }
         var line: [UInt8] = []
         while !line.contains(0x0a), line.count < 4096 {
             guard let part = try? UnixSocket.receive(from: client, atMost: 4096).bytes, !part.isEmpty else { return }

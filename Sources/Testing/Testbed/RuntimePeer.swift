@@ -42,16 +42,16 @@ package final class RuntimePeer {
     package init(
         listener: Descriptor, dialect: Dialect = .stateChange, pods: [NRIPodSandbox] = [],
         containers: [NRIContainer] = [], requestTimeout: Int = 2000,
-        timeout: Int = 60_000, plugin process: ChildProcess? = nil, log: () -> String = { "" }
+        timeout: Duration = .seconds(60), plugin process: ChildProcess? = nil, log: () -> String = { "" }
     ) throws {
-        func isConnecting() throws -> Bool { try !Poller.readable([listener], milliseconds: 5).isEmpty }
+        func isConnecting() throws -> Bool { try !Poller.readable([listener], until: .after(.milliseconds(5))).isEmpty }
         guard try eventually({ try isConnecting() || process?.isRunning == false }), try isConnecting() else {
             throw Failure(description: "no plugin has connected: \(log())")
         }
         socket = try UnixSocket.accept(listener)
         self.dialect = dialect
         // A real one waits for as long as it says, and then goes on without the plugin.
-        try UnixSocket.setTimeout(socket, milliseconds: timeout)
+        try UnixSocket.setTimeout(socket, timeout)
         try awaitRegistration()
         var configure = NRIConfigureRequest()
         configure.runtimeName = "testbed"

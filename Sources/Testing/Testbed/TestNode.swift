@@ -40,8 +40,8 @@ package final class TestNode {
         package var confiner = Place.confiner
         /// True if the daemons can be made to fail at a chosen step.
         package var hasFaults = false
-        /// How long the runtime waits for a plugin's answer, in milliseconds.
-        package var runtimeTimeout = 60_000
+        /// How long the runtime waits for a plugin's answer.
+        package var runtimeTimeout = Duration.seconds(60)
         /// The runtime's time-out for a plugin's answer, in milliseconds.
         package var requestTimeout = 2000
         /// How long the kubelet waits for the answer to a call, in milliseconds.

@@ -111,7 +111,7 @@ package final class AttachmentDaemon {
         guard let pod = sandbox.podName else { return "the runtime gives it no name" }
         do throws(ControlUnreachable) {
             let request = NodeRequest.pod(namespace: pod.namespace, name: pod.name, uid: sandbox.podUID)
-            switch try ControlClient.ask(request, socket: socket, milliseconds: lookUpTimeout.milliseconds) {
+            switch try ControlClient.ask(request, socket: socket, timeout: lookUpTimeout) {
             case .ok, .supports: return nil
             case .refused(let reason): return reason
             }

@@ -17,7 +17,7 @@ package enum DaemonCheck {
     package static func problem(_ level: String, journal: String, states: String) -> String? {
         do throws(ControlUnreachable) {
             let socket = JournalFolder(journal, states: states, for: .injector).socket
-            switch try ControlClient.ask(.status, socket: socket, milliseconds: timeout.milliseconds) {
+            switch try ControlClient.ask(.status, socket: socket, timeout: timeout) {
             case .ok, .supports: return nil
             case .refused(let reason): return level == "ready" ? reason : nil
             }

@@ -31,7 +31,7 @@ final class RequestClient {
     init(_ socket: Descriptor) {
         self.socket = socket
         // A client that does not read its reply must not block the daemon.
-        try? UnixSocket.setTimeout(socket, milliseconds: 500)
+        try? UnixSocket.setTimeout(socket, .milliseconds(500))
     }
 
     /// Receives from the client.

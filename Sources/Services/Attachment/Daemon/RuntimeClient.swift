@@ -112,7 +112,7 @@ final class RuntimeClient: EventSource {
     private func answer(_ event: PluginEvent, _ connection: RuntimeConnection) -> PluginAnswer {
         switch event {
         case .configure(let name, let version, let timeout):
-            if timeout > 0 { connection.setRequestTimeout(.milliseconds(timeout)) }
+            if timeout > .zero { connection.setRequestTimeout(timeout) }
             log.info("configured", metadata: ["runtime": "\(name) \(version)", "timeout": "\(connection.requestTimeout)"])
         case .synchronize(let pods, let running):
             service.synchronize(pods.map(Sandbox.init), running: running, deadline: connection.deadline)
@@ -136,7 +136,7 @@ final class RuntimeClient: EventSource {
         guard let gate else { throw first.error }
         return .hooks(
             awaited.map {
-                CreateRuntimeHook(path: gate.path, arguments: gate.arguments(claim: $0.claim.uid), seconds: gate.seconds)
+                CreateRuntimeHook(path: gate.path, arguments: gate.arguments(claim: $0.claim.uid), timeout: gate.timeout)
             })
     }
 }

@@ -25,7 +25,7 @@ final class RuntimeConnection {
     ///   - index: the plugin's position: two digits.
     init(_ path: String, name: String, index: String) throws {
         socket = try UnixSocket.connect(path)
-        try UnixSocket.setTimeout(socket, milliseconds: requestTimeout.milliseconds)
+        try UnixSocket.setTimeout(socket, requestTimeout)
         try send(session.register(name: name, index: index))
     }
 

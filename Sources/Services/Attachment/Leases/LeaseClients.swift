@@ -105,7 +105,7 @@ final class LeaseClients {
         var (lease, isBroken): (Lease?, Bool) = (nil, false)
         if let reports = client.reports {
             (lease, isBroken) = Self.read(reports, &client.partial, client.order.key.family)
-            lease?.time = Poller.now()
+            lease?.time = .now
             if let address = lease?.address?.address { (client.order.address, client.order.server) = (address, lease?.server) }
         }
         if let process = client.process, isBroken || process.hasEnded {

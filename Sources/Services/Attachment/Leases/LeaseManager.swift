@@ -175,13 +175,13 @@ final class LeaseManager: EventSource {
                 let key = Self.key(state.attachments[index], family, of: state.claim)
                 guard var lease = journal.lease(key) else { continue }
                 // The lease expired while this program did not run, or its server did not renew it.
-                if lease.hasEnded(at: Poller.now()) { lease.address = nil }
+                if lease.hasEnded(at: .now) { lease.address = nil }
                 // A renewed lease has the same address and a later end.
                 if applied[key] != lease {
                     guard try apply(lease, key, to: &state.attachments[index], plan) else { continue }
                     latest[key] = lease
                 }
-                if lease.address != nil, let end = lease.end { due.append(.after(.milliseconds(end - Poller.now()))) }
+                if lease.address != nil, let end = lease.end { due.append(Deadline(end)) }
             }
         }
         // A lease whose state could not be written is applied again.

@@ -44,7 +44,7 @@ package final class FunctionKeeper {
     package func update(inUse: Set<String>, isChange: Bool) {
         if let change {
             if isChange { lastInUse = nil }
-            guard (try? Poller.readable([change], milliseconds: 0))?.isEmpty == false else { return }
+            guard (try? Poller.readable([change], until: .now))?.isEmpty == false else { return }
             self.change = nil
             lastInUse = nil
         }
