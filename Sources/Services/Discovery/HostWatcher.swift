@@ -29,23 +29,23 @@ package struct HostWatcher: Sendable {
         let (stop, stopped) = try UnixSocket.pair()
         let routing = try EventSocket.routing()
         let devices = try EventSocket.devices()
-        let (changes, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let wakeup = Wakeup()
         let (verbsEvents, verbsContinuation) = AsyncStream<VerbsEvent>.makeStream(bufferingPolicy: .bufferingNewest(256))
-        self.changes = changes
+        changes = wakeup.signals
         self.verbsEvents = verbsEvents
-        try KernelThread.start {
+        try KernelThread.start { [sender = wakeup.sender] in
             var loop = WatchLoop(
                 routing: routing, devices: devices, filter: EventFilter(virtualPrefixes: virtualPrefixes), verbs: VerbsWatcher(log: log),
                 burst: Burst(quiet: Self.quiet, timeout: Self.timeout))
             do throws(SystemError) {
-                try loop.run(until: stopped, events: verbsContinuation, changes: continuation)
+                try loop.run(until: stopped, events: verbsContinuation, changes: sender)
             } catch {
                 log.error("watching for device changes failed", metadata: ["error": "\(error)"])
             }
             verbsContinuation.finish()
-            continuation.finish()
+            sender.finish()
         }
-        continuation.onTermination = { _ in try? UnixSocket.send([0], to: stop) }
+        wakeup.sender.onEnd { try? UnixSocket.send([0], to: stop) }
     }
 }
 
@@ -59,7 +59,7 @@ private struct WatchLoop {
 
     /// Runs until the descriptor becomes readable.
     mutating func run(
-        until stopped: Descriptor, events: AsyncStream<VerbsEvent>.Continuation, changes: AsyncStream<Void>.Continuation
+        until stopped: Descriptor, events: AsyncStream<VerbsEvent>.Continuation, changes: Wakeup.Sender
     ) throws(SystemError) {
         while true {
             let descriptors = [stopped, routing.descriptor, devices.descriptor] + verbs.descriptors
@@ -74,7 +74,7 @@ private struct WatchLoop {
                 }
             }
             if isChange { burst.note(at: .now) }
-            if burst.isOver(at: .now) { changes.yield() }
+            if burst.isOver(at: .now) { changes.signal() }
         }
     }
 

@@ -23,7 +23,7 @@ package struct DeviceHealth: Hashable, Sendable {
 package final class HealthBoard: Sendable {
     private struct State {
         var conditions: [DeviceHealth] = []
-        var readers: [Int: AsyncStream<Void>.Continuation] = [:]
+        var readers: [Int: Wakeup.Sender] = [:]
         var next = 0
     }
 
@@ -35,24 +35,24 @@ package final class HealthBoard: Sendable {
 
     /// Replaces the health of all devices, and wakes the streams if it has changed.
     package func post(_ conditions: [DeviceHealth]) {
-        let readers = state.withLock { state -> [AsyncStream<Void>.Continuation] in
+        let readers = state.withLock { state -> [Wakeup.Sender] in
             guard state.conditions != conditions else { return [] }
             state.conditions = conditions
             return Array(state.readers.values)
         }
-        for reader in readers { reader.yield() }
+        for reader in readers { reader.signal() }
     }
 
     /// A stream with an element for each change.
     func changes() -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let wakeup = Wakeup()
         let number = state.withLock { state in
             state.next += 1
-            state.readers[state.next] = continuation
+            state.readers[state.next] = wakeup.sender
             return state.next
         }
-        continuation.onTermination = { _ in self.state.withLock { _ = $0.readers.removeValue(forKey: number) } }
-        return stream
+        wakeup.sender.onEnd { self.state.withLock { _ = $0.readers.removeValue(forKey: number) } }
+        return wakeup.signals
     }
 }
 

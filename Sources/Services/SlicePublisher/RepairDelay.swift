@@ -7,6 +7,8 @@ import Primitives
 package struct RepairDelay {
     private var last: ContinuousClock.Instant?
     private var count = 0
+    /// The time at which the change that was observed last is reverted.
+    package private(set) var due = ContinuousClock.now
 
     package init() {}
 
@@ -16,9 +18,12 @@ package struct RepairDelay {
 
     /// The delay for a change that was observed now.
     package mutating func next(at now: ContinuousClock.Instant) -> Duration {
-        if let last, now - last < Self.backoff.first { return Self.backoff.delay(attempt: count) }
-        if let last, now - last < Self.quietTime { count += 1 } else { count = 0 }
-        last = now
-        return Self.backoff.delay(attempt: count)
+        if last.map({ now - $0 >= Self.backoff.first }) ?? true {
+            if let last, now - last < Self.quietTime { count += 1 } else { count = 0 }
+            last = now
+        }
+        let delay = Self.backoff.delay(attempt: count)
+        due = now + delay
+        return delay
     }
 }

@@ -31,14 +31,6 @@ package actor SlicePublisher {
         package var isCurrent = false
     }
 
-    /// Delays before the writer wakes up.
-    private struct Delays: Sendable {
-        let stream: AsyncStream<Duration>
-        let continuation: AsyncStream<Duration>.Continuation
-
-        init() { (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
-    }
-
     private let slices: NodeSlices
     private let log: Logger
     private let keep: @Sendable (Set<ClusterFeature>) -> Void
@@ -49,7 +41,8 @@ package actor SlicePublisher {
     /// True while writes wait for the registration with the kubelet.
     private var awaitsRegistration: Bool
     private let wakeup = Wakeup()
-    private let delays = Delays()
+    /// Announces that repairs are due at another time.
+    private let repairs = Wakeup()
 
     /// The longest backoff, also used after an error that only a change of the cluster or of the devices can end.
     private static let longestBackoff = Duration.seconds(30)
@@ -242,13 +235,15 @@ package actor SlicePublisher {
     private func observe(_ event: WatchEvent<ResourceSlice>) {
         guard cluster.observe(event) else { return }
         if cluster.forgetLimits() { keep(cluster.missingFeatures) }
-        if plan?.isEmpty == false { delays.continuation.yield(repairDelay.next(at: .now)) }
+        guard plan?.isEmpty == false else { return }
+        _ = repairDelay.next(at: .now)
+        repairs.signal()
     }
 
     /// Wakes the writer after a delay that collects more changes.
     private func wakeLater() async throws {
-        for await delay in delays.stream {
-            try await Task.sleep(for: delay)
+        for await _ in repairs.signals {
+            try await Task.sleep(until: repairDelay.due, clock: .continuous)
             wakeup.signal()
         }
     }

@@ -13,18 +13,18 @@ package struct FolderWatch: Sendable {
         let mask = UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO) | UInt32(IN_DELETE_SELF)
         try checked("watch", path) { inotify_add_watch(inotify.raw, path, mask) }
         let (stop, watched) = try UnixSocket.pair()
-        let (changes, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        self.changes = changes
-        try KernelThread.start {
+        let wakeup = Wakeup()
+        changes = wakeup.signals
+        try KernelThread.start { [sender = wakeup.sender] in
             while let ready = try? Poller.readable([watched, inotify], until: nil), !ready.contains(0),
                 let events = try? inotify.read(), !events.isEmpty
             {
                 let events = InotifyEvent.list(events)
-                if events.contains(where: { !$0.name.hasPrefix(".") }) { continuation.yield() }
+                if events.contains(where: { !$0.name.hasPrefix(".") }) { sender.signal() }
                 if events.contains(where: \.isEnd) { break }
             }
-            continuation.finish()
+            sender.finish()
         }
-        continuation.onTermination = { _ in try? UnixSocket.send([0], to: stop) }
+        wakeup.sender.onEnd { try? UnixSocket.send([0], to: stop) }
     }
 }

@@ -2,14 +2,31 @@
 
 /// A signal: any number of calls are one for the reader.
 package struct Wakeup: Sendable {
+    /// The end of the source of signals. It does not keep the reader's end, whose loss ``onEnd(_:)`` reports.
+    package struct Sender: Sendable {
+        fileprivate let continuation: AsyncStream<Void>.Continuation
+
+        /// Wakes the reader.
+        package func signal() { continuation.yield() }
+
+        /// Ends the signals.
+        package func finish() { continuation.finish() }
+
+        /// Calls the closure once, when the signals have ended or their reader is gone.
+        package func onEnd(_ body: @escaping @Sendable () -> Void) { continuation.onTermination = { _ in body() } }
+    }
+
     /// One element for all signals since the last one; ends when the reader is cancelled. For one reader.
     package let signals: AsyncStream<Void>
-    private let continuation: AsyncStream<Void>.Continuation
+    package let sender: Sender
 
-    package init() { (signals, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
+    package init() {
+        let (signals, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (self.signals, sender) = (signals, Sender(continuation: continuation))
+    }
 
     /// Wakes the reader.
-    package func signal() { continuation.yield() }
+    package func signal() { sender.signal() }
 
     /// Passes on signals of another source until that ends or the task is cancelled.
     package func forward(_ changes: AsyncStream<Void>) async { for await _ in changes { signal() } }
