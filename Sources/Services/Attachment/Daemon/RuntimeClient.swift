@@ -5,6 +5,7 @@ import JournalModel
 import Linux
 import Logging
 import NRI
+import Primitives
 
 /// The plugin's side of NRI: connects to the container runtime, reconnects, and answers its calls.
 ///
@@ -28,11 +29,11 @@ final class RuntimeClient: EventSource {
     private var connection: RuntimeConnection?
     /// Announces the runtime's socket while it is missing.
     private var arrivals: FolderChanges?
-    private var delay = Duration.zero
+    /// Attempts since the last success, or since something happened to the runtime's socket.
+    private var attempt = 0
     private var nextAttempt = Deadline.now
 
-    private static let firstDelay = Duration.milliseconds(100)
-    private static let longestDelay = Duration.seconds(2)
+    private static let backoff = Backoff(first: .milliseconds(100), longest: .seconds(2))
 
     init(_ path: String, plugin: Plugin, gate: GateHook?, service: AttachmentService, log: Logger) {
         (self.path, self.plugin, self.gate) = (path, plugin, gate)
@@ -60,7 +61,7 @@ final class RuntimeClient: EventSource {
             connection = try RuntimeConnection(path, name: plugin.name, index: plugin.index)
             arrivals = nil
         } catch {
-            if delay == .zero, arrivals == nil { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
+            if attempt == 0, arrivals == nil { log.warning("waiting for the runtime", metadata: ["error": "\(error)"]) }
             // The folder may be created after the first attempt; until then only the delay leads to the next one.
             if arrivals == nil { arrivals = try? FolderChanges(path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ".") }
             backOff()
@@ -71,14 +72,14 @@ final class RuntimeClient: EventSource {
     private func noteArrivals(_ changes: FolderChanges) {
         do throws(SystemError) {
             _ = try changes.next()
-            delay = .zero
+            attempt = 0
             nextAttempt = .now
         } catch { arrivals = nil }
     }
 
     private func backOff() {
-        delay = min(max(delay * 2, Self.firstDelay), Self.longestDelay)
-        nextAttempt = .after(delay)
+        nextAttempt = .after(Self.backoff.delay(attempt: attempt))
+        attempt += 1
     }
 
     // MARK: Calls
@@ -103,7 +104,7 @@ final class RuntimeClient: EventSource {
             try connection.send(connection.session.answer(token, answer(event, connection)))
             if case .synchronize = event {
                 connection.isSynchronized = true
-                delay = .zero
+                attempt = 0
                 log.notice("synchronised with the runtime")
             }
         }

@@ -4,6 +4,7 @@ import Journal
 import JournalModel
 import Linux
 import Logging
+import Primitives
 
 /// Attaches devices to pods that started without them, and reports these pods to `nearside-node`.
 ///
@@ -28,12 +29,12 @@ final class LatePodManager: EventSource {
     private var candidates: [String: Candidate] = [:]
     /// Pods that started without devices, by UID; also pods that have their devices by now.
     private var reports: [String: LatePod] = [:]
-    private var delay = LatePodManager.firstDelay
+    /// Attempts since pods began to lack devices.
+    private var attempt = 0
     private var nextAttempt: Deadline?
     private var lastAttempted = ""
 
-    private static let firstDelay = Duration.milliseconds(500)
-    private static let longestDelay = Duration.seconds(10)
+    private static let backoff = Backoff(first: .milliseconds(500), longest: .seconds(10))
 
     init(_ journal: AttachmentJournal, lookup: ClaimLookup, engine: AttachmentEngine, log: Logger) {
         (self.journal, self.lookup, self.engine, self.log) = (journal, lookup, engine, log)
@@ -111,17 +112,17 @@ final class LatePodManager: EventSource {
     /// Retries one pod in each turn, with an exponential backoff, so that other sources are served in between.
     func handle(_ ready: ReadyDescriptors) {
         guard !candidates.isEmpty else {
-            (delay, nextAttempt) = (Self.firstDelay, nil)
+            (attempt, nextAttempt) = (0, nil)
             return
         }
-        let due = nextAttempt ?? .after(delay)
+        let due = nextAttempt ?? .after(Self.backoff.delay(attempt: attempt))
         nextAttempt = due
         // Round-robin: a pod that never succeeds must not delay other pods.
         let turn = candidates.keys.sorted()
         guard due.hasPassed, let uid = turn.first(where: { $0 > lastAttempted }) ?? turn.first, let pod = candidates[uid] else { return }
         lastAttempted = uid
         attach(pod)
-        delay = min(delay * 2, Self.longestDelay)
-        nextAttempt = candidates.isEmpty ? nil : .after(delay)
+        attempt += 1
+        nextAttempt = candidates.isEmpty ? nil : .after(Self.backoff.delay(attempt: attempt))
     }
 }

@@ -14,24 +14,21 @@ struct NodeReader: Sendable {
     let node: String
     let log: Logger
 
-    private static let firstInterval = Duration.seconds(2)
-    private static let longestInterval = Duration.seconds(300)
+    private static let backoff = Backoff(first: .seconds(2), longest: .seconds(300))
 
     /// Reads until `learn` returns true or the task is cancelled.
     func run(_ learn: @Sendable (NodeObject) async -> Bool) async {
         var failures = 0
-        var interval = Self.firstInterval
-        var wasRead = false
+        var reads = 0
         while !Task.isCancelled {
             do throws(APIError) {
                 if await learn(try await resources.node(node)) { return }
-                wasRead = true
                 failures = 0
-                try? await Task.sleep(for: interval)
-                interval = min(interval * 2, Self.longestInterval)
+                try? await Task.sleep(for: Self.backoff.delay(attempt: reads))
+                reads += 1
             } catch {
                 failures += 1
-                if wasRead {
+                if reads > 0 {
                     log.debug("reading the Node failed", metadata: ["error": "\(error)"])
                 } else {
                     log.warning("reading the Node failed; publication waits for it", metadata: ["error": "\(error)"])

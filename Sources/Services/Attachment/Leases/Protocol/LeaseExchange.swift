@@ -3,6 +3,7 @@
 package import JournalModel
 import Linux
 package import NetworkModel
+import Primitives
 
 /// An action that an exchange with DHCP servers requests from its caller.
 package enum LeaseAction: Hashable, Sendable {
@@ -104,11 +105,9 @@ struct LeaseTimes: Hashable, Sendable {
 /// The backoff of requests without an answer, with 10 % jitter, so that many clients do not ask at the same time.
 package struct Retransmission: Hashable, Sendable {
     /// Both protocols allow longer intervals (RFC 2131 section 4.1, RFC 8415 section 15), but a container waits for the answer.
-    package static let first = Duration.seconds(1)
-    package static let longest = Duration.seconds(4)
+    private static let backoff = Backoff(first: .seconds(1), longest: .seconds(4))
 
     package private(set) var count = 0
-    private var interval = Self.first
 
     package init() {}
 
@@ -116,7 +115,7 @@ package struct Retransmission: Hashable, Sendable {
     ///
     /// - Parameter random: any number.
     package mutating func next(_ random: UInt32) -> Duration {
-        defer { interval = min(interval * 2, Self.longest) }
+        let interval = Self.backoff.delay(attempt: count)
         count += 1
         return interval - interval / 10 + .milliseconds(Int(random) % (interval.milliseconds / 5))
     }
