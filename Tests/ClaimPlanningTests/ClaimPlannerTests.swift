@@ -353,8 +353,10 @@ struct ClaimPlannerTests {
         let plan = try planner.plan(Self.claim([("vf", virtual.sliceName)], config: [config]), others: []).plan
         let function = try #require(plan.devices[0].virtualFunction)
         #expect(function.parent == parent.netdevs.first?.name && Int(function.number) == virtual.function?.virtualFunctionIndex)
-        #expect(function.vlan == 7 && function.isTrusted == true && function.checksSpoofing == false && function.maximalRate == 1000)
-        #expect(function.hardwareAddress?.description == "02:00:00:00:00:01")
+        #expect(
+            function.settings.vlan == 7 && function.settings.isTrusted == true && function.settings.checksSpoofing == false
+                && function.settings.maximalRate == 1000)
+        #expect(function.settings.hardwareAddress?.description == "02:00:00:00:00:01")
         let whole = #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("pf", parent.sliceName)], uid: "u2"), others: [plan]) }
         #expect(whole?.description.contains("has a virtual function, \(virtual.sliceName), which claim ns/c holds") == true)
         let held = try planner.plan(Self.claim([("pf", parent.sliceName)], uid: "u3"), others: []).plan

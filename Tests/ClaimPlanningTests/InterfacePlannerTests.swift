@@ -177,10 +177,11 @@ struct InterfacePlannerTests {
         #expect(virtual.interface?.permanentAddress == nil && virtual.virtualFunction == nil)
         let settings = #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"},"sriov":{"minTxRate":5,"maxTxRate":6}}"#
         let function = try #require(try Self.plan(settings, [Self.second]).plan.devices[0].virtualFunction)
-        #expect(function.number == 3 && function.parent == "ib0" && function.minimalRate == 5 && function.maximalRate == 6)
-        #expect(function.hardwareAddress == HardwareAddress(parsing: "02:00:00:00:00:01") && function.vlan == nil)
+        #expect(
+            function.number == 3 && function.parent == "ib0" && function.settings.minimalRate == 5 && function.settings.maximalRate == 6)
+        #expect(function.settings.hardwareAddress == HardwareAddress(parsing: "02:00:00:00:00:01") && function.settings.vlan == nil)
         let address = #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"}}"#
-        #expect(try Self.plan(address, [Self.second]).plan.devices[0].virtualFunction?.hardwareAddress != nil)
+        #expect(try Self.plan(address, [Self.second]).plan.devices[0].virtualFunction?.settings.hardwareAddress != nil)
         // The address of a stacked interface is none of the function's.
         let stacked = #"{"interface":{"hardwareAddr":"02:00:00:00:00:01","subInterface":{"type":"macvlan"}}}"#
         #expect(try Self.plan(stacked, [Self.second]).plan.devices[0].virtualFunction == nil)

@@ -309,7 +309,7 @@ struct JournalFormatTests {
         Change(plan: "129 devices") { plan in
             plan.devices += (0..<127).map { DevicePlan(pool: "p", device: "d\($0)", request: "r", cdiDeviceIDs: [], interface: nil) }
         },
-        Change(plan: "VLAN 4095 of a virtual function") { $0.devices[0].virtualFunction?.vlan = 4095 },
+        Change(plan: "VLAN 4095 of a virtual function") { $0.devices[0].virtualFunction?.settings.vlan = 4095 },
         Change(plan: "a physical function that is a path") { $0.devices[0].virtualFunction?.parent = "../x" },
         Change(plan: "an RDMA device that is a path") { $0.devices[0].rdmaDevice = "a/b" },
     ]

@@ -139,12 +139,12 @@ struct RestorePlanTests {
     @Test
     func `of a virtual function each setting that differs is one request to its physical one`() throws {
         var before = VirtualFunction(number: 3)
-        before.hardwareAddress = try address("02:00:00:00:00:01")
-        (before.vlan, before.isTrusted, before.checksSpoofing) = (100, false, true)
-        (before.minimalRate, before.maximalRate) = (10, 20)
-        func requests(_ before: VirtualFunction, _ spoil: (inout VirtualFunction) -> Void) -> [[UInt8]] {
+        before.settings.hardwareAddress = try address("02:00:00:00:00:01")
+        (before.settings.vlan, before.settings.isTrusted, before.settings.checksSpoofing) = (100, false, true)
+        (before.settings.minimalRate, before.settings.maximalRate) = (10, 20)
+        func requests(_ before: VirtualFunction, _ spoil: (inout VirtualFunctionSettings) -> Void) -> [[UInt8]] {
             var now = before
-            spoil(&now)
+            spoil(&now.settings)
             return now.changes(to: before, ofParent: 7, named: "pf").map(\.payload)
         }
         /// struct ifinfomsg of interface 7, IFLA_VFINFO_LIST (22), IFLA_VF_INFO (1), and a structure that begins with the number 3.
@@ -164,7 +164,7 @@ struct RestorePlanTests {
         #expect(requests(before) { $0.maximalRate = 0 } == [expected(6, "0a000000 14000000")])
         // These two are known only when the physical function itself went into a pod.
         #expect(requests(before) { ($0.vlanPriority, $0.linkState) = (5, 1) } == [])
-        (before.vlanPriority, before.linkState) = (4, 2)
+        (before.settings.vlanPriority, before.settings.linkState) = (4, 2)
         #expect(requests(before) { $0.vlanPriority = 5 } == [expected(2, "64000000 04000000")])
         #expect(requests(before) { $0.linkState = 1 } == [expected(5, "02000000")])
     }

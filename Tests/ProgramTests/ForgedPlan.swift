@@ -92,8 +92,8 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
             if isDue(10) { plan.devices[index].rdmaDevice = pick(["mlx5_0", "none", "rxe0"]) }
             if isDue(10) {
                 var function = VirtualFunctionPlan(parent: pick(interfaces + ["wire0", "lo"]), number: pick([0, 1, 0xffff]))
-                function.vlan = pick([nil, 0, 4094])
-                function.hardwareAddress = hardwareAddress()
+                function.settings.vlan = pick([nil, 0, 4094])
+                function.settings.hardwareAddress = hardwareAddress()
                 plan.devices[index].virtualFunction = function
             }
             if isDue(4) {

@@ -204,10 +204,10 @@ private final class FunctionScene {
         var interfacePlan = InterfacePlan(hostName: interface, name: "net0")
         interfacePlan.hardwareAddress = HardwareAddress(parsing: "02:00:00:00:00:11")
         var function = VirtualFunctionPlan(parent: parent, number: 0)
-        function.hardwareAddress = interfacePlan.hardwareAddress
-        function.vlan = 7
-        function.checksSpoofing = false
-        function.maximalRate = 100
+        function.settings.hardwareAddress = interfacePlan.hardwareAddress
+        function.settings.vlan = 7
+        function.settings.checksSpoofing = false
+        function.settings.maximalRate = 100
         var device = DevicePlan(pool: "node", device: "vf", request: "nic", cdiDeviceIDs: [], interface: interfacePlan)
         device.virtualFunction = function
         return ClaimPlan(claim: ClaimIdentity(namespace: "default", name: uid, uid: uid), pods: [uid], devices: [device])

@@ -33,14 +33,14 @@ extension LiveKernelTests {
         let network = try PodNetwork()
         let before = try Room.run("ip link show \(name)")
         var plan = VirtualFunctionPlan(parent: name, number: 0)
-        plan.hardwareAddress = HardwareAddress(parsing: "02:00:00:00:00:11")
-        plan.vlan = 7
-        plan.checksSpoofing = false
-        plan.maximalRate = 100
+        plan.settings.hardwareAddress = HardwareAddress(parsing: "02:00:00:00:00:11")
+        plan.settings.vlan = 7
+        plan.settings.checksSpoofing = false
+        plan.settings.maximalRate = 100
         let record = try network.record(plan)
         let pod = try NetworkNamespace.make()
         var interfacePlan = InterfacePlan(hostName: interface, name: "net0")
-        interfacePlan.hardwareAddress = plan.hardwareAddress
+        interfacePlan.hardwareAddress = plan.settings.hardwareAddress
         var order = PodNetwork.AttachRequest(device: "vf", plan: interfacePlan, record: try network.records([interface])[0])
         order.virtualFunction = (plan, record)
         _ = try network.attach([order], to: pod)
@@ -62,7 +62,7 @@ extension LiveKernelTests {
             phase: .attached, device: "vf", podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),
             podName: "net0", host: order.record)
         attachment.virtualFunction = record
-        attachment.hardwareAddress = plan.hardwareAddress
+        attachment.hardwareAddress = plan.settings.hardwareAddress
         // This driver tells the physical function of the address that its virtual one took.
         #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
         let after = try Room.run("ip link show \(name)")

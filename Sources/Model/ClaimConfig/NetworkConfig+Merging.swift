@@ -13,7 +13,7 @@ extension NetworkConfig {
         result.features = merged(features, other.features)
         result.privateFlags = merged(privateFlags, other.privateFlags)
         result.rdma.management = other.rdma.management ?? rdma.management
-        result.virtualFunction = virtualFunction.overlaid(by: other.virtualFunction)
+        result.virtualFunction = other.virtualFunction.filled(from: virtualFunction)
         result.workload.environment = other.workload.environment ?? workload.environment
         if let pins = other.pinned { result.pinned = (pinned ?? []).union(pins) }
         result.workload.ncclTopology = other.workload.ncclTopology ?? workload.ncclTopology
@@ -41,7 +41,7 @@ extension NetworkConfig {
         if interface.child?.kind == .ipvlan, interface.hardwareAddress != nil {
             problem("interface.hardwareAddr", "an ipvlan has the address of its parent interface")
         }
-        if interface.child != nil, virtualFunction != VirtualFunctionConfig() {
+        if interface.child != nil, virtualFunction != VirtualFunctionSettings() {
             problem("sriov", "an interface stacked on the device is not a virtual function; remove sriov, or interface.subInterface")
         }
         if let low = virtualFunction.minimalRate, let high = virtualFunction.maximalRate, high != 0, low > high {
@@ -111,18 +111,6 @@ extension InterfaceConfig {
             settings[(parts.count == 2 ? [parts[0], "conf", parts[1]] : parts).joined(separator: "/")] = value
         }
         return settings
-    }
-}
-
-extension VirtualFunctionConfig {
-    fileprivate func overlaid(by other: VirtualFunctionConfig) -> VirtualFunctionConfig {
-        var result = self
-        result.vlan = other.vlan ?? vlan
-        result.isTrusted = other.isTrusted ?? isTrusted
-        result.checksSpoofing = other.checksSpoofing ?? checksSpoofing
-        result.minimalRate = other.minimalRate ?? minimalRate
-        result.maximalRate = other.maximalRate ?? maximalRate
-        return result
     }
 }
 

@@ -16,7 +16,7 @@ package struct NetworkConfig: Hashable, Sendable {
     /// Flags of the driver by its own names.
     package var privateFlags: [String: Bool]?
     package var rdma = RDMAConfig()
-    package var virtualFunction = VirtualFunctionConfig()
+    package var virtualFunction = VirtualFunctionSettings()
     package var workload = WorkloadConfig()
     /// Paths of ``ConfigField/pinnable`` that claims may not set; only in classes.
     package var pinned: Set<String>?
@@ -26,7 +26,7 @@ package struct NetworkConfig: Hashable, Sendable {
     /// True if the configuration has settings of an interface.
     package var concernsInterface: Bool {
         interface != InterfaceConfig() || routes != nil || rules != nil || neighbours != nil || features != nil || privateFlags != nil
-            || virtualFunction != VirtualFunctionConfig()
+            || virtualFunction != VirtualFunctionSettings()
     }
 }
 
@@ -63,18 +63,6 @@ package struct InterfaceConfig: Hashable, Sendable {
 package struct RDMAConfig: Hashable, Sendable {
     /// True to add the nodes of the management interface (umad, issm), for subnet managers and tools; containers usually get only uverbs.
     package var management: Bool?
-
-    package init() {}
-}
-
-/// Settings of a virtual function on its physical function.
-package struct VirtualFunctionConfig: Hashable, Sendable {
-    package var vlan: UInt16?
-    package var isTrusted: Bool?
-    package var checksSpoofing: Bool?
-    /// Mb/s; 0 means no limit.
-    package var minimalRate: UInt32?
-    package var maximalRate: UInt32?
 
     package init() {}
 }

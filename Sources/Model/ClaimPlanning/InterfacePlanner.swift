@@ -135,9 +135,9 @@ struct InterfacePlanner {
 
     /// The settings of a virtual function on its physical function; nil without settings.
     mutating func virtualFunction() -> VirtualFunctionPlan? {
-        let settings = config.virtualFunction
+        var settings = config.virtualFunction
         let address = config.interface.child == nil ? config.interface.hardwareAddress : nil
-        let isAsked = settings != VirtualFunctionConfig()
+        let isAsked = settings != VirtualFunctionSettings()
         guard member.device.kind == .nic else { return nil }
         guard let number = member.device.function?.virtualFunctionIndex, let parent = input.physicalFunction(of: member.device) else {
             if isAsked, member.hasInterface {
@@ -148,14 +148,8 @@ struct InterfacePlanner {
             return nil
         }
         guard isAsked || address != nil else { return nil }
-        var plan = VirtualFunctionPlan(parent: parent.name, number: UInt32(clamping: number))
         // With spoof checking, packets from addresses that the physical function has not set are dropped.
-        plan.hardwareAddress = address
-        plan.vlan = settings.vlan
-        plan.isTrusted = settings.isTrusted
-        plan.checksSpoofing = settings.checksSpoofing
-        plan.minimalRate = settings.minimalRate
-        plan.maximalRate = settings.maximalRate
-        return plan
+        settings.hardwareAddress = address
+        return VirtualFunctionPlan(parent: parent.name, number: UInt32(clamping: number), settings: settings)
     }
 }

@@ -95,22 +95,36 @@ package struct DevicePlan: Hashable, Sendable, Codable {
     }
 }
 
-/// Settings of a virtual function on its physical function, applied before it moves into a pod. Nil settings stay unchanged.
-package struct VirtualFunctionPlan: Hashable, Sendable, Codable {
+/// Settings of a virtual function on its physical function, applied before it moves into a pod.
+package struct VirtualFunctionPlan: Hashable, Sendable {
     /// The physical function's interface.
     package var parent: String
     /// Number of the virtual function, from 0.
     package var number: UInt32
-    package var hardwareAddress: HardwareAddress?
-    package var vlan: UInt16?
-    package var isTrusted: Bool?
-    package var checksSpoofing: Bool?
-    /// Mb/s; 0 means no limit.
-    package var minimalRate: UInt32?
-    package var maximalRate: UInt32?
+    package var settings: VirtualFunctionSettings
 
-    package init(parent: String, number: UInt32) {
-        self.parent = parent
-        self.number = number
+    package init(parent: String, number: UInt32, settings: VirtualFunctionSettings = VirtualFunctionSettings()) {
+        (self.parent, self.number, self.settings) = (parent, number, settings)
+    }
+}
+
+/// The settings are members beside the others.
+extension VirtualFunctionPlan: Codable {
+    private enum Key: String, CodingKey { case parent, number }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: Key.self)
+        parent = try values.decode(String.self, forKey: .parent)
+        number = try values.decode(UInt32.self, forKey: .number)
+        settings = try VirtualFunctionSettings(from: decoder)
+        // Plans do not have these two, and texts with them are refused as texts that are not written like that.
+        (settings.vlanPriority, settings.linkState) = (nil, nil)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: Key.self)
+        try values.encode(parent, forKey: .parent)
+        try values.encode(number, forKey: .number)
+        try settings.encode(to: encoder)
     }
 }

@@ -85,10 +85,10 @@ extension DevicePlan {
         if let function = virtualFunction {
             let path = "\(path).virtualFunction"
             checks.hostInterface(function.parent, "\(path).parent")
-            checks.hardwareAddress(function.hardwareAddress, "\(path).hardwareAddress")
+            checks.hardwareAddress(function.settings.hardwareAddress, "\(path).hardwareAddress")
             // SR-IOV numbers functions with 16 bits; a VLAN has 12.
             checks.expect(function.number <= 0xffff, .range, "\(path).number", "is \(function.number)")
-            checks.expect((function.vlan ?? 0) <= 4094, .range, "\(path).vlan", "is not a VLAN")
+            checks.expect((function.settings.vlan ?? 0) <= 4094, .range, "\(path).vlan", "is not a VLAN")
         }
     }
 }

@@ -68,14 +68,6 @@ extension InterfaceAddress {
 extension VirtualFunction {
     /// The requests that restore differing settings.
     package func changes(to before: VirtualFunction, ofParent index: Int32, named parent: String) -> [NetlinkRequest] {
-        let hasRate = (minimalRate, maximalRate) != (before.minimalRate, before.maximalRate)
-        let hasTag = vlan != before.vlan || (before.vlanPriority.map { $0 != vlanPriority } ?? false)
-        return NetlinkRequest.set(
-            number, ofParent: index, named: parent,
-            hardwareAddress: hardwareAddress == before.hardwareAddress ? nil : before.hardwareAddress, vlan: hasTag ? before.vlan : nil,
-            vlanPriority: before.vlanPriority ?? 0, isTrusted: isTrusted == before.isTrusted ? nil : before.isTrusted,
-            checksSpoofing: checksSpoofing == before.checksSpoofing ? nil : before.checksSpoofing,
-            rate: hasRate ? (before.minimalRate, before.maximalRate) : nil,
-            linkState: before.linkState == nil || linkState == before.linkState ? nil : before.linkState)
+        NetlinkRequest.set(before.settings.changes(from: settings), of: number, ofParent: index, named: parent)
     }
 }

@@ -25,26 +25,24 @@ extension HostNetwork {
     /// Reads the settings of a virtual function that belong to its physical function.
     func record(_ plan: VirtualFunctionPlan) throws(PodNetworkError) -> VirtualFunctionRecord {
         let (_, functions) = try virtualFunctions(of: plan.parent)
-        guard var settings = functions.first(where: { $0.number == plan.number }) else {
+        guard var function = functions.first(where: { $0.number == plan.number }) else {
             throw PodNetworkError(.missing, plan.parent, "read virtual function \(plan.number)", "the driver does not report it")
         }
         // Only a pod with the physical function can change these settings.
-        (settings.vlanPriority, settings.linkState) = (nil, nil)
-        return VirtualFunctionRecord(parent: plan.parent, number: plan.number, settings: settings)
+        (function.settings.vlanPriority, function.settings.linkState) = (nil, nil)
+        return VirtualFunctionRecord(parent: plan.parent, number: plan.number, settings: function)
     }
 
     /// Applies the plan's settings through the physical function.
     func configure(_ plan: VirtualFunctionPlan, over record: VirtualFunctionRecord) throws(PodNetworkError) {
         let index = try virtualFunctions(of: plan.parent).link.index
-        let now = record.settings
-        var rate: (low: UInt32, high: UInt32)?
-        if plan.minimalRate != nil || plan.maximalRate != nil {
-            rate = (plan.minimalRate ?? now.minimalRate, plan.maximalRate ?? now.maximalRate)
+        var (settings, now) = (plan.settings, record.settings.settings)
+        if settings.minimalRate != nil || settings.maximalRate != nil {
+            settings.minimalRate = settings.minimalRate ?? now.minimalRate
+            settings.maximalRate = settings.maximalRate ?? now.maximalRate
         }
         try execute(
-            NetlinkRequest.set(
-                plan.number, ofParent: index, named: plan.parent, hardwareAddress: plan.hardwareAddress, vlan: plan.vlan.map { UInt32($0) },
-                isTrusted: plan.isTrusted, checksSpoofing: plan.checksSpoofing, rate: rate), plan.parent,
+            NetlinkRequest.set(settings, of: plan.number, ofParent: index, named: plan.parent), plan.parent,
             "set up virtual function \(plan.number)")
     }
 

@@ -18,7 +18,7 @@ extension VirtualFunction {
         // struct ifla_vf_mac: number, then 32 bytes of address.
         guard let number = reader.integer(UInt32.self), let address = reader.take(addressLength) else { return nil }
         self.init(number: number)
-        hardwareAddress = HardwareAddress(bytes: address)
+        settings.hardwareAddress = HardwareAddress(bytes: address)
         /// The second member of structures of two numbers.
         func value(_ type: Int) -> UInt32? {
             parts[type: type].flatMap { attribute in
@@ -28,18 +28,18 @@ extension VirtualFunction {
         }
         // Drivers that cannot do it report all ones.
         func flag(_ type: Int) -> Bool? { value(type).flatMap { $0 == .max ? nil : $0 != 0 } }
-        vlan = value(IFLA_VF_VLAN) ?? 0
-        linkState = value(IFLA_VF_LINK_STATE)
+        settings.vlan = UInt16(clamping: value(IFLA_VF_VLAN) ?? 0)
+        settings.linkState = value(IFLA_VF_LINK_STATE)
         if let tag = parts[type: IFLA_VF_VLAN] {
             var reader = ByteReader(tag.value)
-            if reader.skip(8) { vlanPriority = reader.integer(UInt32.self) }
+            if reader.skip(8) { settings.vlanPriority = reader.integer(UInt32.self) }
         }
-        isTrusted = flag(IFLA_VF_TRUST)
-        checksSpoofing = flag(IFLA_VF_SPOOFCHK)
+        settings.isTrusted = flag(IFLA_VF_TRUST)
+        settings.checksSpoofing = flag(IFLA_VF_SPOOFCHK)
         if let rate = parts[type: IFLA_VF_RATE] {
             var reader = ByteReader(rate.value)
             if reader.skip(4), let low = reader.integer(UInt32.self), let high = reader.integer(UInt32.self) {
-                (minimalRate, maximalRate) = (low, high)
+                (settings.minimalRate, settings.maximalRate) = (low, high)
             }
         }
     }
@@ -57,9 +57,7 @@ extension NetlinkRequest {
 
     /// `ip link set dev PARENT vf NUMBER ...`, one request for each setting: a driver without one refuses only that.
     package static func set(
-        _ number: UInt32, ofParent index: Int32, named parent: String, hardwareAddress: HardwareAddress? = nil, vlan: UInt32? = nil,
-        vlanPriority: UInt32 = 0, isTrusted: Bool? = nil, checksSpoofing: Bool? = nil, rate: (low: UInt32, high: UInt32)? = nil,
-        linkState: UInt32? = nil
+        _ settings: VirtualFunctionSettings, of number: UInt32, ofParent index: Int32, named parent: String
     ) -> [NetlinkRequest] {
         var requests: [NetlinkRequest] = []
         func set(_ what: String, _ type: Int, _ value: (inout MessageBuilder) -> Void) {
@@ -72,27 +70,29 @@ extension NetlinkRequest {
             requests.append(
                 NetlinkRequest("set \(what) of virtual function \(number) of \(parent)", type: RTM_NEWLINK, payload: builder.body))
         }
-        if let hardwareAddress {
+        if let hardwareAddress = settings.hardwareAddress {
             let bytes = hardwareAddress.bytes.prefix(32)
             set("the hardware address", IFLA_VF_MAC) { builder in
                 for byte in bytes + [UInt8](repeating: 0, count: 32 - bytes.count) { builder.integer(byte) }
             }
         }
-        if let vlan {
+        if let vlan = settings.vlan {
             set("the VLAN", IFLA_VF_VLAN) {
-                $0.integer(vlan)
-                $0.integer(vlanPriority)
+                $0.integer(UInt32(vlan))
+                $0.integer(settings.vlanPriority ?? 0)
             }
         }
-        if let isTrusted { set("trust", IFLA_VF_TRUST) { $0.integer(UInt32(isTrusted ? 1 : 0)) } }
-        if let checksSpoofing { set("spoof checking", IFLA_VF_SPOOFCHK) { $0.integer(UInt32(checksSpoofing ? 1 : 0)) } }
-        if let rate {
+        if let isTrusted = settings.isTrusted { set("trust", IFLA_VF_TRUST) { $0.integer(UInt32(isTrusted ? 1 : 0)) } }
+        if let checksSpoofing = settings.checksSpoofing {
+            set("spoof checking", IFLA_VF_SPOOFCHK) { $0.integer(UInt32(checksSpoofing ? 1 : 0)) }
+        }
+        if let low = settings.minimalRate, let high = settings.maximalRate {
             set("the rate", IFLA_VF_RATE) {
-                $0.integer(rate.low)
-                $0.integer(rate.high)
+                $0.integer(low)
+                $0.integer(high)
             }
         }
-        if let linkState { set("the link", IFLA_VF_LINK_STATE) { $0.integer(linkState) } }
+        if let linkState = settings.linkState { set("the link", IFLA_VF_LINK_STATE) { $0.integer(linkState) } }
         return requests
     }
 }
