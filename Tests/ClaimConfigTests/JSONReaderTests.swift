@@ -20,19 +20,28 @@ struct JSONReaderTests {
     }
 
     @Test(arguments: [
-        "", " ", "nul", "nullx", "+1", "01", "1.", ".5", "1e", "1e+", "-", "--1", "0x1", "NaN", "1e999", "\"", #""\""#, #""\x""#,
-        #""\u12""#, #""\u+123""#, #""\ud800""#, #""\ud800\u0041""#, #""\udc00""#, "\"\n\"", "[1,]", "[,1]", "[1 2]", "[1", "]", "{",
-        #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, #"{a:1}"#, #"{"a":1,"a":1}"#, "1 2", "[1]]", "'a'", "// x",
+        (
+            [
+                "", " ", "nul", "+1", "01", "1.", ".5", "1e", "1e+", "-", "--1", "NaN", "\"", #""\""#, #""\x""#, #""\u12""#, #""\u+123""#,
+                "\"\n\"", "[1,]", "[,1]", "[1 2]", "[1", "]", #"{"a"}"#, #"{"a":}"#, "'a'", "// x",
+            ], JSONError.Code.syntax
+        ),
+        (["{", #"{"a":1,}"#, #"{a:1}"#], .wrongType), (["nullx", "0x1", "1 2", "[1]]"], .trailingText), (["1e999"], .outOfRange),
+        ([#""\ud800""#, #""\ud800\u0041""#, #""\udc00""#], .notUnicode), ([#"{"a":1,"a":1}"#], .duplicateKey),
     ])
-    func `what is no JSON is refused with its place`(text: String) {
-        let error = #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8) }
-        #expect((0...text.utf8.count).contains(error?.offset ?? -1), "\(error?.description ?? "")")
+    func `a text that is not JSON is refused with its place`(texts: [String], code: JSONError.Code) {
+        for text in texts {
+            let error = #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8) }
+            #expect(error?.code == code, "\(text): \(error?.description ?? "")")
+            #expect((0...text.utf8.count).contains(error?.offset ?? -1), "\(error?.description ?? "")")
+        }
     }
 
     @Test
     func `bytes that are not UTF-8 are refused`() {
         for bytes: [UInt8] in [[0x22, 0xff, 0x22], [0x22, 0xc3, 0x22], [0x22, 0x5c, 0x6e, 0xed, 0xa0, 0x80, 0x22]] {
-            #expect(throws: JSONError.self) { try JSONValue(parsing: bytes) }
+            let error = #expect(throws: JSONError.self) { try JSONValue(parsing: bytes) }
+            #expect(error?.code == .notUnicode)
         }
     }
 
@@ -40,8 +49,12 @@ struct JSONReaderTests {
     func `a text that is too long, too deep or has too many values is refused`() throws {
         let limits = JSONLimits(bytes: 32, depth: 3, values: 6)
         #expect(try JSONValue(parsing: "[[[1,2]],3]".utf8, limits: limits) != .null)
-        for text in ["[[[[]]]]", "[1,2,3,4,5,6,7]", "\"" + String(repeating: "a", count: 31) + "\""] {
-            #expect(throws: JSONError.self, "\(text)") { try JSONValue(parsing: text.utf8, limits: limits) }
+        let cases: [(String, JSONError.Code)] = [
+            ("[[[[]]]]", .tooDeep), ("[1,2,3,4,5,6,7]", .tooManyValues), ("\"" + String(repeating: "a", count: 31) + "\"", .tooLarge),
+        ]
+        for (text, code) in cases {
+            let error = #expect(throws: JSONError.self, "\(text)") { try JSONValue(parsing: text.utf8, limits: limits) }
+            #expect(error?.code == code)
         }
     }
 
@@ -110,15 +123,20 @@ struct JSONReaderTests {
         }
         // A hundred times what it takes; with a decoder that guesses it is more than an hour.
         #expect(ContinuousClock.now - start < .seconds(2))
-        #expect(throws: JSONError.self) { try ResourceClaim(json: Array("{\"a\":\"\(String(repeating: "a", count: 3 << 20))\"}".utf8)) }
+        let error = #expect(throws: JSONError.self) {
+            try ResourceClaim(json: Array("{\"a\":\"\(String(repeating: "a", count: 3 << 20))\"}".utf8))
+        }
+        #expect(error?.code == .tooLarge)
     }
 
     @Test(arguments: [
-        "[]", "{", #"{"metadata":[]}"#, #"{"status":{"allocation":{"devices":{"results":{}}}}}"#, #"{"metadata":{"uid":1}}"#,
-        #"{"spec":[}}"#, #"{"metadata":{}} x"#,
+        ("[]", JSONError.Code.wrongType), ("{", .wrongType), (#"{"metadata":[]}"#, .wrongType),
+        (#"{"status":{"allocation":{"devices":{"results":{}}}}}"#, .wrongType), (#"{"metadata":{"uid":1}}"#, .wrongType),
+        (#"{"spec":[}}"#, .syntax), (#"{"metadata":{}} x"#, .trailingText),
     ])
-    func `what is no claim is refused with its place`(text: String) {
-        #expect(throws: JSONError.self) { try ResourceClaim(json: Array(text.utf8)) }
+    func `a text that is no claim is refused`(text: String, code: JSONError.Code) {
+        let error = #expect(throws: JSONError.self) { try ResourceClaim(json: Array(text.utf8)) }
+        #expect(error?.code == code, "\(error?.description ?? "")")
     }
 
     @Test

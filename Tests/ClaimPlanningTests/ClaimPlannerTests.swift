@@ -71,11 +71,11 @@ struct ClaimPlannerTests {
         let second = try planner.plan(shared("u2", ["cccccccc-3"]), others: [first.plan])
         #expect(second.plan.devices.map(\.device) == [efa])
         let whole = #expect(throws: ClaimError.self) { try planner.plan(shared("u3", [nil]), others: [first.plan]) }
-        #expect(whole?.description == "claim ns/c: device \(efa) is still held by claim ns/c")
+        #expect(whole?.code == .conflict && whole?.problems.map(\.code) == [.deviceHeld])
         let config = #expect(throws: ClaimError.self) {
             try planner.plan(shared("u4", ["d"], config: [Self.config(.fromClaim, "net1")]), others: [])
         }
-        #expect(config?.description.contains("no device of the request has an interface, so that it cannot use") == true)
+        #expect(config?.code == .invalid && config?.problems.map(\.code) == [.unusedConfig])
     }
 
     @Test
@@ -169,10 +169,8 @@ struct ClaimPlannerTests {
         let planner = ClaimPlanner(PlannerInput(PlannerOptions(driver: Self.driver), devices: devices))
         let first = try planner.plan(Self.claim([("gpu", names[0])], uid: "u1"), others: []).plan
         let error = #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("gpu", names[1])], uid: "u2"), others: [first]) }
-        #expect(
-            error?.description
-                == "claim ns/c: device \(names[1]) is opened by /dev/vfio/41, as is \(names[0]), which claim ns/c holds; claim them together"
-        )
+        #expect(error?.code == .conflict && error?.problems.map(\.code) == [.nodeHeld])
+        #expect(error?.problems.map(\.object) == ["device \(names[1])"] && error?.problems.first?.cause.contains("/dev/vfio/41") == true)
         #expect(try planner.plan(Self.claim([("gpu", names[2])], uid: "u2"), others: [first]).plan.devices.count == 1)
         #expect(try planner.plan(Self.claim([("gpu", names[0]), ("gpu", names[1])], uid: "u1"), others: [first]).plan.devices.count == 2)
     }
@@ -182,6 +180,7 @@ struct ClaimPlannerTests {
         let held = try Self.planner().plan(Self.claim([("nic", Self.nic)], uid: "u2", pods: ["p2"]), others: []).plan
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", Self.nic)]), others: [held]) }
         #expect(error?.description == "claim ns/c: device pci-0000-0c-00-0 is still held by claim ns/c")
+        #expect(error?.code == .conflict && error?.problems.map(\.code) == [.deviceHeld])
         // The claim itself may come again.
         #expect(try Self.planner().plan(Self.claim([("nic", Self.nic)], uid: "u2", pods: ["p2"]), others: [held]).plan == held)
     }
@@ -192,14 +191,16 @@ struct ClaimPlannerTests {
             Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, "net1")], uid: "u2"), others: []
         ).plan
         let claim = Self.claim([("nic", Self.secondNIC)], config: [Self.config(.fromClaim, "net1")])
-        #expect(throws: ClaimError.self) { try Self.planner().plan(claim, others: [first]) }
+        let error = #expect(throws: ClaimError.self) { try Self.planner().plan(claim, others: [first]) }
+        #expect(error?.problems.map(\.code) == [.nameTaken])
     }
 
     @Test(arguments: ["lo", "eth0"])
     func `names of the pod's own network are refused`(name: String) throws {
-        #expect(throws: ClaimError.self) {
+        let error = #expect(throws: ClaimError.self) {
             try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, name)]), others: [])
         }
+        #expect(error?.problems.map(\.code) == [.config] && error?.problems.map(\.path) == ["interface.name"])
     }
 
     @Test(arguments: [
@@ -221,7 +222,7 @@ struct ClaimPlannerTests {
     @Test
     func `a device that is not here, and a claim that is not allocated, are refused with the way out`() throws {
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", "pci-0000-ff-00-0")]), others: []) }
-        #expect(error?.description.contains("delete the pod, so that another device can be allocated") == true)
+        #expect(error?.problems.map(\.code) == [.deviceMissing] && error?.problems.map(\.object) == ["device pci-0000-ff-00-0"])
         let bare = ResourceClaim(metadata: Metadata(name: "c", namespace: "ns", uid: "u"))
         let refusal = #expect(throws: ClaimError.self) { try Self.planner().plan(bare, others: []) }
         #expect(refusal?.code == .notAllocated && refusal?.object == "claim ns/c")
@@ -255,7 +256,7 @@ struct ClaimPlannerTests {
             _ = try Self.planner().plan(claim, others: [])
         } else {
             let error = #expect(throws: ClaimError.self) { try Self.planner().plan(claim, others: []) }
-            #expect(error?.description.hasSuffix("no address of the interface and no route on the link reaches \(gateway)") == true)
+            #expect(error?.problems.map(\.code) == [.routeGateway] && error?.problems.first?.cause.contains(gateway) == true)
         }
     }
 
@@ -278,8 +279,7 @@ struct ClaimPlannerTests {
             #expect(try planner.plan(claim, others: []).plan.devices.map(\.interface?.mtu) == [Int(mtu)])
         } else {
             let error = #expect(throws: ClaimError.self) { try planner.plan(claim, others: []) }
-            #expect(
-                error?.description == "claim ns/c: request nic: interface.mtu: \(mtu) is outside of the range of ib0, 1280 to 9216")
+            #expect(error?.problems.map(\.code) == [.mtu] && error?.problems.map(\.path) == ["interface.mtu"])
         }
     }
 
@@ -303,10 +303,12 @@ struct ClaimPlannerTests {
         let error = #expect(throws: ClaimError.self) {
             try Self.planner().plan(Self.claim([("nic", Self.nic), ("gone", "pci-0000-ff-00-0")], config: configs), others: [])
         }
-        for part in [
-            "configuration 0 (FromClass): interface.mtu", "configuration 1 (FromClaim): interface.nam", "routes[0].destination",
-            "device pci-0000-ff-00-0 is no longer on this node",
-        ] { #expect(error?.description.contains(part) == true, "\(error?.description ?? "")") }
+        let places = Set((error?.problems ?? []).map { [$0.code.rawValue, $0.object, $0.path ?? ""] })
+        #expect(
+            places.isSuperset(of: [
+                ["config", "configuration 0 (FromClass)", "interface.mtu"], ["config", "configuration 1 (FromClaim)", "interface.nam"],
+                ["config", "configuration 1 (FromClaim)", "routes[0].destination"], ["deviceMissing", "device pci-0000-ff-00-0", ""],
+            ]), "\(error?.description ?? "")")
     }
 
     @Test
@@ -358,14 +360,15 @@ struct ClaimPlannerTests {
                 && function.settings.maximalRate == 1000)
         #expect(function.settings.hardwareAddress?.description == "02:00:00:00:00:01")
         let whole = #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("pf", parent.sliceName)], uid: "u2"), others: [plan]) }
-        #expect(whole?.description.contains("has a virtual function, \(virtual.sliceName), which claim ns/c holds") == true)
+        #expect(whole?.problems.contains { $0.code == .virtualFunctionHeld && $0.object == "device \(parent.sliceName)" } == true)
         let held = try planner.plan(Self.claim([("pf", parent.sliceName)], uid: "u3"), others: []).plan
-        #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("vf", virtual.sliceName)]), others: [held]) }
+        let part = #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("vf", virtual.sliceName)]), others: [held]) }
+        #expect(part?.problems.map(\.code).contains(.physicalFunctionHeld) == true)
         let mistaken = #expect(throws: ClaimError.self) {
             try Self.planner().plan(
                 Self.claim([("nic", Self.nic)], config: [try Self.config(#"{"sriov":{"vlan":5}}"#, .fromClass)]), others: [])
         }
-        #expect(mistaken?.description.contains("is not a virtual function") == true)
+        #expect(mistaken?.problems.map(\.code) == [.notVirtualFunction])
     }
 
     @Test
@@ -380,7 +383,7 @@ struct ClaimPlannerTests {
                 "tx-tcp-segmentation": false, "rx-gro": true,
             ])
         let error = #expect(throws: ClaimError.self) { _ = try plan(#"{"ethtool":{"features":{"lro":true},"privateFlags":{"y":true}}}"#) }
-        #expect(error?.description.contains("ethtool.features.lro: ib0 has no such feature") == true)
-        #expect(error?.description.contains("ethtool.privateFlags.y: the driver of ib0 has no such flag; it has x") == true)
+        #expect(error?.problems.map(\.code) == [.feature, .privateFlag])
+        #expect(error?.problems.map(\.path) == ["ethtool.features.lro", "ethtool.privateFlags.y"])
     }
 }

@@ -54,31 +54,32 @@ struct PrivilegeTests {
     ]
 
     /// The problems of a claim of one NIC.
-    private func error(_ configs: [(AllocationConfig.Source, String)], allowed: Set<String> = []) throws -> String? {
+    private func problems(_ configs: [(AllocationConfig.Source, String)], allowed: Set<String> = []) throws -> [PlanProblem] {
         var planner = try Self.planner()
         planner.input.options.allowedToClaims = allowed
-        do throws(ClaimError) { _ = try planner.plan(Self.claim([Self.nic], configs), others: []) } catch { return error.description }
-        return nil
+        do throws(ClaimError) { _ = try planner.plan(Self.claim([Self.nic], configs), others: []) } catch { return error.problems }
+        return []
     }
 
     @Test
     func `every privileged setting of a claim is refused with who can set it, and counts from a class or where it is allowed`() throws {
         #expect(Self.privileged.map(\.0).sorted() == PrivilegedSetting.all.map(\.path).sorted())
         for (path, parameters) in Self.privileged {
-            let refusal = try #require(try error([(.fromClaim, parameters)]), "\(path)")
+            let refusals = try problems([(.fromClaim, parameters)])
             // Of settings with names it is told which one is meant.
             let names = ["interface.sysctls": ".ipv4.proxy_arp", "ethtool.features": ".rx-vlan-filter"]
             let place = path + (names[path] ?? "")
-            #expect(refusal.hasPrefix("claim ns/c: configuration 0 (FromClaim): \(place): "), "\(refusal)")
-            #expect(!refusal.contains("rp_filter") && !refusal.contains("tso"))
-            #expect(refusal.contains("in the DeviceClass") && refusal.contains("--allow-claims=\(path)"), "\(refusal)")
+            #expect(refusals.map(\.path) == [place] && refusals.map(\.code) == [.config], "\(refusals)")
+            #expect(refusals.first?.object == "configuration 0 (FromClaim)")
+            #expect(refusals.first?.cause.contains("--allow-claims=\(path)") == true, "\(refusals)")
             // A sriov setting needs a virtual function, which this NIC is not: any other reason is fine here.
-            for told in [try error([(.fromClass, parameters)]), try error([(.fromClaim, parameters)], allowed: [path])] {
-                #expect(told?.contains("--allow-claims") != true, "\(told ?? "")")
-                #expect(told == nil || path.hasPrefix("sriov") || path.hasPrefix("interface.hardwareAddr"), "\(told ?? "")")
+            for others in [try problems([(.fromClass, parameters)]), try problems([(.fromClaim, parameters)], allowed: [path])] {
+                #expect(!others.contains { $0.code == .config }, "\(others)")
+                #expect(others.isEmpty || path.hasPrefix("sriov") || path.hasPrefix("interface.hardwareAddr"), "\(others)")
             }
             let others = Set(PrivilegedSetting.all.map(\.path)).subtracting([path])
-            #expect(try error([(.fromClaim, parameters)], allowed: others) != nil, "allowing others is no allowance: \(path)")
+            #expect(
+                try !problems([(.fromClaim, parameters)], allowed: others).isEmpty, "allowing others is no allowance: \(path)")
         }
     }
 
@@ -88,13 +89,13 @@ struct PrivilegeTests {
         #"{"interface":{"subInterface":{"type":"ipvlan"}},"workload":{"environment":true}}"#,
     ])
     func `settings that concern the pod alone are the claim's`(parameters: String) throws {
-        #expect(try error([(.fromClaim, parameters)]) == nil)
+        #expect(try problems([(.fromClaim, parameters)]) == [])
     }
 
     @Test
     func `a claim cannot set what its class pins, and can set the rest`() throws {
         let pins = #"{"interface":{"mtu":4000},"pinned":["interface.mtu","ethtool","interface.dhcp"]}"#
-        #expect(try error([(.fromClass, pins), (.fromClaim, #"{"interface":{"name":"net1"}}"#)]) == nil)
+        #expect(try problems([(.fromClass, pins), (.fromClaim, #"{"interface":{"name":"net1"}}"#)]) == [])
         for (path, parameters) in [
             ("interface.mtu", #"{"interface":{"mtu":4000}}"#), ("ethtool.features", #"{"ethtool":{"features":{}}}"#),
             ("interface.addresses", #"{"interface":{"addresses":[]}}"#), ("interface.dhcp6", #"{"interface":{"dhcp6":false}}"#),
@@ -103,15 +104,14 @@ struct PrivilegeTests {
             for configs in [[(.fromClass, pins), (.fromClaim, parameters)], [(.fromClaim, parameters), (.fromClass, pins)]]
                 as [[(AllocationConfig.Source, String)]]
             {
-                #expect(
-                    try error(configs)
-                        == "claim ns/c: request nic0: \(path): is pinned by the DeviceClass of the request; remove it from the claim")
+                let found = try problems(configs)
+                #expect(found.map(\.code) == [.config] && found.map(\.object) == ["request nic0"] && found.map(\.path) == [path])
             }
         }
-        let own = try error([(.fromClaim, #"{"pinned":["routes"]}"#)])
-        #expect(own == "claim ns/c: configuration 0 (FromClaim): pinned: is valid only in the configuration of a DeviceClass")
-        let unknown = try error([(.fromClass, #"{"pinned":["interface.mut"]}"#)])
-        #expect(unknown?.contains(#"pinned[0]: "interface.mut" cannot be pinned"#) == true)
+        let own = try problems([(.fromClaim, #"{"pinned":["routes"]}"#)])
+        #expect(own.map(\.description) == ["configuration 0 (FromClaim): pinned: is valid only in the configuration of a DeviceClass"])
+        let unknown = try problems([(.fromClass, #"{"pinned":["interface.mut"]}"#)])
+        #expect(unknown.map(\.code) == [.config] && unknown.map(\.path) == ["pinned[0]"])
     }
 
     @Test
@@ -135,12 +135,13 @@ struct PrivilegeTests {
     func `what excludes each other is refused also when the class says one half and the claim the other`() throws {
         let vrf = #"{"interface":{"vrf":{"name":"v"}}}"#
         let rules = #"{"rules":[{"source":"10.0.0.0/8","table":5}]}"#
-        #expect(try error([(.fromClass, vrf), (.fromClaim, rules)])?.contains("request nic0: rules: an interface in a VRF") == true)
+        #expect(try problems([(.fromClass, vrf), (.fromClaim, rules)]).map(\.path) == ["rules"])
         func flags(_ first: Int) -> String {
             #"{"ethtool":{"features":{\#((first..<first + 40).map { #""n\#($0)":true"# }.joined(separator: ","))}}}"#
         }
-        let both = try error([(.fromClass, flags(0)), (.fromClaim, flags(40))])
-        #expect(both?.contains("ethtool.features: class and claim together have 80 entries; the limit is 64") == true)
+        let both = try problems([(.fromClass, flags(0)), (.fromClaim, flags(40))])
+        #expect(both.filter { $0.code == .config }.map(\.path) == ["ethtool.features"])
+        #expect(both.first?.cause.contains("80") == true && both.first?.object == "request nic0")
     }
 
     @Test
@@ -159,8 +160,7 @@ struct PrivilegeTests {
         let plan = try planner.plan(Self.claim(Array(nics), configs(128)), others: []).plan
         #expect(try JSONEncoder().encode(plan).count < 512 << 10)
         let error = #expect(throws: ClaimError.self) { try planner.plan(Self.claim(Array(nics), configs(129)), others: []) }
-        #expect(error?.description.contains("together have 2056 addresses, routes, rules, neighbours") == true)
-        #expect(error?.description.hasSuffix("the limit is 2048") == true)
+        #expect(error?.problems.map(\.code) == [.tooManyEntries] && error?.problems.first?.cause.contains("2056") == true)
     }
 
     // MARK: Before a cluster sees it

@@ -157,8 +157,8 @@ struct AdviceTests {
         host.translation = Dictionary(uniqueKeysWithValues: machine.functions.indices.map { ($0, "DMA-FQ") })
         let found = findings(machine, host).joined(separator: "\n")
         for part in [
-            "problem ib_uverbs", "problem rdma_ucm", "problem GPUDirect", "advice IOMMU: 16 of",
-            "advice limits: a process may lock 8192 KiB", "advice NRI", "has no driver",
+            "problem ib_uverbs", "problem rdma_ucm", "problem GPUDirect", "advice IOMMU: the IOMMU translates 16 of",
+            "advice limits: a process may lock only 8192 KiB", "advice NRI", "has no driver",
         ] {
             #expect(found.contains(part), "\(part) in \(found)")
         }

@@ -168,7 +168,7 @@ struct CommandTests {
         let found = try explain("default/mine", path: path)
         #expect(found.status == 0 && found.output.contains("100% of the best"), "\(found.output)")
         let missing = try explain("default/other", path: path)
-        #expect(missing.status == 1 && missing.output.contains("kubectl did not get the claim default/other"))
+        #expect(missing.status == 1 && missing.output.contains("default/other: kubectl did not get the claim"))
         let none = try explain("default/mine", path: "/nowhere")
         #expect(
             none.status == 1 && none.output.contains("kubectl cannot get a claim of that name: kubectl: start"),

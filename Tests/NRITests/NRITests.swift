@@ -40,8 +40,8 @@ struct NRITests {
     @Test
     func `a frame that cannot be ends the connection with a reason`() {
         var decoder = MuxDecoder()
-        let error = #expect(throws: MuxDecoder.Broken.self) { try decoder.receive(hex("00000001 ffffffff 00")) }
-        #expect(error?.description == "a frame of 4294967295 bytes for connection 1 cannot be")
+        let error = #expect(throws: ProtocolError.self) { try decoder.receive(hex("00000001 ffffffff 00")) }
+        #expect(error?.code == .longFrame && error?.object == "connection 1")
     }
 
     @Test

@@ -4,14 +4,33 @@ import ResourceAPI
 
 /// A problem of a configuration: its path, and the valid value.
 package struct ConfigProblem: Hashable, Sendable, CustomStringConvertible {
+    /// The kind of a problem.
+    package enum Code: String, Hashable, Sendable {
+        /// The parameters are not JSON, or exceed a limit of their text.
+        case malformed
+        case unknownField, missing, wrongType
+        /// A list, a map or a text is too long.
+        case tooLong
+        case invalidValue
+        /// Two settings exclude each other.
+        case conflict
+        /// Only a DeviceClass can have the setting, or it pins the field.
+        case reserved
+    }
+
+    package var code: Code
     /// JSON path: `interface.addresses[1]`.
     package var path: String
     package var text: String
 
-    package init(_ path: String, _ text: String) {
+    package init(_ code: Code, _ path: String, _ text: String) {
+        self.code = code
         self.path = path
         self.text = text
     }
+
+    /// Returns the problem with a path that begins at the outer document.
+    package func within(_ prefix: String) -> ConfigProblem { ConfigProblem(code, prefix + path, text) }
 
     package var description: String { "\(path): \(text)" }
 }
@@ -19,6 +38,8 @@ package struct ConfigProblem: Hashable, Sendable, CustomStringConvertible {
 /// All problems of a configuration.
 package struct InvalidConfig: Error, Hashable, Sendable, CustomStringConvertible {
     package var problems: [ConfigProblem]
+    /// The code of the first problem.
+    package var code: ConfigProblem.Code { problems.first?.code ?? .malformed }
     /// The number of further problems.
     package var omitted: Int
 
@@ -37,9 +58,9 @@ struct ConfigReader {
 
     private static let most = 100
 
-    mutating func problem(_ path: String, _ text: @autoclosure () -> String) {
+    mutating func problem(_ path: String, _ text: @autoclosure () -> String, _ code: ConfigProblem.Code = .invalidValue) {
         guard problems.count < Self.most else { return omitted += 1 }
-        problems.append(ConfigProblem(ProblemText.cut(path, to: 160), ProblemText.cut(text(), to: ProblemText.problemBytes)))
+        problems.append(ConfigProblem(code, ProblemText.cut(path, to: 160), ProblemText.cut(text(), to: ProblemText.problemBytes)))
     }
 
     mutating func object(
@@ -47,12 +68,12 @@ struct ConfigReader {
         _ body: (inout ConfigReader, [String: JSONValue]) -> Void
     ) {
         guard case .object(let members) = json else {
-            return problem(path.isEmpty ? "parameters" : path, "is \(json.kind), not an object")
+            return problem(path.isEmpty ? "parameters" : path, "is \(json.kind), not an object", .wrongType)
         }
         for name in members.keys.sorted() where !fields.contains(name) {
             problem(
                 path.isEmpty ? name : "\(path).\(name)",
-                "is not a known field; fields are \(fields.joined(separator: ", "))")
+                "is not a known field; fields are \(fields.joined(separator: ", "))", .unknownField)
         }
         body(&self, members)
     }
@@ -60,7 +81,7 @@ struct ConfigReader {
     mutating func bool(_ json: JSONValue?, at path: String) -> Bool? {
         guard let json else { return nil }
         if case .bool(let value) = json { return value }
-        problem(path, "is \(json.kind), not true or false")
+        problem(path, "is \(json.kind), not true or false", .wrongType)
         return nil
     }
 
@@ -74,11 +95,11 @@ struct ConfigReader {
     ) -> [String: Value]? {
         guard let json else { return nil }
         guard case .object(let members) = json else {
-            problem(path, "is \(json.kind), not an object")
+            problem(path, "is \(json.kind), not an object", .wrongType)
             return nil
         }
         guard members.count <= most else {
-            problem(path, "has \(members.count) entries; the limit is \(most)")
+            problem(path, "has \(members.count) entries; the limit is \(most)", .tooLong)
             return nil
         }
         var result: [String: Value] = [:]
@@ -96,11 +117,11 @@ struct ConfigReader {
     mutating func string(_ json: JSONValue?, at path: String, bytes: Int) -> String? {
         guard let json else { return nil }
         guard case .string(let text) = json else {
-            problem(path, "is \(json.kind), not a string")
+            problem(path, "is \(json.kind), not a string", .wrongType)
             return nil
         }
         if text.utf8.count <= bytes { return text }
-        problem(path, "has \(text.utf8.count) bytes; the limit is \(bytes)")
+        problem(path, "has \(text.utf8.count) bytes; the limit is \(bytes)", .tooLong)
         return nil
     }
 
@@ -132,11 +153,11 @@ struct ConfigReader {
     ) -> [Value]? {
         guard let json else { return nil }
         guard case .array(let values) = json else {
-            problem(path, "is \(json.kind), not a list")
+            problem(path, "is \(json.kind), not a list", .wrongType)
             return nil
         }
         guard values.count <= most else {
-            problem(path, "has \(values.count) elements; the limit is \(most)")
+            problem(path, "has \(values.count) elements; the limit is \(most)", .tooLong)
             return nil
         }
         var result: [Value] = []

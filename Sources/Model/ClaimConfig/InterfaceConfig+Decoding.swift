@@ -67,7 +67,7 @@ extension InterfaceConfig {
         guard let json else { return }
         reader.object(json, at: "interface.vrf", fields: ["name", "table"]) { reader, members in
             let name = reader.interfaceName(members["name"], at: "interface.vrf.name")
-            if members["name"] == nil { reader.problem("interface.vrf.name", "is missing") }
+            if members["name"] == nil { reader.problem("interface.vrf.name", "is missing", .missing) }
             let table = reader.integer(members["table"], at: "interface.vrf.table", in: ConfigLimits.table)
             // RT_TABLE_DEFAULT, MAIN and LOCAL (linux/rtnetlink.h).
             if let table, (253...255).contains(table) {
@@ -82,7 +82,7 @@ extension InterfaceConfig {
         let path = "interface.subInterface"
         reader.object(json, at: path, fields: ["type", "mode", "vlan"]) { reader, members in
             guard let type = reader.string(members["type"], at: "\(path).type", bytes: ConfigLimits.nameBytes) else {
-                if members["type"] == nil { reader.problem("\(path).type", "is missing; types are macvlan, ipvlan and vlan") }
+                if members["type"] == nil { reader.problem("\(path).type", "is missing; types are macvlan, ipvlan and vlan", .missing) }
                 return
             }
             guard let kind = ChildInterface.Kind(rawValue: type) else {
@@ -102,8 +102,8 @@ extension InterfaceConfig {
                 child.mode = 4
             }
             child.vlan = reader.integer(members["vlan"], at: "\(path).vlan", in: ConfigLimits.vlan).map { UInt16($0) }
-            if kind == .vlan, members["vlan"] == nil { reader.problem("\(path).vlan", "is missing") }
-            if kind != .vlan, members["vlan"] != nil { reader.problem("\(path).vlan", "is for type vlan only") }
+            if kind == .vlan, members["vlan"] == nil { reader.problem("\(path).vlan", "is missing", .missing) }
+            if kind != .vlan, members["vlan"] != nil { reader.problem("\(path).vlan", "is for type vlan only", .conflict) }
             self.child = child
         }
     }

@@ -15,7 +15,7 @@ extension NetworkConfig {
     package init(parameters: [UInt8]) throws(InvalidConfig) {
         let json: JSONValue
         do throws(JSONError) { json = try JSONValue(parsing: parameters, limits: ConfigLimits.text) } catch {
-            throw InvalidConfig(problems: [ConfigProblem("parameters", error.description)])
+            throw InvalidConfig(problems: [ConfigProblem(.malformed, "parameters", error.description)])
         }
         try self.init(json)
     }
@@ -44,7 +44,7 @@ extension NetworkConfig {
             neighbours = reader.list(root["neighbors"], at: "neighbors", most: ConfigLimits.neighbors) { NeighbourSpec($1, at: $2, &$0) }
             readDevice(root, &reader)
             readPinned(root["pinned"], &reader)
-            for conflict in conflicts { reader.problem(conflict.path, conflict.text) }
+            for conflict in conflicts { reader.problem(conflict.path, conflict.text, conflict.code) }
         }
         if !reader.problems.isEmpty { throw InvalidConfig(problems: reader.problems, omitted: reader.omitted) }
     }

@@ -25,7 +25,7 @@ extension NetworkConfig {
     /// Settings that exclude each other, within a configuration or after a class and a claim were merged.
     package var conflicts: [ConfigProblem] {
         var found: [ConfigProblem] = []
-        func problem(_ path: String, _ text: String) { found.append(ConfigProblem(path, text)) }
+        func problem(_ path: String, _ text: String) { found.append(ConfigProblem(.conflict, path, text)) }
         if interface.dhcp == true, interface.addresses != nil {
             problem("interface.dhcp", "addresses and dhcp exclude each other; remove one of them")
         }

@@ -51,8 +51,8 @@ package struct PrivilegedSetting: Hashable, Sendable {
         let way =
             "so a claim may not set it; an administrator can set it in the DeviceClass, and the operator of nearside-node can allow it to "
             + "claims with --allow-claims=\(path)"
-        if let names = names(config) { return names.map { ConfigProblem("\(path).\($0)", "\(reason), \(way)") } }
-        return [ConfigProblem(path, "\(values.map { "\($0) " } ?? "")\(reason), \(way)")]
+        if let names = names(config) { return names.map { ConfigProblem(.reserved, "\(path).\($0)", "\(reason), \(way)") } }
+        return [ConfigProblem(.reserved, path, "\(values.map { "\($0) " } ?? "")\(reason), \(way)")]
     }
 
     /// The privileged entries of a map, in order; nil for a setting without such entries.
@@ -120,7 +120,7 @@ extension NetworkConfig {
     /// - Parameter allowed: paths of privileged settings that claims may have.
     package func claimProblems(allowed: Set<String>) -> [ConfigProblem] {
         var problems = privileged.filter { !allowed.contains($0.path) }.flatMap { $0.refusals(self) }
-        if pinned != nil { problems.append(ConfigProblem("pinned", "is valid only in the configuration of a DeviceClass")) }
+        if pinned != nil { problems.append(ConfigProblem(.reserved, "pinned", "is valid only in the configuration of a DeviceClass")) }
         return problems
     }
 
@@ -132,7 +132,7 @@ extension NetworkConfig {
         var pins = base.pinned ?? []
         if !pins.isDisjoint(with: Self.addressing) { pins.formUnion(Self.addressing) }
         return paths.filter { path in pins.contains { $0 == path || path.hasPrefix("\($0).") } }.sorted().map {
-            ConfigProblem($0, "is pinned by the DeviceClass of the request; remove it from the claim")
+            ConfigProblem(.reserved, $0, "is pinned by the DeviceClass of the request; remove it from the claim")
         }
     }
 }

@@ -39,11 +39,11 @@ extension RouteSpec {
             let isOnLink = reader.bool(members["onLink"], at: "\(path).onLink")
             if isOnLink == true, members["gateway"] == nil { reader.problem("\(path).onLink", "is valid only for a route with a gateway") }
             guard let destination else {
-                if members["destination"] == nil { reader.problem("\(path).destination", "is missing") }
+                if members["destination"] == nil { reader.problem("\(path).destination", "is missing", .missing) }
                 return
             }
             if gateway == nil, members["gateway"] == nil, scope != 253 {
-                reader.problem("\(path).gateway", "is missing; a route on the link itself has scope 253")
+                reader.problem("\(path).gateway", "is missing; a route on the link itself has scope 253", .missing)
             }
             for (name, address) in [("gateway", gateway), ("source", source)] {
                 if let address, address.isV6 != destination.address.isV6 {
@@ -78,7 +78,7 @@ extension Rule {
             }
             guard let table else {
                 if case .integer(0)? = members["table"] { reader.problem("\(path).table", "is 0; set the number of a table") }
-                if members["table"] == nil { reader.problem("\(path).table", "is missing") }
+                if members["table"] == nil { reader.problem("\(path).table", "is missing", .missing) }
                 return
             }
             let isV6 = (source ?? destination)?.address.isV6 ?? false
@@ -103,7 +103,9 @@ extension NeighbourSpec {
                     HardwareAddress(parsing: $0)
                 }
             }
-            for name in ["destination", "hardwareAddr"] where members[name] == nil { reader.problem("\(path).\(name)", "is missing") }
+            for name in ["destination", "hardwareAddr"] where members[name] == nil {
+                reader.problem("\(path).\(name)", "is missing", .missing)
+            }
             if let destination, let address { neighbor = NeighbourSpec(address: destination, hardwareAddress: address) }
         }
         guard let neighbor else { return nil }

@@ -72,14 +72,14 @@ extension InterfaceConfig {
         sysctls = reader.map(json, at: path, most: ConfigLimits.sysctls, bytes: ConfigLimits.sysctlBytes) { reader, value, path in
             let name = String(path.dropFirst("interface.sysctls.".count))
             if let field = Sysctls.fields[name] {
-                reader.problem(path, "is set with its own field: \(field)")
+                reader.problem(path, "is set with its own field: \(field)", .conflict)
                 return nil
             }
             guard let setting = Sysctls.settings[name] else {
                 reader.problem(
                     path,
-                    "is not a supported sysctl of an interface; nearside validate --explain lists them, such as ipv4.rp_filter"
-                )
+                    "is not a supported sysctl of an interface; nearside validate --explain lists them, such as ipv4.rp_filter",
+                    .unknownField)
                 return nil
             }
             let number: Int? =

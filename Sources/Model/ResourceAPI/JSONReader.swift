@@ -4,11 +4,27 @@ import Primitives
 
 /// A syntax error or an exceeded limit in JSON text.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The kind of the error.
+    package enum Code: String, Hashable, Sendable {
+        /// The text, its nesting or the number of its values exceeds a limit.
+        case tooLarge, tooDeep, tooManyValues
+        /// The text is not JSON.
+        case syntax
+        /// A value has another type than the caller needs.
+        case wrongType
+        /// A string is not UTF-8, or an escape in it stands for no character.
+        case notUnicode
+        case outOfRange, duplicateKey
+        /// Text follows the end of the value.
+        case trailingText
+    }
+
+    package var code: Code
     /// Offset of the error in bytes from the start of the text.
     package var offset: Int
-    package var text: String
+    package var cause: String
 
-    package var description: String { "byte \(offset): \(text)" }
+    package var description: String { "byte \(offset): \(cause)" }
 }
 
 /// Limits on the size and the shape of a JSON text.
@@ -48,15 +64,18 @@ package struct JSONReader: Sendable {
         self.bytes = bytes
         self.limits = limits
         if bytes.count > limits.bytes {
-            throw JSONError(offset: limits.bytes, text: "the text has \(bytes.count) bytes; at most \(limits.bytes) are read")
+            throw JSONError(
+                code: .tooLarge, offset: limits.bytes, cause: "the text has \(bytes.count) bytes; at most \(limits.bytes) are read")
         }
     }
 
-    private func failure(_ text: String) -> JSONError { JSONError(offset: index, text: text) }
+    private func failure(_ cause: String, _ code: JSONError.Code = .syntax) -> JSONError {
+        JSONError(code: code, offset: index, cause: cause)
+    }
 
     /// Throws if text follows the value.
     package mutating func finish() throws(JSONError) {
-        if !isAtEnd() { throw failure("text follows the end of the value") }
+        if !isAtEnd() { throw failure("text follows the end of the value", .trailingText) }
     }
 
     /// Returns true if only white space remains.
@@ -89,17 +108,17 @@ package struct JSONReader: Sendable {
 
     private mutating func open() throws(JSONError) {
         depth += 1
-        if depth > limits.depth { throw failure("lists and objects are nested more than \(limits.depth) deep") }
+        if depth > limits.depth { throw failure("lists and objects are nested more than \(limits.depth) deep", .tooDeep) }
     }
 
     private mutating func count() throws(JSONError) {
         values += 1
-        if values > limits.values { throw failure("there are more than \(limits.values) values") }
+        if values > limits.values { throw failure("there are more than \(limits.values) values", .tooManyValues) }
     }
 
     /// Reads an object. The body has to read or skip the value of each member.
     package mutating func members(_ body: (inout JSONReader, String) throws(JSONError) -> Void) throws(JSONError) {
-        guard takes("{") else { throw failure("an object is expected") }
+        guard takes("{") else { throw failure("an object is expected", .wrongType) }
         try open()
         if !takes("}") {
             repeat {
@@ -115,7 +134,7 @@ package struct JSONReader: Sendable {
 
     /// Reads a list. The body has to read or skip each element.
     package mutating func elements(_ body: (inout JSONReader) throws(JSONError) -> Void) throws(JSONError) {
-        guard takes("[") else { throw failure("a list is expected") }
+        guard takes("[") else { throw failure("a list is expected", .wrongType) }
         try open()
         if !takes("]") {
             repeat {
@@ -136,12 +155,12 @@ package struct JSONReader: Sendable {
     package mutating func bool() throws(JSONError) -> Bool {
         if takes(word: "true") { return true }
         if takes(word: "false") { return false }
-        throw failure("true or false is expected")
+        throw failure("true or false is expected", .wrongType)
     }
 
     /// Reads a string, which has to be UTF-8, and decodes its escapes.
     package mutating func string() throws(JSONError) -> String {
-        guard takes("\"") else { throw failure("a string is expected") }
+        guard takes("\"") else { throw failure("a string is expected", .wrongType) }
         let start = index
         while index < bytes.count, bytes[index] != UInt8(ascii: "\""), bytes[index] != UInt8(ascii: "\\"), bytes[index] >= 0x20 {
             index += 1
@@ -158,7 +177,7 @@ package struct JSONReader: Sendable {
         }
         guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { throw failure("the string does not end") }
         let text = escaped.map { String(validating: $0, as: UTF8.self) } ?? String(validating: bytes[start..<index], as: UTF8.self)
-        guard let text else { throw failure("the string is not UTF-8") }
+        guard let text else { throw failure("the string is not UTF-8", .notUnicode) }
         index += 1
         return text
     }
@@ -183,11 +202,11 @@ package struct JSONReader: Sendable {
         if let scalar = Unicode.Scalar(first) { return scalar }
         guard (0xd800..<0xdc00).contains(first), index + 1 < bytes.count, bytes[index] == UInt8(ascii: "\\"),
             bytes[index + 1] == UInt8(ascii: "u")
-        else { throw failure("the escape is half of a pair of surrogates") }
+        else { throw failure("the escape is half of a pair of surrogates", .notUnicode) }
         index += 2
         let second = try codeUnit()
         guard (0xdc00..<0xe000).contains(second), let scalar = Unicode.Scalar((first - 0xd800) << 10 + (second - 0xdc00) + 0x10000)
-        else { throw failure("the escape is half of a pair of surrogates") }
+        else { throw failure("the escape is half of a pair of surrogates", .notUnicode) }
         return scalar
     }
 
@@ -228,7 +247,7 @@ package struct JSONReader: Sendable {
         let text = String(decoding: bytes[start..<index], as: UTF8.self)
         if isInteger, let value = Int64(text) { return .integer(value) }
         if isInteger, let value = UInt64(text) { return .unsigned(value) }
-        guard let value = Double(text), value.isFinite else { throw failure("the number is out of range") }
+        guard let value = Double(text), value.isFinite else { throw failure("the number is out of range", .outOfRange) }
         return .number(value)
     }
 
@@ -240,7 +259,7 @@ package struct JSONReader: Sendable {
             try members { (reader, name) throws(JSONError) in
                 let value = try reader.value()
                 if result.updateValue(value, forKey: name) != nil, !reader.limits.allowsDuplicates {
-                    throw reader.failure("the object has two members with the same name")
+                    throw reader.failure("the object has two members with the same name", .duplicateKey)
                 }
             }
             return .object(result)

@@ -23,7 +23,7 @@ final class PendingReply: Sendable {
                     self.give(.success(try ControlClient.ask(request, socket: socket, timeout: timeout)))
                 } catch { self.give(.failure(error)) }
             }
-        } catch { give(.failure(ControlUnreachable(text: "\(error)"))) }
+        } catch { give(.failure(ControlUnreachable(.noAnswer, "nearside-nri", error))) }
     }
 
     private func give(_ reply: Reply) {

@@ -39,18 +39,35 @@ package enum ControlClient {
             }
             line = String(decoding: answer.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         } catch {
-            throw ControlUnreachable(text: "\(daemon) does not answer: \(error)")
+            throw ControlUnreachable(.noAnswer, daemon, error)
         }
         guard let reply = ControlReply(line: line) else {
-            throw ControlUnreachable(text: "\(daemon) closed \(path) without an answer")
+            throw ControlUnreachable(.closed, daemon, "it closed \(path)")
         }
         return reply
     }
 }
 
-/// The daemon is not there, or does not answer.
+/// A daemon without an answer to a request.
 package struct ControlUnreachable: Error, Hashable, Sendable, CustomStringConvertible {
-    package var text: String
-    package init(text: String) { self.text = text }
-    package var description: String { text }
+    /// The kind of the error.
+    package enum Code: String, Hashable, Sendable {
+        /// The socket has no server, or the answer did not arrive in time.
+        case noAnswer
+        /// The daemon closed the connection before it had answered.
+        case closed
+    }
+
+    package var code: Code
+    /// Name of the daemon.
+    package var object: String
+    package var cause: String
+
+    package init(_ code: Code, _ object: String, _ cause: some CustomStringConvertible) {
+        self.code = code
+        self.object = object
+        self.cause = "\(cause)"
+    }
+
+    package var description: String { "\(object) does not answer: \(cause)" }
 }

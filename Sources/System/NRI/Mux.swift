@@ -35,11 +35,6 @@ package enum Mux {
 
 /// Takes mux frames apart, however the bytes arrive.
 package struct MuxDecoder: Sendable {
-    /// The stream cannot be followed any further.
-    package struct Broken: Error, Hashable, Sendable, CustomStringConvertible {
-        package var description: String
-    }
-
     private var header: [UInt8] = []
     private var connection: UInt32 = 0
     private var remaining = 0
@@ -50,7 +45,7 @@ package struct MuxDecoder: Sendable {
     /// the protocol asks.
     package mutating func receive(
         _ bytes: some Collection<UInt8>
-    ) throws(Broken) -> [(connection: UInt32, bytes: [UInt8])] {
+    ) throws(ProtocolError) -> [(connection: UInt32, bytes: [UInt8])] {
         var parts: [(UInt32, [UInt8])] = []
         var rest = Array(bytes)[...]
         while !rest.isEmpty {
@@ -63,7 +58,8 @@ package struct MuxDecoder: Sendable {
                 let length = Int(header[4...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
                 header = []
                 guard length <= Mux.payloadLimit else {
-                    throw Broken(description: "a frame of \(length) bytes for connection \(connection) cannot be")
+                    throw ProtocolError(
+                        .longFrame, "connection \(connection)", "a frame of \(length) bytes is longer than \(Mux.payloadLimit)")
                 }
                 remaining = length
                 continue

@@ -84,7 +84,7 @@ package struct PluginSession: Sendable {
     }
 
     /// Takes bytes from the runtime.
-    package mutating func receive(_ bytes: some Collection<UInt8>) throws(MuxDecoder.Broken) -> [Output] {
+    package mutating func receive(_ bytes: some Collection<UInt8>) throws(ProtocolError) -> [Output] {
         var outputs: [Output] = []
         for part in try mux.receive(bytes) {
             if part.connection == Mux.plugin {
@@ -152,13 +152,13 @@ package struct PluginSession: Sendable {
         case .send(let bytes): return .send(Mux.frames(Mux.plugin, bytes))
         case .reply: return nil
         case .call(let call):
-            do throws(ProtobufReader.Malformed) { return try decode(call) } catch {
+            do throws(ProtocolError) { return try decode(call) } catch {
                 return refuse(call, RPCFailure.invalidArgument, "the request of \(call.method) is malformed: \(error)")
             }
         }
     }
 
-    private mutating func decode(_ call: Call) throws(ProtobufReader.Malformed) -> Output {
+    private mutating func decode(_ call: Call) throws(ProtocolError) -> Output {
         guard call.service == Self.pluginService else { return refuse(call, RPCFailure.unimplemented, "no service \(call.service)") }
         let token = Token(stream: call.stream, method: call.method)
         switch call.method {

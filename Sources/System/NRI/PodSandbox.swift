@@ -23,7 +23,7 @@ package struct PodSandbox: Hashable, Sendable {
     }
 
     /// Reads more of the message: one that comes in several parts is their sum.
-    mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(bytes)
         while let field = try reader.next() {
             switch field {
@@ -40,7 +40,7 @@ package struct PodSandbox: Hashable, Sendable {
         }
     }
 
-    private mutating func mergeLinux(_ bytes: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    private mutating func mergeLinux(_ bytes: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(bytes)
         while let field = try reader.next() {
             guard case (5, .bytes(let bytes)) = field else { continue }
@@ -54,7 +54,7 @@ package struct PodSandbox: Hashable, Sendable {
     /// Fields 1 and 2: an entry of a map, and a namespace with its type and path.
     private static func pair(
         _ bytes: ArraySlice<UInt8>
-    ) throws(ProtobufReader.Malformed) -> (first: ArraySlice<UInt8>, second: ArraySlice<UInt8>) {
+    ) throws(ProtocolError) -> (first: ArraySlice<UInt8>, second: ArraySlice<UInt8>) {
         var pair: (ArraySlice<UInt8>, ArraySlice<UInt8>) = ([], [])
         var reader = ProtobufReader(bytes)
         while let field = try reader.next() {

@@ -9,7 +9,7 @@ struct ConfigureRequest: Hashable, Sendable {
     /// Milliseconds.
     var requestTimeout: Int64 = 0
 
-    init(_ payload: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    init(_ payload: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(payload)
         while let field = try reader.next() {
             switch field {
@@ -31,7 +31,7 @@ struct SynchronizeRequest: Hashable, Sendable {
 
     init() {}
 
-    init(_ payload: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    init(_ payload: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(payload)
         while let field = try reader.next() {
             switch field {
@@ -58,7 +58,7 @@ struct PodSandboxRequest: Hashable, Sendable {
     var pod = PodSandbox()
     var container = Container()
 
-    init(_ payload: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    init(_ payload: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(payload)
         while let field = try reader.next() {
             switch field {
@@ -75,7 +75,7 @@ struct StateChangeEvent: Hashable, Sendable {
     var event: Int32 = 0
     var pod = PodSandbox()
 
-    init(_ payload: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    init(_ payload: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(payload)
         while let field = try reader.next() {
             switch field {
@@ -95,7 +95,7 @@ struct Container: Hashable, Sendable {
     /// CONTAINER_PAUSED or CONTAINER_RUNNING.
     var isRunning: Bool { state == 2 || state == 3 }
 
-    mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(bytes)
         while let field = try reader.next() {
             switch field {

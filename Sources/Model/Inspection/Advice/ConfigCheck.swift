@@ -112,7 +112,7 @@ package struct ConfigCheck: Hashable, Sendable {
             let config = try NetworkConfig(parameters: parameters)
             switch role {
             case .claim: found = config.claimProblems(allowed: allowed)
-            case .unknown: notes += config.claimProblems(allowed: allowed).map { ConfigProblem(path + $0.path, $0.text) }
+            case .unknown: notes += config.claimProblems(allowed: allowed).map { $0.within(path) }
             case .deviceClass: break
             }
         } catch {
@@ -120,7 +120,7 @@ package struct ConfigCheck: Hashable, Sendable {
             omitted += error.omitted
         }
         let room = max(0, Self.most - problems.count)
-        problems += found.prefix(room).map { ConfigProblem(path + $0.path, $0.text) }
+        problems += found.prefix(room).map { $0.within(path) }
         omitted += max(0, found.count - room)
     }
 }

@@ -36,14 +36,10 @@ final class RuntimeConnection {
 
     /// Receives available data.
     ///
-    /// - Throws: ``Closed`` if the runtime has closed the connection, `SystemError`, or a protocol error.
+    /// - Throws: `ProtocolError`, also if the runtime has closed the connection, or `SystemError`.
     func receive() throws -> [PluginSession.Output] {
         let (bytes, _) = try UnixSocket.receive(from: socket)
-        if bytes.isEmpty { throw Closed() }
+        if bytes.isEmpty { throw ProtocolError(.closed, "NRI connection", "the container runtime closed it") }
         return try session.receive(bytes)
-    }
-
-    struct Closed: Error, CustomStringConvertible {
-        var description: String { "the container runtime closed the NRI connection" }
     }
 }

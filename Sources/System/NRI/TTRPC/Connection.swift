@@ -143,7 +143,7 @@ package struct Connection: Sendable {
                 failure(frame.stream, RPCFailure.invalidArgument, "stream \(frame.stream) cannot begin a call"))
         }
         lastStream = frame.stream
-        do throws(ProtobufReader.Malformed) {
+        do throws(ProtocolError) {
             var call = Call(stream: frame.stream, service: "", method: "", payload: [], timeout: 0)
             var reader = ProtobufReader(frame.data[...])
             while let field = try reader.next() {
@@ -162,7 +162,7 @@ package struct Connection: Sendable {
     }
 
     private static func result(_ frame: Frame) -> Result {
-        do throws(ProtobufReader.Malformed) {
+        do throws(ProtocolError) {
             var payload: ArraySlice<UInt8> = []
             var status = RPCFailure(code: 0, message: "")
             var reader = ProtobufReader(frame.data[...])
@@ -181,7 +181,7 @@ package struct Connection: Sendable {
 }
 
 extension RPCFailure {
-    fileprivate mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtobufReader.Malformed) {
+    fileprivate mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(bytes)
         while let field = try reader.next() {
             switch field {

@@ -15,37 +15,16 @@ package struct ProtobufReader: Sendable {
         case fixed
     }
 
-    /// A message that is no Protocol Buffers, or has a text that is not accepted.
-    package enum Malformed: Error, Hashable, Sendable, CustomStringConvertible {
-        case truncated
-        case invalidNumber
-        case unknownWireType(field: Int, type: UInt8)
-        case longInteger
-        case longText(bytes: Int)
-        case notUTF8
-
-        package var description: String {
-            switch self {
-            case .truncated: "it ends within a field"
-            case .invalidNumber: "a field has no valid number"
-            case .unknownWireType(let field, let type): "field \(field) has the wire type \(type)"
-            case .longInteger: "an integer has more than 10 bytes"
-            case .longText(let bytes): "a text of \(bytes) bytes is longer than \(textLimit)"
-            case .notUTF8: "a text is not UTF-8"
-            }
-        }
-    }
-
     private var rest: ArraySlice<UInt8>
 
     package init(_ message: ArraySlice<UInt8>) { rest = message }
 
     /// The next field; nil at the end of the message.
-    package mutating func next() throws(Malformed) -> (number: Int, value: Value)? {
+    package mutating func next() throws(ProtocolError) -> (number: Int, value: Value)? {
         guard !rest.isEmpty else { return nil }
         let tag = try integer()
         guard let number = Int(exactly: tag >> 3), (1..<1 << 29).contains(number) else {
-            throw .invalidNumber
+            throw ProtocolError(.invalidNumber, "field", "its number \(tag >> 3) is not valid")
         }
         switch tag & 7 {
         case 0: return (number, .integer(try integer()))
@@ -56,34 +35,36 @@ package struct ProtobufReader: Sendable {
         case 5:
             _ = try take(4)
             return (number, .fixed)
-        default: throw .unknownWireType(field: number, type: UInt8(tag & 7))
+        default: throw ProtocolError(.unknownWireType, "field \(number)", "it has the wire type \(tag & 7)")
         }
     }
 
-    private mutating func take(_ length: UInt64) throws(Malformed) -> ArraySlice<UInt8> {
-        guard length <= rest.count else { throw .truncated }
+    private mutating func take(_ length: UInt64) throws(ProtocolError) -> ArraySlice<UInt8> {
+        guard length <= rest.count else { throw ProtocolError(.truncated, "message", "it ends within a field") }
         let part = rest.prefix(Int(length))
         rest = rest.dropFirst(part.count)
         return part
     }
 
-    private mutating func integer() throws(Malformed) -> UInt64 {
+    private mutating func integer() throws(ProtocolError) -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: 0, to: 64, by: 7) {
-            guard let byte = rest.popFirst() else { throw .truncated }
+            guard let byte = rest.popFirst() else { throw ProtocolError(.truncated, "message", "it ends within a field") }
             value |= UInt64(byte & 0x7f) << shift
             if byte < 0x80 { return value }
         }
-        throw .longInteger
+        throw ProtocolError(.longInteger, "integer", "it has more than 10 bytes")
     }
 
     /// The longest text that is accepted, in bytes: that of a path.
     package static let textLimit = 4096
 
     /// Decodes a text.
-    package static func text(_ bytes: ArraySlice<UInt8>) throws(Malformed) -> String {
-        guard bytes.count <= textLimit else { throw .longText(bytes: bytes.count) }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
+    package static func text(_ bytes: ArraySlice<UInt8>) throws(ProtocolError) -> String {
+        guard bytes.count <= textLimit else {
+            throw ProtocolError(.longText, "text", "its \(bytes.count) bytes are more than \(textLimit)")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw ProtocolError(.notUTF8, "text", "it is not UTF-8") }
         return text
     }
 }
