@@ -24,6 +24,16 @@ struct ClaimConflictTests {
         #"{"interface":{"name":"\#(interface)","vrf":{"name":"\#(name)","table":\#(table)}}}"#
     }
 
+    @Test
+    func `a device of another pool does not hide the problems of those behind it`() throws {
+        var planner = try ClaimPlannerTests.planner()
+        planner.input.options.pool = "node"
+        var claim = ClaimPlannerTests.claim([("nic", ClaimPlannerTests.nic), ("gpu", "pci-dead")])
+        claim.status?.allocation?.devices.results?[0].pool = "node-2"
+        let error = #expect(throws: ClaimError.self) { try planner.plan(claim, others: []) }
+        #expect(error?.problems.map(\.code) == [.otherPool, .deviceMissing])
+    }
+
     @Test(arguments: [
         (vrf("red", 5), vrf("red", 5, interface: "net2"), nil),
         (vrf("red", 5), vrf("red", 6, interface: "net2"), PlanProblem.Code.vrfConflict),

@@ -105,6 +105,8 @@ struct ClaimPlannerTests {
         let outcome = try Self.planner().plan(
             Self.claim([("gpu", Self.gpu), ("nic", Self.nic)], config: [Self.config(.fromClaim, "net1", requests: ["nic"])]), others: [])
         #expect(outcome.plan.pods == ["p1"])
+        // Devices are described to workloads only where the operator asks for it.
+        #expect(outcome.plan.containers?.describedRequests ?? [] == [] && outcome.metadata.isEmpty)
         #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
         #expect(outcome.plan.devices.map(\.interface?.hostName) == [nil, "ib0"])
         let spec = try #require(try Self.spec(outcome))

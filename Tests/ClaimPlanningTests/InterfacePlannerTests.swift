@@ -26,7 +26,7 @@ struct InterfacePlannerTests {
         let parent = planner.input.devices[nic]?.function?.address
         planner.input.devices[second]?.function?.physicalFunction = parent
         planner.input.devices[second]?.function?.virtualFunctionIndex = 3
-        planner.input.facts.interfaces = ["ib0": InterfaceFacts(features: ["rx-gro"], privateFlags: [])]
+        planner.input.facts = PlanningFacts(interfaces: ["ib0": InterfaceFacts(features: ["rx-gro"], privateFlags: [])])
         return planner
     }
 
@@ -89,6 +89,7 @@ struct InterfacePlannerTests {
             .routeSource,
             "routes[0].source"),
         Refusal(#"{"routes":[{"destination":"10.0.0.0/8","gateway":"192.0.2.1"}]}"#, nil),
+        Refusal(#"{"interface":{"dhcp":false},"routes":[{"destination":"10.0.0.0/8","gateway":"192.0.2.1"}]}"#, nil),
         Refusal(#"{"routes":[{"destination":"10.0.0.0/8","gateway":"192.0.3.1"}]}"#, .routeGateway, "routes[0].gateway"),
         Refusal(#"{"routes":[{"destination":"10.0.0.0/8","gateway":"192.0.3.1","onLink":true}]}"#, nil),
         Refusal(#"{"routes":[{"destination":"192.0.3.0/24","scope":253},{"destination":"10.0.0.0/8","gateway":"192.0.3.1"}]}"#, nil),
@@ -116,6 +117,17 @@ struct InterfacePlannerTests {
         let error = #expect(throws: ClaimError.self) { _ = try plan() }
         #expect(error?.code == .invalid && Set(error?.problems.map(\.code) ?? []) == [code], "\(error?.description ?? "")")
         #expect(error?.problems.first?.path == refusal.path && error?.problems.first?.object == "request nic")
+    }
+
+    @Test
+    func `of a device with two interfaces the first is planned, and limits its virtual functions`() throws {
+        var planner = try Self.planner()
+        planner.input.devices[Self.nic]?.netdevs.append(Netdev(name: "ib9"))
+        #expect(try planner.plan(ClaimPlannerTests.claim([("nic", Self.nic)]), others: []).plan.devices[0].interface?.hostName == "ib0")
+        let config = try ClaimPlannerTests.config(#"{"interface":{"mtu":4001}}"#, .fromClass)
+        let claim = ClaimPlannerTests.claim([("nic", Self.second)], config: [config])
+        let error = #expect(throws: ClaimError.self) { try planner.plan(claim, others: []) }
+        #expect(error?.problems.map(\.code) == [.mtu])
     }
 
     @Test

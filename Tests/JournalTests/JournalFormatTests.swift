@@ -208,6 +208,28 @@ struct JournalFormatTests {
     }
 
     @Test
+    func `a list of version 1 may be absent, and one that is not empty may not be in another place`() throws {
+        let good = try JournalSample.golden("plan")
+        let list = try #require(good.firstMatch(of: /"rules":\[\{[^}]*\}\],/)?.output)
+        // Before the routes, which come first.
+        let moved = good.replacing(list, with: "").replacing("\"routes\":[{", with: list + "\"routes\":[{")
+        #expect(moved != good && moved.count == good.count)
+        let decode = { (text: String) throws(JournalTextError) in
+            try JournalDocument<ClaimPlan>.decode([UInt8](text.utf8), uid: JournalSample.claim)
+        }
+        let error = #expect(throws: JournalTextError.self) { _ = try decode(moved) }
+        #expect(error?.code == .keyOrder && error?.path == "devices[0].interface.routes", "\(error?.description ?? "")")
+        // An object is no list, though it is empty.
+        let (empty, first) = ("\"sysctls\":{}", "\"sizes\":")
+        let object = try #require(good.firstMatch(of: /"sysctls":\{[^}]*\}/)?.output)
+        let bare = good.replacing(object, with: empty)
+        #expect(throws: Never.self) { _ = try decode(bare) }
+        let swapped = bare.replacing(empty + ",", with: "").replacing("," + empty, with: "").replacing(first, with: empty + "," + first)
+        let other = #expect(throws: JournalTextError.self) { _ = try decode(swapped) }
+        #expect(other?.code == .keyOrder && other?.path == "devices[0].interface.sizes", "\(other?.description ?? "")")
+    }
+
+    @Test
     func `a file that needs a feature of a newer program is left where it is, and says so`() throws {
         let sample = try JournalSample()
         try sample.rewrite()

@@ -106,6 +106,37 @@ struct DriverSettingsTests {
     }
 
     @Test
+    func `parts that differ from a record are named, and a part that the record lacks is none`() throws {
+        let (one, two) = (
+            try #require(FlowRule(specification: Self.rule)), try #require(FlowRule(specification: Array(Self.rule.reversed())))
+        )
+        func settings(_ rules: [FlowRule]?) -> DriverSettings {
+            DriverSettings(
+                rules: rules, contexts: [RSSContext(number: 0, hashFunction: 1, transformation: 0, table: [0, 1], key: [])],
+                hashFields: [HashFields(flow: 1, fields: 0x30)], timestamping: HexBytes(hex("000000000000000000000000")))
+        }
+        let record = settings([one, two])
+        #expect(record.differences(from: record).isEmpty && record.differences(from: DriverSettings()).isEmpty)
+        #expect(DriverSettings().differences(from: record) == [.rules, .contexts, .hashFields, .timestamping])
+        // A rule is missing, one is foreign, one is there twice in the place of another.
+        for rules in [[one], [one, two, one], [one, one], []] as [[FlowRule]] {
+            #expect(settings(rules).differences(from: record) == [.rules], "\(rules.count)")
+        }
+        #expect(settings([one, two]).differences(from: settings(nil)).isEmpty)
+        #expect(settings([two, one]).differences(from: record).isEmpty, "the order of rules says nothing")
+    }
+
+    @Test
+    func `a table of no queues has no entries, and all flow types of the kernel are asked for`() throws {
+        let text = #"{"number":0,"hashFunction":1,"transformation":0,"size":2,"queues":0,"key":""}"#
+        let context = try JSONDecoder().decode(RSSContext.self, from: Data(text.utf8))
+        #expect(!context.isWhole && context.table.isEmpty)
+        // linux/ethtool.h: TCP_V4_FLOW to ESP_V6_FLOW, IPV4_FLOW, IPV6_FLOW, and GTPU_V4_FLOW to GTPU_DL_V6_FLOW; ETHER_FLOW is no type of RSS.
+        #expect(
+            HashFields.flows == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28])
+    }
+
+    @Test
     func `what a pod told a driver is undone, and what it took away is there again`() throws {
         let driver = DriverInMemory()
         driver.rules[7] = Self.rule
