@@ -324,7 +324,8 @@ let testingTargets: [Target] = [
     tests(
         "ProgramTests",
         [
-            "CLinux", "ControlProtocol", "Hardware", "Inspection", "Journal", "JournalModel", "KubeletAPI", "KubeletPlugin", "Linux",
+            "CLinux", "ClaimPlanning", "ControlProtocol", "Hardware", "Inspection", "Journal", "JournalModel", "KubeletAPI",
+            "KubeletPlugin", "Linux",
             "NRI", "NRIMessages", "Netlink", "NetworkModel", "PodNetwork", "Primitives", "ResourceAPI", "SliceModel", "Testbed", protobuf,
         ]),
     // The daemons under a real container runtime.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClaimPlanning
 import Glibc
 import KubeletAPI
 import Linux
@@ -47,8 +48,7 @@ struct ClaimIsolationTests {
         #expect(phase(node, "a") == nil)
         // Without it, what is wrong is said, and not that there is another instance.
         node.injectorDaemon?.signal(SIGSTOP)
-        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("gpu") }
-        #expect(error?.details.contains("nearside-nri does not answer") == true, "\(error?.details ?? "")")
+        try node.expectRefusal("gpu", .injectorUnreachable)
     }
 
     @Test

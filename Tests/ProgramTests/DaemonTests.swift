@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClaimPlanning
 import ControlProtocol
 import Glibc
 import KubeletAPI
@@ -122,14 +123,9 @@ struct DaemonTests {
         let node = try TestNode.hgxA100()
         try node.startNode()
         try node.addClaim("a")
-        let missing = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-        #expect(missing?.details.contains("nearside-nri does not answer") == true, "\(missing?.details ?? "")")
+        try node.expectRefusal("a", .injectorUnreachable)
         try node.startInjector(nriSocket: node.scratch("missing.sock"))
-        #expect(
-            eventually {
-                let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-                return error?.details.contains("is not synchronised with the container runtime") == true
-            })
+        try node.expectRefusal("a", .injectorRefused)
         #expect(Files.list(node.scratch("journal/plans")).isEmpty)
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClaimPlanning
 import Glibc
 import Hardware
 import Journal
@@ -27,10 +28,7 @@ struct LostInterfaceTests {
         #expect(try ChildProcess.run("/sbin/ip", ["link", "set", interface, "netns", path], in: node.host).status == 0)
         #expect(try eventually { try name() == nil })
         try node.addClaim("a")
-        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-        #expect(
-            error?.details.contains("has lost its interface \(interface); restore the interface") == true,
-            "\(error?.details ?? "")")
+        #expect(try node.expectRefusal("a", .invalid).contains(" \(interface)"))
         let back = "/proc/\(try #require(node.nodeDaemon).identifier)/ns/net"
         let inside = try node.namespace(of: elsewhere)
         #expect(try ChildProcess.run("/sbin/ip", ["link", "set", interface, "netns", back], in: inside).status == 0)
@@ -75,8 +73,7 @@ struct LostInterfaceTests {
                 #expect(try ChildProcess.run("/sbin/ip", ["link", "set", interface, "netns", path], in: node.host).status == 0)
             }
             try node.startNode()
-            let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-            #expect(error?.details.contains("has lost its interface \(interface)") == true, "\(error?.details ?? "")")
+            #expect(try node.expectRefusal("a", .invalid).contains(" \(interface)"))
             #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
         }
         node.kill(node: SIGTERM)
@@ -110,8 +107,7 @@ struct LostInterfaceTests {
         try Files.write(memory, spoiled)
         for _ in 0..<2 {
             try node.startNode()
-            let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-            #expect(error?.details.contains("\(memory), which records former interfaces, is damaged") == true, "\(error?.details ?? "")")
+            #expect(try node.expectRefusal("a", .invalid).contains(memory))
             #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
             // A device that has its interface is prepared as before.
             #expect(try node.prepare("b").count == 1)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClaimPlanning
 import Hardware
 import KubeletAPI
 import Linux
@@ -51,6 +52,17 @@ extension TestNode {
     @discardableResult
     func prepare(_ name: String) throws -> [DRAV1Device] {
         try #require(kubelet).prepare(namespace: "default", name: name, uid: "uid-\(name)")
+    }
+
+    /// Expects that Prepare refuses a claim, and an event about the claim with the code as its reason.
+    ///
+    /// - Returns: the error's text for the kubelet.
+    @discardableResult
+    func expectRefusal(_ name: String, _ code: ClaimError.Code, sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+        let error = #expect(throws: KubeletPeer.Failure.self, sourceLocation: sourceLocation) { try prepare(name) }
+        let isPosted = try eventually { try api.events().contains { $0.reason == code.rawValue && $0.involvedObject.name == name } }
+        #expect(isPosted, "\(code): \(error?.details ?? "")", sourceLocation: sourceLocation)
+        return error?.details ?? ""
     }
 
     func unprepare(_ name: String) throws {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClaimPlanning
 import ControlProtocol
 import Foundation
 import Glibc
@@ -75,8 +76,7 @@ struct UpgradeTests {
         #expect(isPrepared, "\(node.log("node.log"))")
         // Its device is taken.
         try node.addClaim("b", pod: "pod-2", interface: "net2")
-        let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
-        #expect(error?.details.contains("is still held by claim default/a") == true, "\(error?.details ?? "")")
+        #expect(try node.expectRefusal("b", .conflict).contains("default/a"))
         let device = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic } }
         #expect(try eventually { try device().map { $0.attributes?["ifName"] != nil && $0.taints == nil } == true })
     }
