@@ -73,6 +73,106 @@ struct KernelMessageTests {
                 == QueueingDiscipline(kind: "pfifo", handle: 0x10000, parent: QueueingDiscipline.root, options: [77, 0, 0, 0]))
     }
 
+    @Test
+    func `settings of a link are those of the kernel`() throws {
+        let settings = try #require(LinkSettings(try message("link.hex")))
+        // IFF_MULTICAST of the flags that are settings; the kernel's defaults for veth, and the MTU of the command for IPv6 too.
+        #expect(settings.flags == 0x1000 && settings.txQueueLength == 1000 && settings.group == 0)
+        #expect(settings.sizes == SegmentSizes(gso: 65536, gro: 65536, gsoIPv4: 65536, groIPv4: 65536, segments: 65535))
+        // IPV4_DEVCONF_IGMPV2_UNSOLICITED_REPORT_INTERVAL (27) is 10 s, DEVCONF_HOPLIMIT (1) 64 and DEVCONF_MTU6 (2) 1400.
+        #expect(settings.ipv4.count == 33 && settings.ipv4[26] == 10_000 && Array(settings.ipv4[3...6]) == [1, 1, 1, 1])
+        #expect(settings.ipv6.count == 60 && Array(settings.ipv6[0...2]) == [0, 64, 1400] && settings.ipv6[7] == -1)
+    }
+
+    /// The attributes of a payload as they are on the wire, with their padding.
+    private func parts(_ payload: some Sequence<UInt8>, header: Int) -> Set<[UInt8]> {
+        var (rest, parts) = (payload.dropFirst(header).map { $0 }, Set<[UInt8]>())
+        while rest.count >= 4 {
+            let size = (Int(rest[0]) + Int(rest[1]) << 8 + 3) / 4 * 4
+            parts.insert(Array(rest.prefix(size)))
+            rest.removeFirst(min(max(size, 4), rest.count))
+        }
+        return parts
+    }
+
+    @Test(arguments: ["rule-v4.hex", "rule-v6.hex"])
+    func `a rule is added with the attributes that the kernel lists`(name: String) throws {
+        let message = try message(name)
+        let request = NetlinkRequest.add(try #require(Rule(message)))
+        #expect(parts(request.payload, header: 12) == parts(message.payload, header: 12))
+        // Family, lengths, action and flags; a table of more than 8 bits is in an attribute, which the kernel lists as 252 here.
+        var header = Array(message.payload.prefix(12))
+        header[4] = 0
+        #expect(Array(request.payload.prefix(12)) == header && request.type == 32 && request.flags == 0x600)
+    }
+
+    @Test
+    func `a neighbour is set as the kernel lists it, and is permanent`() throws {
+        let message = try message("neighbour.hex")
+        let request = NetlinkRequest.set(try #require(Neighbour(message)))
+        // struct ndmsg: AF_INET, interface 7, NUD_PERMANENT; the kernel adds its type, NDA_PROBES and NDA_CACHEINFO.
+        #expect(Array(request.payload.prefix(12)) == hex("02000000 07000000 8000 00 00"))
+        #expect(parts(request.payload, header: 12) == [hex("08000100 c0000209"), hex("0a000200 020000000009 0000")])
+        #expect(parts(request.payload, header: 12).isSubset(of: parts(message.payload, header: 12)))
+    }
+
+    /// Messages without the objects that need hardware, as linux/if_link.h defines them.
+    @Test
+    func `virtual functions are read from each of their attributes, and none is made up when the list is cut`() throws {
+        // IFLA_VFINFO_LIST (22) of one IFLA_VF_INFO (1): MAC (1), VLAN (2) 100 with priority 3, SPOOFCHK (4) on, LINK_STATE (5) disabled,
+        // RATE (6) 10 to 20, TRUST (9) unknown.
+        let parts: [UInt8] = [
+            "28000100 05000000 020000000001 \(String(repeating: "00", count: 26))", "10000200 05000000 64000000 03000000",
+            "0c000400 05000000 01000000", "0c000500 05000000 02000000", "10000600 05000000 0a000000 14000000", "0c000900 05000000 ffffffff",
+        ].flatMap { hex($0) }
+        let list: [UInt8] = [UInt8(parts.count + 8), 0, 22, 0x80, UInt8(parts.count + 4), 0, 1, 0x80] + parts
+        let header = [UInt8](repeating: 0, count: 16)
+        var expected = VirtualFunction(number: 5)
+        expected.settings.hardwareAddress = HardwareAddress(parsing: "02:00:00:00:00:01")
+        (expected.settings.vlan, expected.settings.vlanPriority) = (100, 3)
+        (expected.settings.checksSpoofing, expected.settings.linkState) = (true, 2)
+        (expected.settings.minimalRate, expected.settings.maximalRate) = (10, 20)
+        #expect(VirtualFunction.list(Message(type: 16, flags: 0, payload: header + list)) == [expected])
+        for count in list.indices {
+            #expect(VirtualFunction.list(Message(type: 16, flags: 0, payload: header + list[..<count])).isEmpty, "\(count) bytes")
+        }
+    }
+
+    @Test
+    func `an interface is made with its parent and kind, and gets names, byte by byte`() {
+        let made = NetlinkRequest.addLink("a", kind: "macvlan", parent: 7, mtu: 1400, namespace: 9) { $0.attribute(1, integer: UInt32(4)) }
+        // IFLA_IFNAME (3), LINK (5), MTU (4), NET_NS_FD (28), LINKINFO (18) of INFO_KIND (1) and INFO_DATA (2) of MACVLAN_MODE (1).
+        #expect(
+            made.payload
+                == hex(
+                    """
+                    00000000 00000000 00000000 00000000 06000300 61000000 08000500 07000000 08000400 78050000 08001c00 09000000
+                    1c001280 0c000100 6d616376 6c616e00 0c000280 08000100 04000000
+                    """))
+        #expect(made.type == 16 && made.flags == 0x600)
+        let named = NetlinkRequest.addAlternativeNames(["b", "cd"], to: 7)
+        // IFLA_PROP_LIST (52) of IFLA_ALT_IFNAME (53).
+        #expect(named.payload == hex("00000000 07000000 00000000 00000000 14003480 06003500 62000000 07003500 63640000"))
+        #expect(named.type == 108)
+    }
+
+    @Test(arguments: names)
+    func `a message that ends within an attribute is refused at every byte`(name: String) throws {
+        let whole = try message(name)
+        let header = try #require(Self.headers[whole.type])
+        let payload = Array(whole.payload)
+        var start = header
+        while start + 4 <= payload.count, whole.type != 64 {
+            let size = Int(payload[start]) + Int(payload[start + 1]) << 8
+            for end in start + 4..<start + size {
+                var cut = whole
+                cut.payload = whole.payload.prefix(end)
+                #expect(read(cut) == nil, "\(end) of \(payload.count) bytes")
+            }
+            start += (size + 3) / 4 * 4
+        }
+    }
+
     /// The object that a message is about, as text; nil when it is refused.
     private func read(_ message: Message) -> String? {
         switch message.type {

@@ -76,6 +76,16 @@ struct SlicePlanTests {
     }
 
     @Test
+    func `an index is hexadecimal`() {
+        let stored = (0..<17).map { index in
+            Self.slice("000\(index < 16 ? "0" : "")\(String(index, radix: 16))-a", index * 128..<(index + 1) * 128, of: 17)
+        }
+        #expect(stored[10].metadata.name == "0000a-a" && stored[16].metadata.name == "00010-a")
+        #expect(Self.plan(17 * 128, stored).isEmpty)
+        #expect(Self.plan(17 * 128, []).creations[16].metadata.generateName == "00010-dra.nearside-node-1-")
+    }
+
+    @Test
     func `a slice of an index that is not needed goes, and the others have the new count`() {
         let stored = [Self.slice("00000-a", 0..<128, of: 2), Self.slice("00001-b", 128..<200, of: 2)]
         let plan = Self.plan(128, stored)
