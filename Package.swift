@@ -6,7 +6,7 @@ import PackageDescription
 // MARK: - Settings
 
 /// Every target of ours: Swift 6, no silent conveniences, and no warnings.
-let strict: [SwiftSetting] = [
+let plain: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -15,8 +15,8 @@ let strict: [SwiftSetting] = [
     .treatWarning("DeprecatedDeclaration", as: .warning),
 ]
 
-/// Likewise, and each use of unsafe memory is marked.
-let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
+/// Every target that is shipped: likewise, and each use of unsafe memory is marked.
+let strict: [SwiftSetting] = plain + [.strictMemorySafety()]
 
 /// Targets that hold only code made by protoc: not ours to warn about.
 let generated: [SwiftSetting] = [.swiftLanguageMode(.v6)]
@@ -104,7 +104,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 
 /// Pure: values in, values out. No I/O, no clock, no log.
 func model(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/Model/\(name)", swiftSettings: safe)
+    .target(name: name, dependencies: dependencies, path: "Sources/Model/\(name)", swiftSettings: strict)
 }
 
 /// Thin: one interface of the kernel, or one wire protocol.
@@ -129,7 +129,7 @@ func program(_ name: String, _ dependencies: [Target.Dependency], _ linking: [Li
 
 /// Never linked into what is shipped.
 func testing(
-    _ name: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = strict, _ linking: [LinkerSetting] = []
+    _ name: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = plain, _ linking: [LinkerSetting] = []
 ) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Sources/Testing/\(name)", swiftSettings: settings, linkerSettings: linking)
@@ -137,14 +137,14 @@ func testing(
 
 /// A program for developers, with the Testbed inside.
 func tool(
-    _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict, _ linking: [LinkerSetting] = selfContained
+    _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = plain, _ linking: [LinkerSetting] = selfContained
 ) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Sources/Testing/\(name)", swiftSettings: settings, linkerSettings: linking)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: plain)
 }
 
 let productTargets: [Target] = [
@@ -182,7 +182,7 @@ let productTargets: [Target] = [
     system("CVerbs"),
     system("CNUMA", links: "numa"),
     // Descriptors, files, sockets, and threads that live in another namespace.
-    system("Linux", ["CLinux", "NetworkModel"]),
+    system("Linux", ["CLinux", "NetworkModel", "Primitives"]),
     // Codecs and sockets of rtnetlink, ethtool, RDMA and device events.
     system("Netlink", ["CLinux", "Linux", "NetworkModel", "Primitives"]),
     // The Node Resource Interface: ttrpc, two connections over one socket, the plugin's session.
@@ -251,7 +251,7 @@ let productTargets: [Target] = [
 
 let testingTargets: [Target] = [
     // A client of gRPC through libgrpc, which is not our implementation: the kubelet in the tests.
-    testing("CGRPC", [], strict, [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
+    testing("CGRPC", [], plain, [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
     testing("NRIMessages", [protobuf], generated),
     testing("CRIMessages", [protobuf], generated),
     // An API server, a kubelet, a runtime and machines: for tests and the demo.

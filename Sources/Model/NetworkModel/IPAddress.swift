@@ -48,7 +48,7 @@ extension IPAddress: CustomStringConvertible {
         var text = [CChar](repeating: 0, count: 46)
         // SAFETY: inet_ntop reads 4 or 16 bytes by the family, as many as there are, and writes no more than the size.
         guard unsafe inet_ntop(isV6 ? AF_INET6 : AF_INET, bytes, &text, socklen_t(text.count)) != nil else { return "?" }
-        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return String(zeroTerminated: text)
     }
 }
 

@@ -10,7 +10,7 @@ import Linux
 import Primitives
 
 func refuse(_ why: String) -> Never {
-    try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside-gate: \(why)\n".utf8))
+    StandardStream.error.write("nearside-gate: \(why)\n")
     exit(1)
 }
 
@@ -46,7 +46,7 @@ guard let claim else { refuse("--claim is missing; usage: nearside-gate --claim 
 signal(SIGPIPE, SIG_IGN)
 do {
     // The runtime may start this program before it writes to the pipe.
-    let state = try Descriptor(owning: dup(0)).readToEnd(limit: 1 << 20)
+    let state = try StandardStream.input.readToEnd(limit: 1 << 20)
     guard let process = processID(in: state), process > 0 else {
         refuse("standard input is not an OCI state with a pid: only a container runtime starts this program")
     }

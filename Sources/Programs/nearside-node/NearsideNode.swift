@@ -210,7 +210,7 @@ struct NearsideNode {
     private func environment() -> [String: String] {
         var values: [String: String] = [:]
         for name in ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "POD_UID"] {
-            if let value = getenv(name) { values[name] = String(cString: value) }
+            values[name] = Environment.value(name)
         }
         return values
     }
@@ -234,14 +234,11 @@ extension NearsideNode {
             try command.validate()
             exit(try await command.run())
         } catch let error as UsageError {
-            complain(error.text(program: options.program))
+            StandardStream.error.write(error.text(program: options.program))
             exit(UsageError.exitStatus)
         } catch {
-            complain("Error: \(error)\n")
+            StandardStream.error.write("Error: \(error)\n")
             exit(EXIT_FAILURE)
         }
     }
-
-    /// Writes to standard error.
-    private static func complain(_ text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
 }

@@ -112,7 +112,7 @@ struct NearsideNRI {
 
     /// The address at which pods reach the API server; nil outside of a pod.
     private static var apiServerOfPod: IPAddress? {
-        getenv("KUBERNETES_SERVICE_HOST").flatMap { IPAddress(parsing: String(cString: $0)) }
+        Environment.value("KUBERNETES_SERVICE_HOST").flatMap { IPAddress(parsing: $0) }
     }
 
     private func addresses() throws -> (node: [IPAddress], apiServer: [IPAddress]) {
@@ -173,9 +173,6 @@ struct NearsideNRI {
     }
 }
 
-/// Writes to standard error.
-func complain(_ text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
-
 if LeaseClientProcess.isMeant { exit(LeaseClientProcess.run()) }
 do {
     guard let command = try NearsideNRI.options.parse(CommandLine.arguments.dropFirst(), into: NearsideNRI()) else {
@@ -185,9 +182,9 @@ do {
     try command.validate()
     exit(try command.run())
 } catch let error as UsageError {
-    complain(error.text(program: NearsideNRI.options.program))
+    StandardStream.error.write(error.text(program: NearsideNRI.options.program))
     exit(UsageError.exitStatus)
 } catch {
-    complain("Error: \(error)\n")
+    StandardStream.error.write("Error: \(error)\n")
     exit(EXIT_FAILURE)
 }

@@ -56,7 +56,7 @@ struct ExplainCommand: ParsableCommand {
 
     private func bytes(_ claim: String) throws(InputError) -> [UInt8] {
         do throws(SystemError) {
-            if claim == "-" { return try Descriptor(owning: dup(0)).readToEnd(limit: Self.limit) }
+            if claim == "-" { return try StandardStream.input.readToEnd(limit: Self.limit) }
             if Files.exists(claim) { return try Files.read(claim, limit: Self.limit) }
         } catch { throw InputError(.unreadable, error.object, at: error.step, error.cause) }
         let parts = claim.split(separator: "/")

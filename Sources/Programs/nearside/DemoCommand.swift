@@ -22,8 +22,8 @@ struct DemoCommand: ParsableCommand {
             throw Console.failure("the path of this program is unknown: /proc is not mounted")
         }
         let path = own[..<slash] + "/nearside-demo"
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(String(path)), verbose ? strdup("--verbose") : nil, nil]
-        execv(String(path), &arguments)
+        // SAFETY: the texts outlive the call.
+        _ = unsafe withArguments([String(path)] + (verbose ? ["--verbose"] : [])) { unsafe execv(String(path), $0) }
         throw Console.failure("\(SystemError("start", String(path)))")
     }
 }

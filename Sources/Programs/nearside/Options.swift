@@ -77,11 +77,11 @@ struct OutputOptions: ParsableArguments {
 
 /// Output to the terminal.
 enum Console {
-    static func print(_ text: String) { try? Descriptor(owning: dup(1)).write(all: [UInt8](text.utf8)) }
+    static func print(_ text: String) { StandardStream.output.write(text) }
 
     /// Prints one line to standard error, and returns the exit code to throw.
     static func failure(_ text: String) -> ExitCode {
-        try? Descriptor(owning: dup(2)).write(all: [UInt8]("nearside: \(text)\n".utf8))
+        StandardStream.error.write("nearside: \(text)\n")
         return ExitCode(1)
     }
 
@@ -89,9 +89,10 @@ enum Console {
     static var terminal: Terminal {
         guard isatty(1) == 1 else { return Terminal() }
         var size = winsize()
-        let width = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
-        let isPlain = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
-        let isDumb = getenv("TERM").map { String(cString: $0) == "dumb" } ?? true
+        // SAFETY: the call fills in the structure.
+        let width = unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        let isPlain = Environment.value("NO_COLOR")?.isEmpty == false
+        let isDumb = ["dumb", nil].contains(Environment.value("TERM"))
         return Terminal(width: width, hasColours: !isPlain && !isDumb)
     }
 }

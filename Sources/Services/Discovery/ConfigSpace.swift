@@ -7,16 +7,17 @@ import Hardware
 ///
 /// The kernel shows the first 64 bytes to every process, and the rest only with CAP_SYS_ADMIN. Without that capability, Access Control
 /// Services are unknown, which does not mean disabled.
-struct ConfigSpace: ~Copyable {
+// SAFETY: libpci is open as long as the value lives.
+@safe struct ConfigSpace: ~Copyable {
     private let access: UnsafeMutablePointer<pci_access>
 
     /// Nil if libpci cannot read the host's bus.
     init?(root: HostRoot) {
-        guard let access = CPCI_open_bus(root("sys/bus/pci")) else { return nil }
-        self.access = access
+        guard let access = unsafe CPCI_open_bus(root("sys/bus/pci")) else { return nil }
+        unsafe self.access = unsafe access
     }
 
-    deinit { CPCI_close(access) }
+    deinit { unsafe CPCI_close(access) }
 
     func readAccessControl(of functions: inout [PCIFunction]) {
         for index in functions.indices where functions[index].isBridge {
@@ -24,7 +25,7 @@ struct ConfigSpace: ~Copyable {
             // libpci stores a domain as an int.
             guard let domain = Int32(exactly: address.domain) else { continue }
             var control: UInt16 = 0
-            let answer = CPCI_access_control(
+            let answer = unsafe CPCI_access_control(
                 access, domain, Int32(address.bus), Int32(address.device), Int32(address.function), &control)
             switch answer {
             case 1: functions[index].acs = ACSControl(rawValue: control)

@@ -36,8 +36,7 @@ package enum MachineSource: Hashable, Sendable {
     /// The cluster's addresses from the environment variables of a pod.
     private static var destinations: HostDestinations {
         func addresses(_ name: String) -> [IPAddress] {
-            let text = getenv(name).map { String(cString: $0) } ?? ""
-            return text.split(separator: ",").compactMap { IPAddress(parsing: $0) }
+            (Environment.value(name) ?? "").split(separator: ",").compactMap { IPAddress(parsing: $0) }
         }
         var destinations = HostDestinations(nodeAddresses: addresses("NODE_ADDRESS"))
         destinations.apiServers = addresses("KUBERNETES_SERVICE_HOST")

@@ -2,25 +2,27 @@
 
 import CPCI
 package import Hardware
+import Primitives
 
 /// Human-readable names of devices, from libpci and the distribution's pci.ids.
 ///
 /// No decision depends on these names, because they vary with the version of the file.
-package final class PCINames {
+// SAFETY: libpci is open as long as the object lives, and is used by one thread at a time.
+@safe package final class PCINames {
     private let access: UnsafeMutablePointer<pci_access>?
 
     package init() {
-        access = CPCI_open_names(nil)
+        unsafe access = unsafe CPCI_open_names(nil)
     }
 
     deinit {
-        if let access { CPCI_close(access) }
+        if let access = unsafe access { unsafe CPCI_close(access) }
     }
 
     /// `NVIDIA Corporation GH100 [H100 SXM5 80GB]`; nil if the database lacks the ids.
     package func name(vendor: String, device: String) -> String? {
         guard let vendor = Int32(vendor, radix: 16), let device = Int32(device, radix: 16) else { return nil }
-        return text { CPCI_name($0, &$1, Int32($1.count), vendor, device) }
+        return unsafe text { unsafe CPCI_name($0, &$1, Int32($1.count), vendor, device) }
     }
 
     /// Adds the names of a machine's functions that the table lacks.
@@ -28,17 +30,19 @@ package final class PCINames {
         for function in machine.functions where !function.isBridge {
             guard let vendor = Int32(function.vendor, radix: 16), let device = Int32(function.device, radix: 16) else { continue }
             if table.vendors[function.vendor] == nil {
-                table.vendors[function.vendor] = text { CPCI_part_name($0, &$1, Int32($1.count), vendor, -1) }
+                table.vendors[function.vendor] = unsafe text { unsafe CPCI_part_name($0, &$1, Int32($1.count), vendor, -1) }
             }
             let key = "\(function.vendor):\(function.device)"
-            if table.devices[key] == nil { table.devices[key] = text { CPCI_part_name($0, &$1, Int32($1.count), vendor, device) } }
+            if table.devices[key] == nil {
+                table.devices[key] = unsafe text { unsafe CPCI_part_name($0, &$1, Int32($1.count), vendor, device) }
+            }
         }
     }
 
     private func text(_ look: (UnsafeMutablePointer<pci_access>, inout [CChar]) -> Int32) -> String? {
-        guard let access else { return nil }
+        guard let access = unsafe access else { return nil }
         var buffer = [CChar](repeating: 0, count: 256)
-        guard look(access, &buffer) != 0 else { return nil }
-        return buffer.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } }
+        guard unsafe look(access, &buffer) != 0 else { return nil }
+        return String(zeroTerminated: buffer)
     }
 }

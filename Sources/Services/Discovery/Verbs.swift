@@ -7,19 +7,22 @@ package import Linux
 package import Primitives
 
 /// libibverbs, if this machine has the library. Used by one thread.
-package final class Verbs {
-    private var library = CVerbs()
+// SAFETY: the table of functions is filled in before it is used, and the library is unloaded with the object, which its devices refer to.
+@safe package final class Verbs {
+    private var library = unsafe CVerbs()
 
     /// - Parameter name: the name of the shared library for the loader.
     /// - Throws: ``InputError`` on a machine without RDMA user space.
     package init(library name: String = "libibverbs.so.1") throws(InputError) {
-        let reason = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer -> String? in
-            CVerbs_open(&library, name, buffer.baseAddress, buffer.count) == 0 ? nil : buffer.baseAddress.map { String(cString: $0) } ?? ""
+        let size = 256
+        var reason = [CChar](repeating: 0, count: size)
+        // SAFETY: the call writes no more than the size, with a final zero.
+        guard unsafe CVerbs_open(&library, name, &reason, size) == 0 else {
+            throw InputError(.unreadable, "libibverbs", at: "load", String(zeroTerminated: reason))
         }
-        if let reason { throw InputError(.unreadable, "libibverbs", at: "load", reason) }
     }
 
-    deinit { CVerbs_close(&library) }
+    deinit { unsafe CVerbs_close(&library) }
 
     /// Opens all hardware devices. Devices of other namespaces are not listed; devices whose node this process may not open have a
     /// refusal.
@@ -28,17 +31,17 @@ package final class Verbs {
     /// this process.
     package func open() -> [VerbsDevice] {
         var count: Int32 = 0
-        guard let list = library.get_device_list(&count) else { return [] }
-        defer { library.free_device_list(list) }
+        guard let list = unsafe library.get_device_list(&count) else { return [] }
+        defer { unsafe library.free_device_list(list) }
         return (0..<Int(count)).compactMap { index in
-            guard let device = list[index], let name = library.get_device_name(device),
-                Files.exists("/sys/class/infiniband/\(String(cString: name))/device")
+            guard let device = unsafe list[index], let name = unsafe library.get_device_name(device),
+                Files.exists(unsafe "/sys/class/infiniband/\(String(cString: name))/device")
             else { return nil }
             // The list may be freed while devices are open.
             errno = 0
-            let context = library.open_device(device)
-            let refusal = context == nil ? SystemError.text(of: errno) : nil
-            return VerbsDevice(
+            let context = unsafe library.open_device(device)
+            let refusal = unsafe context == nil ? SystemError.text(of: errno) : nil
+            return unsafe VerbsDevice(
                 verbs: self, name: String(cString: name), nodeGUID: Self.text(guid: CVerbs_guid(&library, device)),
                 context: context, refusal: refusal)
         }
@@ -50,19 +53,20 @@ package final class Verbs {
         return stride(from: 0, to: 16, by: 4).map { String(padded[$0..<$0 + 4]) }.joined(separator: ":")
     }
 
-    fileprivate func close(_ context: UnsafeMutablePointer<ibv_context>) { _ = library.close_device(context) }
+    fileprivate func close(_ context: UnsafeMutablePointer<ibv_context>) { _ = unsafe library.close_device(context) }
 
     fileprivate func attributes(of context: UnsafeMutablePointer<ibv_context>) -> VerbsAttributes? {
         var attributes = ibv_device_attr()
-        guard library.query_device(context, &attributes) == 0 else { return nil }
-        let firmware = withUnsafeBytes(of: attributes.fw_ver) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        guard unsafe library.query_device(context, &attributes) == 0 else { return nil }
+        // SAFETY: the field is an array of characters in the structure.
+        let firmware = unsafe withUnsafeBytes(of: attributes.fw_ver) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         return VerbsAttributes(
             firmware: firmware.isEmpty ? nil : firmware, ports: Int(attributes.phys_port_cnt), queuePairs: Int(attributes.max_qp))
     }
 
     fileprivate func port(_ number: UInt8, of context: UnsafeMutablePointer<ibv_context>) -> RDMAPort? {
         var answer = CVerbs_port()
-        guard CVerbs_query_port(&library, context, number, &answer) == 0 else { return nil }
+        guard unsafe CVerbs_query_port(&library, context, number, &answer) == 0 else { return nil }
         let states: [Int32: String] = [1: "DOWN", 2: "INIT", 3: "ARMED", 4: "ACTIVE"]
         let layers: [Int32: String] = [0: "Unspecified", 1: "InfiniBand", 2: "Ethernet"]
         // InfiniBand Architecture 1.4, section 14.2.5.6, PortInfo: LinkWidthActive and LinkSpeedActive.
@@ -76,10 +80,10 @@ package final class Verbs {
 
     fileprivate func nextEvent(of context: UnsafeMutablePointer<ibv_context>, _ device: String) -> VerbsDevice.Next {
         var (kind, port): (Int32, Int32) = (0, 0)
-        switch CVerbs_next_event(&library, context, &kind, &port) {
+        switch unsafe CVerbs_next_event(&library, context, &kind, &port) {
         case 1:
             let type = ibv_event_type(rawValue: UInt32(bitPattern: kind))
-            let text = library.event_type_str(type).map { String(cString: $0) } ?? "event \(kind)"
+            let text = unsafe library.event_type_str(type).map { unsafe String(cString: $0) } ?? "event \(kind)"
             return .event(VerbsEvent(device: device, port: port > 0 ? Int(port) : nil, kind: VerbsEvent.Kind(type), text: text))
         case 0: return .none
         default: return .gone
@@ -95,7 +99,8 @@ package struct VerbsAttributes: Hashable, Sendable {
 }
 
 /// A device that libibverbs lists, open if permitted.
-package final class VerbsDevice {
+// SAFETY: the context is open as long as the object lives, which keeps the library loaded.
+@safe package final class VerbsDevice {
     package let name: String
     package let nodeGUID: String
     /// The reason why the device is not open; nil if it is.
@@ -109,26 +114,24 @@ package final class VerbsDevice {
         self.verbs = verbs
         self.name = name
         self.nodeGUID = nodeGUID
-        self.context = context
+        unsafe self.context = unsafe context
         self.refusal = refusal
     }
 
-    deinit { if let context { verbs.close(context) } }
+    deinit { if let context = unsafe context { unsafe verbs.close(context) } }
 
-    package var attributes: VerbsAttributes? { context.flatMap { verbs.attributes(of: $0) } }
+    package var attributes: VerbsAttributes? { unsafe context.flatMap { unsafe verbs.attributes(of: $0) } }
 
     /// Queries a port; nil if the device is not open, or has no such port.
     package func port(_ number: Int) -> RDMAPort? {
         guard let number = UInt8(exactly: number) else { return nil }
-        return context.flatMap { verbs.port(number, of: $0) }
+        return unsafe context.flatMap { unsafe verbs.port(number, of: $0) }
     }
 
     /// A duplicate of the descriptor, which becomes readable after an event.
     package func eventDescriptor() -> Descriptor? {
-        guard let context else { return nil }
-        let raw = CVerbs_async_descriptor(context)
-        let copy = raw < 0 ? -1 : dup(raw)
-        return copy < 0 ? nil : Descriptor(owning: copy)
+        guard let context = unsafe context else { return nil }
+        return try? unsafe Descriptor.duplicate(CVerbs_async_descriptor(context))
     }
 
     enum Next {
@@ -138,7 +141,7 @@ package final class VerbsDevice {
         case gone
     }
 
-    func nextEvent() -> Next { context.map { verbs.nextEvent(of: $0, name) } ?? .gone }
+    func nextEvent() -> Next { unsafe context.map { unsafe verbs.nextEvent(of: $0, name) } ?? .gone }
 }
 
 /// An asynchronous event of an RDMA device (ibv_get_async_event(3)).

@@ -18,7 +18,7 @@ struct HostSysfs {
 
     /// The inode number of an interface's folder. It is the same in every namespace, and unique among all interfaces.
     func inode(of interface: String) -> UInt64? {
-        let inode = CLinux_inode_at(folder.raw, "class/net/\(interface)")
+        let inode = unsafe CLinux_inode_at(folder.raw, "class/net/\(interface)")
         return inode == 0 ? nil : inode
     }
 
@@ -74,17 +74,18 @@ struct HostSysfs {
         }
     }
 
-    private func exists(_ path: String) -> Bool { faccessat(folder.raw, path, F_OK, 0) == 0 }
+    private func exists(_ path: String) -> Bool { unsafe faccessat(folder.raw, path, F_OK, 0) == 0 }
 
     private func value(_ path: String) -> String? {
-        withUnsafeTemporaryAllocation(byteCount: SysfsSettings.Limit.valueBytes + 1, alignment: 1) { buffer in
-            let count = CLinux_read_at(folder.raw, path, buffer.baseAddress, buffer.count)
-            return count > 0 ? SysfsSettings.value(of: String(decoding: buffer[..<count], as: UTF8.self)) : nil
-        }
+        let size = SysfsSettings.Limit.valueBytes + 1
+        var buffer = [UInt8](repeating: 0, count: size)
+        // SAFETY: the call writes no more than the size.
+        let count = unsafe CLinux_read_at(folder.raw, path, &buffer, size)
+        return count > 0 ? SysfsSettings.value(of: String(decoding: buffer[..<count], as: UTF8.self)) : nil
     }
 
     private func write(_ path: String, _ value: String) throws(SystemError) {
-        let file = Descriptor(owning: try checked("open", path) { openat(folder.raw, path, O_WRONLY | O_CLOEXEC | O_NOCTTY) })
+        let file = Descriptor(owning: try checked("open", path) { unsafe openat(folder.raw, path, O_WRONLY | O_CLOEXEC | O_NOCTTY) })
         do throws(SystemError) { try file.write(all: [UInt8](value.utf8)) } catch {
             throw SystemError("write \"\(value)\"", path, code: error.code)
         }

@@ -44,7 +44,8 @@ extension PodNetwork {
                 func open(_ family: Int32, _ port: Int32, isSink: Bool) throws(SystemError) -> Descriptor {
                     Descriptor(
                         owning: try checked("open", "port \(port) of \(link.name)") {
-                            CLinux_port_socket(family, port, link.name, isSink ? 1 : 0)
+                            // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+                            unsafe CLinux_port_socket(family, port, link.name, isSink ? 1 : 0)
                         })
                 }
                 let socket =

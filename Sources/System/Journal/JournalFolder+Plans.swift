@@ -65,7 +65,8 @@ extension JournalFolder {
     package func setAsideForeignPlan(_ uid: String) throws(JournalError) -> String {
         let path = try checkedFile(.plans, uid)
         let target = path + Self.foreign
-        for file in [path + Self.aside, path] where rename(file, target) != 0 && errno != ENOENT {
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        for file in [path + Self.aside, path] where unsafe rename(file, target) != 0 && errno != ENOENT {
             throw JournalError(.systemError, file, .write, "\(SystemError("rename to \(target)", file, code: errno))")
         }
         return target

@@ -133,7 +133,8 @@ package struct JournalFolder: Sendable {
             // A newer program wrote it and may be installed again: it stays in its place.
             if error.isNewer {
                 failure.remedy = "run the version of nearside that wrote it"
-            } else if kind.writer == daemon, rename(file, file + Self.aside) == 0 {
+                // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+            } else if kind.writer == daemon, unsafe rename(file, file + Self.aside) == 0 {
                 failure.remedy = "the damaged file was set aside as \(file + Self.aside)"
             }
             throw failure

@@ -11,7 +11,8 @@ package final class BlockingExecutor: TaskExecutor {
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         do throws(SystemError) {
-            try CachedThreadPool.shared.run { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+            // SAFETY: the executor runs each job once.
+            try CachedThreadPool.shared.run { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
         } catch {
             // Without a thread of its own the task still runs.
             globalConcurrentExecutor.enqueue(ExecutorJob(job))

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Synchronization
 
 /// Threads for calls that wait in the kernel, kept for some seconds for the next call: starting a thread takes longer than most of them.
@@ -17,12 +16,11 @@ package final class CachedThreadPool: Sendable {
 
     private let state = Mutex(State())
     /// Counts the calls that idle threads are to take.
-    // SAFETY: allocated once for the shared pool and never freed; a semaphore may be used by all threads at once (sem_overview(7)).
-    nonisolated(unsafe) private let wakeUp = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    private let wakeUp = Semaphore()
 
     private static let idleSeconds = 10
 
-    private init() { sem_init(wakeUp, 0, 0) }
+    private init() {}
 
     /// Runs the closure on a thread that runs nothing else meanwhile. The closure leaves the thread as it found it: a later call would see
     /// another namespace or user.
@@ -33,7 +31,7 @@ package final class CachedThreadPool: Sendable {
             return true
         }
         guard !isTaken else {
-            sem_post(wakeUp)
+            wakeUp.post()
             return
         }
         try KernelThread.start {
@@ -54,10 +52,7 @@ package final class CachedThreadPool: Sendable {
     private func next() -> (@Sendable () -> Void)? {
         state.withLock { $0.idle += 1 }
         while true {
-            var end = timespec()
-            clock_gettime(CLOCK_REALTIME, &end)
-            end.tv_sec += Self.idleSeconds
-            let isWoken = sem_timedwait(wakeUp, &end) == 0
+            let isWoken = wakeUp.wait(seconds: Self.idleSeconds)
             let (call, isOver): ((@Sendable () -> Void)?, Bool) = state.withLock { state in
                 if isWoken {
                     state.idle -= 1

@@ -20,30 +20,26 @@ package enum Command {
     }
 
     private static func startWithOutput(_ words: [String]) throws(SystemError) -> (Descriptor, pid_t) {
-        var ends: [Int32] = [-1, -1]
-        try checked("make", "pipe") { pipe(&ends) }
-        let (reader, writer) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        let (reader, writer) = try unsafe Descriptor.pair("pipe") { unsafe pipe($0) }
         for end in [reader, writer] { try checked("set the flags", "pipe") { fcntl(end.raw, F_SETFD, FD_CLOEXEC) } }
         return (reader, try start(words, output: writer))
     }
 
     private static func start(_ words: [String], output: Descriptor? = nil) throws(SystemError) -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        if let output { posix_spawn_file_actions_adddup2(&actions, output.raw, 1) }
-        // SAFETY: posix_spawnp(3) copies the words before it returns, and they are freed after that.
-        var arguments = words.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        if let output { unsafe posix_spawn_file_actions_adddup2(&actions, output.raw, 1) }
         var child = pid_t()
-        let code = posix_spawnp(&child, words[0], &actions, nil, &arguments, environ)
+        let code = unsafe withArguments(words) { unsafe posix_spawnp(&child, words[0], &actions, nil, $0, environ) }
         guard code == 0 else { throw SystemError("start", words[0], code: code) }
         return child
     }
 
     private static func status(of child: pid_t) throws(SystemError) -> Int32 {
         var status: Int32 = 0
-        try checked("wait", "process \(child)") { waitpid(child, &status, 0) }
+        try checked("wait", "process \(child)") { unsafe waitpid(child, &status, 0) }
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f)
     }
 }

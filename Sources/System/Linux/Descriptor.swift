@@ -27,14 +27,12 @@ package final class Descriptor: Sendable {
     ///   - flags: of open(2), without O_CLOEXEC.
     ///   - mode: the permissions of a file that is created.
     package static func open(_ path: String, flags: Int32, mode: UInt32 = 0) throws(SystemError) -> Descriptor {
-        Descriptor(owning: try checked("open", path) { CLinux_open(path, flags, mode) })
+        Descriptor(owning: try checked("open", path) { unsafe CLinux_open(path, flags, mode) })
     }
 
     /// Makes a pipe whose ends are non-blocking and close-on-exec.
     package static func pipe() throws(SystemError) -> (reading: Descriptor, writing: Descriptor) {
-        var ends: [Int32] = [-1, -1]
-        try checked("make", "pipe") { Glibc.pipe(&ends) }
-        let (reading, writing) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+        let (reading, writing) = try unsafe pair("pipe") { unsafe Glibc.pipe($0) }
         for end in [reading, writing] {
             try checked("set the flags", "pipe") { fcntl(end.raw, F_SETFD, FD_CLOEXEC) }
             try end.setNonBlocking()
@@ -42,14 +40,36 @@ package final class Descriptor: Sendable {
         return (reading, writing)
     }
 
+    /// Makes the two descriptors that a call writes to its argument.
+    static func pair(
+        _ object: String, _ make: (UnsafeMutablePointer<Int32>) -> Int32
+    ) throws(SystemError) -> (Descriptor, Descriptor) {
+        var ends: [Int32] = [-1, -1]
+        // SAFETY: the array has room for both, and lives as long as the call.
+        try checked("make", object) { unsafe make(&ends) }
+        return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+    }
+
+    /// Duplicates a descriptor that others close, such as standard error; close-on-exec.
+    package static func duplicate(_ raw: Int32) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try checked("duplicate", "descriptor \(raw)") { fcntl(raw, F_DUPFD_CLOEXEC, 0) })
+    }
+
+    /// Sets an option of a socket (setsockopt(2)).
+    package func set<Value: BitwiseCopyable>(_ option: Int32, of level: Int32 = SOL_SOCKET, to value: Value) throws(SystemError) {
+        var value = value
+        // SAFETY: the kernel copies as many bytes as the value has.
+        try checked("set option \(option)", "socket") { unsafe setsockopt(raw, level, option, &value, socklen_t(MemoryLayout<Value>.size)) }
+    }
+
     /// Reads once, at most `limit` bytes; empty at the end.
     package func read(atMost limit: Int = 65536) throws(SystemError) -> [UInt8] {
         var failure: SystemError?
-        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
             // SAFETY: the buffer has room for `limit` bytes, and read(2) tells how many of them it has initialised.
             do throws(SystemError) {
                 count = try checked("read", "descriptor \(raw)") {
-                    Glibc.read(raw, buffer.baseAddress, limit)
+                    unsafe Glibc.read(raw, buffer.baseAddress, limit)
                 }
             } catch { failure = error }
         }
@@ -76,7 +96,7 @@ package final class Descriptor: Sendable {
         while sent < bytes.count {
             sent += try checked("write", "descriptor \(raw)") {
                 // SAFETY: `sent` is less than the number of bytes, and the pointer does not outlive the closure.
-                bytes.withUnsafeBytes { Glibc.write(raw, $0.baseAddress.map { $0 + sent }, bytes.count - sent) }
+                unsafe bytes.withUnsafeBytes { unsafe Glibc.write(raw, $0.baseAddress.map { unsafe $0 + sent }, bytes.count - sent) }
             }
         }
     }
@@ -87,10 +107,17 @@ package final class Descriptor: Sendable {
         try checked("set the flags", "descriptor \(raw)") { fcntl(raw, F_SETFL, flags | O_NONBLOCK) }
     }
 
+    /// The status of the file (fstat(2)).
+    func status() throws(SystemError) -> stat {
+        var status = stat()
+        // SAFETY: the call fills in the structure, and keeps no pointer.
+        try checked("stat", "descriptor \(raw)") { unsafe fstat(raw, &status) }
+        return status
+    }
+
     /// The device and inode, which are equal for two descriptors of one file or namespace.
     package func identity() throws(SystemError) -> FileIdentity {
-        var status = stat()
-        try checked("stat", "descriptor \(raw)") { fstat(raw, &status) }
+        let status = try status()
         return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 

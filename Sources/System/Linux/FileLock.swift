@@ -40,7 +40,8 @@ package enum FileLock {
     package static func tryLock(_ file: Descriptor, key: String) throws(SystemError) -> Bool {
         // A lock of the open file description (fcntl_locking(2)).
         var range = flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: offset(of: key), l_len: 1, l_pid: 0)
-        if fcntl(file.raw, setOpenFileLock, &range) == 0 { return true }
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        if unsafe fcntl(file.raw, setOpenFileLock, &range) == 0 { return true }
         if Glibc.errno == EAGAIN || Glibc.errno == EACCES { return false }
         throw SystemError("lock", "descriptor \(file.raw)")
     }

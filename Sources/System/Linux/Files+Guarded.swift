@@ -10,7 +10,8 @@ extension Files {
     /// - Throws: `SystemError` with EXDEV or ELOOP for such a path, ENOSYS before Linux 5.6.
     package static func overwrite(_ path: String, below folder: String, _ text: String) throws(SystemError) {
         let parent = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY)
-        let file = Descriptor(owning: try checked("open", "\(folder)/\(path)") { CLinux_open_beneath(parent.raw, path) })
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        let file = Descriptor(owning: try checked("open", "\(folder)/\(path)") { unsafe CLinux_open_beneath(parent.raw, path) })
         do throws(SystemError) { try file.write(all: [UInt8](text.utf8)) } catch {
             throw SystemError("write \"\(text)\"", "\(folder)/\(path)", code: error.code)
         }
@@ -26,11 +27,10 @@ extension Files {
             else {
                 continue
             }
-            var status = stat()
-            guard lstat("\(folder)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            guard let status = try? status("\(folder)/\(name)", followsLink: false), status.st_mode & S_IFMT == S_IFREG,
                 time(nil) - status.st_mtim.tv_sec >= Int(age.components.seconds)
             else { continue }
-            unlink("\(folder)/\(name)")
+            unsafe unlink("\(folder)/\(name)")
         }
     }
 }

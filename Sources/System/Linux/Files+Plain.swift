@@ -14,9 +14,7 @@ extension Files {
         guard !name.contains("/"), name != ".", name != ".." else { throw SystemError("read", path, code: EINVAL) }
         let parent = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let file = try Descriptor.open("/proc/self/fd/\(parent.raw)/\(name)", flags: O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
-        var status = stat()
-        try checked("stat", path) { fstat(file.raw, &status) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError("read", path, code: EINVAL) }
+        guard try file.status().st_mode & S_IFMT == S_IFREG else { throw SystemError("read", path, code: EINVAL) }
         do throws(SystemError) { return try file.readToEnd(limit: limit) } catch {
             throw SystemError("read", path, code: error.code)
         }

@@ -25,8 +25,7 @@ package enum Files {
     /// Returns the identity of the file at the path, a link followed. A new file can get the inode number of a removed one, so the time of
     /// the last change belongs to the identity.
     package static func stamp(_ path: String) throws(SystemError) -> FileStamp {
-        var status = stat()
-        try checked("stat", path) { stat(path, &status) }
+        let status = try status(path)
         return FileStamp(
             file: FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), seconds: Int(status.st_ctim.tv_sec),
             nanoseconds: Int(status.st_ctim.tv_nsec))
@@ -34,24 +33,30 @@ package enum Files {
 
     /// Returns the size in bytes of the file at the path, a link not followed; nil when there is none.
     package static func size(_ path: String) -> Int? {
+        (try? status(path, followsLink: false)).map { Int($0.st_size) }
+    }
+
+    /// The status of the file at the path (stat(2)).
+    static func status(_ path: String, followsLink: Bool = true) throws(SystemError) -> stat {
         var status = stat()
-        return lstat(path, &status) == 0 ? Int(status.st_size) : nil
+        try checked("stat", path) { unsafe fstatat(AT_FDCWD, path, &status, followsLink ? 0 : AT_SYMLINK_NOFOLLOW) }
+        return status
     }
 
     /// True when there is a file at the path, a link followed.
     package static func exists(_ path: String) -> Bool {
-        access(path, F_OK) == 0
+        unsafe access(path, F_OK) == 0
     }
 
     /// Returns the names in a folder, sorted; none when there is no such folder.
     package static func list(_ path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
+        guard let folder = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
+        while let entry = unsafe readdir(folder) {
             // SAFETY: d_name ends with a zero within the entry, which stays until the next readdir(3) of this folder.
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }
             if name != "." && name != ".." { names.append(name) }
         }
@@ -62,25 +67,25 @@ package enum Files {
     package static func linkTarget(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         // SAFETY: readlink(2) writes no more than the size it is given.
-        let count = buffer.withUnsafeMutableBytes { CLinux_readlink(path, $0.baseAddress, $0.count) }
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe CLinux_readlink(path, $0.baseAddress, $0.count) }
         return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
     }
 
     /// Returns the path with all symbolic links followed; nil when it leads to no file.
     package static func resolve(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
+        guard let resolved = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
     }
 
     /// Makes a folder and its parents.
     package static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
-        if mkdir(path, mode) == 0 || Glibc.errno == EEXIST { return }
+        if unsafe mkdir(path, mode) == 0 || Glibc.errno == EEXIST { return }
         guard Glibc.errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw SystemError("make folder", path)
         }
         try makeFolder(String(path[..<slash]), mode: mode)
-        if mkdir(path, mode) != 0, Glibc.errno != EEXIST { throw SystemError("make folder", path) }
+        if unsafe mkdir(path, mode) != 0, Glibc.errno != EEXIST { throw SystemError("make folder", path) }
     }
 
     /// Replaces a file as a whole: readers see the old content or the new, also after a power cut.
@@ -100,9 +105,9 @@ package enum Files {
         do throws(SystemError) {
             try file.write(all: bytes)
             if isDurable { try checked("flush", temporary) { fsync(file.raw) } }
-            try checked("rename from \(temporary)", path) { rename(temporary, path) }
+            try checked("rename from \(temporary)", path) { unsafe rename(temporary, path) }
         } catch {
-            unlink(temporary)
+            unsafe unlink(temporary)
             throw error
         }
         if isDurable { try flush(folder) }
@@ -135,11 +140,11 @@ package enum Files {
 
     /// Makes a symbolic link.
     package static func makeLink(_ path: String, to target: String) throws(SystemError) {
-        try checked("link", path) { symlink(target, path) }
+        try checked("link", path) { unsafe symlink(target, path) }
     }
 
     /// Removes a file, if there is one.
     package static func remove(_ path: String) throws(SystemError) {
-        if unlink(path) != 0, Glibc.errno != ENOENT { throw SystemError("remove", path) }
+        if unsafe unlink(path) != 0, Glibc.errno != ENOENT { throw SystemError("remove", path) }
     }
 }

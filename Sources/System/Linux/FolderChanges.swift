@@ -23,7 +23,8 @@ package final class FolderChanges {
         let mask =
             UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO) | UInt32(IN_CLOSE_WRITE)
             | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF)
-        try checked("watch", path) { inotify_add_watch(inotify.raw, path, mask) }
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        try checked("watch", path) { unsafe inotify_add_watch(inotify.raw, path, mask) }
     }
 
     /// Returns the changes since the last call, without waiting.

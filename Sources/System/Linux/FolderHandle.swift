@@ -11,7 +11,7 @@ package struct FolderHandle: ~Copyable {
 
     /// Opens a folder; nil when there is none, or it may not be entered.
     package init?(_ path: String) {
-        descriptor = CLinux_open_folder(path)
+        descriptor = unsafe CLinux_open_folder(path)
         if descriptor < 0 { return nil }
     }
 

@@ -11,7 +11,8 @@ package struct FolderWatch: Sendable {
     package init(_ path: String) throws(SystemError) {
         let inotify = Descriptor(owning: try checked("watch", path) { inotify_init1(Int32(O_CLOEXEC)) })
         let mask = UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO) | UInt32(IN_DELETE_SELF)
-        try checked("watch", path) { inotify_add_watch(inotify.raw, path, mask) }
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        try checked("watch", path) { unsafe inotify_add_watch(inotify.raw, path, mask) }
         let (stop, watched) = try UnixSocket.pair()
         let wakeup = Wakeup()
         changes = wakeup.signals

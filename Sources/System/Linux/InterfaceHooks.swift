@@ -49,7 +49,8 @@ package enum InterfaceHooks {
             guard raw >= 0 else { continue }
             let link = Descriptor(owning: raw)
             var (kind, held, place) = (UInt32(0), UInt32(0), UInt32(0))
-            guard CLinux_describe_link(link.raw, &kind, &held, &place) == 0, kind == xdpLink, held == program,
+            // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+            guard unsafe CLinux_describe_link(link.raw, &kind, &held, &place) == 0, kind == xdpLink, held == program,
                 place == UInt32(bitPattern: interface)
             else { continue }
             if CLinux_detach_link(link.raw) != 0, errno != ENOENT { throw SystemError("detach", "XDP program \(program)") }
@@ -70,7 +71,7 @@ package enum InterfaceHooks {
         var programs = [UInt32](repeating: 0, count: most)
         var links = programs
         var count = UInt32(most)
-        guard CLinux_query_hook(interface, hook, &programs, &links, &count) == 0 || errno == ENOSPC else {
+        guard unsafe CLinux_query_hook(interface, hook, &programs, &links, &count) == 0 || errno == ENOSPC else {
             if errno == EINVAL || errno == ENOSYS { return nil }
             throw SystemError("list programs", "interface \(interface)")
         }

@@ -23,16 +23,16 @@ package enum KernelThread {
 
     // SAFETY: the closure is retained until the new thread takes it, and released here when there is no such thread.
     private static func launch(_ body: @escaping () -> Void) throws(SystemError) -> pthread_t {
-        let work = Unmanaged.passRetained(Work(body))
+        let work = unsafe Unmanaged.passRetained(Work(body))
         var thread = pthread_t()
-        let code = pthread_create(
+        let code = unsafe pthread_create(
             &thread, nil,
             { argument in
-                if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
+                if let argument = unsafe argument { unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
                 return nil
-            }, work.toOpaque())
+            }, unsafe work.toOpaque())
         if code != 0 {
-            work.release()
+            unsafe work.release()
             throw SystemError("start", "thread", code: code)
         }
         return thread

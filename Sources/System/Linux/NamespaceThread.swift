@@ -45,23 +45,20 @@ package final class NamespaceThread {
 }
 
 /// A thread that runs one closure after the other.
-// SAFETY: the semaphores order all access to the properties: `asked` gives them to the thread, `done` gives them back. The semaphores are
-// freed when neither side has a reference any more.
+// SAFETY: the semaphores order all access to the properties: `asked` gives them to the thread, `done` gives them back.
 private final class Worker: @unchecked Sendable {
-    private let asked = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    private let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    private let asked = Semaphore()
+    private let done = Semaphore()
     /// Written by the caller while the thread waits, and read by the thread while the caller waits.
     private var work: (() -> Bool)?
     private var result = false
 
     init() throws(SystemError) {
-        sem_init(asked, 0, 0)
-        sem_init(done, 0, 0)
         try KernelThread.start { [self] in
             while true {
-                wait(asked)
+                asked.wait()
                 guard step() else { return }
-                sem_post(done)
+                done.post()
             }
         }
     }
@@ -75,24 +72,15 @@ private final class Worker: @unchecked Sendable {
         return true
     }
 
-    deinit {
-        sem_destroy(asked)
-        sem_destroy(done)
-        asked.deallocate()
-        done.deallocate()
-    }
-
     func run(_ work: () -> Bool) -> Bool {
         withoutActuallyEscaping(work) { work in
             self.work = work
-            sem_post(asked)
-            wait(done)
+            asked.post()
+            done.wait()
             return result
         }
     }
 
     /// Ends the thread.
-    func end() { sem_post(asked) }
-
-    private func wait(_ semaphore: UnsafeMutablePointer<sem_t>) { while sem_wait(semaphore) != 0 {} }
+    func end() { asked.post() }
 }

@@ -21,23 +21,22 @@ package enum PeerAddresses {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         // SAFETY: sockaddr_storage has room for every address, and getpeername(2) writes no more than `length`.
-        return withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic -> (address: [UInt8], port: UInt16)? in
-                guard getpeername(descriptor, generic, &length) == 0 else { return nil }
-                let bytes = UnsafeRawBufferPointer(start: pointer, count: min(Int(length), MemoryLayout<sockaddr_storage>.size))
-                // struct sockaddr_in: family, port, address. struct sockaddr_in6: family, port, flow, address.
-                let range: Range<Int>
-                switch Int32(generic.pointee.sa_family) {
-                case AF_INET: range = 4..<8
-                case AF_INET6: range = 8..<24
-                default: return nil
-                }
-                guard bytes.count >= range.upperBound else { return nil }
-                var address = [UInt8](bytes[range])
-                // ::ffff:0:0/96: IPv4 over a socket of IPv6.
-                if address.count == 16, address.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] { address.removeFirst(12) }
-                return (address, UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
-            }
+        let bytes = unsafe withUnsafeMutableBytes(of: &storage) { storage in
+            let address = unsafe storage.assumingMemoryBound(to: sockaddr.self).baseAddress
+            guard let address = unsafe address, unsafe getpeername(descriptor, address, &length) == 0 else { return [UInt8]() }
+            return unsafe [UInt8](storage.prefix(Int(length)))
         }
+        // struct sockaddr_in: family, port, address. struct sockaddr_in6: family, port, flow, address.
+        let range: Range<Int>
+        switch Int32(storage.ss_family) {
+        case AF_INET: range = 4..<8
+        case AF_INET6: range = 8..<24
+        default: return nil
+        }
+        guard bytes.count >= range.upperBound else { return nil }
+        var address = [UInt8](bytes[range])
+        // ::ffff:0:0/96: IPv4 over a socket of IPv6.
+        if address.count == 16, address.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] { address.removeFirst(12) }
+        return (address, UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
     }
 }

@@ -10,7 +10,8 @@ package enum Poller {
     /// - Parameter deadline: nil to wait until a descriptor can be read.
     package static func readable(_ descriptors: [Descriptor], until deadline: Deadline?) throws(SystemError) -> [Int] {
         var entries = descriptors.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
-        let count = poll(&entries, nfds_t(entries.count), Int32(clamping: deadline?.remaining.milliseconds ?? -1))
+        // SAFETY: the kernel fills in no more entries than the count.
+        let count = unsafe poll(&entries, nfds_t(entries.count), Int32(clamping: deadline?.remaining.milliseconds ?? -1))
         if count < 0 {
             if Glibc.errno == EINTR { return [] }
             throw SystemError("poll", "\(entries.count) descriptors")

@@ -12,7 +12,7 @@ package enum UnixSocket {
         let socket = try open(path)
         if let timeout { try setTimeout(socket, timeout) }
         var address = try address(of: path)
-        try checked("connect", path) { CLinux_connect_unix(socket.raw, &address) }
+        try checked("connect", path) { unsafe CLinux_connect_unix(socket.raw, &address) }
         return socket
     }
 
@@ -24,8 +24,8 @@ package enum UnixSocket {
         var address = try address(of: path)
         if (try? connect(path)) != nil { throw SystemError("listen", path, code: EADDRINUSE) }
         try Files.remove(path)
-        try checked("bind", path) { CLinux_bind_unix(socket.raw, &address) }
-        try checked("protect", path) { chmod(path, mode) }
+        try checked("bind", path) { unsafe CLinux_bind_unix(socket.raw, &address) }
+        try checked("protect", path) { unsafe chmod(path, mode) }
         try checked("listen", path) { Glibc.listen(socket.raw, 64) }
         return socket
     }
@@ -56,11 +56,7 @@ package enum UnixSocket {
 
     /// Makes two connected sockets.
     package static func pair() throws(SystemError) -> (Descriptor, Descriptor) {
-        var ends: [Int32] = [-1, -1]
-        try checked("make", "socket pair") {
-            socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends)
-        }
-        return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+        try unsafe Descriptor.pair("socket pair") { unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, $0) }
     }
 
     /// Sends all bytes, and the descriptor with the first of them.
@@ -71,9 +67,9 @@ package enum UnixSocket {
         while sent < bytes.count {
             sent += try checked("send", "socket") {
                 // SAFETY: `sent` is less than the number of bytes, and the pointer does not outlive the closure.
-                bytes.withUnsafeBytes {
-                    CLinux_send(
-                        socket.raw, $0.baseAddress.map { $0 + sent }, bytes.count - sent,
+                unsafe bytes.withUnsafeBytes {
+                    unsafe CLinux_send(
+                        socket.raw, $0.baseAddress.map { unsafe $0 + sent }, bytes.count - sent,
                         sent == 0 ? descriptor?.raw ?? -1 : -1)
                 }
             }
@@ -88,7 +84,7 @@ package enum UnixSocket {
         var number: Int32 = -1
         let count = try checked("receive", "socket") {
             // SAFETY: the buffer has `limit` bytes, and the call writes no more.
-            buffer.withUnsafeMutableBytes { CLinux_receive(socket.raw, $0.baseAddress, limit, &number) }
+            unsafe buffer.withUnsafeMutableBytes { unsafe CLinux_receive(socket.raw, $0.baseAddress, limit, &number) }
         }
         buffer.removeLast(limit - count)
         return (buffer, number < 0 ? nil : Descriptor(owning: number))
@@ -98,12 +94,8 @@ package enum UnixSocket {
     /// none for the kernel too.
     package static func setTimeout(_ socket: Descriptor, _ timeout: Duration) throws(SystemError) {
         let milliseconds = max(timeout.milliseconds, 1)
-        var time = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            try checked("set a time-out", "socket") {
-                setsockopt(socket.raw, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
-            }
-        }
+        let time = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] { try socket.set(option, to: time) }
     }
 
     private static func open(_ path: String) throws(SystemError) -> Descriptor {
@@ -115,7 +107,7 @@ package enum UnixSocket {
 
     private static func address(of path: String) throws(SystemError) -> sockaddr_un {
         var address = sockaddr_un()
-        guard CLinux_unix_address(path, &address) == 0 else {
+        guard unsafe CLinux_unix_address(path, &address) == 0 else {
             throw SystemError("use as the path of a socket, of at most 107 bytes", path, code: ENAMETOOLONG)
         }
         return address

@@ -41,18 +41,18 @@ package final class Subprocess {
     ///   - environment: `NAME=VALUE`; the whole environment.
     package init(_ path: String, _ words: [String], environment: [String] = [], _ confinement: Confinement) throws(SystemError) {
         guard confinement.user != 0, confinement.group != 0 else { throw SystemError("start as root", path, code: EINVAL) }
-        // SAFETY: the child has copies of the words after fork(2), and the parent frees its own when the call has returned.
-        var arguments = words.map { strdup($0) } + [nil]
-        defer { for word in arguments { free(word) } }
-        var variables = environment.map { strdup($0) } + [nil]
-        defer { for variable in variables { free(variable) } }
         let child = try checked("start", path) {
-            confinement.descriptors.map(\.raw).withUnsafeBufferPointer { descriptors in
-                var limits = CLinux_confinement(
-                    network: confinement.namespace.descriptor.raw, user: confinement.user, group: confinement.group,
-                    memory: confinement.memory, seconds: confinement.seconds, descriptors: descriptors.baseAddress,
-                    count: UInt32(clamping: descriptors.count))
-                return CLinux_spawn_confined(path, &arguments, &variables, &limits)
+            // SAFETY: after fork(2) the child has copies of the texts and descriptors, which live until the call returns.
+            unsafe withArguments(words) { arguments in
+                unsafe withArguments(environment) { variables in
+                    unsafe confinement.descriptors.map(\.raw).withUnsafeBufferPointer { descriptors in
+                        var limits = unsafe CLinux_confinement(
+                            network: confinement.namespace.descriptor.raw, user: confinement.user, group: confinement.group,
+                            memory: confinement.memory, seconds: confinement.seconds, descriptors: descriptors.baseAddress,
+                            count: UInt32(clamping: descriptors.count))
+                        return unsafe CLinux_spawn_confined(path, arguments, variables, &limits)
+                    }
+                }
             }
         }
         identifier = child
@@ -78,7 +78,7 @@ package final class Subprocess {
         guard !isReaped else { return }
         kill(identifier, SIGKILL)
         var status: Int32 = 0
-        while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+        while unsafe waitpid(identifier, &status, 0) < 0, errno == EINTR {}
         isReaped = true
     }
 

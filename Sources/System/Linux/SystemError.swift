@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import Primitives
 
 /// A system call that failed.
 package struct SystemError: Error, Hashable, CustomStringConvertible {
@@ -26,8 +27,9 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
     /// Returns the C library's text for an errno.
     package static func text(of code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 128)
-        guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
-        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        guard unsafe strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+        return String(zeroTerminated: buffer)
     }
 
     package var isNotFound: Bool { code == ENOENT }

@@ -74,7 +74,7 @@ package struct MessageBuilder: Sendable {
 
     /// Appends an integer in the host's byte order.
     package mutating func integer(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value) { body += $0 }
+        body += value.hostBytes
     }
 
     /// Appends an attribute with these bytes.
@@ -88,7 +88,7 @@ package struct MessageBuilder: Sendable {
 
     /// Appends an attribute with an integer.
     package mutating func attribute(_ type: Int, integer value: some FixedWidthInteger) {
-        attribute(type, withUnsafeBytes(of: value) { [UInt8]($0) })
+        attribute(type, value.hostBytes)
     }
 
     /// Appends an attribute with text and its final zero.
@@ -110,7 +110,7 @@ package struct MessageBuilder: Sendable {
 
     private mutating func close(_ start: Int) {
         let length = UInt16(truncatingIfNeeded: body.count - start)
-        withUnsafeBytes(of: length) { body.replaceSubrange(start..<start + 2, with: $0) }
+        body.put(length, at: start)
         body += [UInt8](repeating: 0, count: (4 - body.count % 4) % 4)
     }
 }

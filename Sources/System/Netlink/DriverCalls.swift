@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import Primitives
 package import Linux
 package import NetworkModel
 
@@ -228,23 +229,22 @@ package struct DriverSocket {
 
     /// The version of the firmware, which no netlink family has for all drivers; nil when the driver does not report it.
     package func firmwareVersion(of interface: String) -> String? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
-            guard let start = buffer.baseAddress, CLinux_firmware_version(socket.raw, interface, start) == 0 else { return nil }
-            let text = String(cString: start)
-            return text.isEmpty || text == "N/A" ? nil : text
-        }
+        var buffer = [CChar](repeating: 0, count: 32)
+        // SAFETY: the call writes 32 bytes.
+        guard unsafe CLinux_firmware_version(socket.raw, interface, &buffer) == 0 else { return nil }
+        let text = String(zeroTerminated: buffer)
+        return text.isEmpty || text == "N/A" ? nil : text
     }
 
     /// Calls to the driver of an interface of the socket's namespace.
     package func calls(to interface: String) -> DriverCalls {
         DriverCalls(interface: interface) { [socket] request, bytes in
-            bytes.withUnsafeMutableBytes { buffer in
-                while CLinux_interface_call(socket.raw, request, interface, buffer.baseAddress) != 0 {
-                    let code = Glibc.errno
-                    if code != EINTR { return code }
-                }
-                return 0
+            // SAFETY: callers lay out the bytes for the request, whose size the kernel reads from them.
+            while unsafe CLinux_interface_call(socket.raw, request, interface, &bytes) != 0 {
+                let code = Glibc.errno
+                if code != EINTR { return code }
             }
+            return 0
         }
     }
 }

@@ -46,11 +46,13 @@ package struct EventSocket: Sendable {
     ///
     /// - Returns: whether any datagram was relevant. What the kernel had to drop counts as relevant.
     package func drain(_ isRelevant: (ArraySlice<UInt8>) -> Bool) -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 32768)
+        let size = 32768
+        var buffer = [UInt8](repeating: 0, count: size)
         var anyRelevant = false
         // In a flood the rest waits: the descriptor can still be read then.
         for _ in 0..<1024 {
-            let count = buffer.withUnsafeMutableBytes { recv(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_TRUNC)) }
+            // SAFETY: the call writes no more than the size.
+            let count = unsafe recv(descriptor.raw, &buffer, size, Int32(MSG_TRUNC))
             if count > buffer.count {
                 // A truncated message may hold a relevant event.
                 anyRelevant = true

@@ -37,17 +37,13 @@ package final class NetlinkSocket {
                     socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), family)
                 })
         } catch { throw NetlinkError("open a netlink socket", error) }
-        var on: Int32 = 1
         for option in forDumps ? [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] : [NETLINK_EXT_ACK] {
             // Old kernels do not have all of them; requests work without.
-            _ = setsockopt(descriptor.raw, SOL_NETLINK, Int32(option), &on, socklen_t(MemoryLayout<Int32>.size))
+            try? descriptor.set(Int32(option), of: SOL_NETLINK, to: 1 as Int32)
         }
         guard forDumps else { return }
         // A dump of a large table comes in bursts. Without CAP_NET_ADMIN net.core.rmem_max is the bound.
-        var size = Self.receiveBufferSize
-        for option in [SO_RCVBUFFORCE, SO_RCVBUF] {
-            if setsockopt(descriptor.raw, SOL_SOCKET, option, &size, socklen_t(MemoryLayout<Int32>.size)) == 0 { return }
-        }
+        for option in [SO_RCVBUFFORCE, SO_RCVBUF] where (try? descriptor.set(option, to: Self.receiveBufferSize)) != nil { return }
     }
 
     // MARK: One request
@@ -182,7 +178,8 @@ package final class NetlinkSocket {
     private func send(_ batch: RequestBatch, _ operation: String) throws(NetlinkError) {
         do throws(SystemError) {
             try checked("send", "netlink socket") {
-                batch.bytes.withUnsafeBytes { Glibc.send(descriptor.raw, $0.baseAddress, $0.count, 0) }
+                // SAFETY: the call reads no more than the count.
+                unsafe Glibc.send(descriptor.raw, batch.bytes, batch.bytes.count, 0)
             }
         } catch { throw NetlinkError(operation, error) }
     }

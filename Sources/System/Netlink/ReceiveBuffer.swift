@@ -5,7 +5,8 @@ import Glibc
 import Linux
 
 /// Memory for datagrams of the kernel, several with one system call: the answer of a dump and its end are two.
-final class ReceiveBuffer {
+// SAFETY: the memory is mapped as long as the object lives, and only read within the sizes that the kernel reports.
+@safe final class ReceiveBuffer {
     /// Bytes for a datagram. The kernel puts at most 32 KiB into one of a dump, or one object that is larger (netlink_dump in
     /// af_netlink.c). Of an interface's attributes, each of which has 64 KiB at most, alternative names, virtual functions and settings
     /// of families can be that long; so this is more than any object has. A page counts only once something was written to it.
@@ -16,12 +17,12 @@ final class ReceiveBuffer {
 
     init() throws(SystemError) {
         let size = Self.room * Self.count
-        let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let start, start != MAP_FAILED else { throw SystemError("allocate", "\(size) bytes of memory") }
-        bytes = UnsafeMutableRawBufferPointer(start: start, count: size)
+        let start = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let start = unsafe start, unsafe start != MAP_FAILED else { throw SystemError("allocate", "\(size) bytes of memory") }
+        unsafe bytes = unsafe UnsafeMutableRawBufferPointer(start: start, count: size)
     }
 
-    deinit { munmap(bytes.baseAddress, bytes.count) }
+    deinit { unsafe munmap(bytes.baseAddress, bytes.count) }
 
     /// The datagrams that the kernel has sent by now; nil when there is none. Those of other processes are left out.
     func receive(from descriptor: Descriptor) throws(SystemError) -> [[UInt8]]? {
@@ -29,7 +30,7 @@ final class ReceiveBuffer {
         let received: Int32
         do throws(SystemError) {
             received = try checked("receive", "netlink socket") {
-                CLinux_receive_datagrams(descriptor.raw, bytes.baseAddress, Self.room, UInt32(Self.count), &sizes)
+                unsafe CLinux_receive_datagrams(descriptor.raw, bytes.baseAddress, Self.room, UInt32(Self.count), &sizes)
             }
         } catch {
             if error.code == EAGAIN { return nil }
@@ -39,7 +40,7 @@ final class ReceiveBuffer {
         for (index, size) in sizes.prefix(Int(received)).enumerated() where size > 0 {
             // The rest of it is lost.
             if size > Self.room { throw SystemError("receive \(size) bytes", "netlink socket", code: EMSGSIZE) }
-            datagrams.append([UInt8](bytes[index * Self.room..<index * Self.room + size]))
+            unsafe datagrams.append([UInt8](bytes[index * Self.room..<index * Self.room + size]))
         }
         return datagrams
     }

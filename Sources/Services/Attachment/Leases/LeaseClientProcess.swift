@@ -73,7 +73,9 @@ package enum LeaseClientProcess {
             var entries = [pollfd(fd: termination.raw, events: Int16(POLLIN), revents: 0), pollfd(fd: 1, events: 0, revents: 0)]
             if !isFlooded { entries.append(pollfd(fd: socket, events: Int16(POLLIN), revents: 0)) }
             let end = [client.deadline.map { Deadline($0) }, isFlooded ? window : nil].compactMap(\.self).min()
-            guard poll(&entries, nfds_t(entries.count), Int32(clamping: end?.remaining.milliseconds ?? -1)) >= 0 || errno == EINTR else {
+            // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+            guard unsafe poll(&entries, nfds_t(entries.count), Int32(clamping: end?.remaining.milliseconds ?? -1)) >= 0 || errno == EINTR
+            else {
                 return 1
             }
             if entries[0].revents != 0 {
@@ -93,15 +95,15 @@ package enum LeaseClientProcess {
         case .report(let lease):
             let text = [UInt8]((lease.text + "\n").utf8)
             // A write of up to PIPE_BUF bytes (4096) to a pipe is atomic.
-            try checked("report", "a lease") { write(1, text, text.count) }
+            try checked("report", "a lease") { unsafe write(1, text, text.count) }
         case .send(let bytes, let target):
             // ff02::1:2 is the group of all servers and relays of the link (RFC 8415 section 7.1).
             let servers: [UInt8] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2]
             if family == .v4 {
                 let link = (target ?? interface.broadcast).bytes
-                _ = CLinux_send_packet(socket, bytes, bytes.count, interface.index, Int32(ETH_P_IP), link, link.count)
+                _ = unsafe CLinux_send_packet(socket, bytes, bytes.count, interface.index, Int32(ETH_P_IP), link, link.count)
             } else {
-                _ = CLinux_send_v6(socket, bytes, bytes.count, servers, 547, interface.index)
+                _ = unsafe CLinux_send_v6(socket, bytes, bytes.count, servers, 547, interface.index)
             }
         }
     }
@@ -112,14 +114,14 @@ package enum LeaseClientProcess {
         if isV6 {
             var address = [UInt8](repeating: 0, count: 16)
             var port: Int32 = 0
-            let count = CLinux_receive_v6(socket, &bytes, bytes.count, &address, &port)
+            let count = unsafe CLinux_receive_v6(socket, &bytes, bytes.count, &address, &port)
             // Servers and relays of the link answer from their link-local addresses.
             guard try isReceived(count), IPAddress(bytes: address)?.isLinkLocal == true else { return nil }
             return (Array(bytes.prefix(count)), HardwareAddress(bytes: []))
         }
         var link = [UInt8](repeating: 0, count: 32)
         var length = 0
-        let count = CLinux_receive_packet(socket, &bytes, bytes.count, &link, &length)
+        let count = unsafe CLinux_receive_packet(socket, &bytes, bytes.count, &link, &length)
         guard try isReceived(count) else { return nil }
         return (Array(bytes.prefix(count)), HardwareAddress(bytes: link.prefix(length)))
     }

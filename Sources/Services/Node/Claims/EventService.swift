@@ -90,10 +90,11 @@ enum Timestamp {
     /// The current time as RFC 3339, in whole seconds, UTC.
     static func now() -> String {
         var seconds = time(nil)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
+        // SAFETY: the call stays within the size of each argument, and keeps no pointer.
+        var parts = unsafe tm()
+        unsafe gmtime_r(&seconds, &parts)
         var buffer = [CChar](repeating: 0, count: 32)
-        let count = strftime(&buffer, buffer.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
+        let count = unsafe strftime(&buffer, buffer.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
         return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

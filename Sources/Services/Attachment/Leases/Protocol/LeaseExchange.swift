@@ -146,7 +146,7 @@ struct DatagramReader {
 }
 
 extension FixedWidthInteger where Self: UnsignedInteger {
-    var networkBytes: [UInt8] { withUnsafeBytes(of: bigEndian) { [UInt8]($0) } }
+    var networkBytes: [UInt8] { [UInt8](bigEndian.hostBytes) }
 }
 
 extension IPAddress {
