@@ -162,7 +162,7 @@ let productTargets: [Target] = [
     // The configuration of a network device in a claim: decoding, merging, problems.
     model("ClaimConfig", ["NetworkModel", "Primitives", "ResourceAPI"]),
     // A machine and its pairing -> attributes, devices, conditions, and the slices to write.
-    model("SliceModel", ["Hardware", "Primitives", "ResourceAPI", "Topology"]),
+    model("SliceModel", ["Hardware", "NetworkModel", "Primitives", "ResourceAPI", "Topology"]),
     // Plans and states of claims: formats, versions, strict decoding.
     model("JournalModel", ["NetworkModel", "Primitives", "ResourceAPI"]),
     // A plan -> a specification of the Container Device Interface.
@@ -280,7 +280,7 @@ let testingTargets: [Target] = [
     tests("CommandOptionsTests", ["CommandOptions"]),
     tests("ResourceAPITests", ["ResourceAPI"]),
     tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "Testbed"]),
-    tests("SliceModelTests", ["Hardware", "Inspection", "Primitives", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
+    tests("SliceModelTests", ["Hardware", "Inspection", "NetworkModel", "Primitives", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),
     tests(
         "ClaimPlanningTests",
         [

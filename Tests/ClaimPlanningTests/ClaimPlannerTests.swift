@@ -349,7 +349,7 @@ struct ClaimPlannerTests {
         var virtual = try #require(planner.input.devices[Self.secondNIC])
         virtual.function?.physicalFunction = parent.function?.address
         virtual.function?.virtualFunctionIndex = 3
-        virtual.netdevs[0].mac = "02:00:00:00:00:00"
+        virtual.netdevs[0].mac = HardwareAddress(parsing: "02:00:00:00:00:00")
         planner.input.devices[Self.secondNIC] = virtual
         let config = try Self.config(
             #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"},"sriov":{"vlan":7,"trust":true,"spoofCheck":false,"maxTxRate":1000}}"#,

@@ -16,13 +16,13 @@ struct InterfacePlannerTests {
     private static func planner() throws -> ClaimPlanner {
         var planner = try ClaimPlannerTests.planner()
         planner.input.devices[nic]?.netdevs[0].mtu = 4000
-        planner.input.devices[nic]?.netdevs[0].mac = "02:00:00:00:00:10"
-        planner.input.devices[nic]?.netdevs[0].permanentMAC = "02:00:00:00:00:11"
-        planner.input.devices[nic]?.netdevs[0].addresses = ["192.0.2.7/24"]
+        planner.input.devices[nic]?.netdevs[0].mac = HardwareAddress(parsing: "02:00:00:00:00:10")
+        planner.input.devices[nic]?.netdevs[0].permanentMAC = HardwareAddress(parsing: "02:00:00:00:00:11")
+        planner.input.devices[nic]?.netdevs[0].addresses = ["192.0.2.7/24"].compactMap { IPPrefix(parsing: $0) }
         planner.input.devices[nic]?.netdevs[0].minimalMTU = 1280
         planner.input.devices[nic]?.netdevs[0].maximalMTU = 9000
-        planner.input.devices[second]?.netdevs[0].mac = "02:00:00:00:00:20"
-        planner.input.devices[second]?.netdevs[0].permanentMAC = "02:00:00:00:00:21"
+        planner.input.devices[second]?.netdevs[0].mac = HardwareAddress(parsing: "02:00:00:00:00:20")
+        planner.input.devices[second]?.netdevs[0].permanentMAC = HardwareAddress(parsing: "02:00:00:00:00:21")
         let parent = planner.input.devices[nic]?.function?.address
         planner.input.devices[second]?.function?.physicalFunction = parent
         planner.input.devices[second]?.function?.virtualFunctionIndex = 3

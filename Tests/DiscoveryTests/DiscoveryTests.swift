@@ -2,6 +2,7 @@
 
 import Discovery
 import Hardware
+import NetworkModel
 import Linux
 import Logging
 import Primitives
@@ -107,7 +108,7 @@ struct DiscoveryTests {
         let found = machine.functions.flatMap(\.netdevs) + machine.virtualNetdevs
         #expect(found.map(\.name).sorted() == interfaces)
         for netdev in found {
-            #expect(try Files.readText("/sys/class/net/\(netdev.name)/address") == "\(netdev.mac ?? "")\n")
+            #expect(try Files.readText("/sys/class/net/\(netdev.name)/address") == "\(netdev.mac?.description ?? "")\n")
         }
     }
 }

@@ -16,12 +16,12 @@ struct SchemaTests {
     private func machine() throws -> Machine {
         var machine = try Zoo.machine()
         var netdev = machine.virtualNetdevs[0]
-        netdev.permanentMAC = "02:00:00:00:00:01"
+        netdev.permanentMAC = HardwareAddress(parsing: "02:00:00:00:00:01")
         netdev.minimalMTU = 68
         netdev.maximalMTU = 9000
         netdev.firmware = "1.2"
         netdev.alternativeNames = ["enp1s0"]
-        netdev.addresses = ["10.0.0.1/24"]
+        netdev.addresses = ["10.0.0.1/24"].compactMap { IPPrefix(parsing: $0) }
         netdev.parentDevice = "virtio0"
         netdev.hostUse = HostUse(.upperInterface, "store0", stackedWith: "bond0")
         netdev.isEnabled = true

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+import NetworkModel
 import ResourceAPI
 import SliceModel
 import Testbed
@@ -27,8 +28,10 @@ struct AttributeTests {
         machine.functions[index].netdevs[0].encapsulation = "infiniband"
         machine.functions[index].netdevs[0].alias = "rail 0"
         machine.functions[index].netdevs[0].state = "up"
-        machine.functions[index].netdevs[0].mac = "02:00:00:00:00:01"
-        machine.functions[index].netdevs[0].addresses = ["10.0.1.1/24", "10.0.0.1/24", "2001:db8::1/64"]
+        machine.functions[index].netdevs[0].mac = HardwareAddress(parsing: "02:00:00:00:00:01")
+        machine.functions[index].netdevs[0].addresses = ["10.0.1.1/24", "10.0.0.1/24", "2001:db8::1/64"].compactMap {
+            IPPrefix(parsing: $0)
+        }
         machine.functions[index].rdmaDevices[0].firmware = "20.35.1012"
         let names = PCINameTable(
             vendors: [function.vendor: "Mellanox Technologies"],
@@ -69,7 +72,7 @@ struct AttributeTests {
                 machine.functions[index].netdevs[place].state = long
                 machine.functions[index].netdevs[place].mtu = Int.max
                 machine.functions[index].netdevs[place].speed = Int.max
-                machine.functions[index].netdevs[place].addresses = (0..<40).map { "2001:db8::\($0)/64" }
+                machine.functions[index].netdevs[place].addresses = (0..<40).compactMap { IPPrefix(parsing: "2001:db8::\($0)/64") }
             }
         }
         machine.virtualNetdevs = [Netdev(name: "v_0"), Netdev(name: "v.0"), Netdev(name: "V-0"), Netdev(name: "v___")]

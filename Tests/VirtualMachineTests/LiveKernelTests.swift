@@ -4,6 +4,7 @@ import Discovery
 import Glibc
 import Hardware
 import Logging
+import NetworkModel
 import Testbed
 import Testing
 import Topology
@@ -51,7 +52,7 @@ struct LiveKernelTests {
         for address in try Room.layout.get().nics {
             let netdev = try #require(machine[address]?.netdevs.first)
             #expect(netdev.mac == netdev.permanentMAC)
-            #expect(netdev.mac?.hasPrefix("52:54:00:00:") == true)
+            #expect(netdev.mac?.description.hasPrefix("52:54:00:00:") == true)
             #expect(netdev.minimalMTU == 68)
             #expect(netdev.maximalMTU ?? 0 > 9000)
             let told = try Room.run("ip -d link show dev \(netdev.name)")

@@ -10,9 +10,7 @@ extension InterfacePlanner {
     mutating func check(_ netdev: Netdev) {
         checkMTU(netdev)
         let interface = config.interface
-        if let address = interface.hardwareAddress, let own = netdev.mac.flatMap({ HardwareAddress(parsing: $0) }),
-            address.bytes.count != own.bytes.count
-        {
+        if let address = interface.hardwareAddress, let own = netdev.mac, address.bytes.count != own.bytes.count {
             refuse(
                 .hardwareAddress, "interface.hardwareAddr",
                 "has \(address.bytes.count) bytes; an address of \(netdev.name) has \(own.bytes.count)")
@@ -37,7 +35,7 @@ extension InterfacePlanner {
         let interface = config.interface
         let routes = config.routes ?? []
         let asksServer = interface.dhcp == true || interface.dhcp6 == true
-        let hosts = interface.child == nil && !asksServer ? netdev.addresses.compactMap { IPPrefix(parsing: $0) } : []
+        let hosts = interface.child == nil && !asksServer ? netdev.addresses : []
         let addresses = interface.addresses ?? hosts
         let reachable = addresses + routes.filter { $0.gateway == nil }.map(\.destination)
         for (index, route) in routes.enumerated() {

@@ -40,7 +40,7 @@ struct InterfacePlanner {
         plan.parentDevice = netdev.parentDevice
         // Some drivers report the address that the physical function has set as the permanent address of a virtual function.
         if member.device.function?.physicalFunction == nil {
-            plan.permanentAddress = netdev.permanentMAC.flatMap { HardwareAddress(parsing: $0) }
+            plan.permanentAddress = netdev.permanentMAC
         }
         if interface.dhcp == true { plan.dhcp = true }
         if interface.dhcp6 == true { plan.dhcp6 = true }

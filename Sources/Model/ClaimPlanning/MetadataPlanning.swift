@@ -27,11 +27,11 @@ extension ContainerEditsPlanner {
 
     private func networkData(_ plan: InterfacePlan, _ device: Device) -> NetworkDeviceData {
         let netdev = device.netdevs.first
-        let addresses = plan.addresses?.map(\.description) ?? (plan.child == nil ? netdev?.addresses ?? [] : [])
+        let addresses = plan.addresses ?? (plan.child == nil ? netdev?.addresses ?? [] : [])
         // The kernel chooses the address of an interface that is created for the pod, unless it is configured.
         return NetworkDeviceData(
-            interfaceName: plan.name, ips: addresses.isEmpty ? nil : addresses,
-            hardwareAddress: plan.hardwareAddress?.description ?? (plan.child == nil ? netdev?.mac : nil))
+            interfaceName: plan.name, ips: addresses.isEmpty ? nil : addresses.map(\.description),
+            hardwareAddress: (plan.hardwareAddress ?? (plan.child == nil ? netdev?.mac : nil))?.description)
     }
 }
 

@@ -69,12 +69,16 @@ private struct Mask {
         if let hive = function.accelerator?.hive { function.accelerator?.hive = String(number(hive)) }
     }
 
+    /// Locally administered (IEEE 802, second bit of the first byte).
+    private mutating func masked(_ address: HardwareAddress) -> HardwareAddress? {
+        HardwareAddress(parsing: digits(address.description, keeping: "02"), sizes: Netdev.addressSizes)
+    }
+
     mutating func apply(to netdev: inout Netdev) {
         netdev.name = name(netdev.name)
         netdev.lower = netdev.lower.map { name($0) }
-        // Locally administered (IEEE 802, second bit of the first byte).
-        netdev.mac = netdev.mac.map { digits($0, keeping: "02") }
-        netdev.permanentMAC = netdev.permanentMAC.map { digits($0, keeping: "02") }
+        netdev.mac = netdev.mac.flatMap { masked($0) }
+        netdev.permanentMAC = netdev.permanentMAC.flatMap { masked($0) }
         netdev.switchID = netdev.switchID.map { digits($0, keeping: "") }
         netdev.alias = nil
         netdev.alternativeNames = []

@@ -10,9 +10,9 @@ package struct Netdev: Hashable, Sendable, Codable {
     /// Interface index in the network namespace of the snapshot; 0 if unknown.
     package var index: Int
     /// Hardware address in lower-case hexadecimal with colons; 20 bytes for IP over InfiniBand.
-    package var mac: String?
+    package var mac: HardwareAddress?
     /// Permanent hardware address of the device.
-    package var permanentMAC: String?
+    package var permanentMAC: HardwareAddress?
     package var mtu: Int?
     /// Bounds of the MTU; nil for no bound.
     package var minimalMTU: Int?
@@ -42,15 +42,15 @@ package struct Netdev: Hashable, Sendable, Codable {
     package var alias: String?
     package var alternativeNames: [String]
     /// Addresses with prefix lengths: `10.0.0.5/24`.
-    package var addresses: [String]
+    package var addresses: [IPPrefix]
     /// Kernel name of the bus device of the interface: `0000:8a:00.0`, `virtio0`.
     package var parentDevice: String?
     /// The host's own use of this interface; nil for none, or if unknown.
     package var hostUse: HostUse?
 
     package init(
-        name: String, index: Int = 0, mac: String? = nil, mtu: Int? = nil, state: String? = nil,
-        speed: Int? = nil, kind: String? = nil, addresses: [String] = [], isUplink: Bool = false
+        name: String, index: Int = 0, mac: HardwareAddress? = nil, mtu: Int? = nil, state: String? = nil,
+        speed: Int? = nil, kind: String? = nil, addresses: [IPPrefix] = [], isUplink: Bool = false
     ) {
         self.name = name
         self.index = index
@@ -67,7 +67,7 @@ package struct Netdev: Hashable, Sendable, Codable {
     /// True if the node's own traffic depends on this interface.
     package var isUplink: Bool { hostUse.map { !$0.yieldsToPolicy } ?? false }
 
-    private enum CodingKeys: String, CodingKey {
+    fileprivate enum CodingKeys: String, CodingKey {
         case name, index, mac, permanentMAC, mtu, minimalMTU, maximalMTU, state
         case isEnabled = "enabled"
         case encapsulation
@@ -80,8 +80,8 @@ package struct Netdev: Hashable, Sendable, Codable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         name = try values.decode(String.self, forKey: .name)
         index = try values.decodeIfPresent(Int.self, forKey: .index) ?? 0
-        mac = try values.decodeIfPresent(String.self, forKey: .mac)
-        permanentMAC = try values.decodeIfPresent(String.self, forKey: .permanentMAC)
+        mac = try values.hardwareAddress(.mac)
+        permanentMAC = try values.hardwareAddress(.permanentMAC)
         mtu = try values.decodeIfPresent(Int.self, forKey: .mtu)
         minimalMTU = try values.decodeIfPresent(Int.self, forKey: .minimalMTU)
         maximalMTU = try values.decodeIfPresent(Int.self, forKey: .maximalMTU)
@@ -134,7 +134,21 @@ package struct Netdev: Hashable, Sendable, Codable {
     }
 }
 
+extension KeyedDecodingContainer<Netdev.CodingKeys> {
+    fileprivate func hardwareAddress(_ key: Key) throws -> HardwareAddress? {
+        try decodeIfPresent(String.self, forKey: key).map { text in
+            guard let address = HardwareAddress(parsing: text, sizes: Netdev.addressSizes) else {
+                throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "\"\(text)\" is not a hardware address")
+            }
+            return address
+        }
+    }
+}
+
 extension Netdev {
+    /// Numbers of bytes of hardware addresses of all types: those of tunnels are IP addresses (linux/netdevice.h, MAX_ADDR_LEN).
+    static let addressSizes = 1...32
+
     /// Names of link-layer types by their number (linux/if_arp.h), in the spelling of `ip link`.
     package static let encapsulations: [Int: String] = [1: "ether", 32: "infiniband", 512: "ppp", 519: "rawip", 768: "ipip", 65534: "none"]
 

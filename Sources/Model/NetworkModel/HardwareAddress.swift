@@ -11,10 +11,10 @@ package struct HardwareAddress: Hashable, Sendable {
     }
 
     /// Parses 6 to 20 bytes of two hexadecimal digits each, with colons between them.
-    package init?(parsing text: some StringProtocol) {
+    package init?(parsing text: some StringProtocol, sizes: ClosedRange<Int> = 6...20) {
         let digits = Array(text.utf8)
         // "aa:bb:cc": three characters for each byte except the last.
-        guard digits.count % 3 == 2, (6...20).contains((digits.count + 1) / 3) else { return nil }
+        guard digits.count % 3 == 2, sizes.contains((digits.count + 1) / 3) else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity((digits.count + 1) / 3)
         for start in stride(from: 0, to: digits.count, by: 3) {

@@ -36,8 +36,7 @@ struct NetdevReader {
             let owner = owners[link.index]
             var netdev = Netdev(link)
             netdev.lower = link.lower.flatMap { names[$0] }
-            netdev.addresses = (addressesByLink[link.index] ?? []).filter { !$0.prefix.address.isLinkLocal }
-                .map(\.prefix.description)
+            netdev.addresses = (addressesByLink[link.index] ?? []).map(\.prefix).filter { !$0.address.isLinkLocal }
             netdev.hostUse = uses[link.index]
             if owner != nil {
                 netdev.speed = speeds?[link.index]
@@ -97,7 +96,7 @@ struct NetdevReader {
                 continue
             }
             netdev.index = folder.integer("ifindex", in: 0...Int(Int32.max)) ?? 0
-            netdev.mac = folder.parse("address") { $0.firstLine.flatMap { HardwareAddress(parsing: $0) } }?.description
+            netdev.mac = folder.parse("address") { $0.firstLine.flatMap { HardwareAddress(parsing: $0) } }
             netdev.mtu = folder.integer("mtu", in: 0...Int(Int32.max))
             netdev.state = folder.text("operstate")
             netdev.hasCarrier = folder.integer("carrier", in: 0...1).map { $0 == 1 }
@@ -144,9 +143,9 @@ struct NetdevReader {
 extension Netdev {
     init(_ link: Link) {
         self.init(
-            name: link.name, index: Int(link.index), mac: link.address?.description, mtu: Int(link.mtu), state: link.state,
+            name: link.name, index: Int(link.index), mac: link.address, mtu: Int(link.mtu), state: link.state,
             kind: link.kind)
-        permanentMAC = link.permanentAddress?.description
+        permanentMAC = link.permanentAddress
         minimalMTU = link.minimalMTU.map { Int($0) }
         maximalMTU = link.maximalMTU.map { Int($0) }
         hasCarrier = link.hasCarrier

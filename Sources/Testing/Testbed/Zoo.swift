@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Hardware
+import NetworkModel
 
 /// A machine with every shape of device that hosts are known to have.
 package enum Zoo {
@@ -30,7 +31,8 @@ package enum Zoo {
         physical.maximalLink = PCILink(gigatransfers: 32, lanes: 16)
         physical.iommuGroup = 17
         physical.sriov = SRIOV(total: 16, enabled: 2)
-        var uplink = Netdev(name: "ens1f0np0", index: 4, mac: "0c:42:a1:00:00:01", mtu: 9000, state: "up", speed: 400_000)
+        var uplink = Netdev(
+            name: "ens1f0np0", index: 4, mac: HardwareAddress(parsing: "0c:42:a1:00:00:01"), mtu: 9000, state: "up", speed: 400_000)
         uplink.portName = "p0"
         uplink.switchID = "0c42a10000000001"
         uplink.hasCarrier = true
@@ -44,7 +46,7 @@ package enum Zoo {
         physical.netdevs = [uplink, subPort, virtualPort]
         physical.rdmaDevices = [roce("mlx5_0", netdev: "ens1f0np0", uverbs: 0)]
         var sub = SubFunction(name: "mlx5_core.sf.2", number: 88)
-        sub.netdevs = [Netdev(name: "ens1f0s88", index: 8, mac: "00:00:00:00:88:88")]
+        sub.netdevs = [Netdev(name: "ens1f0s88", index: 8, mac: HardwareAddress(parsing: "00:00:00:00:88:88"))]
         sub.rdmaDevices = [roce("mlx5_4", netdev: "ens1f0s88", uverbs: 4)]
         physical.subFunctions = [sub]
 
@@ -66,7 +68,9 @@ package enum Zoo {
         var dual = try nic("0000:22:00.0", "1003", driver: "mlx4_core")
         dual.classCode = "028000"
         dual.netdevs = ["ib0", "ib1"].enumerated().map { number, name in
-            var netdev = Netdev(name: name, index: 20 + number, mac: "80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:10:0f:0\(number)")
+            var netdev = Netdev(
+                name: name, index: 20 + number,
+                mac: HardwareAddress(parsing: "80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:10:0f:0\(number)"))
             netdev.port = number == 0 ? nil : number
             return netdev
         }

@@ -2,6 +2,7 @@
 
 import AsyncHTTPClient
 import Hardware
+import NetworkModel
 import Kubernetes
 import Logging
 import ResourceAPI
@@ -32,7 +33,9 @@ enum PublishingBench {
                     path: ["pci\(index):00"], numaNode: index % 8, driver: "x")
                 if vendor == "15b3" {
                     function.netdevs = [
-                        Netdev(name: "eth\(index)", mac: "02:00:00:00:00:01", mtu: mtu, state: "up", addresses: ["10.0.0.1/24"])
+                        Netdev(
+                            name: "eth\(index)", mac: HardwareAddress(parsing: "02:00:00:00:00:01"), mtu: mtu, state: "up",
+                            addresses: [IPPrefix(parsing: "10.0.0.1/24")].compactMap(\.self))
                     ]
                     function.rdmaDevices = [
                         RDMADevice(name: "mlx5_\(index)", ports: [RDMAPort(number: 1, state: "ACTIVE", linkLayer: "Ethernet", rate: 400)])

@@ -3,6 +3,7 @@
 import Discovery
 import Glibc
 import Hardware
+import NetworkModel
 import Linux
 import Netlink
 import Testbed
@@ -108,7 +109,9 @@ enum SnapshotBench {
                 driver: "mlx5_core")
             function.physicalFunction = physical.address
             function.virtualFunctionIndex = index
-            function.netdevs = [Netdev(name: "ens1v\(index)", index: 10 + index, mac: "02:00:00:00:00:01", mtu: 1500, state: "up")]
+            function.netdevs = [
+                Netdev(name: "ens1v\(index)", index: 10 + index, mac: HardwareAddress(parsing: "02:00:00:00:00:01"), mtu: 1500, state: "up")
+            ]
             guard withRDMA else { return function }
             var port = RDMAPort(number: 1, state: "ACTIVE", linkLayer: "Ethernet", rate: 400)
             port.netdev = "ens1v\(index)"

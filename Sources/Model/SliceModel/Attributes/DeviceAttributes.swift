@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+import NetworkModel
 import ResourceAPI
 import Topology
 
@@ -83,14 +84,14 @@ struct DeviceAttributes {
         list.add("sriov", device.function.map { $0.sriov.map { $0.total > 0 } ?? false })
         list.add("state", netdev?.state)
         list.add("mtu", netdev?.mtu)
-        list.add("mac", netdev?.mac)
+        list.add("mac", netdev?.mac?.description)
     }
 
     private mutating func describeMore(_ device: Device) {
         let netdev = device.netdevs.first
         let addresses = netdev?.addresses ?? []
-        list.add("ipv4", list: addresses.filter { !$0.contains(":") })
-        list.add("ipv6", list: addresses.filter { $0.contains(":") })
+        list.add("ipv4", list: addresses.filter { !$0.address.isV6 }.map(\.description))
+        list.add("ipv6", list: addresses.filter(\.address.isV6).map(\.description))
         list.add("firmware", device.rdmaDevices.first?.firmware ?? netdev?.firmware)
         list.add("type", netdev.map { $0.kind ?? "device" })
         list.add("fabricID", device.subnetPrefix)

@@ -145,10 +145,10 @@ extension MachineTopology {
 extension Netdev {
     init(_ record: HostRecord) {
         self.init(
-            name: record.name, index: Int(record.index), mac: record.hardwareAddress?.description, mtu: Int(record.mtu),
+            name: record.name, index: Int(record.index), mac: record.hardwareAddress, mtu: Int(record.mtu),
             state: record.state, kind: record.kind,
-            addresses: record.addresses.filter { !$0.prefix.address.isLinkLocal }.map(\.prefix.description))
-        permanentMAC = record.permanentAddress?.description
+            addresses: record.addresses.filter { !$0.prefix.address.isLinkLocal }.map(\.prefix))
+        permanentMAC = record.permanentAddress
         parentDevice = record.parentDevice
     }
 }

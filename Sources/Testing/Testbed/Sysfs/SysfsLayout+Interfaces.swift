@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hardware
+import NetworkModel
 
 extension SysfsLayout {
     mutating func layOut(_ netdev: Netdev, in folder: String, hasDevice: Bool, indices: [String: Int]) {
@@ -9,7 +10,7 @@ extension SysfsLayout {
         if hasDevice { link("\(folder)/device", relative: "../../") }
         if netdev.index != 0 { file("\(folder)/ifindex", netdev.index) }
         if let lower = netdev.lower, let index = indices[lower], index != 0 { file("\(folder)/iflink", index) }
-        if let mac = netdev.mac { file("\(folder)/address", mac) }
+        if let mac = netdev.mac { file("\(folder)/address", mac.description) }
         file("\(folder)/mtu", netdev.mtu)
         if let state = netdev.state { file("\(folder)/operstate", state) }
         file("\(folder)/carrier", netdev.hasCarrier.map { $0 ? 1 : 0 })
