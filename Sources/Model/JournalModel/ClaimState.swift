@@ -65,10 +65,9 @@ package struct Attachment: Hashable, Sendable, Codable {
     package var host: HostRecord?
     /// The RDMA device that moved with the interface.
     package var rdmaDevice: String?
-    /// An RDMA device in the shared mode. After the restore no process may have it open.
-    package var sharedRDMADevice: String?
-    /// Numbers of the contexts that host processes had open on the RDMA device before the attach.
-    package var rdmaContexts: [UInt32]?
+    /// Name and contexts of ``sharedRDMA``.
+    private var sharedRDMADevice: String?
+    private var rdmaContexts: [UInt32]?
     /// A VRF that was created in the pod.
     package var vrf: String?
     /// Name and addresses in the pod, once attached.
@@ -98,6 +97,19 @@ package struct Attachment: Hashable, Sendable, Codable {
         self.podName = podName
         self.host = host
         addresses = []
+    }
+
+    /// The end of a claim on an RDMA device in the shared mode. All namespaces see it, and it is in none of a pod.
+    package init(returning shared: SharedRDMADevice) {
+        self.init(
+            phase: .returning, device: shared.device, podUID: "", sandbox: "", namespacePath: "/",
+            namespace: FileIdentity(device: 0, inode: 0), podName: nil, host: nil)
+        (sharedRDMADevice, rdmaContexts) = (shared.name, shared.contexts)
+    }
+
+    /// An RDMA device in the shared mode. After the restore no process may have it open. Nil for a device in a pod.
+    package var sharedRDMA: SharedRDMADevice? {
+        sharedRDMADevice.map { SharedRDMADevice(device: device, name: $0, contexts: rdmaContexts ?? []) }
     }
 
     /// The device's name in messages.

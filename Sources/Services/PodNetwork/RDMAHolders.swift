@@ -7,13 +7,12 @@ import Netlink
 /// Processes that have an RDMA device open. With an open context a process can send and receive with the addresses of the next pod, even
 /// after the interface has moved.
 extension HostNetwork {
-    /// The reason why a device of this namespace cannot be released; nil if no process has it open, or if it is not in this namespace.
-    ///
-    /// - Parameter known: numbers of contexts that host processes had open before the pod.
-    func holders(ofRDMADevice name: String, besides known: [UInt32]) throws(PodNetworkError) -> PodNetworkError? {
-        let contexts = try contexts(ofRDMADevice: name).filter { !known.contains($0.number) }
+    /// The reason why a device of this namespace cannot be released; nil if no process has it open besides those of the host, or if it is
+    /// not in this namespace.
+    func holders(of device: SharedRDMADevice) throws(PodNetworkError) -> PodNetworkError? {
+        let contexts = try contexts(ofRDMADevice: device.name).filter { !device.contexts.contains($0.number) }
         guard !contexts.isEmpty else { return nil }
-        return PodNetworkError(.open, name, "list open contexts", contexts.holders { Self.command(of: $0) })
+        return PodNetworkError(.open, device.name, "list open contexts", contexts.holders { Self.command(of: $0) })
     }
 
     /// The RDMA devices whose nodes a plan gives to containers, with their open contexts. Empty in the exclusive mode, in which the

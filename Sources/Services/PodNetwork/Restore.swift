@@ -48,9 +48,9 @@ extension PodNetwork {
     /// The remaining problem of a device whose configuration is restored.
     private func leftover(_ request: RestoreRequest, _ refusal: PodNetworkError?) -> PodNetworkError? {
         // The kernel ends the contexts of an RDMA device that moves.
-        if let device = request.sharedRDMADevice {
+        if let shared = request.sharedRDMA {
             do throws(PodNetworkError) {
-                if let error = try host.holders(ofRDMADevice: device, besides: request.rdmaContexts) { return error }
+                if let error = try host.holders(of: shared) { return error }
             } catch { return error }
         }
         // An interface without a record was created for the pod: it has ended, unless the kernel refused to delete it.

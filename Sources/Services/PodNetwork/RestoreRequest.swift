@@ -17,9 +17,7 @@ extension PodNetwork {
         package var hardwareAddress: HardwareAddress?
         package var rdmaDevice: String?
         /// An RDMA device in the shared mode, which did not move.
-        package var sharedRDMADevice: String?
-        /// Numbers of the contexts that host processes had open on the shared RDMA device before the pod.
-        package var rdmaContexts: [UInt32] = []
+        package var sharedRDMA: SharedRDMADevice?
         package var vrf: String?
         /// The settings of a virtual function that belong to its physical function, recorded before the attach.
         package var virtualFunction: VirtualFunctionRecord?
@@ -31,8 +29,7 @@ extension PodNetwork {
             record = attachment.host
             hardwareAddress = attachment.hardwareAddress
             rdmaDevice = attachment.rdmaDevice
-            sharedRDMADevice = attachment.sharedRDMADevice
-            rdmaContexts = attachment.rdmaContexts ?? []
+            sharedRDMA = attachment.sharedRDMA
             vrf = attachment.vrf
             virtualFunction = attachment.virtualFunction
         }

@@ -2,7 +2,6 @@
 
 import Journal
 import JournalModel
-import NetworkModel
 import PodNetwork
 
 /// Records RDMA devices in the kernel's shared mode: they do not move, and a process can keep them open after its pod has ended.
@@ -41,15 +40,7 @@ struct SharedRDMADevices {
     func release(_ state: inout ClaimState) {
         guard let devices = state.sharedRDMADevices else { return }
         let others = Set(others(state.claim).map(\.name))
-        for device in devices where !others.contains(device.name) {
-            // The device never was in a pod's namespace.
-            var attachment = Attachment(
-                phase: .returning, device: device.device, podUID: "", sandbox: "", namespacePath: "/",
-                namespace: FileIdentity(device: 0, inode: 0), podName: nil, host: nil)
-            attachment.sharedRDMADevice = device.name
-            attachment.rdmaContexts = device.contexts
-            state.attachments.append(attachment)
-        }
+        state.attachments += devices.filter { !others.contains($0.name) }.map(Attachment.init(returning:))
         state.sharedRDMADevices = nil
     }
 
