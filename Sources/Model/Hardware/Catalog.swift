@@ -33,6 +33,8 @@ package enum Catalog {
         var family: Family
     }
 
+    private static let trainium: Set = ["7164", "7364", "7564", "7565"]
+
     private static let rules: [Rule] = [
         // 3D controllers and display controllers. NVSwitch, class 0680, is not an accelerator.
         Rule(vendor: "10de", devices: [], classes: ["0302", "0300"], family: .nvidia),
@@ -42,9 +44,7 @@ package enum Catalog {
             vendor: "1da3", devices: ["1000", "1010", "1020", "1021", "1030", "1060", "1063"], classes: [],
             family: .gaudi),
         // Inferentia 1 and 2, Trainium 1 to 3.
-        Rule(
-            vendor: "1d0f", devices: ["7064", "7065", "7066", "7067", "7164", "7264", "7364", "7564", "7565"], classes: [],
-            family: .neuron),
+        Rule(vendor: "1d0f", devices: trainium.union(["7064", "7065", "7066", "7067", "7264"]), classes: [], family: .neuron),
         Rule(
             vendor: "1ae0", devices: ["005e", "0056", "0062", "0063", "006f"], classes: [],
             family: .tpu),
@@ -59,6 +59,11 @@ package enum Catalog {
                 && (rule.devices.isEmpty || rule.devices.contains(function.device))
                 && (rule.classes.isEmpty || rule.classes.contains { function.classCode.hasPrefix($0) })
         }?.family
+    }
+
+    /// Returns true for Trainium, false for Inferentia and other devices.
+    package static func isTrainium(_ function: PCIFunction) -> Bool {
+        function.vendor == "1d0f" && trainium.contains(function.device)
     }
 
     /// Returns true for an Elastic Fabric Adapter, which has RDMA by its id, also before its driver is bound.

@@ -80,7 +80,7 @@ extension Device {
     var word: String {
         switch family {
         case .nvidia, .amd, .intel: "GPU"
-        case .neuron: function.map { ["7164", "7364", "7564", "7565"].contains($0.device) } == true ? "Trainium" : "Inferentia"
+        case .neuron: function.map(Catalog.isTrainium) == true ? "Trainium" : "Inferentia"
         case .gaudi: "Gaudi"
         case .tpu: "TPU"
         case nil: function.map(Catalog.isEFA) == true ? "EFA" : function.map(Catalog.isSlingshot) == true ? "Slingshot" : "NIC"
