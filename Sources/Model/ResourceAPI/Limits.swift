@@ -83,6 +83,9 @@ package enum Limits {
         return String(start[...end])
     }
 
+    /// Returns the name of a PCI function in slices and plans: `pci-0000-8a-00-0`.
+    package static func deviceName(ofPCIFunction address: String) -> String { label("pci-\(address)") }
+
     /// Returns true for a DNS label (RFC 1123).
     package static func isLabel(_ text: String) -> Bool { label(text) == text }
 

@@ -13,13 +13,13 @@ extension Device {
 }
 
 extension PCIFunction {
-    package var sliceName: String { Limits.label("pci-\(address)") }
+    package var sliceName: String { Limits.deviceName(ofPCIFunction: address.description) }
 }
 
 extension SubFunction {
     /// Returns the name of a sub-function in slices: `pci-0000-8a-00-0-sf-88`.
     package func sliceName(in function: PCIFunction) -> String {
-        Limits.label("pci-\(function.address)-sf-\(number.map(String.init) ?? name)")
+        Limits.label("\(function.sliceName)-sf-\(number.map(String.init) ?? name)")
     }
 }
 

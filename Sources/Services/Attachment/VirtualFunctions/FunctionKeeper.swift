@@ -2,6 +2,7 @@
 
 package import Linux
 package import Logging
+import ResourceAPI
 
 /// Reconciles the numbers of virtual functions with an operator's rules.
 ///
@@ -72,10 +73,10 @@ package final class FunctionKeeper {
     /// The reason why a physical function cannot have this number of virtual functions now; nil if it can.
     private static func obstacle(to count: Int, of function: PhysicalFunction, inUse: Set<String>) -> String? {
         if count > function.total { return "the function supports at most \(function.total)" }
-        if let held = function.virtual.first(where: { inUse.contains(PhysicalFunction.deviceName($0)) }) {
+        if let held = function.virtual.first(where: { inUse.contains(Limits.deviceName(ofPCIFunction: $0)) }) {
             return "a claim has \(held), one of the function's \(function.enabled)"
         }
-        return function.enabled == 0 && inUse.contains(PhysicalFunction.deviceName(function.address)) ? "a claim has the device" : nil
+        return function.enabled == 0 && inUse.contains(Limits.deviceName(ofPCIFunction: function.address)) ? "a claim has the device" : nil
     }
 
     private func begin(_ function: PhysicalFunction, _ count: Int, _ label: String) {

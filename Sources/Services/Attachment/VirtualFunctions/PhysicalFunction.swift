@@ -42,9 +42,4 @@ package struct PhysicalFunction: Hashable, Sendable {
         if enabled != 0 { try Files.overwrite("\(folder)/sriov_numvfs", "0") }
         if count != 0 { try Files.overwrite("\(folder)/sriov_numvfs", "\(count)") }
     }
-
-    /// The name of a PCI function in slices and plans.
-    static func deviceName(_ address: String) -> String {
-        "pci-" + String(address.map { $0 == ":" || $0 == "." ? "-" : $0 })
-    }
 }
