@@ -169,7 +169,9 @@ final class HostilePlanScene {
         honest.claim.uid = uid
         if Bool.random(using: &random) {
             try journal.write(honest)
-            _ = try exercise(uid, number)
+            do { _ = try exercise(uid, number) } catch {
+                guard isNewer(uid) else { throw error }
+            }
         }
         let isTaken = try ask("release \(uid)\n") == "ok"
         try removePlan(uid)
@@ -181,6 +183,14 @@ final class HostilePlanScene {
             for name in Files.list(folder) where name.contains(uid) { try Files.remove("\(folder)/\(name)") }
         }
         return isTaken ? "state taken" : "state refused"
+    }
+
+    /// True for a state of a newer version, which only the release that wrote it can restore.
+    private func isNewer(_ uid: String) -> Bool {
+        do throws(JournalError) {
+            _ = try journal.state(uid)
+            return false
+        } catch { return error.code == .newer }
     }
 
     /// nearside-nri has a plan that it cannot read, and asks the enemy whose it is.
