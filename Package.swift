@@ -347,7 +347,8 @@ let fuzzer: [Target] =
     ? []
     : [
         tool(
-            "nearside-fuzz", ["ClaimConfig", "Journal", "Linux", "NRI", "Netlink", "Primitives", "ResourceAPI", "Topology"],
+            "nearside-fuzz",
+            ["ClaimConfig", "Journal", "Linux", "NRI", "Netlink", "NetworkModel", "Primitives", "ResourceAPI", "Topology"],
             [.swiftLanguageMode(.v6)], [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
     ]
 

@@ -6,6 +6,7 @@ import Journal
 import Linux
 import NRI
 import Netlink
+import NetworkModel
 import Primitives
 import ResourceAPI
 import Topology
@@ -30,7 +31,7 @@ extension Surface {
     /// The bytes that a container runtime sends over the NRI socket: the mux, ttrpc and the messages of both dialects.
     static let session = Surface(name: "session", limit: 1 << 13) { bytes in
         var session = PluginSession()
-        _ = try? session.register(name: "nearside", index: "10")
+        _ = session.register(name: "nearside", index: "10")
         for half in [bytes[..<(bytes.count / 2)], bytes[(bytes.count / 2)...]] {
             guard let outputs = try? session.receive(half) else { return }
             for case .event(_, let token) in outputs { _ = session.answer(token, .failure("refused")) }
