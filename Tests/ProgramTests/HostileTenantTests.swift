@@ -31,7 +31,7 @@ struct HostileTenantTests {
         try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        #expect(try node.isAttached("net1", in: pod))
+        #expect(try node.isAttached("net1", in: pod, address: nil))
         return (node, pod)
     }
 
