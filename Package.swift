@@ -48,8 +48,6 @@ let selfContained: [LinkerSetting] =
 
 let productDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
-    // One digest. It is linked anyway: grpc-swift-nio-transport needs swift-certificates, and that needs it.
-    .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6"),
@@ -69,6 +67,7 @@ let productDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-certificates.git", exact: "1.21.1"),
     .package(url: "https://github.com/apple/swift-collections.git", exact: "1.6.0", traits: []),
     .package(url: "https://github.com/apple/swift-configuration.git", exact: "1.4.0", traits: []),
+    .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-distributed-tracing.git", exact: "1.7.3"),
     .package(url: "https://github.com/apple/swift-http-structured-headers.git", exact: "1.7.0"),
     .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0", traits: []),
@@ -85,7 +84,6 @@ let testingDependencies: [Package.Dependency] = [.package(url: "https://github.c
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -199,7 +197,7 @@ let productTargets: [Target] = [
     // A host or a captured tree -> a machine.
     service("Discovery", ["CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "NetworkModel", "Primitives", "Topology", logging]),
     // Moves interfaces between the host and a pod.
-    service("PodNetwork", ["CLinux", "JournalModel", "Linux", "Netlink", "NetworkModel"]),
+    service("PodNetwork", ["CLinux", "JournalModel", "Linux", "Netlink", "NetworkModel", "Primitives"]),
     // Events of the runtime and requests of the gate -> attach, detach, hold back: the daemon nearside-nri.
     service(
         "Attachment",
@@ -220,7 +218,7 @@ let productTargets: [Target] = [
     service(
         "KubeletPlugin",
         [
-            "ClaimPlanning", "ClaimPreparation", "JournalModel", "KubeletAPI", "Linux", "Primitives", crypto, grpc, grpcTransport,
+            "ClaimPlanning", "ClaimPreparation", "JournalModel", "KubeletAPI", "Linux", "Primitives", grpc, grpcTransport,
             lifecycle, logging, nioCore, nioPosix, protobuf,
         ]),
     // The daemon nearside-node.
@@ -278,6 +276,7 @@ let testingTargets: [Target] = [
             "Discovery", "Hardware", "Inspection", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "Testbed", "Topology",
         ], exclude: ["Golden"]),
     tests("CommandOptionsTests", ["CommandOptions"]),
+    tests("PrimitivesTests", ["Primitives"]),
     tests("ResourceAPITests", ["ResourceAPI"]),
     tests("ClaimConfigTests", ["ClaimConfig", "Inspection", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "Testbed"]),
     tests("SliceModelTests", ["Hardware", "Inspection", "NetworkModel", "Primitives", "ResourceAPI", "SliceModel", "Testbed", "Topology"]),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NetworkModel
+import Primitives
 
 /// The description of a configuration field, for `nearside validate --explain`; `api/networkconfig.schema.json`
 /// has the same content.
@@ -92,7 +93,7 @@ package struct ConfigField: Hashable, Sendable {
     /// Paths that a class can pin: single values, lists and maps as a whole, and whole sections.
     package static let pinnable: Set<String> = Set(
         all.map(\.path).filter { path in
-            !path.contains("[]") && !["apiVersion", "kind", "pinned"].contains(path) && !path.hasPrefix("interface.vrf.")
+            !path.includes("[]") && !["apiVersion", "kind", "pinned"].contains(path) && !path.hasPrefix("interface.vrf.")
                 && !path.hasPrefix("interface.subInterface.")
         })
 }

@@ -2,6 +2,7 @@
 
 package import Hardware
 import Linux
+import Primitives
 
 /// CDI specifications of vendors' tools. They list the libraries and helpers that devices need besides device nodes.
 package struct VendorSpecs: Sendable {
@@ -30,7 +31,7 @@ package struct VendorSpecs: Sendable {
         var names: Set<String> = []
         for folder in folders {
             for file in Files.list(folder) where [".yaml", ".yml", ".json"].contains(where: file.hasSuffix) {
-                guard let text = try? Files.readText("\(folder)/\(file)", limit: 16 << 20), text.contains(kind) else { continue }
+                guard let text = try? Files.readText("\(folder)/\(file)", limit: 16 << 20), text.includes(kind) else { continue }
                 names.formUnion(Self.names(in: text, kind: kind))
             }
         }
@@ -40,10 +41,10 @@ package struct VendorSpecs: Sendable {
     /// Values of `name` with any quoting (`name: "0"`, `- name: GPU-1`, `{"name": "0"}`), in those documents of a file that have the
     /// kind.
     private static func names(in text: String, kind: String) -> Set<String> {
-        text.split(separator: "\n---").reduce(into: []) { $0.formUnion(names(ofDocument: $1, kind: kind)) }
+        text.pieces(separatedBy: "\n---").reduce(into: []) { $0.formUnion(names(ofDocument: $1, kind: kind)) }
     }
 
-    private static func names(ofDocument text: Substring, kind: String) -> Set<String> {
+    private static func names(ofDocument text: String, kind: String) -> Set<String> {
         var isOfKind = false
         var names: Set<String> = []
         for line in text.split(whereSeparator: { $0 == "\n" || $0 == "," || $0 == "{" || $0 == "}" }) {

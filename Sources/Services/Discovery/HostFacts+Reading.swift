@@ -2,6 +2,7 @@
 
 package import Hardware
 import Linux
+import Primitives
 
 extension HostFacts {
     /// Reads the facts of a live host, or of a captured tree.
@@ -16,7 +17,7 @@ extension HostFacts {
             modules?.formUnion(Files.list("\(prefix)/sys/module"))
         }
         if let text = try? Files.readText("\(prefix)/proc/driver/nvidia/version") {
-            hasOpenNVIDIADriver = text.contains("Open Kernel Module")
+            hasOpenNVIDIADriver = text.includes("Open Kernel Module")
         }
         for group in groups {
             if let type = try? Files.readText("\(prefix)/sys/kernel/iommu_groups/\(group)/type") {

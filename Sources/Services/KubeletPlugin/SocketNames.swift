@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Crypto
 import FoundationEssentials
 package import Primitives
 
@@ -38,7 +37,7 @@ package struct SocketNames: Hashable, Sendable {
 
     /// The first bytes of a SHA-256 as base64url without padding (RFC 4648, section 5).
     private static func digest(_ text: String, bytes: Int) -> String {
-        Data(SHA256.hash(data: Array(text.utf8)).prefix(bytes)).base64EncodedString()
+        Data(SHA256.hash(Array(text.utf8)).prefix(bytes)).base64EncodedString()
             .split(separator: "=", maxSplits: 1)[0]
             .map { $0 == "+" ? "-" : $0 == "/" ? "_" : String($0) }.joined()
     }

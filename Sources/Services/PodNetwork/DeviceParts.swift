@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Linux
+import Primitives
 
 /// The owner of an RDMA device and the interfaces that depend on a device, as sysfs shows them. A plan may be wrong or forged.
 package struct DeviceParts: Sendable {
@@ -18,7 +19,7 @@ package struct DeviceParts: Sendable {
         // .../0000:8a:00.0/infiniband/mlx5_0; a sub-function's name follows the address.
         let place = parts.dropLast(2).suffix(2).map { String($0) }
         guard let owner = place.last, parts.suffix(2).first == "infiniband", let device,
-            owner == device || place.first == String(device.prefix { $0 != "/" }) && device.contains("/sf")
+            owner == device || place.first == String(device.prefix { $0 != "/" }) && device.includes("/sf")
         else {
             throw PodNetworkError(
                 .otherDevice, name, "move into the pod",

@@ -180,8 +180,8 @@ struct MarkupScanner {
         var text = String(decoding: bytes[start..<position], as: UTF8.self)
         advance()
         for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")]
-        where text.contains("&") {
-            text = text.split(separator: entity, omittingEmptySubsequences: false).joined(separator: character)
+        where text.utf8.contains(UInt8(ascii: "&")) {
+            text = text.pieces(separatedBy: entity).joined(separator: character)
         }
         return text
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Primitives
-import SliceModel
 import Testing
 
 struct SHA256Tests {
