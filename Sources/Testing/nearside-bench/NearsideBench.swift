@@ -43,7 +43,12 @@ struct NearsideBench {
             try ClaimBench.measure(rounds, &table)
             return print(table.text)
         }
+        if CommandLine.arguments.dropFirst(2).first == "memory" {
+            try measureMemory(&table)
+            return print(table.text)
+        }
         try measureStart(rounds, &table)
+        try measureMemory(&table)
         try SnapshotBench.measure(rounds * 5, &table)
         try measureChanges(rounds, &table)
         try TopologyBench.measure(rounds, &table)
@@ -52,8 +57,8 @@ struct NearsideBench {
         print(table.text)
     }
 
-    private static func node() throws -> TestNode {
-        guard let machine = try MachineDescription.embedded("hgx-a100")?.machine else { exit(1) }
+    private static func node(machine name: String = "hgx-a100") throws -> TestNode {
+        guard let machine = try MachineDescription.embedded(name)?.machine else { exit(1) }
         var options = TestNode.Options(programs: Place.programs, machine: machine)
         // The journal and the CDI folder of a node lie below /run, which is a tmpfs.
         if Files.exists("/dev/shm") { options.folder = "/dev/shm" }
@@ -76,9 +81,14 @@ struct NearsideBench {
         table.add("start -> NRI ready", ready, "ms")
         table.add("start -> registered with the kubelet", registered, "ms")
         table.add("start -> first ResourceSlice", published, "ms")
-        let node = try node()
+    }
+
+    /// The memory of the daemons on a machine with 32 network cards, after its slices were published.
+    private static func measureMemory(_ table: inout Table) throws {
+        let node = try node(machine: "aws-p5")
         try node.startInjector()
         try node.startNode()
+        _ = try eventually { try node.api.hasWholePool() }
         sleep(3)
         for (name, daemon) in [("nearside-node", node.nodeDaemon), ("nearside-nri", node.injectorDaemon)] {
             guard let daemon else { continue }
