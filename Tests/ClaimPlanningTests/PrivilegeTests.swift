@@ -65,7 +65,8 @@ struct PrivilegeTests {
     func `every privileged setting of a claim is refused with who can set it, and counts from a class or where it is allowed`() throws {
         #expect(Self.privileged.map(\.0).sorted() == PrivilegedSetting.all.map(\.path).sorted())
         for (path, parameters) in Self.privileged {
-            let refusals = try problems([(.fromClaim, parameters)])
+            // A sriov setting needs a virtual function besides, which this NIC is not.
+            let refusals = try problems([(.fromClaim, parameters)]).filter { $0.code != .notVirtualFunction }
             // Of settings with names it is told which one is meant.
             let names = ["interface.sysctls": ".ipv4.proxy_arp", "ethtool.features": ".rx-vlan-filter"]
             let place = path + (names[path] ?? "")
