@@ -110,7 +110,7 @@ package enum Catalog {
 
     /// Returns paths of device nodes that a device shares with other devices.
     ///
-    /// Those of NVIDIA's driver are the ones that its container toolkit adds to every container; RDMA through the connection manager needs
+    /// NVIDIA's container toolkit adds the shared nodes of NVIDIA's driver to every container. RDMA through the connection manager needs
     /// one node of the host.
     package static func sharedNodes(_ device: Device) -> Set<String> {
         var paths: Set<String> = []

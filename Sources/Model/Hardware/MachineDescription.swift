@@ -5,7 +5,7 @@ package import Primitives
 
 /// A machine description, the file format of `api/machine.schema.json`.
 ///
-/// A description is captured or written by hand; tests and inspection decode it to the same ``Machine``.
+/// A description is captured or written manually; tests and inspection decode it to the same ``Machine``.
 package struct MachineDescription: Hashable, Sendable, Codable {
     package static let apiVersion = "nearside/v1alpha1"
     package static let kind = "Machine"
@@ -61,7 +61,7 @@ extension MachineDescription {
         }
         var seen: Set<PCIAddress> = []
         for function in machine.functions where !seen.insert(function.address).inserted {
-            throw InputError(.duplicate, object, at: "functions", "\(function.address) is there twice")
+            throw InputError(.duplicate, object, at: "functions", "\(function.address) occurs twice")
         }
         for node in machine.numaNodes where !node.distances.isEmpty && node.distances.count != machine.numaNodes.count {
             throw InputError(
@@ -70,7 +70,7 @@ extension MachineDescription {
         }
         var names: Set<String> = []
         for netdev in machine.allNetdevs where !names.insert(netdev.name).inserted {
-            throw InputError(.duplicate, object, at: "netdevs", "\(netdev.name) is there twice")
+            throw InputError(.duplicate, object, at: "netdevs", "\(netdev.name) occurs twice")
         }
     }
 

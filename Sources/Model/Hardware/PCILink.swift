@@ -72,7 +72,7 @@ extension ACSControl: Codable {
         for name in try container.decode([String].self) {
             guard let bit = Self.names.firstIndex(of: name) else {
                 throw DecodingError.dataCorruptedError(
-                    in: container, debugDescription: "\"\(name)\" is none of \(Self.names.joined(separator: ", "))")
+                    in: container, debugDescription: "\"\(name)\" is not one of \(Self.names.joined(separator: ", "))")
             }
             control.insert(ACSControl(rawValue: 1 << UInt16(bit)))
         }

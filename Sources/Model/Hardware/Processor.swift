@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The kind of a machine's processors, which are all alike.
+/// The model of a machine's processors, which is the same for all of them.
 package struct Processor: Hashable, Sendable, Codable {
     /// An architecture for which NCCL has rates.
     package enum Architecture: String, Sendable, Codable, CaseIterable {
@@ -14,7 +14,7 @@ package struct Processor: Hashable, Sendable, Codable {
             guard let architecture = Self(rawValue: name) else {
                 throw DecodingError.dataCorruptedError(
                     in: container,
-                    debugDescription: "\"\(name)\" is none of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+                    debugDescription: "\"\(name)\" is not one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             self = architecture
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A part of a physical function with interfaces of its own and without a PCI address: a device on the kernel's auxiliary bus
+/// A part of a physical function with its own interfaces and without a PCI address: a device on the kernel's auxiliary bus
 /// (Documentation/networking/devlink/devlink-port.rst).
 package struct SubFunction: Hashable, Sendable, Codable {
     /// Name on the auxiliary bus: `mlx5_core.sf.2`. Its number is not stable over reboots.

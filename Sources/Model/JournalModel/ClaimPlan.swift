@@ -108,7 +108,7 @@ package struct VirtualFunctionPlan: Hashable, Sendable {
     }
 }
 
-/// The settings are members beside the others.
+/// In JSON the settings are members of the same object.
 extension VirtualFunctionPlan: Codable {
     private enum Key: String, CodingKey { case parent, number }
 
@@ -117,7 +117,7 @@ extension VirtualFunctionPlan: Codable {
         parent = try values.decode(String.self, forKey: .parent)
         number = try values.decode(UInt32.self, forKey: .number)
         settings = try VirtualFunctionSettings(from: decoder)
-        // Plans do not have these two, and texts with them are refused as texts that are not written like that.
+        // Plans do not have these two settings. A text with them differs from its encoding, and is refused.
         (settings.vlanPriority, settings.linkState) = (nil, nil)
     }
 

@@ -22,7 +22,7 @@ package struct IPAddress: Hashable, Sendable {
     package init?(parsing text: some StringProtocol) {
         let isV6 = text.utf8.contains(UInt8(ascii: ":"))
         var bytes = [UInt8](repeating: 0, count: isV6 ? 16 : 4)
-        // SAFETY: inet_pton writes 4 bytes for AF_INET, and 16 for AF_INET6: the array has as many.
+        // SAFETY: inet_pton writes 4 bytes for AF_INET, and 16 for AF_INET6, the size of the array.
         guard unsafe inet_pton(isV6 ? AF_INET6 : AF_INET, String(text), &bytes) == 1 else { return nil }
         self.bytes = bytes
     }
@@ -46,7 +46,7 @@ extension IPAddress: CustomStringConvertible {
     /// The canonical form of RFC 5952, at most 45 characters.
     package var description: String {
         var text = [CChar](repeating: 0, count: 46)
-        // SAFETY: inet_ntop reads 4 or 16 bytes by the family, as many as there are, and writes no more than the size.
+        // SAFETY: inet_ntop reads 4 or 16 bytes by the family, the size of the array, and writes at most the given size.
         guard unsafe inet_ntop(isV6 ? AF_INET6 : AF_INET, bytes, &text, socklen_t(text.count)) != nil else { return "?" }
         return String(zeroTerminated: text)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The settings of a virtual function on its physical function (IFLA_VFINFO_LIST). In a configuration and a plan nil leaves a setting
-/// unchanged; as the driver reports them, nil is a setting that it does not have.
+/// The settings of a virtual function on its physical function (IFLA_VFINFO_LIST). In a configuration and a plan, nil leaves a setting
+/// unchanged. In a driver's report, nil means that the driver does not have the setting.
 package struct VirtualFunctionSettings: Hashable, Sendable, Codable {
     package var hardwareAddress: HardwareAddress?
     package var vlan: UInt16?
@@ -17,7 +17,7 @@ package struct VirtualFunctionSettings: Hashable, Sendable, Codable {
 
     package init() {}
 
-    /// These settings, and those of the other where they have none.
+    /// Returns these settings, with nil values replaced by the other's values.
     package func filled(from other: Self) -> Self {
         var result = self
         result.hardwareAddress = hardwareAddress ?? other.hardwareAddress
@@ -31,7 +31,7 @@ package struct VirtualFunctionSettings: Hashable, Sendable, Codable {
         return result
     }
 
-    /// Those of these settings that the present ones differ from. A tag and a rate are set as a whole.
+    /// Returns the settings that differ from the present ones. A VLAN tag and a pair of rates are set as a whole.
     package func changes(from now: Self) -> Self {
         var result = self
         if vlan == now.vlan, vlanPriority == nil || vlanPriority == now.vlanPriority { (result.vlan, result.vlanPriority) = (nil, nil) }
@@ -44,7 +44,7 @@ package struct VirtualFunctionSettings: Hashable, Sendable, Codable {
     }
 }
 
-/// A virtual function as its physical function's driver has it.
+/// A virtual function in the report of its physical function's driver.
 package struct VirtualFunction: Hashable, Sendable {
     package var number: UInt32
     package var settings = VirtualFunctionSettings()
@@ -55,13 +55,13 @@ package struct VirtualFunction: Hashable, Sendable {
     }
 }
 
-/// The settings are members beside the number.
+/// In JSON the settings are members of the same object as the number.
 extension VirtualFunction: Codable {
     private enum Key: String, CodingKey { case number, vlan, minimalRate, maximalRate }
 
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: Key.self)
-        // Drivers report all of these.
+        // All drivers report these settings.
         for key in [Key.vlan, .minimalRate, .maximalRate] { _ = try values.decode(UInt32.self, forKey: key) }
         number = try values.decode(UInt32.self, forKey: .number)
         settings = try VirtualFunctionSettings(from: decoder)

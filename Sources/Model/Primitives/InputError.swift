@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An input that cannot be used: an option's value, a file, a document, a library, or a request of a person.
+/// An unusable input: the value of an option, a file, a document, a library, or a request of a user.
 package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of the error.
     package enum Code: String, Hashable, Sendable {
         /// The input cannot be read.
         case unreadable
-        /// The input does not have the form that it needs.
+        /// The input does not have the required form.
         case malformed
-        /// A name is none of those that are known.
+        /// A name is unknown.
         case unknown
-        /// A necessary part does not exist.
+        /// A required part is missing.
         case missing
         /// A name, an address or a key occurs twice.
         case duplicate
         /// A number, a size or a length is out of its bounds.
         case outOfBounds
-        /// The input is valid, and this program or the machine cannot serve it.
+        /// The input is valid, but this program or the machine does not support it.
         case unsupported
     }
 
     package var code: Code
     /// The input or a part of it: a path, or a value in quotation marks.
     package var object: String
-    /// The step that failed, or the place in the input: `line 3`, `roles.fabric`; nil for the whole of it.
+    /// The step that failed, or the place in the input: `line 3`, `roles.fabric`; nil for the whole input.
     package var step: String?
     package var cause: String
     /// Remedy, such as the valid values; nil if it follows from the cause.
@@ -56,7 +56,7 @@ package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Returns the error as one of the input that contains this one's object.
+    /// Returns the same error as an error of the surrounding input.
     package func within(_ object: String, at step: String? = nil) -> InputError { InputError(code, object, at: step, description) }
 
     package var description: String {

@@ -10,9 +10,9 @@ package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
         case tooLarge, tooDeep, tooManyValues
         /// The text is not JSON.
         case syntax
-        /// A value has another type than the caller needs.
+        /// A value does not have the type that the caller needs.
         case wrongType
-        /// A string is not UTF-8, or an escape in it stands for no character.
+        /// A string is not UTF-8, or has an escape without a character.
         case notUnicode
         case outOfRange, duplicateKey
         /// Text follows the end of the value.

@@ -6,7 +6,7 @@ import NetworkModel
 /// The roles of a machine's NICs: fabric of the accelerators, uplinks, and other purposes.
 ///
 /// The fabric is one kind of NIC: the kind with the most ports among those with RDMA. Otherwise a management ConnectX or a storage NIC
-/// beside eight NICs of another kind would be paired with an accelerator.
+/// next to eight NICs of another kind would be paired with an accelerator.
 package struct Fabric: Sendable {
     /// Fabric NICs in the machine's own order.
     package let nics: [Device]

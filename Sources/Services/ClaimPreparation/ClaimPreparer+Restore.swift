@@ -93,7 +93,7 @@ extension ClaimPreparer {
     /// Moves unreadable plan files of claims that this driver never prepared to another name: no pod can use such a claim, and every pod
     /// of the node would wait for its plan.
     ///
-    /// Without the memory of prepared claims nothing is moved.
+    /// Moves no file unless the prepared claims are known.
     func setAsideForeignPlans(until end: ContinuousClock.Instant) async throws(ClaimError) {
         guard !foreignPlans().isEmpty else { return }
         try await withPlans("the plans of unknown claims", until: end) { () throws(ClaimError) in

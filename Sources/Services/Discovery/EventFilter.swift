@@ -15,7 +15,7 @@ package struct EventFilter: Sendable {
     /// - Parameter virtualPrefixes: name prefixes of virtual interfaces that are devices.
     package init(virtualPrefixes: [String]) { self.virtualPrefixes = virtualPrefixes }
 
-    /// True for a relevant datagram of rtnetlink's groups, and for one that cannot be decoded.
+    /// True for a relevant datagram of rtnetlink's groups, and for a datagram that cannot be decoded.
     package mutating func isRelevant(routing datagram: ArraySlice<UInt8>) -> Bool {
         guard let messages = Message.list(datagram) else { return true }
         var isRelevant = false

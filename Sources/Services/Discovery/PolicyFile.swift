@@ -65,7 +65,7 @@ package enum PolicyFile {
         func check(_ known: [String], _ decoder: any Decoder) throws {
             guard let unknown = names.sorted().first(where: { !known.contains($0) }), let key = Name(stringValue: unknown) else { return }
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath + [key], debugDescription: "is none of \(known.joined(separator: ", "))"))
+                .init(codingPath: decoder.codingPath + [key], debugDescription: "is not one of \(known.joined(separator: ", "))"))
         }
     }
 

@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Runs the work on claims on a few threads of its own, so that reading and planning a claim delays neither the event loop nor other
+/// Runs the work on claims on a few dedicated threads, so that reading and planning a claim delays neither the event loop nor other
 /// claims.
 ///
 /// A claim stays on one thread, the one with the fewest claims, because its work is a chain of short steps.

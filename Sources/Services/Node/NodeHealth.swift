@@ -7,7 +7,7 @@ import NIOCore
 import SlicePublisher
 import Synchronization
 
-/// Liveness and readiness of this instance, for probes over the socket and over HTTP alike.
+/// Liveness and readiness of this instance, for probes over the socket and over HTTP.
 struct NodeHealth: Sendable {
     /// The states that the services report.
     final class Board: Sendable {

@@ -48,7 +48,7 @@ struct HostRestorer {
         case driverParameters
         case features
         case addressesAndRoutes
-        /// When the interface is up: the kernel does not show this state before.
+        /// Requires that the interface is up; the kernel does not report this state earlier.
         case operationalState
         /// Follows the administrative state: some drivers accept or report settings only while up, or only while down.
         case driverSettings
@@ -198,8 +198,8 @@ struct HostRestorer {
         }
     }
 
-    /// Ends the state dormant, which an interface has for ever when its carrier has changed while the pod had set its link mode to dormant,
-    /// and does not change again.
+    /// Ends the operational state dormant. An interface keeps it if its carrier changed while the pod had set the link mode to dormant, and
+    /// does not change again.
     private mutating func restoreOperationalState() throws(PodNetworkError) {
         let meant = items.filter { $0.record.isUp && $0.record.linkMode ?? 0 == 0 }
         guard let first = meant.first else { return }

@@ -105,7 +105,7 @@ extension PodNetwork {
         // The kernel removes the address if the lease ends without renewal.
         own.validLifetime = left
         own.preferredLifetime = lease.preferredLeft(at: .now).map { min($0, left ?? $0) }
-        // The container waits for the address: no other host has it, and duplicate address detection would take a second.
+        // The container waits for the address: no other host has the address, and duplicate address detection would take a second.
         if address.address.isV6 { own.flags = UInt32(IFA_F_NODAD) }
         var requests = [NetlinkRequest.set(own)]
         let family = Lease.Family(address.address)

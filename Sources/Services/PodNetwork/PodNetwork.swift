@@ -24,7 +24,7 @@ package struct PodNetwork {
     ///   - sysfs: the mount point of sysfs.
     ///   - sysctls: the path of a writable `/proc/sys`.
     ///   - nodeAddresses: addresses of the node. Interfaces that lead to them are in use by the host.
-    ///   - apiServers: addresses of the API server, likewise.
+    ///   - apiServers: addresses of the API server. Interfaces that lead to them are in use by the host.
     package init(
         sysfs: String = "/sys", sysctls: String = "/proc/sys", nodeAddresses: [IPAddress] = [], apiServers: [IPAddress] = []
     ) throws(PodNetworkError) {
@@ -42,7 +42,7 @@ package struct PodNetwork {
     package struct AttachRequest: Sendable {
         package var device: String
         package var plan: InterfacePlan?
-        /// The interface on the host: the one that moves, or the parent of the pod's interface.
+        /// The interface on the host: the moved interface, or the parent of the pod's interface.
         package var record: HostRecord?
         /// Nil unless RDMA devices move.
         package var rdmaDevice: String?

@@ -121,7 +121,7 @@ extension PodNetwork {
             }, among: present)
         for (request, link) in found { taken.addresses[request.device] = link.address }
         var failures = try pod.execute(found.map { step($0.request, $0.link, index: $0.request.record?.index) })
-        // Another interface can have its index on the host meanwhile.
+        // Another interface of the host can have taken the index.
         let busy = Set(failures.filter { $0.code == EBUSY }.map(\.step.device))
         if !busy.isEmpty {
             failures.removeAll { busy.contains($0.step.device) }
@@ -134,7 +134,7 @@ extension PodNetwork {
 
     /// The step that moves the interface out of the pod.
     ///
-    /// - Parameter index: its index on the host before, which it does not keep in a pod with another interface of that index.
+    /// - Parameter index: the interface's recorded index on the host. It can differ in the pod, if another interface has the index there.
     private func step(_ request: RestoreRequest, _ link: Link, index: Int32?) -> Step {
         let message: NetlinkRequest
         if let record = request.record {

@@ -4,11 +4,11 @@ package import JournalModel
 package import Netlink
 package import NetworkModel
 
-/// The changes that restore an interface, computed from its record and its present state alone.
+/// The changes that restore an interface, computed only from its record and its present state.
 extension HostRecord {
-    /// Returns the change that restores what differs of the link itself.
+    /// Returns the change that restores differing settings of the link.
     ///
-    /// - Parameter settings: its present settings; nil when the kernel did not report them.
+    /// - Parameter settings: its present settings; nil if the kernel did not report them.
     package func change(from link: Link, _ settings: LinkSettings?) -> LinkChange {
         var change = LinkChange()
         if link.mtu != mtu { change.mtu = mtu }
@@ -24,25 +24,25 @@ extension HostRecord {
         return change
     }
 
-    /// Returns the names that a link gets one after another until it has its own; empty when it has that already.
+    /// Returns the sequence of renames that ends with the recorded name; empty if the link has that name.
     ///
-    /// Its present name can be the recorded name of another interface in this restore, and the other way round: a temporary name frees
-    /// both. Hardware is also identified by its device.
+    /// Two interfaces in a restore can each have the recorded name of the other; a temporary name frees both names. Hardware is also
+    /// identified by its device.
     package func names(for link: Link, temporary: String) -> [String] {
         guard link.name != name else { return [] }
         return link.kind == nil && permanentAddress != nil ? [temporary, name] : [name]
     }
 
-    /// Returns the addresses in the order in which they are set, with the lifetimes that are left; without those that have expired.
+    /// Returns the unexpired addresses with their remaining lifetimes, in the order in which they are set.
     ///
-    /// - Parameter seconds: the time since the record was made.
+    /// - Parameter seconds: the age of the record.
     package func addresses(after seconds: Int, on index: Int32) -> [InterfaceAddress] {
         let left = addresses.compactMap { $0.after(seconds: UInt32(clamping: seconds), on: index) }
         // The kernel lists IPv6 addresses with the newest first.
         return left.filter { !$0.prefix.address.isV6 } + left.filter(\.prefix.address.isV6).reversed()
     }
 
-    /// Returns the routes, leading to an interface of this number; none of an interface that was down.
+    /// Returns the recorded routes with this interface index; empty for an interface that was down.
     package func routes(on index: Int32) -> [Route] {
         guard isUp else { return [] }
         return routes.map { route in
@@ -54,7 +54,7 @@ extension HostRecord {
 }
 
 extension InterfaceAddress {
-    /// The address with the lifetimes that are left; nil when it has expired.
+    /// Returns the address with its remaining lifetimes; nil if it has expired.
     fileprivate func after(seconds: UInt32, on index: Int32) -> InterfaceAddress? {
         var address = self
         address.index = index

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The header is read by Swift, which builds the C library's module without GNU extensions; so they are
-// used only here.
+// Swift reads the header, and builds the C library's module without GNU extensions. Only this file uses
+// them.
 #define _GNU_SOURCE
 
 #include "CLinux.h"
@@ -173,7 +173,7 @@ int CLinux_firmware_version(int socket, const char *interface, char version[32])
     return 0;
 }
 
-// Gives up every privilege for good; false when that was not possible. Only what is safe between fork and exec.
+// Drops all privileges irrevocably; false on a failure. Calls only async-signal-safe functions.
 static int confine(const struct CLinux_confinement *confinement) {
     for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return 0;
@@ -208,23 +208,23 @@ pid_t CLinux_spawn_confined(const char *path, char *const arguments[], char *con
     pid_t parent = getpid();
     pid_t child = fork();
     if (child != 0) return child;
-    // Only what is safe between fork and exec: other threads' locks may be held.
+    // Only async-signal-safe functions until exec: other threads can hold locks.
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     int descriptors[8];
     if (confinement->count > sizeof descriptors / sizeof descriptors[0]) _exit(127);
-    // First out of the way of each other.
+    // Move the descriptors above the numbers that dup2 assigns.
     for (unsigned i = 0; i < confinement->count; i++)
         if ((descriptors[i] = fcntl(confinement->descriptors[i], F_DUPFD_CLOEXEC, 8)) < 0) _exit(127);
     if (setns(confinement->network, CLONE_NEWNET) != 0 || chdir("/") != 0 || !confine(confinement)) _exit(127);
     for (unsigned i = 0; i < confinement->count; i++)
         if (dup2(descriptors[i], (int)i) < 0) _exit(127);
-    // Whatever started this program may have left it descriptors that outlive an exec.
+    // The parent of this program may have left descriptors without close-on-exec.
     if (syscall(SYS_close_range, confinement->count, ~0U, 0) != 0)
         for (int i = (int)confinement->count; i < 1024; i++) close(i);
-    // A change of user takes the signal back; so it comes last.
+    // A change of user resets PR_SET_PDEATHSIG, so this call is the last.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) execve(path, arguments, environment);
     _exit(127);
 }

@@ -17,7 +17,7 @@
 int CLinux_packet_socket(int index, int protocol) {
     int descriptor = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor < 0) return -1;
-    // IPv4, UDP, no fragment, to port 68 (RFC 2131): nothing else wakes the client. Offsets are those of the IP packet.
+    // Accepts only unfragmented UDP over IPv4 to port 68 (RFC 2131). Offsets are relative to the IP packet.
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 17, 0, 6),
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 4, 0),
@@ -37,7 +37,7 @@ int CLinux_packet_socket(int index, int protocol) {
     return -1;
 }
 
-// struct sockaddr_ll has room for 8 bytes of an address; the kernel takes as many as the interface's addresses have (20 for InfiniBand).
+// struct sockaddr_ll has room for 8 bytes of an address; the kernel reads as many as the interface's addresses have (20 for InfiniBand).
 union link_address {
     struct sockaddr_ll address;
     char room[sizeof(struct sockaddr_ll) + 32];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Programs of BPF on interfaces.
+// BPF programs of interfaces.
 #define _GNU_SOURCE
 
 #include "CLinux.h"
@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Linux 6.6 and newer; the headers that this is built with may be older (linux/bpf.h: union bpf_attr, query).
+// Linux 6.6 and newer; the headers of the build can be older (linux/bpf.h: union bpf_attr, query).
 struct hook_query {
     uint32_t interface, hook, flags, attach_flags;
     uint64_t programs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Filters of system calls (seccomp(2)) that a program puts on itself.
+// Filters of system calls (seccomp(2)) that a program installs for itself.
 #define _GNU_SOURCE
 
 #include "CLinux.h"
@@ -45,13 +45,13 @@ static void finish(struct program *program, unsigned result) {
     add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, result));
 }
 
-// Ends with the result when what was loaded is the value.
+// Returns the result if the loaded word equals the value.
 static void on(struct program *program, unsigned value, unsigned result) {
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1));
     finish(program, result);
 }
 
-// The call with one of these values of an argument goes through, with any other it fails.
+// Allows a call if an argument has one of these values; any other value fails.
 static void allow_values(struct program *program, unsigned number, int argument, const unsigned *values, unsigned count) {
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, (unsigned char)(2 * count + 2)));
     load(program, ARGUMENT(argument));
@@ -59,7 +59,7 @@ static void allow_values(struct program *program, unsigned number, int argument,
     finish(program, SECCOMP_RET_ERRNO | EPERM);
 }
 
-// The call fails when an argument has one of these bits.
+// Fails a call if an argument has one of these bits.
 static void refuse_bits(struct program *program, unsigned number, int argument, unsigned bits) {
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4));
     load(program, ARGUMENT(argument));
@@ -120,7 +120,7 @@ int CLinux_refuse_host_calls(void) {
     struct program program;
     begin(&program);
     for (unsigned i = 0; i < sizeof refused / sizeof refused[0]; i++) on(&program, (unsigned)refused[i], SECCOMP_RET_ERRNO | EPERM);
-    // The flags of clone3 cannot be looked at; the C library then uses clone.
+    // A filter cannot read the flags of clone3; on ENOSYS the C library uses clone.
     on(&program, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
     refuse_bits(&program, SYS_clone, 0, namespaces);
     allow_values(&program, SYS_setns, 1, network, 1);

@@ -1,2 +1,2 @@
 // SPDX-License-Identifier: Apache-2.0
-// SwiftPM wants a source file in each C target; everything is in the header.
+// SwiftPM requires a source file in each C target; all code is in the header.

@@ -5,8 +5,8 @@
 #include <setjmp.h>
 #include <stddef.h>
 
-// libpci's default error handler ends the process. Ours jumps back to the call that failed; only
-// frames of libpci lie between.
+// libpci's default error handler ends the process. This handler jumps back to the failed call; only
+// frames of libpci are between them.
 static __thread jmp_buf failure;
 
 static __attribute__((noreturn)) void fail(char *format, ...) {
@@ -47,7 +47,7 @@ int CPCI_access_control(
     if (found == NULL) return -1;
     int result = -1;
     unsigned char byte;
-    // The first byte behind what everybody may read.
+    // The first byte that only root can read.
     if (pci_read_block(found, 0x40, &byte, 1) != 0) {
         struct pci_cap *capability = pci_find_cap(found, PCI_EXT_CAP_ID_ACS, PCI_CAP_EXTENDED);
         result = capability != NULL;
@@ -58,7 +58,7 @@ int CPCI_access_control(
 }
 
 void CPCI_close(struct pci_access *access) {
-    // The library may report an error here too; the place to return to must be of this call.
+    // The library can report an error here too, so the jump buffer must be of this call.
     if (setjmp(failure) == 0) pci_cleanup(access);
 }
 

@@ -2,18 +2,18 @@
 
 package import Linux
 
-/// Asks one of the two daemons over its socket.
+/// Sends requests to one of the two daemons over its socket.
 package enum ControlClient {
-    /// Asks `nearside-nri`, and waits for its answer: on a thread that may wait.
+    /// Sends a request to `nearside-nri`, and waits for the reply. Blocks.
     ///
-    /// - Throws: ``ControlUnreachable`` when the socket has no server, or no answer came in time.
+    /// - Throws: ``ControlUnreachable`` if the socket has no server, or no reply arrives in time.
     package static func ask(
         _ request: ControlRequest, descriptor: Descriptor? = nil, socket path: String, timeout: Duration
     ) throws(ControlUnreachable) -> ControlReply {
         try ask("nearside-nri", request.line, descriptor, path, timeout)
     }
 
-    /// Asks `nearside-node`.
+    /// Sends a request to `nearside-node`.
     package static func ask(_ request: NodeRequest, socket path: String, timeout: Duration) throws(ControlUnreachable) -> ControlReply {
         try ask("nearside-node", request.line, nil, path, timeout)
     }
@@ -23,7 +23,7 @@ package enum ControlClient {
     ) throws(ControlUnreachable) -> ControlReply {
         let line: String
         do throws(SystemError) {
-            // One time for all: a daemon that answers byte by byte does not hold us up.
+            // One time-out for the whole reply, so that a daemon that replies byte by byte cannot exceed it.
             let deadline = Deadline.after(timeout)
             let socket = try UnixSocket.connect(path, timeout: timeout)
             try UnixSocket.send([UInt8](request.utf8), descriptor: descriptor, to: socket)
@@ -48,7 +48,7 @@ package enum ControlClient {
     }
 }
 
-/// A daemon without an answer to a request.
+/// The daemon does not run, or does not reply.
 package struct ControlUnreachable: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of the error.
     package enum Code: String, Hashable, Sendable {

@@ -2,18 +2,18 @@
 
 import Primitives
 
-/// A request to `nearside-nri` over its socket: one line of text, answered by one line.
+/// A request to `nearside-nri` over its socket: one line of text, with one line as the reply.
 ///
-/// Text and not JSON, so that `nearside-gate`, which runs before every container of a claim, needs
+/// Text and not JSON, so that `nearside-gate`, which runs before each container of a claim, needs
 /// neither Foundation nor a parser.
 package enum ControlRequest: Hashable, Sendable {
-    /// Is the container runtime connected and synchronised?
+    /// Asks whether the container runtime is connected and synchronised.
     case status
-    /// Have the CDI specification of the claim's plan in its place.
+    /// Requests that the CDI specification of the claim's plan exists.
     case publish(claim: String)
-    /// Bring everything of the claim back to the host, and remove its CDI specification.
+    /// Requests the restore of all devices of the claim, and the removal of its CDI specification.
     case release(claim: String)
-    /// May a container of the claim start? The network namespace it has comes along as a descriptor.
+    /// Asks whether a container of the claim may start. The container's network namespace is passed as a descriptor.
     case admit(claim: String)
 
     package var line: String {
@@ -25,7 +25,7 @@ package enum ControlRequest: Hashable, Sendable {
         }
     }
 
-    /// Reads a line without its end; nil for anything that is no request.
+    /// Parses a line without its end; nil if it is not a request.
     package init?(line: some StringProtocol) {
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
         switch (words.first, words.count) {
@@ -37,7 +37,7 @@ package enum ControlRequest: Hashable, Sendable {
         }
     }
 
-    /// Claims are files of the journal: 1 to 128 letters, digits and hyphens.
+    /// Claims are names of files in the journal: 1 to 128 letters, digits and hyphens.
     private static func isUID(_ word: some StringProtocol) -> Bool {
         (1...128).contains(word.utf8.count)
             && word.utf8.allSatisfy {
@@ -45,22 +45,22 @@ package enum ControlRequest: Hashable, Sendable {
             }
     }
 
-    /// No line is longer: the longest word is a UID.
+    /// The limit of a line; the longest word is a UID.
     package static let lineLimit = 256
 }
 
 /// A request to `nearside-node` in the same form, from `nearside-nri`, which has no access to the cluster, or from a probe.
 package enum NodeRequest: Hashable, Sendable {
-    /// The state that a probe asks about.
+    /// The level that a probe checks.
     package enum Level: String, Hashable, Sendable, CaseIterable {
-        /// Does it answer at all?
+        /// The daemon answers.
         case alive
-        /// Is it registered with the kubelet, is `nearside-nri` synchronised, and are the slices accepted?
+        /// The daemon is registered with the kubelet, `nearside-nri` is synchronised, and the slices are accepted.
         case ready
     }
 
     case check(Level)
-    /// Which claims does the pod use? The answer is in the plans.
+    /// Asks for the claims of a pod. The daemon records the answer in the plans.
     case pod(namespace: String, name: String, uid: String)
 
     package var line: String {
@@ -70,7 +70,7 @@ package enum NodeRequest: Hashable, Sendable {
         }
     }
 
-    /// Reads a line without its end; nil for anything that is no request.
+    /// Parses a line without its end; nil if it is not a request.
     package init?(line: some StringProtocol) {
         let parts = line.split(separator: " ", omittingEmptySubsequences: false)
         let words = parts.map { String($0) }
@@ -82,7 +82,7 @@ package enum NodeRequest: Hashable, Sendable {
         self = .pod(namespace: words[1], name: words[2], uid: words[3])
     }
 
-    /// They become parts of a path.
+    /// Names become parts of a path, so that they are checked.
     private static func isName(_ word: String) -> Bool {
         (1...253).contains(word.utf8.count) && !word.hasPrefix(".")
             && word.utf8.allSatisfy {
@@ -90,24 +90,24 @@ package enum NodeRequest: Hashable, Sendable {
             }
     }
 
-    /// No line is longer: two names of objects and a UID.
+    /// The limit of a line: two names of objects and a UID.
     package static let lineLimit = 1024
 }
 
-/// The answer: it is so, or why not.
+/// The reply: success, or a reason.
 package enum ControlReply: Hashable, Sendable {
     case ok
-    /// So it is, and the daemon knows these features of plans.
+    /// Success, with the features of plans that the daemon supports.
     case supports([String])
     case refused(String)
 
-    /// Why not; nil when it is so.
+    /// The reason of a failure; nil for success.
     package var refusal: String? {
         if case .refused(let why) = self { return why }
         return nil
     }
 
-    /// No line is longer, with its end: what does not fit of a reason is cut.
+    /// The limit of a line including its end; longer reasons are truncated.
     package static let lineLimit = 4096
 
     package var line: String {
@@ -115,12 +115,12 @@ package enum ControlReply: Hashable, Sendable {
         case .ok: return "ok\n"
         case .supports(let features): return "ok \(features.joined(separator: ","))\n"
         case .refused(let why):
-            // A character that is cut in two becomes three bytes.
+            // A truncated character may become three bytes.
             return "error \(Self.plain(why, Self.lineLimit - 16))\n"
         }
     }
 
-    /// Bytes of a reason that are believed of the other side: with what is put around it an error has less than 2 KiB.
+    /// The limit of a received reason in bytes; a complete error stays below 2 KiB.
     private static let reasonLimit = 1536
 
     private static func plain(_ why: some StringProtocol, _ limit: Int) -> String {

@@ -3,15 +3,15 @@
 package import JournalModel
 import Linux
 
-/// The run of the kernel this program is in.
+/// The identity of the present boot.
 package enum Boot {
-    /// Empty where the kernel does not tell: then states of all runs are taken.
+    /// Empty if the kernel does not report the boot id; then states of all boots are accepted.
     package static let current: String =
         (try? Files.readText("/proc/sys/kernel/random/boot_id"))?.split(separator: "\n").first.map(String.init) ?? ""
 }
 
 extension ClaimState {
-    /// A state of this run of the kernel.
+    /// Makes a state of this boot.
     package init(claim: ClaimIdentity, attachments: [Attachment]) {
         self.init(claim: claim, boot: Boot.current, attachments: attachments)
     }

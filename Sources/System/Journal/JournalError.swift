@@ -8,18 +8,18 @@ package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible 
     package enum Code: String, Hashable, Sendable, CaseIterable {
         /// A call of the kernel failed.
         case systemError
-        /// The text is not one that a program of this version writes.
+        /// The text differs from the format of this program's version.
         case damaged
-        /// A newer program wrote the file; it stays where it is.
+        /// A newer program wrote the file, which stays in its place.
         case newer
-        /// The value would make a file that cannot be read again.
+        /// The value would make a file that cannot be read.
         case invalidValue
         /// Only the other daemon writes files of this kind.
         case otherWriter
         case invalidUID
         /// The folder belongs to another driver.
         case otherDriver
-        /// All plans together have more bytes than are kept.
+        /// All plans together exceed the limit in bytes.
         case noRoom
     }
 
@@ -31,9 +31,9 @@ package struct JournalError: Error, Hashable, Sendable, CustomStringConvertible 
     package var object: String
     package var step: Step
     package var cause: String
-    /// The error of the text, for ``Code/damaged``, ``Code/newer`` and ``Code/invalidValue``.
+    /// The code of the text's error, for ``Code/damaged``, ``Code/newer`` and ``Code/invalidValue``.
     package var text: JournalTextError.Code?
-    /// The way out for an operator, or the place of the damaged file.
+    /// The remedy for an operator, or the path of the damaged file.
     package var remedy: String?
 
     init(_ code: Code, _ object: String, _ step: Step, _ cause: String, text: JournalTextError.Code? = nil, remedy: String? = nil) {

@@ -4,31 +4,31 @@ package import JournalModel
 package import Linux
 import NetworkModel
 
-/// Leases of nearside-nri's DHCP clients, and reports of pods that ran without their devices.
+/// Leases of nearside-nri's DHCP clients, and reports of late pods.
 extension JournalFolder {
-    /// Reads the reports of all pods that ran without their devices.
+    /// Reads the reports of all late pods.
     package func latePods() -> (pods: [LatePod], damaged: [JournalError]) { readAll(.late) }
 
-    /// Writes the report of a pod that ran without its devices.
+    /// Writes the report of a late pod.
     package func write(_ pod: LatePod) throws(JournalError) { try write(pod, .late, pod.uid, isDurable: false) }
 
-    /// Removes the report of a pod, if there is one.
+    /// Removes the report of a pod, if it exists.
     package func removeLatePod(_ uid: String) { try? remove(.late, uid) }
 
     package var leases: String { "\(statesPath)/leases" }
 
-    /// Where that is kept which a DHCP server gave an interface. The namespace is one that is there: its number is no other's.
+    /// The file of an interface's lease. The inode number of an existing namespace makes the name unique.
     package func leaseFile(_ key: LeaseKey) throws(JournalError) -> String {
         for part in [key.claim, key.device] { _ = try checkedFile(.states, part) }
         return "\(leases)/\(key.claim)_\(key.device)_\(key.namespace.inode)\(key.family == .v4 ? "" : "_v6")"
     }
 
-    /// Nil before the first one.
+    /// Reads a lease; nil without a file.
     package func lease(_ key: LeaseKey) -> Lease? {
         (try? leaseFile(key)).flatMap { try? Files.readText($0) }.flatMap { Lease(text: $0, family: key.family) }
     }
 
-    /// - Parameter lease: one that its client reported, with the time of the report.
+    /// - Parameter lease: the lease as its client reported it, with the time of the report.
     package func write(_ lease: Lease, _ key: LeaseKey) throws(JournalError) {
         let file = try leaseFile(key)
         do throws(SystemError) {
@@ -37,7 +37,7 @@ extension JournalFolder {
         } catch { throw JournalError(.systemError, file, .write, "\(error)") }
     }
 
-    /// Fine when there is none.
+    /// Removes a lease, if it exists.
     package func removeLease(_ key: LeaseKey) throws(SystemError) {
         guard let file = try? leaseFile(key) else { return }
         try Files.remove(file)

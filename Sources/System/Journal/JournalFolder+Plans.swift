@@ -4,9 +4,9 @@ import Glibc
 package import JournalModel
 import Linux
 
-/// Plans: written by nearside-node.
+/// Plans, which nearside-node writes.
 extension JournalFolder {
-    /// Reads the plan of a claim; nil if there is none.
+    /// Reads the plan of a claim; nil if it has none.
     package func plan(_ uid: String) throws(JournalError) -> ClaimPlan? {
         try read(.plans, uid)
     }
@@ -16,7 +16,7 @@ extension JournalFolder {
         readAll(.plans)
     }
 
-    /// In place of what was set aside of it.
+    /// Writes a plan, and removes the damaged file that was set aside for it.
     ///
     /// - Returns: the text of the file.
     @discardableResult
@@ -34,24 +34,24 @@ extension JournalFolder {
         try? Files.remove(file(.plans, uid) + Self.aside)
     }
 
-    /// True when the file of a plan has this text.
+    /// True if the plan's file has this text.
     func isText(_ text: [UInt8], ofPlan uid: String) -> Bool {
         (try? Files.read(file(.plans, uid), limit: ClaimPlan.sizeLimit)) == text
     }
 
-    /// Bytes of the file of a plan; nil when there is none.
+    /// The size of a plan's file in bytes; nil if it does not exist.
     func size(ofPlan uid: String) -> Int? { Files.size(file(.plans, uid)) }
 
-    /// And what was set aside of it.
+    /// Removes a plan, and the damaged file that was set aside for it.
     package func removePlan(_ uid: String) throws(JournalError) {
         try remove(.plans, uid)
         try? Files.remove(file(.plans, uid) + Self.aside)
     }
 
-    /// True for a plan that was set aside as damaged, and that was neither written again nor released since.
+    /// True for a plan that was set aside as damaged, and has been neither written again nor released.
     package func isDamaged(_ uid: String) -> Bool { Files.exists(file(.plans, uid) + Self.aside) }
 
-    /// Says that the plan of a claim is lost, as if it had been set aside as damaged: until one is written or removed.
+    /// Marks the plan of a claim as lost, like a plan that was set aside as damaged, until it is written or removed.
     package func markLost(_ uid: String) throws(JournalError) {
         let file = try checkedFile(.plans, uid) + Self.aside
         do throws(SystemError) { try Files.replace(file, with: [], mode: 0o600, isDurable: false) } catch {
@@ -59,7 +59,7 @@ extension JournalFolder {
         }
     }
 
-    /// Renames what is in the place of a plan, and what was set aside of it, so that no reader sees it as a plan. The latest one is kept.
+    /// Renames the files of a plan, including a damaged one, so that no reader takes them for a plan. Keeps the latest file.
     ///
     /// - Returns: the new path, `CLAIM-UID.json.foreign`.
     package func setAsideForeignPlan(_ uid: String) throws(JournalError) -> String {
@@ -74,10 +74,10 @@ extension JournalFolder {
 
     private static let foreign = ".foreign"
 
-    /// The claims of all files of plans, also of those that were set aside.
+    /// The claims of all files of plans, including files that were set aside.
     package func planUIDs() -> Set<String> { Set(Files.list(plansFolder).compactMap(Self.uid(ofChanged:))) }
 
-    /// The claim of a file of a plan, also of one that was set aside.
+    /// The claim of a file of a plan, including a file that was set aside.
     static func uid(ofChanged name: String) -> String? {
         uid(ofFile: name.hasSuffix(aside) ? String(name.dropLast(aside.count)) : name)
     }

@@ -3,9 +3,9 @@
 package import JournalModel
 import Linux
 
-/// States, each with a copy: written by nearside-nri.
+/// States, each with a copy, which nearside-nri writes.
 extension JournalFolder {
-    /// Reads the state of a claim; nil if there is none.
+    /// Reads the state of a claim; nil if it has none.
     package func state(_ uid: String) throws(JournalError) -> ClaimState? {
         let state: ClaimState?
         do throws(JournalError) { state = try read(.states, uid) ?? copy(uid) } catch {
@@ -15,13 +15,13 @@ extension JournalFolder {
         return state.flatMap { $0.boot == Boot.current ? $0 : nil }
     }
 
-    /// True when something of the claim may have left the host, even if what is written of it cannot be read.
+    /// True if a device of the claim may have left the host, even if its state is unreadable.
     package func hasState(_ uid: String) -> Bool {
         (try? checkedFile(.states, uid)).map { Files.exists($0) || Files.exists($0 + Self.copySuffix) } ?? false
     }
 
-    /// Those of this run of the kernel: of an earlier one there is neither a namespace nor a changed interface left. A file that is
-    /// damaged, or removed, is replaced by its copy.
+    /// Reads the states of this boot: after a reboot neither namespaces nor changed interfaces exist. A damaged or removed file is
+    /// replaced by its copy.
     package func states() -> (states: [ClaimState], damaged: [JournalError]) {
         let (states, damaged) = statesOfAllBoots()
         return (states.filter { $0.boot == Boot.current }, damaged)
@@ -37,10 +37,10 @@ extension JournalFolder {
         return (states, damaged)
     }
 
-    /// Reads the states for the program that writes them: removes those of earlier runs of the kernel, and writes a file anew that is left
-    /// as a copy only.
+    /// Reads the states for the program that writes them. Removes states of earlier boots, and restores files of which only the copy
+    /// exists.
     ///
-    /// - Returns: the states of this run, and the error of each file that cannot be read. Such a file is moved aside, so a later read does
+    /// - Returns: the states of this boot, and the error of each unreadable file. Such a file is moved aside, so that a later read does
     ///   not report it.
     package func loadStates() -> (states: [ClaimState], damaged: [JournalError]) {
         let (all, damaged) = statesOfAllBoots()
@@ -50,14 +50,14 @@ extension JournalFolder {
         return (states, damaged)
     }
 
-    /// Not flushed to a disk: the attachments do not outlive the kernel's run either. Written twice, since nothing else tells what the
-    /// host was like; where there is no room for the copy, there is none.
+    /// Writes a state and its copy. The files are not flushed, because attachments do not survive a reboot either. The copy exists
+    /// because no other source has the host's settings; on a full disk it is omitted.
     package func write(_ state: ClaimState) throws(JournalError) {
         let file = try write(state, .states, state.claim.uid, isDurable: false)
         try? Files.replace(file.path + Self.copySuffix, with: file.bytes, mode: 0o600, isDurable: false)
     }
 
-    /// Writes the file of each state anew of which only the copy is left.
+    /// Restores the file of each state of which only the copy exists.
     func mend(_ states: [ClaimState]) {
         for state in states { if let file = try? checkedFile(.states, state.claim.uid), !Files.exists(file) { try? write(state) } }
     }
@@ -69,7 +69,7 @@ extension JournalFolder {
         try remove(.states, uid)
     }
 
-    /// Nil when there is none that can be used.
+    /// Reads the copy of a state; nil if it is missing or unusable.
     private func copy(_ uid: String) -> ClaimState? {
         guard let file = try? checkedFile(.states, uid), let bytes = try? Files.read(file + Self.copySuffix, limit: ClaimState.sizeLimit)
         else { return nil }

@@ -3,12 +3,12 @@
 import JournalModel
 import Linux
 
-/// Files that containers of a claim get to read: written by nearside-node.
+/// Files for the containers of a claim, which nearside-node writes.
 extension JournalFolder {
-    /// Files that containers of a claim get to read.
+    /// Files for the containers of a claim.
     package var workloads: String { "\(path)/workloads" }
 
-    /// Copies that only nearside-nri can change, for containers.
+    /// Copies of the files for containers. Only nearside-nri can change them.
     package var workloadCopies: String { "\(statesPath)/workloads" }
 
     /// Writes a workload file of a claim, for all containers or for those with one request.

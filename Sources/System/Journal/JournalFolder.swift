@@ -4,28 +4,27 @@ import Glibc
 import JournalModel
 package import Linux
 
-/// The journal on disk: where the two daemons meet, in two folders. Each daemon writes one and only reads the other.
+/// The journal on disk: two folders of files, through which the daemons exchange state. Each daemon writes one folder and reads the other.
 ///
 ///     nearside-node's folder, /run/nearside:
 ///         plans/CLAIM-UID.json
-///         workloads/CLAIM-UID...  for the claim's containers to read
+///         workloads/CLAIM-UID...  files for the claim's containers
 ///         node.sock               served by nearside-node
-///         node-POD-UID.sock       likewise, by the instance in that pod, for its probes
-///         machine.json            for nearside-node alone: the devices as last published
-///         cluster.json            likewise: what the cluster was found to lack
+///         node-POD-UID.sock       served by the instance in that pod, for its probes
+///         machine.json            private to nearside-node: the last published devices
+///         cluster.json            private to nearside-node: missing features of the cluster
 ///     nearside-nri's folder, /run/nearside-nri:
-///         states/CLAIM-UID.json   each with a copy beside it (.json.copy)
+///         states/CLAIM-UID.json   each with a copy in the same folder (.json.copy)
 ///         leases/CLAIM-UID_DEVICE_NETNS[_v6]
-///                                 what DHCP servers gave
-///         workloads/CLAIM-UID...  copies of nearside-node's, which containers get
+///                                 leases of DHCP servers
+///         workloads/CLAIM-UID...  copies of nearside-node's files, mounted into containers
 ///         late/POD-UID.json
 ///         nri.sock                served by nearside-nri
-///         nri.lock                held by the instance that serves
+///         nri.lock                locked by the serving instance
 ///
-/// Each file has one writer and is replaced as a whole, so neither daemon ever waits for the other,
-/// and a reader sees all of a change or nothing of it.
+/// Each file has one writer and is replaced atomically, so that neither daemon waits for the other, and readers never see a partial change.
 package struct JournalFolder: Sendable {
-    /// The daemon that opens the journal. It changes nothing in the folder of the other one.
+    /// The daemon that opens the journal. It changes no file in the other daemon's folder.
     package enum Daemon: Hashable, Sendable { case node, injector }
 
     /// The folder of nearside-node.
@@ -46,12 +45,12 @@ package struct JournalFolder: Sendable {
     package var socket: String { "\(statesPath)/nri.sock" }
     package var lock: String { "\(statesPath)/nri.lock" }
     package var nodeSocket: String { "\(path)/node.sock" }
-    /// The socket of one of two instances; nil for the one that serves ``nodeSocket``.
+    /// The socket of one of two instances; nil for the instance that serves ``nodeSocket``.
     package func nodeSocket(of pod: String?) -> String { pod.map { "\(path)/node-\($0).sock" } ?? nodeSocket }
     package var machine: String { "\(path)/machine.json" }
     package var cluster: String { "\(path)/cluster.json" }
 
-    /// Makes the folders of this daemon. They hold what the host looked like: for root alone.
+    /// Creates the folders of this daemon. Only root may read them, because they describe the host.
     package func make() throws(SystemError) {
         for kind in Kind.allCases where kind.writer == daemon {
             try Files.makeFolder(folder(kind), mode: 0o700)
@@ -60,10 +59,10 @@ package struct JournalFolder: Sendable {
         Files.removeLeftovers(in: daemon == .node ? path : statesPath)
     }
 
-    /// Marks the journal as one of this driver, for nearside-node: two drivers would overwrite each other's plans of a claim that has
-    /// devices of both.
+    /// Claims the journal for this driver, for nearside-node: two drivers would overwrite each other's plans of a claim with devices of
+    /// both.
     ///
-    /// - Throws: when it is another driver's.
+    /// - Throws: an error if the journal belongs to another driver.
     package func take(for driver: String) throws(JournalError) {
         let file = "\(path)/driver"
         var owner: String?
@@ -81,8 +80,8 @@ package struct JournalFolder: Sendable {
         } catch { throw JournalError(.systemError, file, .lock, "\(error)") }
         guard owner ?? driver == driver else {
             throw JournalError(
-                .otherDriver, path, .lock, "is the journal of the driver \(owner ?? "")",
-                remedy: "give \(driver) one of its own with --journal, and with --states to both daemons")
+                .otherDriver, path, .lock, "the journal belongs to driver \(owner ?? "")",
+                remedy: "set another --journal for \(driver), and another --states for both daemons")
         }
     }
 
@@ -96,12 +95,12 @@ package struct JournalFolder: Sendable {
 
     func file(_ kind: Kind, _ uid: String) -> String { "\(folder(kind))/\(uid).json" }
 
-    /// Where plans, states and reports of late pods are, for those who wait for new ones.
+    /// The folders of plans, states and reports of late pods, for watchers.
     package var plansFolder: String { folder(.plans) }
     package var statesFolder: String { folder(.states) }
     package var latePodsFolder: String { folder(.late) }
 
-    /// The claim of a file of plans or states; nil for what is none, such as a file that is being written.
+    /// The claim of a file of plans or states; nil for any other file, such as a temporary one.
     package static func uid(ofFile name: String) -> String? {
         guard name.hasSuffix(".json") else { return nil }
         let uid = String(name.dropLast(5))
@@ -112,13 +111,13 @@ package struct JournalFolder: Sendable {
 
     static let aside = ".damaged"
 
-    /// Nil when there is no such file. The daemon that writes such files sets a damaged one aside under another name, so that it is
-    /// reported once, is kept for a person, and never stops anything twice.
+    /// Reads a file; nil if it does not exist. The daemon that writes files of this kind sets a damaged file aside under another name, so
+    /// that it is reported once and kept for analysis.
     func read<Value: JournalValue>(_ kind: Kind, _ uid: String) throws(JournalError) -> Value? {
         let file = try checkedFile(kind, uid)
         let bytes: [UInt8]
         do throws(SystemError) {
-            // A link in the place of a file of the other daemon would lead to any file of this one.
+            // A symbolic link in the place of the other daemon's file could point to any file of this daemon.
             bytes =
                 kind.writer == daemon
                 ? try Files.read(file, limit: Value.sizeLimit)
@@ -130,9 +129,9 @@ package struct JournalFolder: Sendable {
         do throws(JournalTextError) { return try JournalDocument<Value>.decode(bytes, uid: uid) } catch {
             var failure = JournalError(
                 error.isNewer ? .newer : .damaged, file, .decode, error.isNewer ? "\(error)" : "is damaged: \(error)", text: error.code)
-            // A newer program wrote it and may be installed again: it stays in its place.
+            // A newer program wrote the file and may be installed again, so that the file stays in its place.
             if error.isNewer {
-                failure.remedy = "run the version of nearside that wrote it"
+                failure.remedy = "run the version of nearside that wrote the file"
                 // SAFETY: the call stays within the size of each argument, and keeps no pointer.
             } else if kind.writer == daemon, unsafe rename(file, file + Self.aside) == 0 {
                 failure.remedy = "the damaged file was set aside as \(file + Self.aside)"
@@ -160,7 +159,7 @@ package struct JournalFolder: Sendable {
         return (try replace(kind, uid, bytes, isDurable: isDurable), bytes)
     }
 
-    /// The text of a file that holds a value. Pure.
+    /// The text of a file for a value. Pure.
     func text<Value: JournalValue>(_ value: Value, _ kind: Kind, _ uid: String) throws(JournalError) -> [UInt8] {
         let file = try checkedFile(kind, uid)
         do throws(JournalTextError) { return try JournalDocument<Value>.encode(value, uid: uid) } catch {
@@ -172,7 +171,9 @@ package struct JournalFolder: Sendable {
     @discardableResult
     func replace(_ kind: Kind, _ uid: String, _ bytes: [UInt8], isDurable: Bool) throws(JournalError) -> String {
         let file = try checkedFile(kind, uid)
-        guard kind.writer == daemon else { throw JournalError(.otherWriter, file, .write, "is written by the other daemon alone") }
+        guard kind.writer == daemon else {
+            throw JournalError(.otherWriter, file, .write, "only the other daemon writes files of this kind")
+        }
         do throws(SystemError) { try Files.replace(file, with: bytes, mode: 0o600, isDurable: isDurable) } catch {
             throw JournalError(.systemError, file, .write, "\(error)")
         }
@@ -184,10 +185,10 @@ package struct JournalFolder: Sendable {
         do throws(SystemError) { try Files.remove(file) } catch { throw JournalError(.systemError, file, .remove, "\(error)") }
     }
 
-    /// UIDs come from outside and become file names.
+    /// UIDs come from outside and become file names, so that they are checked.
     func checkedFile(_ kind: Kind, _ uid: String) throws(JournalError) -> String {
         guard JournalNames.isUID(uid) else {
-            throw JournalError(.invalidUID, folder(kind), .read, "\"\(uid.prefix(128))\" is no UID")
+            throw JournalError(.invalidUID, folder(kind), .read, "\"\(uid.prefix(128))\" is not a UID")
         }
         return file(kind, uid)
     }

@@ -4,25 +4,25 @@ import Glibc
 import JournalModel
 package import Linux
 
-/// The upgrade from releases that had one folder for both daemons, while pods run.
+/// The upgrade from releases with one folder for both daemons, while pods run.
 ///
-/// `nearside-nri` takes its files over once in a run of the kernel, at its first start, after the instance of the older release has
-/// ended; files that appear in the old place later are ignored. Gates of containers that were prepared by the older release ask at the
-/// old socket: `nearside-node` leaves a link to the new one there.
+/// `nearside-nri` converts its files once in a boot, at its first start after the instance of the older release has ended. It ignores
+/// files that appear in the old folder later. Gates of containers that the older release prepared connect to the old socket:
+/// `nearside-node` links it to the new one.
 extension JournalFolder {
     private var mark: String { "\(statesPath)/taken-over" }
     private var oldSocket: String { "\(path)/nri.sock" }
 
-    /// True once no instance of an older release serves this journal.
+    /// True after the last instance of an older release has ended.
     package var isTakenOver: Bool { Files.exists(mark) }
 
-    /// The lock that an instance of an older release holds while it runs; nil if there was none.
+    /// The lock file of an instance of an older release; nil if there was none.
     package var oldLock: String? { Files.exists("\(path)/nri.lock") ? "\(path)/nri.lock" : nil }
 
-    /// Copies states, reports of late pods and leases. For nearside-nri, which holds both locks.
+    /// Copies states, reports of late pods and leases, for nearside-nri, which holds both locks.
     ///
-    /// - Returns: how many files were copied, and errors of those that cannot be read.
-    /// - Throws: when a copy cannot be written; then all of it is done again.
+    /// - Returns: the number of copied files, and errors of unreadable ones.
+    /// - Throws: an error if a copy cannot be written; then all copies are made again.
     package func takeOver() throws(SystemError) -> (count: Int, errors: [SystemError]) {
         guard !isTakenOver else { return (0, []) }
         var count = 0
@@ -46,7 +46,7 @@ extension JournalFolder {
 
     private static let takeOverLimit = 4096
 
-    /// Leaves a link to the socket in its old place, where there is an old place. For nearside-node.
+    /// Links the old path of the socket to the new one, if the old folder exists. For nearside-node.
     package func linkOldSocket() throws(SystemError) {
         guard Files.exists("\(path)/states"), Files.linkTarget(oldSocket) != socket else { return }
         try Files.remove(oldSocket)

@@ -3,8 +3,8 @@
 package import JournalModel
 package import NetworkModel
 
-/// The key of a lease: pods that share a claim each have an interface of the device, in their own namespaces, and one can ask for addresses
-/// of both families.
+/// The key of a lease. Pods that share a claim each have an interface of the device in their own namespace, and an interface can request
+/// addresses of both families.
 package struct LeaseKey: Hashable, Sendable {
     package var claim: String
     package var device: String

@@ -3,40 +3,40 @@
 package import JournalModel
 import Linux
 
-/// The plans of the journal in memory: a file is read again only when it has changed.
+/// The plans of the journal in memory. A file is read again only after a change.
 ///
-/// nearside-node has a plan in its place before it reports to the kubelet that the claim is prepared, and the kernel announces it at
-/// once; so later reads never see less. With it, what a claim costs does not grow with the claims of the node.
+/// nearside-node writes a plan before it reports the claim as prepared, and the kernel announces the file at once, so that later reads
+/// see it. The cost of a claim therefore does not grow with the number of claims on the node.
 ///
 /// ## Concurrency model
 /// Used by one thread, or within one actor.
 package final class PlanCache {
     private let journal: JournalFolder
-    /// Bytes of files that are kept as plans at most: their writer must not fill the memory of their reader. One that is
-    /// beyond them counts as one that cannot be read.
+    /// The limit of all plan files together in bytes, so that their writer cannot fill the memory of the reader. A plan beyond the limit
+    /// counts as unreadable.
     private let room: Int
     private var sizes: [String: Int] = [:]
-    /// Claims for whose plans there was no room: they are read again with every change.
+    /// Claims whose plans exceeded the limit; they are read again after every change.
     private var beyond: Set<String> = []
     private let damage: (JournalError) -> Void
     private var changes: FolderChanges?
     private var plans: [String: ClaimPlan] = [:]
     private var lost: Set<String> = []
-    /// Claims whose plans could not be read at the last attempt, each reported once.
+    /// Claims whose plans were unreadable at the last attempt. Each is reported once.
     private var unreadable: Set<String> = []
-    /// Texts of plans that were written here and not announced by the kernel yet.
+    /// Texts of plans that this process wrote and the kernel has not announced yet.
     private var written: [String: [UInt8]] = [:]
 
     /// - Parameters:
-    ///   - room: bytes of all plan files that are kept; by default those of 1,600 claims of 16 KiB.
-    ///   - damage: called for each plan that cannot be read.
+    ///   - room: the limit of all plan files together in bytes; the default suffices for 1,600 claims of 16 KiB.
+    ///   - damage: called for each unreadable plan.
     package init(_ journal: JournalFolder, room: Int = 25 << 20, damage: @escaping (JournalError) -> Void) {
         self.journal = journal
         self.room = room
         self.damage = damage
     }
 
-    /// All plans that can be read, and those that could be before they could not any more.
+    /// All readable plans, and the last readable version of unreadable ones.
     package func all() -> some Collection<ClaimPlan> {
         refresh()
         return plans.values
@@ -48,21 +48,21 @@ package final class PlanCache {
         return plans[uid]
     }
 
-    /// Claims of which nothing is known but that their plans cannot be read, and could not be before.
+    /// Claims whose plans are unreadable, and were never read before.
     package func lostClaims() -> Set<String> {
         refresh()
         return lost
     }
 
-    /// True for a plan whose file cannot be read, or was set aside, and that was neither written again nor released since.
+    /// True for a plan whose file is unreadable or was set aside, and that has been neither written again nor released.
     package func isDamaged(_ uid: String) -> Bool {
         refresh()
         return unreadable.contains(uid) || journal.isDamaged(uid)
     }
 
-    /// Writes a plan, which is known from then on whatever becomes of its file: for nearside-node, which alone writes plans.
+    /// Writes a plan, which stays cached even if its file is lost. For nearside-node, the only writer of plans.
     ///
-    /// - Parameter text: its text, where that is known.
+    /// - Parameter text: the plan's text, if known.
     package func write(_ plan: ClaimPlan, text: [UInt8]? = nil) throws(JournalError) {
         let uid = plan.claim.uid
         let text = if let text { text } else { try journal.text(plan) }
@@ -80,13 +80,13 @@ package final class PlanCache {
                 changes = try FolderChanges(journal.plansFolder)
             }
         } catch {
-            // Without a watch everything is read each time.
+            // Without a watch, all files are read each time.
             changes = nil
         }
         switch found {
         case .entries(let names):
             let changed = Set(names.compactMap(JournalFolder.uid(ofChanged:)))
-            // A plan that has gone makes room for others.
+            // The end of a plan makes room for others.
             for uid in changed where journal.size(ofPlan: uid) == nil { sizes[uid] = nil }
             for uid in changed.union(beyond).sorted() { read(uid) }
         case .everything:
@@ -100,10 +100,10 @@ package final class PlanCache {
         }
     }
 
-    /// A plan that cannot be read any more stays as last read, so that a pod does not start without its devices
-    /// because of it. A plan that was never read is lost.
+    /// Reads a plan. An unreadable plan keeps its last readable version, so that no pod starts without its devices. A plan that
+    /// was never read is lost.
     private func read(_ uid: String) {
-        // A text that was written here is known, and is not decoded again.
+        // This process wrote the text, so that it need not be decoded.
         if let text = written.removeValue(forKey: uid), plans[uid] != nil, journal.isText(text, ofPlan: uid) {
             unreadable.remove(uid)
             lost.remove(uid)
@@ -131,6 +131,6 @@ package final class PlanCache {
         }
         sizes[uid] = nil
         beyond.insert(uid)
-        throw JournalError(.noRoom, journal.file(.plans, uid), .read, "is beyond the \(room) bytes that all plans together may have")
+        throw JournalError(.noRoom, journal.file(.plans, uid), .read, "exceeds the limit of \(room) bytes for all plans together")
     }
 }

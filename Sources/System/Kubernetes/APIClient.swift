@@ -7,9 +7,9 @@ import NIOHTTP1
 import Primitives
 package import ResourceAPI
 
-/// A client of the Kubernetes API server: the few calls a node driver makes.
+/// A client of the Kubernetes API server with the few calls of a node driver.
 ///
-/// It has no throttle of its own. It waits when the server asks for that (429 with Retry-After); failures are retried with exponential,
+/// It has no own throttle: it waits if the server requests a delay (429 with Retry-After), and retries failures with exponential,
 /// jittered backoff, so that thousands of nodes that start at once do not retry at once. The HTTP client bounds the number of connections
 /// (``APIEndpoint/configuration(limit:)``).
 package struct APIClient: Sendable {
@@ -18,16 +18,16 @@ package struct APIClient: Sendable {
     private let observe: @Sendable (_ method: String, _ status: Int) -> Void
     private let attemptTimeout: Duration
 
-    /// The time in which a call is retried when its caller sets none. Callers that retry themselves log the failure.
+    /// The default time-out of retries. Callers with their own retries log the failure.
     private static let timeout = Duration.seconds(5)
-    /// The longest answer that is read, far beyond any list of this driver's slices.
+    /// The limit of an answer, far above any list of this driver's slices.
     package static let answerBytes = 64 << 20
-    /// The longest answer with one object: a server accepts requests of at most 3 MiB, and etcd keeps 1.5 MiB.
+    /// The limit of an answer with one object: a server accepts requests of at most 3 MiB, and etcd stores 1.5 MiB.
     package static let objectBytes = 4 << 20
 
     /// - Parameters:
-    ///   - attemptTimeout: the time that one attempt may take.
-    ///   - observe: called with every attempt; the status is 0 when there was no answer.
+    ///   - attemptTimeout: the time-out of one attempt.
+    ///   - observe: called after each attempt; the status is 0 without an answer.
     package init(
         endpoint: APIEndpoint, http: HTTPClient, attemptTimeout: Duration = .seconds(10),
         observe: @escaping @Sendable (_ method: String, _ status: Int) -> Void = { _, _ in }
@@ -43,8 +43,8 @@ package struct APIClient: Sendable {
     /// Reads and decodes an object or a list.
     ///
     /// - Parameters:
-    ///   - timeout: the time in which it is retried.
-    ///   - limit: the longest answer, in bytes.
+    ///   - timeout: the time-out of retries.
+    ///   - limit: the limit of the answer in bytes.
     package func get<Object: Decodable>(
         _ path: String, timeout: Duration? = nil, limit: Int = answerBytes
     ) async throws(APIError) -> Object {
@@ -65,12 +65,12 @@ package struct APIClient: Sendable {
         try decode(await send("POST", path, body: try encode(object, path, version)), path)
     }
 
-    /// Sends a request that is answered by a status.
+    /// Sends a request whose answer is a status.
     package func post(_ object: some Encodable, _ path: String) async throws(APIError) {
         _ = try await send("POST", path, body: try encode(object, path, .v1))
     }
 
-    /// Replaces an object in the version of its metadata.
+    /// Replaces an object, in the resource version of its metadata.
     ///
     /// - Returns: the object that the server stores.
     package func replace<Object: Codable>(
@@ -79,8 +79,7 @@ package struct APIClient: Sendable {
         try decode(await send("PUT", path, body: try encode(object, path, version)), path)
     }
 
-    /// Applies fields on the server's side: those in `patch` become this manager's, and others that it had are removed. The answer is not
-    /// decoded.
+    /// Server-side apply: the fields in `patch` become this manager's, and its other fields are removed. The answer is not decoded.
     package func apply(
         _ patch: some Encodable, _ path: String, manager: String, as version: ResourceAPIVersion = .v1
     ) async throws(APIError) {
@@ -89,7 +88,7 @@ package struct APIClient: Sendable {
             type: "application/apply-patch+yaml")
     }
 
-    /// Deletes an object with the UID and in the version of its metadata.
+    /// Deletes an object, in the UID and resource version of its metadata.
     package func delete(_ path: String, _ metadata: Metadata) async throws(APIError) {
         struct Options: Encodable {
             var apiVersion = "v1"
@@ -102,7 +101,7 @@ package struct APIClient: Sendable {
 
     // MARK: One request
 
-    /// Sends a request, and retries it within the time-out. Throws the last error.
+    /// Sends a request, with retries until the time-out. Throws the last error.
     private func send(
         _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json", timeout: Duration? = nil,
         limit: Int = answerBytes
@@ -116,10 +115,10 @@ package struct APIClient: Sendable {
                 return try await sendOnce(method, path, body: body, type: type, limit: limit)
             } catch let failure { error = failure }
             let delay = error.retryAfter.map(Backoff.delay(asked:)) ?? Backoff.delay(attempt: attempt)
-            // A delay beyond the time-out is left to the caller. So is a creation without an answer, as the object may exist.
+            // A delay beyond the time-out is left to the caller, as is a creation without an answer, because the object may exist.
             let isSafe = method != "POST" || error.status == 429
             guard error.isWorthRetrying, isSafe, ContinuousClock.now + delay < end, !Task.isCancelled else { throw error }
-            do { try await Task.sleep(for: delay) } catch { throw APIError(.cancelled, method, path, "this program is stopping") }
+            do { try await Task.sleep(for: delay) } catch { throw APIError(.cancelled, method, path, "the program is stopping") }
         }
     }
 
@@ -143,7 +142,7 @@ package struct APIClient: Sendable {
         return bytes
     }
 
-    /// Reads the whole body. The HTTP client's own deadline ends with the head of an answer.
+    /// Reads the whole body. The HTTP client's own deadline covers only the head of an answer.
     private func collect(_ body: HTTPClientResponse.Body, _ limit: Int) async throws -> ByteBuffer {
         try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
             group.addTask { try await body.collect(upTo: limit) }
@@ -157,7 +156,7 @@ package struct APIClient: Sendable {
         }
     }
 
-    /// The error of an answer. Retry-After is in seconds here; the form with a date is a proxy's, and ignored.
+    /// The error of an answer. Only Retry-After in seconds is supported; the form with a date comes from proxies.
     private func failure(_ method: String, _ path: String, _ response: HTTPClientResponse, _ body: [UInt8]) -> APIError {
         let seconds = response.headers.first(name: "Retry-After").flatMap { Int($0) }
         return APIError(
@@ -199,16 +198,16 @@ package struct APIClient: Sendable {
 
     // MARK: Watching
 
-    /// Follows changes from a resource version on, until the server ends the stream or `body` throws.
+    /// Watches changes from a resource version on, until the server ends the stream or `body` throws.
     ///
-    /// - Throws: ``APIError`` with status 410 when the version is too old: list anew.
+    /// - Throws: ``APIError`` with status 410 if the version is too old: list again.
     package func watch<Object: Codable & Sendable>(
         _ type: Object.Type, _ path: String, from version: String,
         _ body: @Sendable (WatchEvent<Object>) async throws -> Void
     ) async throws {
         let joint = path.contains("?") ? "&" : "?"
-        // Random, so that not all nodes begin a watch at one moment. A dead connection is noticed earlier: a server sends a bookmark about
-        // every minute, and HTTPClient closes a connection that is silent for eleven.
+        // Random, so that nodes do not renew their watches at the same moment. A dead connection is detected earlier: a server sends a
+        // bookmark about every minute, and HTTPClient closes a connection after eleven silent minutes.
         let timeout = Int.random(in: 1800...3600)
         let full = path + "\(joint)watch=true&allowWatchBookmarks=true&resourceVersion=\(version)&timeoutSeconds=\(timeout)"
         // The server ends the watch; this deadline only ends a dead connection.
@@ -226,14 +225,14 @@ package struct APIClient: Sendable {
     }
 }
 
-/// The lines of a watch, from parts of any length.
+/// The lines of a watch, from chunks of any length.
 private struct WatchLines {
     let path: String
     private var line: [UInt8] = []
 
     init(path: String) { self.path = path }
 
-    /// The lines that end in a part, without empty ones.
+    /// The lines that end in a chunk, without empty ones.
     mutating func receive(_ part: ByteBuffer) throws(APIError) -> [Data] {
         var lines: [Data] = []
         var rest = part.readableBytesView[...]

@@ -25,16 +25,16 @@ package struct APIEndpoint: Sendable {
         }
     }
 
-    /// Scheme, host and port, without a final slash.
+    /// Scheme, host and port, without a trailing slash.
     package var url: String
-    /// The bearer token. A file is read for every request, since the kubelet replaces it.
+    /// The bearer token. A file is read for each request, because the kubelet replaces it.
     package var token: Material?
-    /// Certificates of authorities for the server's certificate; nil for those of the system.
+    /// CA certificates for the server's certificate; nil for the system's.
     package var authority: Material?
-    /// The client's certificate and its key, both as PEM.
+    /// The client's certificate and its key, both in PEM.
     package var certificate: Material?
     package var key: Material?
-    /// The server's address, when the URL has the name in its certificate instead.
+    /// The server's address, if the URL has the name of its certificate instead.
     package var address: String?
 
     package init(url: String, tokenFile: String? = nil, caFile: String? = nil) {
@@ -45,7 +45,7 @@ package struct APIEndpoint: Sendable {
 
     private static let folder = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-    /// The endpoint by the variables and files that the kubelet gives every pod; nil outside of a pod.
+    /// The endpoint from the environment variables and files of a pod; nil outside of a pod.
     package static func inCluster(_ environment: [String: String]) -> APIEndpoint? {
         guard let host = environment["KUBERNETES_SERVICE_HOST"], let port = environment["KUBERNETES_SERVICE_PORT"] else {
             return nil
@@ -66,14 +66,14 @@ package struct APIEndpoint: Sendable {
 
     /// The configuration of an HTTP client for this server.
     ///
-    /// - Parameter limit: the number of connections at a time: more requests wait here, not at the server.
+    /// - Parameter limit: the limit of concurrent connections. Further requests wait in the client.
     package func configuration(limit: Int = 8) throws(InputError) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(5)
-        // APIClient retries by itself.
+        // APIClient has its own retries.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = limit
-        // A watch that is silent for this long has a dead connection, as servers send bookmarks.
+        // Servers send bookmarks, so that a watch that is silent for this long has a dead connection.
         configuration.timeout.read = .minutes(11)
         var tls = TLSConfiguration.makeClientConfiguration()
         do {
@@ -87,7 +87,7 @@ package struct APIEndpoint: Sendable {
         } catch let error as InputError {
             throw error
         } catch {
-            throw InputError(.malformed, url, at: "read certificates and key", "they are no PEM: \(error)")
+            throw InputError(.malformed, url, at: "read certificates and key", "not PEM: \(error)")
         }
         configuration.tlsConfiguration = tls
         if let address, let host = URLComponents(string: url)?.host { configuration.dnsOverride = [host: address] }

@@ -2,7 +2,7 @@
 
 import FoundationEssentials
 
-/// A call of the API server that failed.
+/// A failed call of the API server.
 package struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A field of an object that the server refuses (meta/v1 StatusCause).
     package struct Cause: Hashable, Sendable, Codable {
@@ -15,39 +15,39 @@ package struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The kind of the error, for programs.
     package enum Code: String, Hashable, Sendable {
-        /// The server answered with an error: ``status`` and ``reason`` say which.
+        /// The server answered with an error; ``status`` and ``reason`` have the details.
         case answered = "Answered"
         /// There was no answer.
         case unreachable = "Unreachable"
         /// This program is stopping.
         case cancelled = "Cancelled"
-        /// The answer has another form than the API's.
+        /// The answer does not have the API's form.
         case undecodable = "Undecodable"
         /// The object cannot be sent.
         case unencodable = "Unencodable"
-        /// An event of a watch is longer than any object.
+        /// An event of a watch exceeds the limit of objects.
         case tooLong = "TooLong"
         /// The bearer token cannot be read.
         case noToken = "NoToken"
     }
 
     package var code: Code
-    /// The step: an HTTP method, `WATCH`, or what is done with an answer.
+    /// The step: an HTTP method, `WATCH`, or the processing of an answer.
     package var method: String
     /// The object: a path of the API.
     package var path: String
-    /// HTTP status; 0 when there was no answer.
+    /// HTTP status; 0 without an answer.
     package var status: Int
     /// The server's reason in one word: `Conflict`, `NotFound`, `Invalid`, ...
     package var reason: String
-    /// The cause, in the server's words if it answered.
+    /// The cause; the server's message if it answered.
     package var message: String
     package var causes: [Cause] = []
     package var retryAfter: Duration?
-    /// The object that the server looked for; nil when it does not know the path.
+    /// The object that the server did not find; nil if the server does not know the path.
     private var object: String?
 
-    /// An error of this side.
+    /// An error of the client.
     init(_ code: Code, _ method: String, _ path: String, _ message: String) {
         self.init(method, path, status: 0, reason: code.rawValue, message: message)
         self.code = code
@@ -64,7 +64,7 @@ package struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
         self.retryAfter = retryAfter
     }
 
-    /// An error from the body of an answer: a meta/v1 Status, or the text of a proxy in between.
+    /// An error from the body of an answer: a meta/v1 Status, or the text of a proxy.
     init(_ method: String, _ path: String, status: Int, body: [UInt8], retryAfter: Duration? = nil) {
         struct Status: Decodable {
             struct Details: Decodable {
@@ -85,27 +85,27 @@ package struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
         object = decoded?.details?.name
     }
 
-    /// There is no such object, or no such path.
+    /// True if the object or the path does not exist.
     package var isNotFound: Bool { status == 404 }
-    /// The server knows no such path, as when it does not serve that version of a group.
+    /// True if the server does not know the path, for example because it does not serve this version of a group.
     package var isUnknownPath: Bool { status == 404 && object == nil }
-    /// The object has changed, or exists already.
+    /// True if the object has changed, or exists already.
     package var isConflict: Bool { status == 409 }
-    /// The server may have other objects than the caller knows.
+    /// True if the server's objects may differ from what the caller knows.
     package var leavesDoubt: Bool { isConflict || isNotFound || isWorthRetrying && status != 429 }
-    /// The resource version is too old to be watched from.
+    /// True if the resource version is too old for a watch.
     package var isGone: Bool { status == 410 }
-    /// The server refuses the object.
+    /// True if the server refuses the object as invalid.
     package var isInvalid: Bool { status == 422 }
-    /// Not allowed: 403, or since Kubernetes 1.36 for parts of a claim's status 422 with a cause that says so.
+    /// True if the request is not allowed: 403, or since Kubernetes 1.36 for parts of a claim's status 422 with such a cause.
     package var isForbidden: Bool { status == 403 || isInvalid && causes.contains { $0.reason == "FieldValueForbidden" } }
 
-    /// There was no answer, there were too many requests, or the server failed.
+    /// True if there was no answer, too many requests, or a failure of the server.
     package var isWorthRetrying: Bool { code == .unreachable || status == 429 || status >= 500 }
 
     package var description: String {
         let answer = status == 0 ? reason : "\(status) \(reason)"
-        let advice = isForbidden ? "; manifests/rbac.yaml has the rights that are needed" : ""
+        let advice = isForbidden ? "; manifests/rbac.yaml has the required rights" : ""
         return "\(method) \(path): \(answer): \(message)\(advice)"
     }
 }

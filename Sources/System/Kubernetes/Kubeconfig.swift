@@ -3,9 +3,9 @@
 import FoundationEssentials
 package import Primitives
 
-/// Reads a person's kubeconfig, for a daemon outside of a cluster (client-go, clientcmd/api/v1).
+/// Reads a kubeconfig, for a daemon outside of pods (client-go, clientcmd/api/v1).
 ///
-/// It has to be JSON, which kubectl writes with all files included: a reader of YAML would make the daemon twice as large.
+/// It has to be JSON with all files embedded, which kubectl can write: a YAML parser would double the size of the daemon.
 package enum Kubeconfig {
     private static let advice =
         "write it with: kubectl config view --raw --minify --flatten -o json"
@@ -84,7 +84,7 @@ package enum Kubeconfig {
             throw unusable(.missing, "no cluster \"\(context.cluster)\"")
         }
         guard cluster.isInsecure != true else {
-            throw unusable(.unsupported, "insecure-skip-tls-verify is not supported", "give the certificate-authority of the cluster")
+            throw unusable(.unsupported, "insecure-skip-tls-verify is not supported", "set the certificate-authority of the cluster")
         }
         let user = file.users.first { $0.name == context.user }?.user
         var endpoint = APIEndpoint(url: cluster.server)
@@ -103,7 +103,7 @@ package enum Kubeconfig {
         guard endpoint.token != nil || endpoint.certificate != nil else {
             throw unusable(
                 .missing, "user \"\(context.user)\" has neither a token nor a certificate",
-                "for a user who logs in by a program use --token-file with: kubectl create token")
+                "for users of a login program set --token-file to the output of: kubectl create token")
         }
         return endpoint
     }

@@ -3,8 +3,8 @@
 package import ResourceAPI
 import Synchronization
 
-/// Reads and writes the objects of resource.k8s.io that a node driver needs, in the version that the server has: v1, v1beta2 or v1beta1. The
-/// version is looked up when the server does not know a path, at the start or after an upgrade.
+/// Reads and writes the objects of resource.k8s.io that a node driver needs, in the version that the server serves: v1, v1beta2 or
+/// v1beta1. It detects the version when the server does not know a path, at the start or after an upgrade.
 package final class ResourceClient: Sendable {
     private let api: APIClient
     private let version = Mutex(ResourceAPIVersion.v1)
@@ -14,7 +14,7 @@ package final class ResourceClient: Sendable {
     /// Decodes the text of a claim.
     package typealias ClaimDecoder = @Sendable (_ text: [UInt8]) async -> Result<ResourceClaim, JSONError>
 
-    /// - Parameter decode: the decoder of claims, which can take long.
+    /// - Parameter decode: the decoder of claims, which can be slow.
     package init(_ api: APIClient, decode: @escaping ClaimDecoder = { text in ResourceClient.claim(text) }) {
         self.api = api
         self.decode = decode
@@ -35,7 +35,7 @@ package final class ResourceClient: Sendable {
 
     /// Reads a claim.
     ///
-    /// - Parameter timeout: the time in which it is retried.
+    /// - Parameter timeout: the time-out of retries.
     package func claim(_ name: String, namespace: String, timeout: Duration) async throws(APIError) -> ResourceClaim {
         try await inServedVersion { version throws(APIError) in
             let path = "\(Self.base(version))/namespaces/\(namespace)/resourceclaims/\(name)"
@@ -58,7 +58,7 @@ package final class ResourceClient: Sendable {
         try await api.post(Eviction(pod: pod, namespace: namespace, uid: uid), path)
     }
 
-    /// Sets the entries of this driver's devices in the claim's status; entries that are not in `devices` are removed.
+    /// Sets the entries of this driver's devices in the claim's status. Removes other entries of this driver.
     package func apply(_ devices: [AllocatedDeviceStatus], to claim: Metadata, driver: String) async throws(APIError) {
         try await inServedVersion { version throws(APIError) in
             let patch = DeviceStatusPatch(claim, devices: devices, version: version)
@@ -85,7 +85,7 @@ package final class ResourceClient: Sendable {
         try await inServedVersion { version throws(APIError) in try await self.api.get(Self.selection(driver, node, version)) }
     }
 
-    /// Follows changes of slices, until the server ends the stream or `body` throws.
+    /// Watches changes of slices, until the server ends the stream or `body` throws.
     package func watchSlices(
         driver: String, node: String, from resourceVersion: String,
         _ body: @Sendable (WatchEvent<ResourceSlice>) async throws -> Void
@@ -118,7 +118,7 @@ package final class ResourceClient: Sendable {
         return slice
     }
 
-    /// Deletes a slice. One that does not exist is no error.
+    /// Deletes a slice, if it exists.
     package func delete(_ slice: ResourceSlice) async throws(APIError) {
         do throws(APIError) {
             try await inServedVersion { version throws(APIError) in
@@ -142,7 +142,7 @@ package final class ResourceClient: Sendable {
         }
     }
 
-    /// The newest known version of the group that the server has (meta/v1 APIGroup); nil when it has none.
+    /// The newest supported version of the group that the server serves (meta/v1 APIGroup); nil if there is none.
     private func newestServed() async throws(APIError) -> ResourceAPIVersion? {
         struct Group: Decodable {
             struct Version: Decodable { var version: String }

@@ -7,7 +7,7 @@ import ResourceAPI
 package enum WatchEvent<Object: Codable & Sendable>: Sendable {
     case changed(Object)
     case deleted(Object)
-    /// A resource version up to which there is no other change.
+    /// A resource version up to which there are no further changes.
     case bookmark(String)
 
     /// Decodes one line of a watch.
@@ -20,7 +20,7 @@ package enum WatchEvent<Object: Codable & Sendable>: Sendable {
         }
     }
 
-    /// A line, decoded in one pass, as most of it is the object.
+    /// A line, decoded in one pass, because most of it is the object.
     private enum Line: Decodable {
         case event(WatchEvent)
         case failure(Failure)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Runs tasks on threads that may block: files, locks and sockets of a service keep no other task from a thread, as they would on the
-/// few threads of the cooperative pool.
+/// Runs tasks on threads that may block, so that a service's calls for files, locks and sockets do not occupy the few threads of the
+/// cooperative pool.
 package final class BlockingExecutor: TaskExecutor {
     package static let shared = BlockingExecutor()
 
@@ -14,7 +14,7 @@ package final class BlockingExecutor: TaskExecutor {
             // SAFETY: the executor runs each job once.
             try CachedThreadPool.shared.run { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
         } catch {
-            // Without a thread of its own the task still runs.
+            // If no thread can be started, the task runs on the global executor.
             globalConcurrentExecutor.enqueue(ExecutorJob(job))
         }
     }

@@ -2,28 +2,28 @@
 
 import Synchronization
 
-/// Threads for calls that wait in the kernel, kept for some seconds for the next call: starting a thread takes longer than most of them.
+/// Threads for blocking calls, kept for some seconds for the next call, because starting a thread takes longer than most calls.
 ///
-/// No call waits for another one: when all threads are busy, a new one starts.
+/// No call waits for another one: if all threads are busy, a new one starts.
 package final class CachedThreadPool: Sendable {
     package static let shared = CachedThreadPool()
 
     private struct State {
-        /// Calls that idle threads have been woken for, at most as many as there are idle threads.
+        /// Calls for which idle threads have been woken; never more than idle threads.
         var calls: [@Sendable () -> Void] = []
         var idle = 0
     }
 
     private let state = Mutex(State())
-    /// Counts the calls that idle threads are to take.
+    /// Counts the calls that idle threads have to take.
     private let wakeUp = Semaphore()
 
     private static let idleSeconds = 10
 
     private init() {}
 
-    /// Runs the closure on a thread that runs nothing else meanwhile. The closure leaves the thread as it found it: a later call would see
-    /// another namespace or user.
+    /// Runs the closure on a thread that runs no other closure in the meantime. The closure must not change the thread's namespace or
+    /// user, because later calls use the same thread.
     package func run(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let isTaken = state.withLock { state in
             guard state.calls.count < state.idle else { return false }
@@ -40,7 +40,7 @@ package final class CachedThreadPool: Sendable {
         }
     }
 
-    /// Runs a closure that may block on a thread of its own, and returns its value. Where no thread can be started it runs here.
+    /// Runs a blocking closure on a pooled thread, and returns its value. If no thread can be started, it runs on the caller's thread.
     package func value<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         await withCheckedContinuation { continuation in
             let call = { @Sendable in continuation.resume(returning: body()) }
@@ -58,7 +58,7 @@ package final class CachedThreadPool: Sendable {
                     state.idle -= 1
                     return (state.calls.removeFirst(), true)
                 }
-                // A call without another idle thread for it is this thread's.
+                // Another idle thread takes the call if one exists; otherwise this thread does.
                 guard state.calls.count < state.idle else { return (nil, false) }
                 state.idle -= 1
                 return (nil, true)

@@ -2,19 +2,19 @@
 
 import Glibc
 
-/// A program that runs to its end.
+/// Runs programs to their end.
 package enum Command {
     /// Runs a program with this process's environment and standard error.
     ///
     /// - Parameters:
-    ///   - words: the program, looked up in PATH where it has no slash, and its arguments.
-    ///   - limit: the most bytes of standard output that are kept; more are EFBIG. Nil leaves standard output to the program.
-    /// - Returns: the exit status, or 128 and the number of the signal that ended the program; its output.
-    /// - Throws: ``SystemError`` with the step `start` when the program cannot be executed.
+    ///   - words: the program, looked up in PATH if it has no slash, and its arguments.
+    ///   - limit: the limit of standard output in bytes; more is EFBIG. Nil lets the program inherit standard output.
+    /// - Returns: the exit status, or 128 plus the number of the signal that ended the program; and its output.
+    /// - Throws: ``SystemError`` with the step `start` if the program cannot be executed.
     package static func run(_ words: [String], limit: Int? = nil) throws(SystemError) -> (status: Int32, output: [UInt8]) {
         guard let limit else { return (try status(of: start(words)), []) }
         let (reader, child) = try startWithOutput(words)
-        // The output is read to its end first: a full pipe would keep the program from ending.
+        // The output is read to its end first, because a full pipe would block the program.
         let output = Result { () throws(SystemError) in try reader.readToEnd(limit: limit) }
         return (try status(of: child), try output.get())
     }

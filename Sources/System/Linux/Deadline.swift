@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A point in time until which something may take, on a clock that never jumps and goes on while the machine is suspended
-/// (CLOCK_BOOTTIME).
+/// A point in time at which a wait ends, on a monotonic clock that includes suspend (CLOCK_BOOTTIME).
 package struct Deadline: Hashable, Comparable, Sendable {
     package let instant: ContinuousClock.Instant
 
     package init(_ instant: ContinuousClock.Instant) { self.instant = instant }
 
-    /// The deadline that passes at this moment.
+    /// The deadline that passes now.
     package static var now: Deadline { Deadline(.now) }
 
     /// The deadline that passes after the duration.
@@ -15,14 +14,14 @@ package struct Deadline: Hashable, Comparable, Sendable {
 
     package var hasPassed: Bool { instant <= .now }
 
-    /// The time that is left; never negative.
+    /// The remaining time; never negative.
     package var remaining: Duration { max(.zero, ContinuousClock.now.duration(to: instant)) }
 
     package static func < (left: Deadline, right: Deadline) -> Bool { left.instant < right.instant }
 }
 
 extension Duration {
-    /// Whole milliseconds, rounded up, as poll(2) counts: a wait that is rounded down would end before its deadline.
+    /// Whole milliseconds, rounded up, for poll(2): a wait that is rounded down would end before its deadline.
     package var milliseconds: Int {
         let (seconds, attoseconds) = components
         // Longer than any wait.

@@ -4,15 +4,15 @@ import CLinux
 import Glibc
 package import NetworkModel
 
-/// An open file descriptor, which is closed when the last reference to it goes.
+/// An open file descriptor, which is closed with the last reference to it.
 ///
-/// A class and no noncopyable struct: descriptors are held in arrays to poll, in values that are copied (``NetworkNamespace``), and by
-/// closures of other threads.
+/// A class and not a noncopyable struct, because descriptors are held in arrays for polling, in copied values (``NetworkNamespace``), and
+/// by closures of other threads.
 package final class Descriptor: Sendable {
-    /// The number, which is valid as long as this object lives.
+    /// The number, which is valid during the lifetime of this object.
     package let raw: Int32
 
-    /// Takes over a descriptor that nothing else closes.
+    /// Takes ownership of a descriptor.
     package init(owning raw: Int32) {
         self.raw = raw
     }
@@ -24,13 +24,13 @@ package final class Descriptor: Sendable {
     /// Opens a file, close-on-exec.
     ///
     /// - Parameters:
-    ///   - flags: of open(2), without O_CLOEXEC.
-    ///   - mode: the permissions of a file that is created.
+    ///   - flags: flags of open(2), without O_CLOEXEC.
+    ///   - mode: the permissions of a created file.
     package static func open(_ path: String, flags: Int32, mode: UInt32 = 0) throws(SystemError) -> Descriptor {
         Descriptor(owning: try checked("open", path) { unsafe CLinux_open(path, flags, mode) })
     }
 
-    /// Makes a pipe whose ends are non-blocking and close-on-exec.
+    /// Creates a pipe whose ends are non-blocking and close-on-exec.
     package static func pipe() throws(SystemError) -> (reading: Descriptor, writing: Descriptor) {
         let (reading, writing) = try unsafe pair("pipe") { unsafe Glibc.pipe($0) }
         for end in [reading, writing] {
@@ -66,7 +66,7 @@ package final class Descriptor: Sendable {
     package func read(atMost limit: Int = 65536) throws(SystemError) -> [UInt8] {
         var failure: SystemError?
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
-            // SAFETY: the buffer has room for `limit` bytes, and read(2) tells how many of them it has initialised.
+            // SAFETY: the buffer has room for `limit` bytes, and read(2) returns the number of initialised bytes.
             do throws(SystemError) {
                 count = try checked("read", "descriptor \(raw)") {
                     unsafe Glibc.read(raw, buffer.baseAddress, limit)
@@ -90,7 +90,7 @@ package final class Descriptor: Sendable {
         }
     }
 
-    /// Writes all bytes, in as many calls as that takes.
+    /// Writes all bytes, with as many calls as necessary.
     package func write(all bytes: [UInt8]) throws(SystemError) {
         var sent = 0
         while sent < bytes.count {
@@ -101,7 +101,7 @@ package final class Descriptor: Sendable {
         }
     }
 
-    /// Lets calls fail with EAGAIN where they would wait.
+    /// Makes calls that would wait fail with EAGAIN.
     private func setNonBlocking() throws(SystemError) {
         let flags = try checked("read the flags", "descriptor \(raw)") { fcntl(raw, F_GETFL) }
         try checked("set the flags", "descriptor \(raw)") { fcntl(raw, F_SETFL, flags | O_NONBLOCK) }
@@ -121,8 +121,8 @@ package final class Descriptor: Sendable {
         return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
-    /// Takes an exclusive lock on the open file (flock(2)), which is held until the descriptor is closed. False when another process
-    /// holds it.
+    /// Takes an exclusive lock on the open file (flock(2)), which is held until the descriptor is closed. Returns false if another
+    /// process holds the lock.
     package func tryLock() throws(SystemError) -> Bool {
         if flock(raw, LOCK_EX | LOCK_NB) == 0 { return true }
         if Glibc.errno == EWOULDBLOCK { return false }
@@ -130,7 +130,7 @@ package final class Descriptor: Sendable {
     }
 }
 
-/// A file and the time of its last change: no other file ever has both.
+/// A file and the time of its last change, which together are unique.
 package struct FileStamp: Hashable, Sendable {
     package var file: FileIdentity
     package var seconds: Int

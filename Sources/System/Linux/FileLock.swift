@@ -2,17 +2,17 @@
 
 import Glibc
 
-/// Locks between processes: held until the descriptor is closed, at the latest when the process ends.
+/// Locks between processes, which are held until the descriptor is closed or the process ends.
 package enum FileLock {
-    /// Waits for the lock.
+    /// Waits for a lock.
     ///
     /// - Parameters:
-    ///   - key: one of any number of locks that the file stands for, such as the UID of an object; nil for the file as a whole, which
-    ///     excludes none of those.
-    ///   - interval: the time between two attempts: only a thread could wait for a lock of a file.
-    ///   - timeout: nil to wait without end.
-    ///   - notice: called once when another process has the lock.
-    /// - Throws: ``SystemError`` with `EWOULDBLOCK` when `timeout` is over; `CancellationError`.
+    ///   - key: one of any number of locks in the file, such as the UID of an object; nil for the lock of the file itself, which is
+    ///     independent of the others.
+    ///   - interval: the delay between attempts, because a blocking wait for a lock would need a thread.
+    ///   - timeout: nil to wait forever.
+    ///   - notice: called once if another process has the lock.
+    /// - Throws: ``SystemError`` with `EWOULDBLOCK` after the time-out; `CancellationError`.
     package static func wait(
         _ path: String, key: String? = nil, interval: Duration = .milliseconds(200), timeout: Duration? = nil, notice: () -> Void = {}
     ) async throws -> Descriptor {
@@ -28,15 +28,14 @@ package enum FileLock {
         return file
     }
 
-    /// Opens the file of a lock, which is created when it does not exist.
+    /// Opens or creates the file of a lock.
     package static func open(_ path: String) throws(SystemError) -> Descriptor {
         try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_CLOEXEC, mode: 0o600)
     }
 
-    /// Takes the lock of a key; false when another descriptor has it, of this process or another.
+    /// Takes the lock of a key; returns false if another descriptor has it, in this process or another one.
     ///
-    /// It is a lock on one byte of the file, which stays empty, so that no key leaves a file behind. Two keys whose
-    /// hashes are equal share a lock.
+    /// The lock covers one byte of the file, which stays empty, so that keys leave no files behind. Keys with equal hashes share a lock.
     package static func tryLock(_ file: Descriptor, key: String) throws(SystemError) -> Bool {
         // A lock of the open file description (fcntl_locking(2)).
         var range = flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: offset(of: key), l_len: 1, l_pid: 0)
@@ -46,10 +45,10 @@ package enum FileLock {
         throw SystemError("lock", "descriptor \(file.raw)")
     }
 
-    /// F_OFD_SETLK (asm-generic/fcntl.h), which the C library shows to GNU sources alone.
+    /// F_OFD_SETLK (asm-generic/fcntl.h), which the C library declares only with _GNU_SOURCE.
     private static let setOpenFileLock: Int32 = 37
 
-    /// FNV-1a with 64 bits, without the sign and the last offset: the same in every process.
+    /// FNV-1a with 64 bits, without the sign and the last offset: equal in all processes.
     private static func offset(of key: String) -> Int {
         let hash = key.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return Int(hash >> 2)

@@ -4,8 +4,8 @@ import CLinux
 import Glibc
 
 extension Files {
-    /// Writes to an existing file below a folder with one call: a setting of the kernel. No part of the path may leave the folder or be a
-    /// link.
+    /// Writes to an existing file below a folder with one call, for a setting of the kernel. The path must not leave the folder, and must
+    /// not contain a symbolic link.
     ///
     /// - Throws: `SystemError` with EXDEV or ELOOP for such a path, ENOSYS before Linux 5.6.
     package static func overwrite(_ path: String, below folder: String, _ text: String) throws(SystemError) {
@@ -19,7 +19,7 @@ extension Files {
 
     /// Removes temporary files of ``replace(_:with:mode:isDurable:)`` that killed programs left behind.
     ///
-    /// - Parameter age: that from which a temporary file is removed: another program may be writing a younger one.
+    /// - Parameter age: the minimum age of removed files, because another program may be writing a younger one.
     package static func removeLeftovers(in folder: String, olderThan age: Duration = .seconds(60)) {
         for name in list(folder) where name.hasPrefix(".") {
             // `.NAME.RANDOM`

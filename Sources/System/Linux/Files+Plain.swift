@@ -4,11 +4,11 @@ import CLinux
 import Glibc
 
 extension Files {
-    /// Reads a file of a folder that others write to: neither may be a link, and the file has to be a regular one.
+    /// Reads a file in a folder that another program writes. Neither may be a symbolic link, and the file must be a regular file.
     ///
     /// - Parameter name: the file's name, without slashes.
-    /// - Throws: ``SystemError`` with EINVAL for a name with a slash and for what is no regular file, ELOOP or ENOTDIR for a link, EFBIG for
-    ///   more than `limit` bytes.
+    /// - Throws: ``SystemError`` with EINVAL for a name with a slash and for a file that is not regular, ELOOP or ENOTDIR for a link,
+    ///   EFBIG for more than `limit` bytes.
     package static func readPlain(_ name: String, in folder: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
         let path = "\(folder)/\(name)"
         guard !name.contains("/"), name != ".", name != ".." else { throw SystemError("read", path, code: EINVAL) }

@@ -4,26 +4,26 @@ import CLinux
 import Glibc
 import NetworkModel
 
-/// Calls on files by path.
+/// File operations by path.
 package enum Files {
     /// Reads a whole file.
     ///
     /// - Throws: ``SystemError`` with EFBIG for more than `limit` bytes.
     package static func read(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
-        // Non-blocking: a pipe in the place of a file must not make the caller wait.
+        // Non-blocking, so that a pipe in the file's place cannot block the caller.
         let file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
         do throws(SystemError) { return try file.readToEnd(limit: limit) } catch {
             throw SystemError("read", path, code: error.code)
         }
     }
 
-    /// Reads a whole file as UTF-8; bytes that are none become U+FFFD.
+    /// Reads a whole file as UTF-8. Invalid bytes become U+FFFD.
     package static func readText(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> String {
         String(decoding: try read(path, limit: limit), as: UTF8.self)
     }
 
-    /// Returns the identity of the file at the path, a link followed. A new file can get the inode number of a removed one, so the time of
-    /// the last change belongs to the identity.
+    /// Returns the identity of the file at the path, following symbolic links. It includes the time of the last change, because the
+    /// kernel reuses inode numbers.
     package static func stamp(_ path: String) throws(SystemError) -> FileStamp {
         let status = try status(path)
         return FileStamp(
@@ -31,7 +31,7 @@ package enum Files {
             nanoseconds: Int(status.st_ctim.tv_nsec))
     }
 
-    /// Returns the size in bytes of the file at the path, a link not followed; nil when there is none.
+    /// Returns the size in bytes of the file at the path, without following a symbolic link; nil if it does not exist.
     package static func size(_ path: String) -> Int? {
         (try? status(path, followsLink: false)).map { Int($0.st_size) }
     }
@@ -43,18 +43,18 @@ package enum Files {
         return status
     }
 
-    /// True when there is a file at the path, a link followed.
+    /// True if there is a file at the path, following symbolic links.
     package static func exists(_ path: String) -> Bool {
         unsafe access(path, F_OK) == 0
     }
 
-    /// Returns the names in a folder, sorted; none when there is no such folder.
+    /// Returns the names in a folder, sorted; empty if the folder does not exist.
     package static func list(_ path: String) -> [String] {
         guard let folder = unsafe opendir(path) else { return [] }
         defer { unsafe closedir(folder) }
         var names: [String] = []
         while let entry = unsafe readdir(folder) {
-            // SAFETY: d_name ends with a zero within the entry, which stays until the next readdir(3) of this folder.
+            // SAFETY: d_name is terminated within the entry, which is valid until the next readdir(3) of this folder.
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }
@@ -63,22 +63,22 @@ package enum Files {
         return names.sorted()
     }
 
-    /// Returns the target of a symbolic link; nil for anything else.
+    /// Returns the target of a symbolic link; nil for any other file.
     package static func linkTarget(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        // SAFETY: readlink(2) writes no more than the size it is given.
+        // SAFETY: readlink(2) writes at most the given size.
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe CLinux_readlink(path, $0.baseAddress, $0.count) }
         return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
     }
 
-    /// Returns the path with all symbolic links followed; nil when it leads to no file.
+    /// Returns the path with all symbolic links resolved; nil if there is no file.
     package static func resolve(_ path: String) -> String? {
         guard let resolved = unsafe realpath(path, nil) else { return nil }
         defer { unsafe free(resolved) }
         return unsafe String(cString: resolved)
     }
 
-    /// Makes a folder and its parents.
+    /// Creates a folder and its parents.
     package static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
         if unsafe mkdir(path, mode) == 0 || Glibc.errno == EEXIST { return }
         guard Glibc.errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
@@ -88,17 +88,17 @@ package enum Files {
         if unsafe mkdir(path, mode) != 0, Glibc.errno != EEXIST { throw SystemError("make folder", path) }
     }
 
-    /// Replaces a file as a whole: readers see the old content or the new, also after a power cut.
+    /// Replaces a file atomically: readers see the old or the new content, also after a power failure.
     ///
-    /// The name of the temporary file starts with a dot and has no known suffix, so that watchers of the folder (CDI caches) ignore it.
+    /// The name of the temporary file begins with a dot and has no known suffix, so that watchers of the folder (CDI caches) ignore it.
     ///
-    /// - Parameter isDurable: true when the file has to be on the disk when this returns.
+    /// - Parameter isDurable: true to flush the file to the disk before returning.
     package static func replace(
         _ path: String, with bytes: [UInt8], mode: UInt32 = 0o644, isDurable: Bool = true
     ) throws(SystemError) {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
-        // A process number would not do: programs in two PID namespaces can have the same.
+        // Process numbers are not unique between PID namespaces.
         let random = String(UInt64.random(in: .min ... .max), radix: 16)
         let temporary = "\(folder)/.\(name).\(random)"
         let file = try Descriptor.open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
@@ -113,24 +113,24 @@ package enum Files {
         if isDurable { try flush(folder) }
     }
 
-    /// Waits until a file, or the names in a folder, are on the disk.
+    /// Flushes a file, or the names in a folder, to the disk.
     package static func flush(_ path: String) throws(SystemError) {
         let file = try Descriptor.open(path, flags: O_RDONLY)
         try checked("flush", path) { fsync(file.raw) }
     }
 
-    /// Writes a file, which is created or truncated first.
+    /// Writes a file, and creates or truncates it first.
     package static func write(_ path: String, _ text: String) throws(SystemError) {
         try write(path, [UInt8](text.utf8))
     }
 
-    /// Writes a file, which is created or truncated first.
+    /// Writes a file, and creates or truncates it first.
     package static func write(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
         let file = try Descriptor.open(path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
         try file.write(all: bytes)
     }
 
-    /// Writes to an existing file with one call: a setting of the kernel.
+    /// Writes to an existing file with one call, for a setting of the kernel.
     package static func overwrite(_ path: String, _ text: String) throws(SystemError) {
         let file = try Descriptor.open(path, flags: O_WRONLY)
         do throws(SystemError) { try file.write(all: [UInt8](text.utf8)) } catch {
@@ -138,12 +138,12 @@ package enum Files {
         }
     }
 
-    /// Makes a symbolic link.
+    /// Creates a symbolic link.
     package static func makeLink(_ path: String, to target: String) throws(SystemError) {
         try checked("link", path) { unsafe symlink(target, path) }
     }
 
-    /// Removes a file, if there is one.
+    /// Removes a file, if it exists.
     package static func remove(_ path: String) throws(SystemError) {
         if unsafe unlink(path) != 0, Glibc.errno != ENOENT { throw SystemError("remove", path) }
     }

@@ -2,9 +2,9 @@
 
 import Glibc
 
-/// The entries of a folder that have changed since the last look (inotify(7)).
+/// The entries of a folder that have changed since the last call (inotify(7)).
 package final class FolderChanges {
-    /// The changed entries; ``everything`` when the kernel has dropped events.
+    /// The changed entries; ``everything`` if the kernel has dropped events.
     package enum Changes: Hashable, Sendable {
         case entries(Set<String>)
         case everything
@@ -13,10 +13,10 @@ package final class FolderChanges {
     private let inotify: Descriptor
     private let path: String
 
-    /// Readable when there are changes.
+    /// Becomes readable when there are changes.
     package var descriptor: Descriptor { inotify }
 
-    /// Begins the watch: what is in the folder already is no change.
+    /// Begins the watch. Existing entries do not count as changes.
     package init(_ path: String) throws(SystemError) {
         self.path = path
         inotify = Descriptor(owning: try checked("watch", path) { inotify_init1(Int32(O_CLOEXEC) | Int32(O_NONBLOCK)) })
@@ -29,7 +29,7 @@ package final class FolderChanges {
 
     /// Returns the changes since the last call, without waiting.
     ///
-    /// - Throws: ``SystemError`` with ENOENT when the watch is over: the folder is gone, or another is in its place.
+    /// - Throws: ``SystemError`` with ENOENT if the watch has ended because the folder was removed or replaced.
     package func next() throws(SystemError) -> Changes {
         var names: Set<String> = []
         while true {
@@ -40,7 +40,7 @@ package final class FolderChanges {
             }
             for event in InotifyEvent.list(events) {
                 if event.isEnd { throw SystemError("watch", path, code: ENOENT) }
-                // More happened than the kernel keeps.
+                // The kernel's queue overflowed.
                 if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { return .everything }
                 names.insert(event.name)
             }
@@ -53,7 +53,7 @@ struct InotifyEvent {
     var mask: UInt32
     var name: String
 
-    /// True when the watch is over.
+    /// True if the watch has ended.
     var isEnd: Bool { mask & (UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_IGNORED)) != 0 }
 
     static func list(_ bytes: [UInt8]) -> [InotifyEvent] {

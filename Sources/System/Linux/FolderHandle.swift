@@ -3,13 +3,13 @@
 import CLinux
 import Glibc
 
-/// An open folder below which small files are read, each with one call: files of sysfs and procfs.
+/// An open folder of sysfs or procfs, whose small files are read with one call each.
 ///
-/// The kernel walks the path once for all files of a folder, and nothing is allocated for a file: a large host has some ten thousand.
+/// The kernel resolves the path once for all files of a folder, and a read allocates nothing: a large host has some ten thousand files.
 package struct FolderHandle: ~Copyable {
     private let descriptor: Int32
 
-    /// Opens a folder; nil when there is none, or it may not be entered.
+    /// Opens a folder; nil if it does not exist, or access is denied.
     package init?(_ path: String) {
         descriptor = unsafe CLinux_open_folder(path)
         if descriptor < 0 { return nil }
@@ -19,22 +19,22 @@ package struct FolderHandle: ~Copyable {
 
     /// Reads a file once into the buffer.
     ///
-    /// - Returns: the number of bytes, or minus the error of opening or reading it.
+    /// - Returns: the number of bytes, or the negative errno.
     package func read(_ name: String, into buffer: inout [UInt8]) -> Int {
         let size = buffer.count
-        // SAFETY: the call writes no more than the buffer's count, and keeps no pointer.
+        // SAFETY: the call writes at most the buffer's count, and keeps no pointer.
         return unsafe CLinux_read_at(descriptor, name, &buffer, size)
     }
 
     /// Reads the target of a symbolic link.
     ///
-    /// - Returns: the number of bytes, or minus the error of reading it.
+    /// - Returns: the number of bytes, or the negative errno.
     package func readTarget(_ name: String, into buffer: inout [UInt8]) -> Int {
         let size = buffer.count
         // SAFETY: as for `read`.
         return unsafe CLinux_readlink_at(descriptor, name, &buffer, size)
     }
 
-    /// True when the folder has an entry of the name.
+    /// True if the folder has an entry with this name.
     package func exists(_ name: String) -> Bool { unsafe faccessat(descriptor, name, F_OK, 0) == 0 }
 }

@@ -2,12 +2,12 @@
 
 import Glibc
 
-/// A watch on the entries of a folder (inotify(7)). Files whose names start with a dot are temporary, and do not count.
+/// A watch on the entries of a folder (inotify(7)). Ignores temporary files, whose names begin with a dot.
 package struct FolderWatch: Sendable {
     /// One element for any number of changes.
     package let changes: AsyncStream<Void>
 
-    /// Starts a thread that waits for changes; it ends with ``changes``, which also end when the folder goes away.
+    /// Starts a thread that waits for changes. It ends with ``changes``, which also end when the folder is removed.
     package init(_ path: String) throws(SystemError) {
         let inotify = Descriptor(owning: try checked("watch", path) { inotify_init1(Int32(O_CLOEXEC)) })
         let mask = UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO) | UInt32(IN_DELETE_SELF)

@@ -3,14 +3,14 @@
 import CLinux
 import Glibc
 
-/// A thread outside of the cooperative pool, for work that waits in the kernel or changes the thread's namespace.
+/// A thread outside of the cooperative pool, for work that blocks in the kernel or changes the thread's namespace.
 package enum KernelThread {
-    /// Runs the closure on a thread of its own, which ends with it.
+    /// Runs the closure on a new thread, which ends with the closure.
     package static func start(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
         pthread_detach(try launch(body))
     }
 
-    /// Runs the closure on a thread of its own and waits for it.
+    /// Runs the closure on a new thread, and waits for it.
     package static func run<Value>(_ body: () -> Value) throws(SystemError) -> Value {
         var result: Value?
         var failure: SystemError?
@@ -21,7 +21,7 @@ package enum KernelThread {
         return result
     }
 
-    // SAFETY: the closure is retained until the new thread takes it, and released here when there is no such thread.
+    // SAFETY: the closure is retained until the new thread takes it, and released here if the thread cannot be started.
     private static func launch(_ body: @escaping () -> Void) throws(SystemError) -> pthread_t {
         let work = unsafe Unmanaged.passRetained(Work(body))
         var thread = pthread_t()

@@ -2,7 +2,7 @@
 
 import Synchronization
 
-/// Long computations, one after the other on a thread of their own, so that any number of them leaves processors for short ones.
+/// Runs long computations one after the other on a separate thread, so that they never occupy all processors.
 package final class LongWork: Sendable {
     package static let shared = LongWork()
 
@@ -15,7 +15,7 @@ package final class LongWork: Sendable {
 
     private init() {}
 
-    /// Runs the closure after those of earlier calls, or on the caller's thread where the kernel gives no other.
+    /// Runs the closure after those of earlier calls; on the caller's thread if no thread can be started.
     package func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         await withCheckedContinuation { continuation in
             let isFirst = state.withLock { state in

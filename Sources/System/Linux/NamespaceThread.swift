@@ -3,12 +3,12 @@
 import CLinux
 import Glibc
 
-/// A thread that enters network namespaces, one after the other, and returns to its own after each.
+/// A thread that enters network namespaces one after the other, and returns to its own namespace after each.
 ///
-/// A thread that cannot return ends, so that nothing runs in a pod's namespace by mistake.
+/// A thread that cannot return ends, so that no later work runs in a pod's namespace by mistake.
 ///
 /// ## Concurrency model
-/// Used by one thread, which waits while work is done here.
+/// Used by one thread, which waits for each closure.
 package final class NamespaceThread {
     private let home: NetworkNamespace
     private var worker: Worker?
@@ -27,7 +27,7 @@ package final class NamespaceThread {
         do throws(SystemError) {
             let worker: Worker
             if let waiting = self.worker { worker = waiting } else { worker = try Worker() }
-            // Unused until it has reported that it is in its own namespace again.
+            // The worker is used again only after it has reported its return to its own namespace.
             self.worker = nil
             let isHome = worker.run {
                 guard CLinux_setns_network(namespace.descriptor.raw) == 0 else {
@@ -45,11 +45,11 @@ package final class NamespaceThread {
 }
 
 /// A thread that runs one closure after the other.
-// SAFETY: the semaphores order all access to the properties: `asked` gives them to the thread, `done` gives them back.
+/// SAFETY: the semaphores order all access to the properties: `asked` passes them to the thread, `done` passes them back.
 private final class Worker: @unchecked Sendable {
     private let asked = Semaphore()
     private let done = Semaphore()
-    /// Written by the caller while the thread waits, and read by the thread while the caller waits.
+    /// The caller writes it while the thread waits, and the thread reads it while the caller waits.
     private var work: (() -> Bool)?
     private var result = false
 
@@ -63,7 +63,7 @@ private final class Worker: @unchecked Sendable {
         }
     }
 
-    /// Runs the work. Not inlined: no reference to the closure may be left when the caller continues.
+    /// Runs the work. Not inlined, so that no reference to the closure remains when the caller continues.
     @inline(never)
     private func step() -> Bool {
         guard let work else { return false }

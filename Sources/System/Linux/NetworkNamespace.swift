@@ -4,18 +4,18 @@ import CLinux
 import Glibc
 package import NetworkModel
 
-/// A network namespace, held open.
+/// An open network namespace.
 ///
-/// setns(2) changes one thread. Work inside a namespace runs on a thread that is made for it and ends afterwards (``run(_:entering:)``),
-/// or on a ``NamespaceThread``, which returns to its own namespace each time or ends.
+/// setns(2) changes one thread. Work inside a namespace runs on a thread that is created for it and ends afterwards
+/// (``run(_:entering:)``), or on a ``NamespaceThread``, which returns to its own namespace after each closure or ends.
 package struct NetworkNamespace: Sendable {
     package let descriptor: Descriptor
-    /// The identity, which is equal for two handles of one namespace.
+    /// The identity, which is equal for all handles of one namespace.
     package let identity: FileIdentity
 
     /// Opens a file of a namespace.
     ///
-    /// - Throws: ``SystemError`` with EINVAL for an ordinary file in its place, as where a mount did not reach this container.
+    /// - Throws: ``SystemError`` with EINVAL for a regular file, for example if a mount did not propagate into this container.
     package init(path: String) throws(SystemError) {
         try self.init(Descriptor.open(path, flags: O_RDONLY), name: path)
     }
@@ -27,7 +27,7 @@ package struct NetworkNamespace: Sendable {
         self.descriptor = descriptor
     }
 
-    /// The file system of all namespaces (nsfs). The type of a namespace is checked by setns(2).
+    /// The device number of the file system of all namespaces (nsfs). setns(2) checks the type of a namespace.
     private static let device = Result { () throws(SystemError) in
         try Descriptor.open("/proc/thread-self/ns/net", flags: O_RDONLY).identity().device
     }
@@ -37,7 +37,7 @@ package struct NetworkNamespace: Sendable {
         try NetworkNamespace(path: "/proc/thread-self/ns/net")
     }
 
-    /// Makes an empty namespace, which lasts as long as something holds it.
+    /// Creates an empty namespace, which exists as long as a descriptor or mount refers to it.
     package static func make() throws(SystemError) -> NetworkNamespace {
         let made: Result<NetworkNamespace, SystemError> = try KernelThread.run {
             do throws(SystemError) {
@@ -48,8 +48,8 @@ package struct NetworkNamespace: Sendable {
         return try made.get()
     }
 
-    /// Runs the closure on a thread of its own inside this namespace, and waits for it. Sockets opened
-    /// there stay bound to the namespace and can be used anywhere later.
+    /// Runs the closure on a new thread inside this namespace, and waits for it. Sockets opened
+    /// there stay bound to the namespace, and other threads can use them later.
     package func run<Value, Failure: Error>(
         _ body: @escaping () throws(Failure) -> Value, entering: (SystemError) -> Failure
     ) throws(Failure) -> Value {
@@ -75,7 +75,7 @@ package struct NetworkNamespace: Sendable {
         try run(body, entering: { $0 })
     }
 
-    /// Returns the path at which this process sees the namespace mounted; nil when there is none.
+    /// Returns the path at which this process sees the namespace mounted; nil if there is none.
     ///
     /// A line of mountinfo (proc_pid_mountinfo(5)) has the namespace's number as the root of its mount:
     /// `36 25 0:4 net:[4026532281] /run/netns/x rw shared:8 - nsfs nsfs rw`.

@@ -4,10 +4,10 @@ import Glibc
 
 /// The remote addresses of this process's IP connections.
 package enum PeerAddresses {
-    /// Returns the remote addresses of connections to a port, each once, as 4 or 16 bytes in network order.
+    /// Returns the remote addresses of connections to a port, without duplicates, as 4 or 16 bytes in network order.
     ///
-    /// Where the node's network redirects connections as they are made (as socket load balancing does), these are the addresses
-    /// behind the redirection.
+    /// If the node's network redirects connections when they are made (socket load balancing), these are the real
+    /// addresses.
     package static func connected(toPort port: UInt16) -> [[UInt8]] {
         var found: [[UInt8]] = []
         for name in Files.list("/proc/self/fd") {
@@ -20,7 +20,7 @@ package enum PeerAddresses {
     private static func peer(of descriptor: Int32) -> (address: [UInt8], port: UInt16)? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        // SAFETY: sockaddr_storage has room for every address, and getpeername(2) writes no more than `length`.
+        // SAFETY: sockaddr_storage has room for every address, and getpeername(2) writes at most `length` bytes.
         let bytes = unsafe withUnsafeMutableBytes(of: &storage) { storage in
             let address = unsafe storage.assumingMemoryBound(to: sockaddr.self).baseAddress
             guard let address = unsafe address, unsafe getpeername(descriptor, address, &length) == 0 else { return [UInt8]() }
@@ -35,7 +35,7 @@ package enum PeerAddresses {
         }
         guard bytes.count >= range.upperBound else { return nil }
         var address = [UInt8](bytes[range])
-        // ::ffff:0:0/96: IPv4 over a socket of IPv6.
+        // ::ffff:0:0/96: IPv4 over an IPv6 socket.
         if address.count == 16, address.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] { address.removeFirst(12) }
         return (address, UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
     }

@@ -3,11 +3,9 @@
 import CLinux
 import Glibc
 
-/// Waiting for several descriptors at once.
+/// Waits for several descriptors at once.
 package enum Poller {
-    /// Those of the descriptors that can be read (or have ended), in order; empty when the time is up.
-    ///
-    /// - Parameter deadline: nil to wait until a descriptor can be read.
+    /// Returns the readable (or closed) descriptors in order; empty after the time-out.
     package static func readable(_ descriptors: [Descriptor], until deadline: Deadline?) throws(SystemError) -> [Int] {
         var entries = descriptors.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
         // SAFETY: the kernel fills in no more entries than the count.
@@ -22,7 +20,7 @@ package enum Poller {
 
 /// SIGTERM and SIGINT as a descriptor.
 package enum Termination {
-    /// Blocks both signals for this thread and all it starts; call it first in `main`.
+    /// Blocks both signals for this thread and all threads that it starts. Must be the first call in `main`.
     package static func descriptor() throws(SystemError) -> Descriptor {
         Descriptor(owning: try checked("watch", "SIGTERM") { CLinux_termination_descriptor() })
     }

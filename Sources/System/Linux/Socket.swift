@@ -7,7 +7,7 @@ import Glibc
 package enum UnixSocket {
     /// Connects to a socket.
     ///
-    /// - Parameter timeout: bounds the connection, and later each send and receive; nil for no bound.
+    /// - Parameter timeout: the time-out of the connection, and later of each send and receive; nil for none.
     package static func connect(_ path: String, timeout: Duration? = nil) throws(SystemError) -> Descriptor {
         let socket = try open(path)
         if let timeout { try setTimeout(socket, timeout) }
@@ -16,9 +16,9 @@ package enum UnixSocket {
         return socket
     }
 
-    /// Listens at the path. A file of that name is replaced when no program listens there.
+    /// Listens at the path. Replaces an existing file unless another program listens there.
     ///
-    /// - Throws: ``SystemError`` with EADDRINUSE when one does.
+    /// - Throws: ``SystemError`` with EADDRINUSE if another program listens.
     package static func listen(_ path: String, mode: UInt32 = 0o600) throws(SystemError) -> Descriptor {
         let socket = try open(path)
         var address = try address(of: path)
@@ -30,9 +30,9 @@ package enum UnixSocket {
         return socket
     }
 
-    /// Removes the file of a socket that no process serves any more. It can block as long as a listener's queue is full.
+    /// Removes the file of a socket that no process serves. May block while a listener's queue is full.
     ///
-    /// - Returns: true when there was such a file.
+    /// - Returns: true if there was such a file.
     package static func removeDead(_ path: String) -> Bool {
         do throws(SystemError) {
             _ = try connect(path)
@@ -43,7 +43,7 @@ package enum UnixSocket {
         }
     }
 
-    /// Takes a connection.
+    /// Accepts a connection.
     package static func accept(_ listener: Descriptor) throws(SystemError) -> Descriptor {
         Descriptor(
             owning: try checked("accept", "descriptor \(listener.raw)") {
@@ -51,15 +51,15 @@ package enum UnixSocket {
             })
     }
 
-    /// True when root made the other end of the connection (unix(7), SO_PEERCRED).
+    /// True if root opened the other end of the connection (unix(7), SO_PEERCRED).
     package static func isRoot(_ socket: Descriptor) -> Bool { CLinux_peer_user(socket.raw) == 0 }
 
-    /// Makes two connected sockets.
+    /// Creates two connected sockets.
     package static func pair() throws(SystemError) -> (Descriptor, Descriptor) {
         try unsafe Descriptor.pair("socket pair") { unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, $0) }
     }
 
-    /// Sends all bytes, and the descriptor with the first of them.
+    /// Sends all bytes, and the descriptor with the first byte.
     package static func send(
         _ bytes: [UInt8], descriptor: Descriptor? = nil, to socket: Descriptor
     ) throws(SystemError) {
@@ -76,7 +76,7 @@ package enum UnixSocket {
         }
     }
 
-    /// Receives once, with at most one descriptor; no bytes at the end.
+    /// Receives once, with at most one descriptor; no bytes at the end of the connection.
     package static func receive(
         from socket: Descriptor, atMost limit: Int = 65536
     ) throws(SystemError) -> (bytes: [UInt8], descriptor: Descriptor?) {
@@ -90,8 +90,7 @@ package enum UnixSocket {
         return (buffer, number < 0 ? nil : Descriptor(owning: number))
     }
 
-    /// Bounds the time of each send and receive, which then fail with EAGAIN. The shortest bound is a millisecond: none at all would be
-    /// none for the kernel too.
+    /// Sets the time-out of each send and receive, which then fail with EAGAIN. At least a millisecond, because the kernel takes 0 for none.
     package static func setTimeout(_ socket: Descriptor, _ timeout: Duration) throws(SystemError) {
         let milliseconds = max(timeout.milliseconds, 1)
         let time = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)

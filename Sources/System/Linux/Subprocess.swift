@@ -12,13 +12,13 @@ package final class Subprocess {
     package struct Confinement {
         /// Its network namespace.
         package var namespace: NetworkNamespace
-        /// The user and the group of the process, which has no capabilities; neither is root's.
+        /// The user and the group of the process, which has no capabilities. Neither may be root's.
         package var user: UInt32
         package var group: UInt32
-        /// Bytes of address space, and seconds of processor time until it is killed.
+        /// The limits: bytes of address space, and seconds of processor time.
         package var memory: UInt64
         package var seconds: UInt64
-        /// The program's descriptors 0, 1, 2, ...; 8 at most.
+        /// The program's descriptors 0, 1, 2, ...; at most 8.
         package var descriptors: [Descriptor]
 
         package init(
@@ -30,14 +30,14 @@ package final class Subprocess {
     }
 
     package let identifier: Int32
-    /// Readable once the process has ended.
+    /// Becomes readable when the process ends.
     package let end: Descriptor
     private var isReaped = false
 
-    /// Starts a program. One that cannot be executed ends with status 127.
+    /// Starts a program. A program that cannot be executed ends with status 127.
     ///
     /// - Parameters:
-    ///   - words: the arguments, with the program's name first.
+    ///   - words: the arguments, beginning with the program's name.
     ///   - environment: `NAME=VALUE`; the whole environment.
     package init(_ path: String, _ words: [String], environment: [String] = [], _ confinement: Confinement) throws(SystemError) {
         guard confinement.user != 0, confinement.group != 0 else { throw SystemError("start as root", path, code: EINVAL) }
@@ -70,10 +70,10 @@ package final class Subprocess {
     /// Sends SIGTERM.
     package func ask() { if !isReaped { kill(identifier, SIGTERM) } }
 
-    /// True once it has ended.
+    /// True if the process has ended.
     package var hasEnded: Bool { isReaped || (try? Poller.readable([end], until: .now))?.isEmpty == false }
 
-    /// Kills the process, if it has not ended, and waits for its end.
+    /// Kills the process if it still runs, and waits for its end.
     package func stop() {
         guard !isReaped else { return }
         kill(identifier, SIGKILL)
@@ -82,7 +82,7 @@ package final class Subprocess {
         isReaped = true
     }
 
-    /// Lets programs that were asked to end do so until the deadline, all of them together, and kills those that still run then.
+    /// Waits until the deadline for the end of programs that were asked to end, all together, and kills the others.
     package static func stop(_ all: [Subprocess], deadline: Deadline) {
         while case let left = all.filter({ !$0.hasEnded }), !left.isEmpty, !deadline.hasPassed {
             _ = try? Poller.readable(left.map(\.end), until: deadline)

@@ -2,15 +2,15 @@
 
 import CLinux
 
-/// A filter of system calls that a program puts on itself (seccomp(2)), beside the one that its container may have.
+/// A filter of system calls that a program installs for itself (seccomp(2)), in addition to the filter of its container.
 package enum SystemCallFilter: Sendable {
-    /// Refuses what reaches the host beyond its network: mounts, other processes, modules, keys, BPF but the removal of programs, and
-    /// namespaces but those of networks.
+    /// Denies access to the host beyond its network: mounts, other processes, modules, keys, BPF except the removal of programs, and
+    /// namespaces except those of networks.
     case host
-    /// Allows only what a DHCP client with open sockets does.
+    /// Allows only the system calls of a DHCP client with open sockets.
     case leaseClient
 
-    /// Installs the filter on the calling thread and on all threads and processes that it starts, for good.
+    /// Installs the filter permanently on the calling thread, and on all threads and processes that it starts.
     package func install() throws(SystemError) {
         try checked("filter", "system calls") { () -> Int32 in
             switch self {

@@ -8,7 +8,7 @@ import Primitives
 package struct SystemError: Error, Hashable, CustomStringConvertible {
     /// The number of the error (errno(3)).
     package var code: Int32
-    /// The path, descriptor or process that the call was about.
+    /// The path, descriptor or process of the call.
     package var object: String
     /// The step that failed, as a verb and its object: `open`, `set the flags`.
     package var step: String
@@ -33,7 +33,7 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
     }
 
     package var isNotFound: Bool { code == ENOENT }
-    /// True when no program listens at the address.
+    /// True if no program listens at the address.
     package var isRefused: Bool { code == ECONNREFUSED }
 }
 

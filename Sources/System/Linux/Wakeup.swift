@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A signal: any number of calls are one for the reader.
+/// A signal that coalesces: the reader gets one element for any number of calls.
 package struct Wakeup: Sendable {
-    /// The end of the source of signals. It does not keep the reader's end, whose loss ``onEnd(_:)`` reports.
+    /// The sending end. It does not own the reader's end, whose loss ``onEnd(_:)`` reports.
     package struct Sender: Sendable {
         fileprivate let continuation: AsyncStream<Void>.Continuation
 
@@ -12,7 +12,7 @@ package struct Wakeup: Sendable {
         /// Ends the signals.
         package func finish() { continuation.finish() }
 
-        /// Calls the closure once, when the signals have ended or their reader is gone.
+        /// Calls the closure once, after the end of the signals or the loss of the reader.
         package func onEnd(_ body: @escaping @Sendable () -> Void) { continuation.onTermination = { _ in body() } }
     }
 
@@ -28,6 +28,6 @@ package struct Wakeup: Sendable {
     /// Wakes the reader.
     package func signal() { sender.signal() }
 
-    /// Passes on signals of another source until that ends or the task is cancelled.
+    /// Forwards signals of another source until that source ends or the task is cancelled.
     package func forward(_ changes: AsyncStream<Void>) async { for await _ in changes { signal() } }
 }

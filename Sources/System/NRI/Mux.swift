@@ -7,22 +7,22 @@
 ///     | connection BE | length (BE)   | bytes of that connection
 ///     +---------------+---------------+------ - -
 ///
-/// Source: containerd/nri, pkg/net/multiplex. There is no opening or closing of a connection.
+/// Source: containerd/nri, pkg/net/multiplex. Connections are neither opened nor closed.
 package enum Mux {
-    /// The plugin serves; the runtime calls.
+    /// The connection that the plugin serves, for calls of the runtime.
     package static let plugin: UInt32 = 1
-    /// The runtime serves; the plugin calls.
+    /// The connection that the runtime serves, for calls of the plugin.
     package static let runtime: UInt32 = 2
 
     static let headerLength = 8
-    /// The longest valid payload: a ttrpc frame with its header.
+    /// The limit of a payload: a ttrpc frame with its header.
     package static let payloadLimit = Frame.dataLimit + Frame.headerLength
 
-    /// The runtime's reader takes a whole mux frame into the buffer of the read that asks for it, and that
-    /// buffer has 4096 bytes when a message begins. So the first frame of a message is at most that long.
+    /// The limit of a message's first frame: the runtime reads a whole mux frame into the buffer of the requesting read,
+    /// which has 4096 bytes at the beginning of a message.
     static let firstFrame = 4096
 
-    /// A message of a connection as mux frames.
+    /// Splits a message of a connection into mux frames.
     package static func frames(_ connection: UInt32, _ bytes: [UInt8]) -> [UInt8] {
         func frame(_ part: ArraySlice<UInt8>) -> [UInt8] {
             bigEndian(connection) + bigEndian(UInt32(truncatingIfNeeded: part.count)) + part
@@ -33,7 +33,7 @@ package enum Mux {
     }
 }
 
-/// Takes mux frames apart, however the bytes arrive.
+/// Decodes mux frames from chunks of any length.
 package struct MuxDecoder: Sendable {
     private var header: [UInt8] = []
     private var connection: UInt32 = 0
@@ -41,8 +41,8 @@ package struct MuxDecoder: Sendable {
 
     package init() {}
 
-    /// The bytes for each connection, in order of arrival. Those of unknown connections are dropped, as
-    /// the protocol asks.
+    /// The bytes for each connection, in order of arrival. Bytes of unknown connections are dropped, as
+    /// the protocol requires.
     package mutating func receive(
         _ bytes: some Collection<UInt8>
     ) throws(ProtocolError) -> [(connection: UInt32, bytes: [UInt8])] {

@@ -2,9 +2,9 @@
 
 /// An event from the runtime.
 package enum PluginEvent: Sendable {
-    /// The runtime has accepted the plugin. The time-out of a call is zero when it is not known.
+    /// The runtime has accepted the plugin. The time-out of a call is zero if unknown.
     case configure(runtime: String, version: String, requestTimeout: Duration)
-    /// All pods, and the sandboxes that have a container with a process.
+    /// All pods, and the sandboxes with a running or paused container.
     case synchronize(pods: [PodSandbox], running: Set<String>)
     case runPodSandbox(PodSandbox)
     case stopPodSandbox(PodSandbox)
@@ -17,16 +17,16 @@ package enum PluginAnswer: Hashable, Sendable {
     case success
     /// The runtime passes the text on.
     case failure(String)
-    /// The container may be created; these run before it starts, and keep it from starting when they fail.
+    /// The container may be created. The hooks run before it starts, and prevent its start if they fail.
     case hooks([CreateRuntimeHook])
 }
 
-/// An OCI hook that is run when the container's namespaces are there and its program is not (runtime-spec, createRuntime).
+/// An OCI hook that runs after the creation of the container's namespaces and before its program (runtime-spec, createRuntime).
 package struct CreateRuntimeHook: Hashable, Sendable {
     package var path: String
-    /// With the name of the program first.
+    /// The arguments, beginning with the program's name.
     package var arguments: [String]
-    /// The time after which the runtime ends it, in whole seconds.
+    /// The time-out in seconds, after which the runtime kills the hook.
     package var timeout: Duration
 
     package init(path: String, arguments: [String], timeout: Duration) {
@@ -36,21 +36,21 @@ package struct CreateRuntimeHook: Hashable, Sendable {
     }
 }
 
-/// The plugin's side of NRI, without its I/O: bytes from the runtime go in, events come out, and each
-/// is answered.
+/// The plugin's side of NRI without I/O: bytes from the runtime are inputs, events are outputs, and each event
+/// has to be answered.
 ///
-/// Both forms of pod events are understood: calls of their own (NRI 0.12) and StateChange (before).
+/// Supports both forms of pod events: separate calls (NRI 0.12), and StateChange (before).
 package struct PluginSession: Sendable {
-    /// The result of bytes from the runtime.
+    /// The result of received bytes.
     package enum Output: Sendable {
         case send([UInt8])
-        /// Has to be answered by ``answer(_:failure:)``.
+        /// An event to be answered by ``answer(_:failure:)``.
         case event(PluginEvent, Token)
-        /// The runtime has accepted or refused our registration.
+        /// The runtime has accepted or refused the registration.
         case registered(RPCFailure?)
     }
 
-    /// Ties an answer to its call.
+    /// Identifies the call of an event.
     package struct Token: Sendable {
         fileprivate var stream: UInt32
         fileprivate var method: String
@@ -58,22 +58,22 @@ package struct PluginSession: Sendable {
 
     private static let pluginService = "nri.pkg.api.v1alpha1.Plugin"
     private static let runtimeService = "nri.pkg.api.v1alpha1.Runtime"
-    /// RUN, STOP and REMOVE of pod sandboxes and CREATE of containers: known to every NRI.
+    /// RUN, STOP and REMOVE of pod sandboxes, and CREATE of containers, which all versions of NRI support.
     private static let events: Int64 = 0x000f
 
     private var mux = MuxDecoder()
     private var plugin = Connection()
     private var runtime = Connection()
     private var registration: UInt32?
-    /// The parts of a list that is not complete yet.
+    /// The received parts of an incomplete list.
     private var synchronization = SynchronizeRequest()
 
-    /// Names, paths and UIDs of more pods than a node can have.
+    /// The limit of names, paths and UIDs in bytes, above what the pods of a node need.
     private static let synchronizationLimit = 1 << 20
 
     package init() {}
 
-    /// The first message: our name and our place in the order of plugins (two digits).
+    /// The first message: the plugin's name and its position (two digits).
     package mutating func register(name: String, index: String) -> [UInt8] {
         var request = ProtobufWriter()
         request.text(1, name)
@@ -83,7 +83,7 @@ package struct PluginSession: Sendable {
         return Mux.frames(Mux.runtime, call.bytes)
     }
 
-    /// Takes bytes from the runtime.
+    /// Receives bytes from the runtime.
     package mutating func receive(_ bytes: some Collection<UInt8>) throws(ProtocolError) -> [Output] {
         var outputs: [Output] = []
         for part in try mux.receive(bytes) {
@@ -133,14 +133,14 @@ package struct PluginSession: Sendable {
         return response.bytes
     }
 
-    /// ConfigureResponse. All other answers without adjustment are empty.
+    /// ConfigureResponse. All other answers without an adjustment are empty.
     private static let subscription: [UInt8] = {
         var response = ProtobufWriter()
         response.integer(2, events)
         return response.bytes
     }()
 
-    /// SynchronizeResponse: the rest of the list is awaited.
+    /// SynchronizeResponse, which requests the rest of the list.
     private static let more: [UInt8] = {
         var response = ProtobufWriter()
         response.integer(2, 1)

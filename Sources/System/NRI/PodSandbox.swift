@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A pod's sandbox as the runtime describes it, without what is not used: labels and all but one of the annotations, which can be
-/// 256 KiB for each pod.
+/// A pod's sandbox as the runtime reports it, without unused fields: labels and most annotations can have 256 KiB for each pod.
 ///
 /// Field numbers: api/nri/nri.proto.
 package struct PodSandbox: Hashable, Sendable {
@@ -12,17 +11,17 @@ package struct PodSandbox: Hashable, Sendable {
     package var namespace = ""
     /// Path of the network namespace; nil for a pod in the host's network.
     package var networkNamespace: String?
-    /// Where the kubelet has the pod from, "api" among others (kubelet/types, ConfigSourceAnnotationKey); nil when it is not told.
+    /// The kubelet's source of the pod, such as "api" (kubelet/types, ConfigSourceAnnotationKey); nil if it is not reported.
     package var configSource: String?
 
     package init() {}
 
-    /// Bytes of the texts that are kept.
+    /// The size of the kept texts in bytes.
     var size: Int {
         [id, name, uid, namespace, networkNamespace ?? "", configSource ?? ""].reduce(0) { $0 + $1.utf8.count }
     }
 
-    /// Reads more of the message: one that comes in several parts is their sum.
+    /// Merges another part of the message; a message can come in several parts.
     mutating func merge(_ bytes: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ProtobufReader(bytes)
         while let field = try reader.next() {
@@ -51,7 +50,7 @@ package struct PodSandbox: Hashable, Sendable {
         }
     }
 
-    /// Fields 1 and 2: an entry of a map, and a namespace with its type and path.
+    /// Reads fields 1 and 2: an entry of a map, or a namespace with its type and path.
     private static func pair(
         _ bytes: ArraySlice<UInt8>
     ) throws(ProtocolError) -> (first: ArraySlice<UInt8>, second: ArraySlice<UInt8>) {

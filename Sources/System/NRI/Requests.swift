@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The requests of the runtime, without what is not used: environments, arguments and mounts of all containers of a node are many
+// Requests of the runtime, without unused fields: environments, arguments and mounts of all containers of a node are many
 // megabytes. Field numbers: api/nri/nri.proto.
 
 struct ConfigureRequest: Hashable, Sendable {
@@ -24,9 +24,9 @@ struct ConfigureRequest: Hashable, Sendable {
 
 struct SynchronizeRequest: Hashable, Sendable {
     var pods: [PodSandbox] = []
-    /// Sandboxes that have a container with a process.
+    /// Sandboxes with a running or paused container.
     var running: Set<String> = []
-    /// Another part of the list follows.
+    /// True if another part of the list follows.
     var more = false
 
     init() {}
@@ -49,11 +49,11 @@ struct SynchronizeRequest: Hashable, Sendable {
         }
     }
 
-    /// Bytes of the texts that are kept.
+    /// The size of the kept texts in bytes.
     var size: Int { pods.reduce(0) { $0 + $1.size } + running.reduce(0) { $0 + $1.utf8.count } }
 }
 
-/// The request of RunPodSandbox, StopPodSandbox and RemovePodSandbox, and that of CreateContainer, which has a container in addition.
+/// The request of RunPodSandbox, StopPodSandbox, RemovePodSandbox and CreateContainer, which also has a container.
 struct PodSandboxRequest: Hashable, Sendable {
     var pod = PodSandbox()
     var container = Container()

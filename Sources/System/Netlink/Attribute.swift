@@ -15,14 +15,14 @@ package struct Attribute: Hashable, Sendable {
     package var type: UInt16
     package var value: ArraySlice<UInt8>
 
-    /// Walks a block of attributes. A length that is too short or too long ends the walk with `nil`
-    /// for the whole block: half a message is no message.
+    /// Reads a block of attributes; nil for the whole block if a length is invalid, because a partial
+    /// message must not be used.
     package static func list(_ bytes: ArraySlice<UInt8>) -> [Attribute]? {
         var attributes: [Attribute] = []
         return each(bytes) { attributes.append($0) } ? attributes : nil
     }
 
-    /// Walks a block without collecting it; false when a length does not fit.
+    /// Passes each attribute of a block to the closure; false if a length is invalid.
     package static func each(_ bytes: ArraySlice<UInt8>, _ body: (Attribute) -> Void) -> Bool {
         var reader = ByteReader(bytes)
         while reader.remaining >= 4 {
@@ -36,18 +36,18 @@ package struct Attribute: Hashable, Sendable {
         return true
     }
 
-    /// The value as an integer in the host's byte order; nil when it is too short.
+    /// The value as an integer in the host's byte order; nil if it is too short.
     package func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
         var reader = ByteReader(value)
         return reader.integer(type)
     }
 
-    /// Text without its final zero.
+    /// The text without its terminator.
     package var text: String {
         String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
     }
 
-    /// The attributes in the value; nil when it is malformed.
+    /// The nested attributes; nil if they are malformed.
     package var nested: [Attribute]? { Attribute.list(value) }
 
     /// The bytes on the wire, with padding.
@@ -64,7 +64,7 @@ extension [Attribute] {
     }
 }
 
-/// Builds a netlink message from its family header and attributes; lengths are filled in at the end.
+/// Builds a netlink message from its family header and attributes. Lengths are filled in at the end.
 package struct MessageBuilder: Sendable {
     package private(set) var body: [UInt8]
 
@@ -91,12 +91,12 @@ package struct MessageBuilder: Sendable {
         attribute(type, value.hostBytes)
     }
 
-    /// Appends an attribute with text and its final zero.
+    /// Appends an attribute with a terminated text.
     package mutating func attribute(_ type: Int, text: String) {
         attribute(type, Array(text.utf8) + [0])
     }
 
-    /// Appends an attribute that holds those of the closure.
+    /// Appends an attribute with the nested attributes of the closure.
     package mutating func nested(_ type: Int, _ build: (inout MessageBuilder) -> Void) {
         let start = body.count
         body += [0, 0]
@@ -105,7 +105,7 @@ package struct MessageBuilder: Sendable {
         close(start)
     }
 
-    /// Appends attributes that are laid out already.
+    /// Appends encoded attributes.
     mutating func raw(_ bytes: [UInt8]) { body += bytes }
 
     private mutating func close(_ start: Int) {

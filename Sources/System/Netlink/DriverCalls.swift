@@ -6,12 +6,12 @@ import Primitives
 package import Linux
 package import NetworkModel
 
-/// Reads and restores ``DriverSettings`` of one interface.
+/// Reads and restores the ``DriverSettings`` of one interface.
 ///
-/// A driver without a part costs one call for it. Everything that a driver reports is bounded by ``DriverSettings/Limit``.
+/// A part that the driver lacks costs one call. Everything that a driver reports is bounded by ``DriverSettings/Limit``.
 package struct DriverCalls {
     let interface: String
-    /// Makes a call of ioctl(2) with these bytes, which it can change: 0, or an errno.
+    /// Calls ioctl(2) with these bytes, which the call can change. Returns 0 or an errno.
     let call: (_ request: UInt, _ bytes: inout [UInt8]) -> Int32
 
     package init(interface: String, call: @escaping (_ request: UInt, _ bytes: inout [UInt8]) -> Int32) {
@@ -26,7 +26,7 @@ package struct DriverCalls {
         package static let getTimestamping: UInt = 0x89b1
     }
 
-    /// Refusals that say that a driver does not have a part, or does not tell it while the interface is down or busy.
+    /// Errors that mean that the driver lacks a part, or does not report it while the interface is down or busy.
     private static let absent: Set<Int32> = [EOPNOTSUPP, EINVAL, ENOTTY, ENODEV, ENETDOWN, EBUSY, EPERM]
 
     private func checked(_ operation: String, _ bytes: inout [UInt8], _ request: UInt = Request.ethtool) throws(SystemError) {
@@ -34,7 +34,7 @@ package struct DriverCalls {
         if code != 0 { throw SystemError(operation, interface, code: code) }
     }
 
-    /// True when the driver has answered, false when it does not have what is asked for.
+    /// True if the driver has answered; false if it lacks the part.
     private func asked(_ operation: String, _ bytes: inout [UInt8], _ request: UInt = Request.ethtool) throws(SystemError) -> Bool {
         let code = call(request, &bytes)
         if Self.absent.contains(code) { return false }
@@ -44,7 +44,7 @@ package struct DriverCalls {
 
     // MARK: Reading
 
-    /// - Throws: when the driver fails, or reports more than ``DriverSettings/Limit``.
+    /// - Throws: an error if the driver fails, or reports more than ``DriverSettings/Limit``.
     package func settings() throws(SystemError) -> DriverSettings {
         var settings = DriverSettings()
         if let (rules, choosesLocations) = try rules() { (settings.rules, settings.choosesLocations) = (rules, choosesLocations) }
@@ -86,7 +86,7 @@ package struct DriverCalls {
             read.flow = flow
             let hasFields = try asked("read RSS hash fields of", &read.bytes)
             if hasFields { all.append(HashFields(flow: flow, fields: read.data)) }
-            // A driver that has none for TCP has none at all.
+            // A driver without fields for TCP has none for other flows.
             if !hasFields, flow == HashFields.flows[0] { break }
         }
         return all
@@ -122,7 +122,7 @@ package struct DriverCalls {
 
     // MARK: Restoring
 
-    /// Sets the parts that differ from the record, as far as the driver takes them: other settings of the driver are restored next.
+    /// Sets the parts that differ from the record, as far as the driver accepts them, before other settings of the driver are restored.
     package func prepare(_ record: DriverSettings) throws(SystemError) {
         let now = try settings()
         let parts = now.differences(from: record)
@@ -131,18 +131,18 @@ package struct DriverCalls {
 
     /// Sets the parts that differ from the record, and reads them again.
     ///
-    /// - Returns: the parts that the driver has not taken back, each with the first refusal.
+    /// - Returns: the parts that still differ, each with the first refusal.
     package func restore(_ record: DriverSettings) throws(SystemError) -> [String] {
         var refusals: [DriverSettings.Part: String] = [:]
         var parts: [DriverSettings.Part] = []
-        // The cause of one part's refusal can be in another part.
+        // A part can be refused because of another part, so that several attempts are made.
         for attempt in 0...2 {
             let now = try settings()
             parts = now.differences(from: record)
             if parts.isEmpty || attempt == 2 { break }
             refusals = apply(record, parts, now, isFinal: true)
         }
-        return parts.map { part in "\(part): \(refusals[part] ?? "the driver has not taken them back")" }
+        return parts.map { part in "\(part): \(refusals[part] ?? "the driver did not accept them")" }
     }
 
     private func apply(
@@ -156,7 +156,7 @@ package struct DriverCalls {
             if refusals[part] == nil { refusals[part] = "cannot \(operation): \(SystemError.text(of: code))" }
             return nil
         }
-        // Rules go before the contexts that they lead to, and come after them.
+        // Rules are deleted before the contexts that they refer to, and inserted after them.
         for rule in parts.contains(.rules) ? record.foreign(in: now.rules ?? []) : [] {
             var delete = FlowCall(ETHTOOL_SRXCLSRLDEL)
             delete.location = rule.location
@@ -193,9 +193,9 @@ package struct DriverCalls {
             let current = now.first { $0.number == context.number }
             if current == context { continue }
             if current == nil {
-                // The driver gives the number that it likes.
+                // The driver chooses the number.
                 let new = SpreadingCall(setting: context, unlike: nil, number: UInt32.max)  // ETH_RXFH_CONTEXT_ALLOC
-                let answer = attempt("make RSS context \(context.number) again", new.bytes).map(SpreadingCall.init(bytes:))
+                let answer = attempt("recreate RSS context \(context.number)", new.bytes).map(SpreadingCall.init(bytes:))
                 if let answer, answer.number != context.number {
                     _ = attempt("delete RSS context \(answer.number)", SpreadingCall(ETHTOOL_SRSSH, answer.number).bytes)
                 }
@@ -203,7 +203,7 @@ package struct DriverCalls {
             }
             var set = SpreadingCall(setting: context, unlike: current, number: context.number)
             if context.number == 0, context.queues != nil, current?.table != context.table {
-                // The kernel remembers if a table was set; so the table that the driver makes by itself is asked of it.
+                // The kernel remembers if a table was set; therefore the driver's default table is requested.
                 set = SpreadingCall(setting: context, unlike: current, number: 0, hasDefaultTable: true)
                 let isTaken = attempt("set the default table", set.bytes) != nil
                 let table = isTaken ? (try? self.context(0))??.table : nil
@@ -219,7 +219,7 @@ package struct DriverCalls {
 package struct DriverSocket {
     private let socket: Descriptor
 
-    /// In the namespace of the calling thread.
+    /// Opens a socket in the calling thread's namespace.
     package init() throws(SystemError) {
         socket = Descriptor(
             owning: try Linux.checked("open", "socket") {
@@ -227,7 +227,7 @@ package struct DriverSocket {
             })
     }
 
-    /// The version of the firmware, which no netlink family has for all drivers; nil when the driver does not report it.
+    /// The version of the firmware, which no netlink family provides for all drivers; nil if the driver does not report it.
     package func firmwareVersion(of interface: String) -> String? {
         var buffer = [CChar](repeating: 0, count: 32)
         // SAFETY: the call writes 32 bytes.
@@ -236,7 +236,7 @@ package struct DriverSocket {
         return text.isEmpty || text == "N/A" ? nil : text
     }
 
-    /// Calls to the driver of an interface of the socket's namespace.
+    /// Calls to the driver of an interface in the socket's namespace.
     package func calls(to interface: String) -> DriverCalls {
         DriverCalls(interface: interface) { [socket] request, bytes in
             // SAFETY: callers lay out the bytes for the request, whose size the kernel reads from them.

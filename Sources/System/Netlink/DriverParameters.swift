@@ -5,8 +5,8 @@ import Glibc
 package import NetworkModel
 
 extension Ethtool {
-    /// Messages that read and set, and the attributes that can be set (linux/ethtool_netlink.h). Queues come first: the others are of them.
-    /// Attributes of bits are nested, and name the bits they are about.
+    /// Messages that read and set lists, and their settable attributes (linux/ethtool_netlink.h). Queues come first, because the other
+    /// lists depend on them. Attributes of bits are nested, and name their bits.
     private static let parameterLists: [(name: String, get: UInt8, set: UInt8, types: ClosedRange<Int>, bits: Int?)] = [
         (
             "channels", UInt8(ETHTOOL_MSG_CHANNELS_GET), UInt8(ETHTOOL_MSG_CHANNELS_SET),
@@ -31,13 +31,13 @@ extension Ethtool {
         ),
     ]
 
-    /// Reads the parameters of drivers, with one datagram for all interfaces; none for lists that a driver does not have.
+    /// Reads the parameters of drivers, with one datagram for all interfaces. Lists that a driver lacks are empty.
     package func parameters(of indexes: [Int32]) throws(NetlinkError) -> [[DriverParameter]] {
         let lists = Self.parameterLists
         let requests = indexes.flatMap { index in
             lists.map { request("read \($0.name)", $0.get, index, flags: 1) { _ in } }  // ETHTOOL_FLAG_COMPACT_BITSETS
         }
-        // A list that a driver refuses to report while it is down or busy cannot be restored either.
+        // A list that a driver does not report while it is down or busy cannot be restored either.
         let answers = try socket.get(all: requests, absent: [EOPNOTSUPP, ENODEV, EINVAL, ENETDOWN, EBUSY, EPERM])
         return indexes.indices.map { place in
             lists.indices.flatMap { list in
@@ -55,7 +55,7 @@ extension Ethtool {
 
     /// Sets the parameters that differ, with a message for each list.
     ///
-    /// - Throws: the first refusal; the lists behind it are set all the same.
+    /// - Throws: the first refusal, after all lists were tried.
     package func restore(_ parameters: [DriverParameter], now: [DriverParameter], of index: Int32) throws(NetlinkError) {
         var refusal: NetlinkError?
         for (list, entry) in Self.parameterLists.enumerated() {

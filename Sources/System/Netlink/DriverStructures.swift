@@ -3,7 +3,7 @@
 import CLinux
 package import NetworkModel
 
-/// struct ethtool_rxnfc (linux/ethtool.h), as it is on machines of 64 bits.
+/// struct ethtool_rxnfc (linux/ethtool.h) on 64-bit machines.
 ///
 ///      0     4           8      16                  184            188
 ///     +-----+-----------+------+-------------------+--------------+---------------- - -
@@ -32,7 +32,7 @@ package struct FlowCall: Hashable, Sendable {
         get { integer(UInt64.self, 8) }
         set { bytes.put(newValue, at: 8) }
     }
-    /// In fs.
+    /// The location in fs.
     package var location: UInt32 {
         get { integer(UInt32.self, 176) }
         set { bytes.put(newValue, at: 176) }
@@ -44,12 +44,12 @@ package struct FlowCall: Hashable, Sendable {
     /// RX_CLS_LOC_SPECIAL.
     package var choosesLocations: Bool { data & 0x8000_0000 != 0 }
 
-    /// The list of locations, of which the answer may say that it has fewer.
+    /// The list of locations; the answer can have fewer.
     package func locations(atMost limit: Int) -> [UInt32] {
         (0..<min(limit, Int(count))).compactMap { ByteReader.integer(UInt32.self, at: Self.locationsOffset + 4 * $0, of: bytes) }
     }
 
-    /// Nil when the structure is cut off.
+    /// Nil if the structure is truncated.
     package var rule: FlowRule? {
         get {
             guard bytes.count >= Self.locationsOffset else { return nil }
@@ -79,7 +79,7 @@ package struct SpreadingCall: Hashable, Sendable {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// To read, or to delete a context: without a table.
+    /// A call that reads or deletes a context, without a table.
     package init(_ command: Int32, _ number: UInt32, entries: Int = 0, keyBytes: Int = 0) {
         bytes = [UInt8](repeating: 0, count: Self.header + 4 * entries + keyBytes)
         bytes.put(command, at: 0)
@@ -88,9 +88,9 @@ package struct SpreadingCall: Hashable, Sendable {
         bytes.put(UInt32(clamping: keyBytes), at: 12)
     }
 
-    /// To set what differs from a context as it is now.
+    /// A call that sets the differences from the present context.
     ///
-    /// - Parameter hasDefaultTable: whether the driver makes its own table, by a size of 0.
+    /// - Parameter hasDefaultTable: true to request the driver's own table, with a size of 0.
     package init(setting context: RSSContext, unlike now: RSSContext?, number: UInt32, hasDefaultTable: Bool = false) {
         let table = now?.table == context.table || hasDefaultTable ? [] : context.table
         let key = now?.key == context.key ? [] : context.key.bytes
@@ -108,7 +108,7 @@ package struct SpreadingCall: Hashable, Sendable {
 
     private func integer(_ offset: Int) -> UInt32 { ByteReader.integer(UInt32.self, at: offset, of: bytes) ?? 0 }
 
-    /// Nil when the structure is shorter than its header, table and key.
+    /// Nil if the structure is shorter than its header, table and key.
     package func context(entries: Int, keyBytes: Int) -> RSSContext? {
         var reader = ByteReader(bytes)
         guard reader.skip(Self.header), let table = reader.take(4 * entries), let key = reader.take(keyBytes) else { return nil }

@@ -5,19 +5,19 @@ import Glibc
 import Linux
 package import NetworkModel
 
-/// Settings that drivers report of their interfaces, by the kernel's generic netlink family `ethtool`
+/// Settings of interfaces that drivers report over the kernel's generic netlink family `ethtool`
 /// (Documentation/networking/ethtool-netlink.rst).
 package struct Ethtool {
     let socket: NetlinkSocket
     private let family: UInt16
 
-    /// The same family, in the namespace of the calling thread.
+    /// Opens the same family in the calling thread's namespace.
     package init(like other: Ethtool) throws(NetlinkError) {
         socket = try NetlinkSocket(family: NETLINK_GENERIC)
         family = other.family
     }
 
-    /// Nil on a kernel without the family (before 5.6).
+    /// Nil if the kernel lacks the family (before 5.6).
     package init?() throws(NetlinkError) {
         socket = try NetlinkSocket(family: NETLINK_GENERIC)
         var builder = MessageBuilder([UInt8(CTRL_CMD_GETFAMILY), 1, 0, 0])
@@ -35,7 +35,7 @@ package struct Ethtool {
         }
     }
 
-    /// Speeds in Mb/s by interface index, in one dump: of those that know theirs.
+    /// Speeds in Mb/s by interface index, in one dump. Interfaces with an unknown speed are missing.
     package func speeds() throws(NetlinkError) -> [Int32: Int] {
         var builder = MessageBuilder([UInt8(ETHTOOL_MSG_LINKMODES_GET), UInt8(ETHTOOL_GENL_VERSION), 0, 0])
         builder.nested(Int(ETHTOOL_A_LINKMODES_HEADER)) {
@@ -57,18 +57,18 @@ package struct Ethtool {
 
     // MARK: Features and private flags
 
-    /// The bits of a list as a driver has them: offloads of the kernel, or flags of its own.
+    /// The two lists of bits: offloads of the kernel, and private flags of the driver.
     package enum BitList: Sendable {
         case features, privateFlags
 
         fileprivate var get: UInt8 { UInt8(self == .features ? ETHTOOL_MSG_FEATURES_GET : ETHTOOL_MSG_PRIVFLAGS_GET) }
         fileprivate var set: UInt8 { UInt8(self == .features ? ETHTOOL_MSG_FEATURES_SET : ETHTOOL_MSG_PRIVFLAGS_SET) }
-        /// The attribute that holds what is asked for.
+        /// The attribute with the requested bits.
         fileprivate var wanted: Int { Int(self == .features ? ETHTOOL_A_FEATURES_WANTED : ETHTOOL_A_PRIVFLAGS_FLAGS) }
         fileprivate var name: String { self == .features ? "features" : "private flags" }
     }
 
-    /// The bits that are requested of interfaces, as masks; nil for interfaces that have no such list.
+    /// The requested bits of interfaces as masks; nil for interfaces without the list.
     package func wantedBits(_ list: BitList, of indexes: [Int32]) throws(NetlinkError) -> [BitSet?] {
         let requests = indexes.map { index in
             request("read \(list.name)", list.get, index, flags: 1) { _ in }  // ETHTOOL_FLAG_COMPACT_BITSETS
@@ -78,7 +78,7 @@ package struct Ethtool {
         }
     }
 
-    /// Names of an interface's bits and which of them are set; nil when it has no such list.
+    /// Names of an interface's bits with their values; nil if it lacks the list.
     package func names(_ list: BitList, of index: Int32) throws(NetlinkError) -> [String: Bool]? {
         let request = request("read \(list.name)", list.get, index) { _ in }
         guard let message = try socket.get(all: [request], absent: [EOPNOTSUPP]).first ?? nil, let attributes = Self.attributes(of: message)
@@ -92,9 +92,9 @@ package struct Ethtool {
         return bits
     }
 
-    /// Asks for bits by name.
+    /// Requests bits by name.
     ///
-    /// - Returns: names of those that the driver did not take as asked.
+    /// - Returns: names of the bits that the driver did not set as requested.
     package func set(_ list: BitList, _ bits: [String: Bool], of index: Int32) throws(NetlinkError) -> [String] {
         let request = request("set \(list.name)", list.set, index, flags: 2) { message in  // ETHTOOL_FLAG_OMIT_REPLY
             message.nested(list.wanted) { set in
@@ -113,7 +113,7 @@ package struct Ethtool {
         return bits.filter { now[$0.key] != $0.value }.keys.sorted()
     }
 
-    /// Asks for what was asked before, where it is not so now.
+    /// Requests the recorded bits that differ now.
     package func restore(_ list: BitList, _ bits: BitSet, now: BitSet?, of index: Int32) throws(NetlinkError) {
         try execute(
             request("restore \(list.name)", list.set, index, flags: 2) { message in
@@ -129,7 +129,7 @@ package struct Ethtool {
         _ operation: String, _ command: UInt8, _ index: Int32, flags: UInt32 = 0, _ build: (inout MessageBuilder) -> Void
     ) -> NetlinkRequest {
         var builder = MessageBuilder([command, UInt8(ETHTOOL_GENL_VERSION), 0, 0])
-        // The header is attribute 1 of every message.
+        // The header is attribute 1 of all messages.
         builder.nested(1) { header in
             header.attribute(Int(ETHTOOL_A_HEADER_DEV_INDEX), integer: index)
             if flags != 0 { header.attribute(Int(ETHTOOL_A_HEADER_FLAGS), integer: flags) }
@@ -138,7 +138,7 @@ package struct Ethtool {
         return NetlinkRequest(operation, type: Int(family), payload: builder.body)
     }
 
-    /// The named bits of a bit set, with their values: in a set without a mask those that are listed are the ones set.
+    /// The named bits of a bit set with their values. In a set without a mask, the listed bits are the set ones.
     private static func names(in set: Attribute?, areAllListed: Bool) -> [(String, Bool)] {
         (set?.nested?[type: Int(ETHTOOL_A_BITSET_BITS)]?.nested ?? []).compactMap { bit in
             guard let parts = bit.nested, let name = parts[type: Int(ETHTOOL_A_BITSET_BIT_NAME)]?.text else { return nil }
@@ -146,7 +146,7 @@ package struct Ethtool {
         }
     }
 
-    /// The attributes behind struct genlmsghdr.
+    /// The attributes after struct genlmsghdr.
     static func attributes(of message: Message) -> [Attribute]? {
         message.payload.count < 4 ? nil : Attribute.list(message.payload.dropFirst(4))
     }
@@ -163,7 +163,7 @@ extension BitSet {
         self.init(size: size, words: words)
     }
 
-    /// As values for the bits that differ: some bits of the kernel may not even be asked for as they are.
+    /// Writes only bits that differ, because the kernel refuses some bits even with their present value.
     func write(_ builder: inout MessageBuilder, unlike other: BitSet?) {
         let others = other?.words ?? []
         let mask = words.indices.map { index in index < others.count ? words[index] ^ others[index] : 0 }

@@ -7,13 +7,13 @@ package import NetworkModel
 
 /// Announcements of the kernel: changes of links, addresses, routes and rules, and of devices.
 ///
-/// An event says only that something changed. The receiver reads the whole anew, so a lost message (ENOBUFS) is just another
+/// An event says only that something changed. The receiver reads the complete state again, so that a lost message (ENOBUFS) is another
 /// reason to read.
 package struct EventSocket: Sendable {
-    /// Becomes readable when something changed.
+    /// Becomes readable after a change.
     package let descriptor: Descriptor
 
-    /// Links, addresses, routes, rules and next hops of the namespace of the calling thread.
+    /// Announces links, addresses, routes, rules and next hops of the calling thread's namespace.
     package static func routing() throws(SystemError) -> EventSocket {
         let groups = [
             RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
@@ -23,12 +23,12 @@ package struct EventSocket: Sendable {
             family: NETLINK_ROUTE, groups: groups.reduce(0) { $0 | UInt32(1) << (UInt32($1.rawValue) - 1) })
     }
 
-    /// Links of the namespace of the calling thread.
+    /// Announces links of the calling thread's namespace.
     package static func links() throws(SystemError) -> EventSocket {
         try EventSocket(family: NETLINK_ROUTE, groups: UInt32(1) << (UInt32(RTNLGRP_LINK.rawValue) - 1))
     }
 
-    /// Devices that come, go and bind (the kernel's own uevents, group 1).
+    /// Announces devices that are added, removed and bound (the kernel's uevents, group 1).
     package static func devices() throws(SystemError) -> EventSocket {
         try EventSocket(family: NETLINK_KOBJECT_UEVENT, groups: 1)
     }
@@ -42,14 +42,14 @@ package struct EventSocket: Sendable {
         self.descriptor = descriptor
     }
 
-    /// Takes all that waits, so that the descriptor is quiet until the next change.
+    /// Reads all pending events.
     ///
-    /// - Returns: whether any datagram was relevant. What the kernel had to drop counts as relevant.
+    /// - Returns: true if any datagram was relevant. Dropped events count as relevant.
     package func drain(_ isRelevant: (ArraySlice<UInt8>) -> Bool) -> Bool {
         let size = 32768
         var buffer = [UInt8](repeating: 0, count: size)
         var anyRelevant = false
-        // In a flood the rest waits: the descriptor can still be read then.
+        // Bounded for a flood: the descriptor stays readable.
         for _ in 0..<1024 {
             // SAFETY: the call writes no more than the size.
             let count = unsafe recv(descriptor.raw, &buffer, size, Int32(MSG_TRUNC))
@@ -59,7 +59,7 @@ package struct EventSocket: Sendable {
             } else if count >= 0 {
                 if isRelevant(buffer[..<count]) { anyRelevant = true }
             } else if errno == ENOBUFS {
-                // It clears itself by being read; there may be more behind it.
+                // The error clears when it is read; events may follow it.
                 anyRelevant = true
             } else if errno != EINTR {
                 return anyRelevant
@@ -69,12 +69,12 @@ package struct EventSocket: Sendable {
     }
 }
 
-/// The object of an announcement of rtnetlink.
+/// The object of an rtnetlink announcement.
 package enum AnnouncedObject: Sendable {
     case link(Link, isGone: Bool)
     case address(InterfaceAddress)
     case route(Route)
-    /// Anything else, and anything that cannot be read.
+    /// Any other object, and any malformed message.
     case other
 
     package init(_ message: Message) {
@@ -88,10 +88,10 @@ package enum AnnouncedObject: Sendable {
     }
 }
 
-/// An event of the kernel's devices: `ACTION@PATH`, then `NAME=VALUE`, each with a zero behind it
+/// An event of the kernel's devices: `ACTION@PATH`, then `NAME=VALUE`, each terminated by a zero
 /// (lib/kobject_uevent.c).
 package enum Uevent {
-    /// The value of `SUBSYSTEM`; empty when there is none.
+    /// The value of `SUBSYSTEM`; empty if it is missing.
     package static func subsystem(of datagram: ArraySlice<UInt8>) -> String {
         let name = Array("SUBSYSTEM=".utf8)
         for field in datagram.split(separator: 0) where field.starts(with: name) {

@@ -3,12 +3,13 @@
 import Glibc
 package import NetworkModel
 
-/// Kernel tables that decide which interfaces the host uses: links, addresses, routes, rules and next hops of its network namespace.
+/// The kernel's tables that determine which interfaces the host uses: links, addresses, routes, rules and next hops of its network
+/// namespace.
 ///
-/// The rules are applied by `nearside-node`, which does not publish such interfaces, and again by `nearside-nri`, which does not take
-/// them whatever a plan says.
+/// `nearside-node` applies the rules and does not publish such interfaces; `nearside-nri` applies them again, independently of
+/// plans, and does not attach such interfaces.
 package struct HostRouting: Sendable {
-    /// A destination that the host has to reach, and the route that the kernel takes to it.
+    /// A destination that the host has to reach, and the kernel's route to it.
     package struct Path: Sendable {
         package var use: HostUse
         package var route: Route
@@ -25,7 +26,7 @@ package struct HostRouting: Sendable {
     package var rules: [Rule]
     package var nextHops: [UInt32: NextHop]
     package var paths: [Path] = []
-    /// All unicast routes by the interfaces that were asked for; ``routes`` has one of those that say the same about interfaces.
+    /// All unicast routes of the requested interfaces; ``routes`` has one for each group of routes with equal interfaces.
     package var completeRoutes: [Route] = []
 
     package init(
@@ -38,9 +39,9 @@ package struct HostRouting: Sendable {
         self.nextHops = nextHops
     }
 
-    /// The uses of interfaces by the host, by the interface's index; the weightiest of each. The loopback has none.
+    /// The uses of interfaces by the host, by the interface's index; the strictest use of each. The loopback has none.
     ///
-    /// - Parameter nodeAddresses: addresses under which the node is known to the cluster.
+    /// - Parameter nodeAddresses: addresses of the node in the cluster.
     package func uses(nodeAddresses: [IPAddress] = []) -> [Int32: HostUse] {
         var uses: [Int32: HostUse] = [:]
         func note(_ interfaces: [Int32], _ use: HostUse) { for index in interfaces where uses[index] == nil { uses[index] = use } }
@@ -70,7 +71,7 @@ package struct HostRouting: Sendable {
         return uses
     }
 
-    /// Gives a use to the whole stack of an interface: to all that it is stacked on and that is stacked on it.
+    /// Extends a use to the whole stack of an interface: all interfaces below and above it.
     private func spread(_ uses: inout [Int32: HostUse]) {
         var neighbours: [Int32: [Int32]] = [:]
         for link in links {
@@ -79,15 +80,15 @@ package struct HostRouting: Sendable {
                 neighbours[other, default: []].append(link.index)
             }
         }
-        // Ports of Open vSwitch are enslaved to its datapath, but an internal port, which holds the address, is
-        // not: nothing says which datapath it is of.
+        // Ports of Open vSwitch are enslaved to its datapath, but an internal port, which has the address, is
+        // not, and the kernel does not report its datapath.
         let datapaths = links.filter { $0.kind == "openvswitch" }.map(\.index)
         for (one, other) in zip(datapaths, datapaths.dropFirst()) {
             neighbours[one, default: []].append(other)
             neighbours[other, default: []].append(one)
         }
         let names = Dictionary(links.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
-        // In order of indices, so that the same host always gives the same reasons.
+        // Sorted by index, so that the same host always has the same reasons.
         var open = uses.keys.sorted(by: >)
         while let index = open.popLast() {
             guard let use = uses[index] else { continue }
@@ -98,7 +99,7 @@ package struct HostRouting: Sendable {
         }
     }
 
-    /// All interfaces that a route can lead to, with those of the next hop object it refers to.
+    /// All interfaces of a route, including those of its next hop object.
     private func interfaces(of route: Route) -> [Int32] {
         route.interfaces + (route.nextHopID.map { members(of: $0).compactMap(\.interface) } ?? [])
     }
@@ -108,14 +109,15 @@ package struct HostRouting: Sendable {
             || route.nextHopID.map { members(of: $0).contains(where: \.hasGateway) } == true
     }
 
-    /// A group has single ways only: the kernel takes no group into another.
+    /// A group contains only single next hops: the kernel does not nest groups.
     private func members(of id: UInt32) -> [NextHop] {
         guard let nextHop = nextHops[id] else { return [] }
         return [nextHop] + nextHop.members.compactMap { nextHops[$0] }
     }
 
-    /// True for a route in a table that only the interface's own addresses look up, as fabrics with a network for each NIC have it: no
-    /// traffic of the node depends on it. A table that other addresses look up too, as those of pods do on some clouds, is another matter.
+    /// True for a route in a table that only rules for the interface's own addresses select, as in fabrics with a network for each NIC:
+    /// no traffic of the node depends on it. A table that rules for other addresses also select, such as those of pods on some clouds,
+    /// does not qualify.
     private func isOfItsOwn(_ route: Route) -> Bool {
         guard route.table != Route.mainTable, route.nextHops == nil else { return false }
         let interfaces = Set(interfaces(of: route))
@@ -131,24 +133,24 @@ package struct HostRouting: Sendable {
 }
 
 extension Link {
-    /// The interface of the same namespace that it is stacked on. The peer of a veth is the other end of a cable, not a part of the
-    /// same stack.
+    /// The interface below, if it is in the same namespace. The peer of a veth is the other end of a cable, and not part of the
+    /// stack.
     package var lower: Int32? { linkNamespace == nil && kind != "veth" && kind != "netkit" && link != index ? link : nil }
 }
 
 extension Route {
-    /// True for a default route, and for a part of one: a half, a quarter or an eighth of all addresses, or all that are routed on the
-    /// Internet (2000::/3), stand for it.
+    /// True for a default route, and for routes that together replace one: a half, a quarter or an eighth of all addresses, or all
+    /// addresses routed on the Internet (2000::/3).
     fileprivate var isDefaultInEffect: Bool { isDefault || (destination.map { $0.length <= 3 } ?? true) }
 }
 
 extension NetlinkSocket {
-    /// Reads what decides which interfaces the host itself uses.
+    /// Reads the tables that determine which interfaces the host uses.
     ///
     /// - Parameter interfaces: indices of interfaces whose routes are all kept.
     package func hostRouting(of interfaces: Set<Int32> = []) throws(NetlinkError) -> HostRouting {
         let links = try self.links()
-        // A table can have a million routes. Of those that differ in their destinations only, the first says all about interfaces.
+        // A table can have a million routes. Of routes that differ only in their destination, the first is kept.
         var seen: Set<Route> = []
         var others: [Route] = []
         let kept = try self.routes(where: { route in
@@ -156,14 +158,14 @@ extension NetlinkSocket {
             let isAskedFor = !interfaces.isDisjoint(with: route.interfaces)
             var likewise = route
             (likewise.destination, likewise.priority) = (nil, nil)
-            // Kept apart: a dump that is begun anew shows them a second time.
+            // Kept separately, because a restarted dump repeats routes.
             if seen.insert(likewise).inserted { others.append(route) }
             return isAskedFor
         })
         var routing = HostRouting(
             links: links, addresses: try addresses(), routes: kept.filter(\.isDefaultInEffect) + others)
         routing.completeRoutes = kept.filter { !interfaces.isDisjoint(with: $0.interfaces) }
-        // A kernel without them (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
+        // A kernel without rules (CONFIG_IP_MULTIPLE_TABLES) has one table; then every default route counts.
         do throws(NetlinkError) { routing.rules = try rules() } catch { if error.code != EOPNOTSUPP { throw error } }
         if routing.routes.contains(where: { $0.nextHopID != nil }) { routing.nextHops = try nextHops() }
         return routing

@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension InterfaceAddress {
-    /// Flags that describe a state of the kernel rather than a setting.
+    /// Flags that describe state of the kernel and not settings.
     private static let stateFlags = UInt32(IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_PERMANENT)
 
     /// Reads struct ifaddrmsg and IFA attributes (linux/if_addr.h).
@@ -57,18 +57,18 @@ extension InterfaceAddress {
 }
 
 extension NetlinkSocket {
-    /// `ip address [show dev INDEX]`, both families: of one interface, or of all. ENODEV when there is no such interface.
+    /// `ip address [show dev INDEX]`, both families, for one interface or all. ENODEV if the interface does not exist.
     package func addresses(of index: Int32? = nil) throws(NetlinkError) -> [InterfaceAddress] {
         // struct ifaddrmsg with family 0: both families.
         var builder = MessageBuilder([0, 0, 0, 0])
         builder.integer(index ?? 0)
         return try dump("list addresses", type: RTM_GETADDR, payload: builder.body) { message in
-            // Kernels before 4.20 answer with those of all interfaces.
+            // Kernels before 4.20 answer with the addresses of all interfaces.
             InterfaceAddress(message).flatMap { index == nil || $0.index == index ? $0 : nil }
         }
     }
 
-    /// `ip address replace PREFIX dev INDEX`: fine when it is there already.
+    /// `ip address replace PREFIX dev INDEX`. Succeeds if the address exists.
     package func setAddress(_ address: InterfaceAddress) throws(NetlinkError) {
         try execute(
             "set address \(address.prefix)", type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE,

@@ -18,7 +18,7 @@ extension Link {
             reader.skip(4), let rest = reader.take(reader.remaining)
         else { return nil }
         var link = Link(index: index, type: type, flags: flags)
-        // One walk for all: a host can have thousands of interfaces with half a hundred attributes each.
+        // One pass for all attributes: a host can have thousands of interfaces with fifty attributes each.
         guard Attribute.each(rest, { link.take($0) }), !link.name.isEmpty else { return nil }
         self = link
     }
@@ -79,7 +79,7 @@ extension NetlinkSocket {
     /// `ip link`: one dump, without statistics.
     package func links() throws(NetlinkError) -> [Link] { try links { $0 } }
 
-    /// The same, of which is kept what the closure makes of each as it arrives.
+    /// `ip link`, keeping only the closure's result for each interface.
     package func links<Value>(_ read: (Link) -> Value?) throws(NetlinkError) -> [Value] {
         var builder = MessageBuilder()
         Link.header(&builder, index: 0)
@@ -87,7 +87,7 @@ extension NetlinkSocket {
         return try dump("list interfaces", type: RTM_GETLINK, payload: builder.body) { Link($0).flatMap(read) }
     }
 
-    /// `ip link show dev NAME`: nil when there is none of that name.
+    /// `ip link show dev NAME`; nil if the interface does not exist.
     package func link(named name: String) throws(NetlinkError) -> Link? {
         var builder = MessageBuilder()
         Link.header(&builder, index: 0)
@@ -95,7 +95,7 @@ extension NetlinkSocket {
         return try link("look up interface \(name)", payload: builder.body)
     }
 
-    /// `ip link` by index: nil when there is none.
+    /// `ip link` by index; nil if the interface does not exist.
     package func link(index: Int32) throws(NetlinkError) -> Link? {
         var builder = MessageBuilder()
         Link.header(&builder, index: index)
@@ -143,7 +143,7 @@ extension NetlinkRequest {
         return NetlinkRequest(operation, type: RTM_DELLINK, payload: builder.body)
     }
 
-    /// `ip link del group GROUP`: all interfaces of a group at once. ENODEV when there is none.
+    /// `ip link del group GROUP`: all interfaces of a group at once. ENODEV for an empty group.
     package static func deleteLinks(ofGroup group: UInt32, _ operation: String) -> NetlinkRequest {
         var builder = MessageBuilder()
         Link.header(&builder, index: 0)
@@ -151,7 +151,7 @@ extension NetlinkRequest {
         return NetlinkRequest(operation, type: RTM_DELLINK, payload: builder.body)
     }
 
-    /// `ip link add NAME type KIND`, in another namespace if one is given; the parent is in the socket's.
+    /// `ip link add NAME type KIND`, optionally in another namespace; the parent is in the socket's namespace.
     package static func addLink(
         _ name: String, kind: String, parent: Int32? = nil, address: HardwareAddress? = nil, mtu: UInt32? = nil, namespace: Int32? = nil,
         data: (inout MessageBuilder) -> Void = { _ in }
@@ -181,7 +181,7 @@ extension NetlinkRequest {
             payload: builder.body)
     }
 
-    /// `ip link set dev INDEX xdp off`, and the hooks of traffic control: two requests, which fail where there is nothing.
+    /// `ip link set dev INDEX xdp off`, and the removal of traffic control hooks: two requests, which fail if there is nothing to remove.
     package static func detachPrograms(from index: Int32) -> [NetlinkRequest] {
         var xdp = MessageBuilder()
         Link.header(&xdp, index: index)

@@ -4,18 +4,18 @@ import CLinux
 import Glibc
 package import NetworkModel
 
-/// A change to one interface: `ip link set dev INDEX ...`. What is nil stays as it is.
+/// A change to one interface: `ip link set dev INDEX ...`. Nil fields stay unchanged.
 package struct LinkChange: Hashable, Sendable {
     package var name: String?
     package var mtu: UInt32?
     package var address: HardwareAddress?
     package var alias: String?
     package var isUp: Bool?
-    /// Other flags of the interface (IFF_): those of the mask get the values given.
+    /// Other flags of the interface (IFF_): values for the flags of a mask.
     package var flags: Flags?
     package var txQueueLength: UInt32?
     package var group: UInt32?
-    /// Index of a bridge, bond or VRF to belong to; 0 for none.
+    /// Index of the bridge, bond or VRF; 0 for none.
     package var master: Int32?
     package var sizes: SegmentSizes
     /// IPv4 settings by their number (linux/ip.h, IPV4_DEVCONF_).
@@ -26,10 +26,10 @@ package struct LinkChange: Hashable, Sendable {
     package var isOperational = false
     package var broadcast: HardwareAddress?
     package var protoDown: ProtoDown?
-    /// An open namespace to move it to.
+    /// An open descriptor of the destination namespace.
     package var namespace: Int32?
-    /// Its index in that namespace (IFLA_NEW_IFINDEX, since Linux 5.13): EBUSY when another interface has it. Without one the kernel keeps
-    /// the index, or assigns another one where it is taken.
+    /// Its index in that namespace (IFLA_NEW_IFINDEX, since Linux 5.13): EBUSY if another interface has it. With nil the kernel keeps
+    /// the index, or assigns a new one if it is in use.
     package var newIndex: Int32?
 
     package init(
@@ -98,7 +98,7 @@ package struct LinkChange: Hashable, Sendable {
 }
 
 extension SegmentSizes {
-    // Newer than the headers of some systems that this is built on (linux/if_link.h, since 6.3).
+    // Missing in the headers of some build systems (linux/if_link.h, since 6.3).
     static let gsoIPv4Type = 63
     static let groIPv4Type = 64
 

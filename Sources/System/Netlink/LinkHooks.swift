@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension ProtoDown {
-    /// The kernel looks at reasons first (net/core/rtnetlink.c, do_set_proto_down).
+    /// The kernel checks the reasons first (net/core/rtnetlink.c, do_set_proto_down).
     func write(_ builder: inout MessageBuilder) {
         builder.nested(IFLA_PROTO_DOWN_REASON) { reason in
             reason.attribute(IFLA_PROTO_DOWN_REASON_MASK, integer: UInt32.max)
@@ -16,7 +16,7 @@ extension ProtoDown {
 }
 
 extension XDPPrograms {
-    /// Reads IFLA_XDP. Places that are empty have no attribute.
+    /// Reads IFLA_XDP. Unused modes have no attribute.
     init(_ attribute: Attribute) {
         self.init()
         let parts = attribute.nested ?? []

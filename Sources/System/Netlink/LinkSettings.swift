@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension LinkSettings {
-    /// The flags that are restored; IFF_UP is restored by itself.
+    /// The restored flags; IFF_UP is restored separately.
     package static let settableFlags = UInt32(IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST)
 
     /// Reads the attributes of RTM_NEWLINK (linux/if_link.h).
@@ -40,7 +40,7 @@ extension LinkSettings {
 }
 
 extension Attribute {
-    /// The value as a row of integers.
+    /// The value as a list of integers.
     fileprivate func integers<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> [Value] {
         var reader = ByteReader(value)
         var result: [Value] = []

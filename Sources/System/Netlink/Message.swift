@@ -40,7 +40,7 @@ package struct Message: Hashable, Sendable {
         return builder.body + payload
     }
 
-    /// The messages of one datagram; nil when a length does not fit.
+    /// The messages of one datagram; nil if a length is invalid.
     package static func list(_ bytes: ArraySlice<UInt8>) -> [Message]? {
         var reader = ByteReader(bytes)
         var messages: [Message] = []
@@ -59,21 +59,21 @@ package struct Message: Hashable, Sendable {
     }
 }
 
-/// The kernel's verdict on a request: NLMSG_ERROR with its extended acknowledgement.
+/// The kernel's answer to a request: NLMSG_ERROR with its extended acknowledgement.
 package struct Acknowledgement: Hashable, Sendable {
     /// 0 for success, otherwise an errno.
     package var code: Int32
-    /// The kernel's own words, if it has any.
+    /// The kernel's message, if it has any.
     package var text: String?
 
-    /// Reads the payload of NLMSG_ERROR or NLMSG_DONE; nil when it is too short to be one.
+    /// Reads the payload of NLMSG_ERROR or NLMSG_DONE; nil if it is too short.
     package init?(_ message: Message) {
         var reader = ByteReader(message.payload)
         guard let code = reader.integer(Int32.self) else { return nil }
         self.code = code == .min ? .max : abs(code)
         guard Int32(message.flags) & NLM_F_ACK_TLVS != 0 else { return }
         if message.type == UInt16(NLMSG_ERROR) {
-            // The request's header follows, and its payload unless it was cut off.
+            // The request's header follows, and its payload unless it was omitted.
             guard let length = reader.integer(UInt32.self), reader.skip(12) else { return }
             let capped = Int32(message.flags) & NLM_F_CAPPED != 0
             guard capped || reader.skip(max(0, (Int(length) - 16 + 3) / 4 * 4)) else { return }

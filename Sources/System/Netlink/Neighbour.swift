@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension Neighbour {
-    /// Reads struct ndmsg and NDA attributes; nil for entries that the kernel learned by itself.
+    /// Reads struct ndmsg and NDA attributes; nil for entries that the kernel learned.
     package init?(_ message: Message) {
         var reader = ByteReader(message.payload)
         guard reader.skip(4), let index = reader.integer(Int32.self), let state = reader.integer(UInt16.self),
@@ -35,7 +35,7 @@ extension Neighbour {
 }
 
 extension NetlinkSocket {
-    /// `ip neighbour show [dev INDEX] nud permanent`, both families: of one interface, or of all.
+    /// `ip neighbour show [dev INDEX] nud permanent`, both families, for one interface or all.
     package func neighbours(of index: Int32? = nil) throws(NetlinkError) -> [Neighbour] {
         // struct ndmsg with family 0.
         var builder = MessageBuilder([UInt8](repeating: 0, count: 12))
@@ -55,10 +55,10 @@ extension NetlinkRequest {
 }
 
 extension NeighbourSettings {
-    /// Counts, and values that follow from others.
+    /// Counters, and values derived from others.
     private static let readOnly = [NDTPA_UNSPEC, NDTPA_IFINDEX, NDTPA_REFCNT, NDTPA_REACHABLE_TIME, NDTPA_PAD].map { UInt16($0) }
 
-    /// A set of parameters, and the interface it is for; 0 for a table's default.
+    /// Reads a set of parameters, and the index of its interface; 0 for a table's defaults.
     static func read(_ message: Message) -> (index: Int32, settings: NeighbourSettings)? {
         // struct ndtmsg is four bytes.
         guard message.payload.count >= 4, let attributes = Attribute.list(message.payload.dropFirst(4)),

@@ -2,13 +2,13 @@
 
 package import Linux
 
-/// A request that the kernel has refused, or an answer that cannot be used.
+/// A request that the kernel refused, or an invalid answer.
 package struct NetlinkError: Error, Hashable, CustomStringConvertible {
-    /// The request in words, with its object: "set address 10.0.0.1/24".
+    /// The request as words with its object: "set address 10.0.0.1/24".
     package var step: String
     /// An errno value.
     package var code: Int32
-    /// The extended acknowledgement, or the fault of the answer; nil where the errno value says all.
+    /// The extended acknowledgement, or the defect of the answer; nil if the errno value is sufficient.
     package var cause: String?
 
     package init(_ step: String, code: Int32, cause: String? = nil) {

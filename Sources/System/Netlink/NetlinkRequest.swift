@@ -3,7 +3,7 @@
 import CLinux
 import Glibc
 
-/// A request to the kernel, without its header: several go together in a ``RequestBatch``.
+/// A request to the kernel without its header; a ``RequestBatch`` combines several requests.
 package struct NetlinkRequest: Sendable {
     package var operation: String
     package var type: Int
@@ -21,33 +21,33 @@ package struct NetlinkRequest: Sendable {
     fileprivate var size: Int { (Message.headerLength + payload.count + 3) / 4 * 4 }
 }
 
-/// One datagram of requests, with sequence numbers that count up. Its last request asks for an acknowledgement, which comes after
-/// the answers to all others: the kernel does requests in order.
+/// One datagram of requests with consecutive sequence numbers. Only the last request requires an acknowledgement, which follows the
+/// answers to all others, because the kernel processes requests in order.
 package struct RequestBatch: Sendable {
-    /// The places of its requests in the list that the batch was cut from.
+    /// The positions of its requests in the complete list.
     package let places: Range<Int>
     package let firstSequence: UInt32
     package let bytes: [UInt8]
 
-    /// At most this many requests: the refusals of all have room in a socket's default receive buffer (net.core.rmem_default).
+    /// The limit of requests: refusals of all of them fit into a socket's default receive buffer (net.core.rmem_default).
     package static let maximalCount = 64
-    /// At most this many bytes, unless one request alone has more.
+    /// The limit in bytes, unless a single request exceeds it.
     package static let maximalSize = 16 << 10
-    /// The largest request: an attribute's length has 16 bits, so nothing in a request of this size can have overflowed.
+    /// The limit of a request: an attribute's length has 16 bits, so that nothing in a request of this size overflows.
     package static let maximalRequestSize = 64 << 10
 
-    /// Cuts a list of requests into batches.
+    /// Splits a list of requests into batches.
     ///
     /// - Parameters:
     ///   - firstSequence: the sequence number of the first request; numbers wrap around.
     ///   - isAcknowledged: false for dumps, which end with NLMSG_DONE.
-    /// - Throws: EMSGSIZE for a request of more than ``maximalRequestSize``; then nothing has been sent.
+    /// - Throws: EMSGSIZE for a request of more than ``maximalRequestSize``, before any request is sent.
     package static func list(
         _ requests: [NetlinkRequest], firstSequence: UInt32, isAcknowledged: Bool = true
     ) throws(NetlinkError) -> [RequestBatch] {
         if let large = requests.first(where: { $0.size > maximalRequestSize }) {
             throw NetlinkError(
-                large.operation, code: EMSGSIZE, cause: "the request has \(large.size) bytes, at most \(maximalRequestSize) are sent")
+                large.operation, code: EMSGSIZE, cause: "the request has \(large.size) bytes; the limit is \(maximalRequestSize)")
         }
         return ranges(requests.map(\.size)).map { places in
             RequestBatch(
@@ -88,7 +88,7 @@ package struct RequestBatch: Sendable {
         return ranges
     }
 
-    /// The place of the request that a message answers; nil for messages that belong to other requests.
+    /// The position of the request that a message answers; nil for messages that belong to other requests.
     package func place(of message: Message) -> Int? {
         let offset = Int(message.sequence &- firstSequence)
         return offset < places.count ? places.lowerBound + offset : nil

@@ -6,26 +6,26 @@ package import Linux
 
 /// A socket for requests to the kernel, bound to the namespace of the thread that opened it.
 ///
-/// The kernel does requests within send(2), and has then queued the answers to all of them, or the first part of a dump. So an answer
-/// that is not there is the exception: it is waited for until the time-out, which is an error. After any error the socket can be
-/// used again; answers that come late are passed over by their sequence numbers.
+/// The kernel processes requests within send(2), and has then queued the answers to all of them, or the first part of a dump. A missing
+/// answer is therefore exceptional: the socket waits for it until the time-out, which is an error. After any error the socket can be used
+/// again; late answers are skipped by their sequence numbers.
 ///
-/// Not safe for use by two threads at once: a request and its answer belong together.
+/// Used by one thread at a time, because a request and its answer belong together.
 package final class NetlinkSocket {
     package let descriptor: Descriptor
     private let buffer: ReceiveBuffer
     private let timeout: Duration
     private var sequence: UInt32 = 0
 
-    /// The number of attempts at a dump that is interrupted each time.
+    /// The number of attempts at an interrupted dump.
     private static let dumpAttempts = 10
-    /// Bytes of answers that the kernel keeps for the socket.
+    /// The size of the socket's receive buffer in bytes.
     private static let receiveBufferSize: Int32 = 4 << 20
 
     /// - Parameters:
-    ///   - forDumps: true when large tables are read, for which the socket gets a larger receive buffer.
-    ///   - other: a socket that is never used at the same time; the memory for answers is shared with it.
-    ///   - timeout: time without any part of an answer after which a request has failed.
+    ///   - forDumps: true for large tables, which need a larger receive buffer.
+    ///   - other: a socket that is never used at the same time; both share the memory for answers.
+    ///   - timeout: the time-out without any part of an answer.
     package init(
         family: Int32 = NETLINK_ROUTE, forDumps: Bool = true, sharing other: NetlinkSocket? = nil, timeout: Duration = .seconds(5)
     ) throws(NetlinkError) {
@@ -38,11 +38,11 @@ package final class NetlinkSocket {
                 })
         } catch { throw NetlinkError("open a netlink socket", error) }
         for option in forDumps ? [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] : [NETLINK_EXT_ACK] {
-            // Old kernels do not have all of them; requests work without.
+            // Old kernels lack some of these options; requests work without them.
             try? descriptor.set(Int32(option), of: SOL_NETLINK, to: 1 as Int32)
         }
         guard forDumps else { return }
-        // A dump of a large table comes in bursts. Without CAP_NET_ADMIN net.core.rmem_max is the bound.
+        // A dump of a large table comes in bursts. Without CAP_NET_ADMIN, net.core.rmem_max is the limit.
         for option in [SO_RCVBUFFORCE, SO_RCVBUF] where (try? descriptor.set(option, to: Self.receiveBufferSize)) != nil { return }
     }
 
@@ -55,7 +55,7 @@ package final class NetlinkSocket {
         try transact(NetlinkRequest(operation(), type: type, flags: flags, payload: payload)) { _ in }
     }
 
-    /// Asks for one object.
+    /// Requests one object.
     package func get(
         _ operation: @autoclosure () -> String, type: Int, payload: [UInt8]
     ) throws(NetlinkError) -> Message {
@@ -66,13 +66,12 @@ package final class NetlinkSocket {
         return answer
     }
 
-    /// Asks for all objects of a kind.
+    /// Requests all objects of a kind.
     package func dump(_ operation: @autoclosure () -> String, type: Int, payload: [UInt8]) throws(NetlinkError) -> [Message] {
         try dump(operation(), type: type, payload: payload) { $0 }
     }
 
-    /// Asks for all objects of a kind, and keeps the values that the closure makes of them. A dump whose table changes meanwhile is
-    /// begun anew.
+    /// Requests all objects of a kind, and keeps the closure's results. A dump whose table changes in the meantime is repeated.
     package func dump<Value>(
         _ operation: @autoclosure () -> String, type: Int, payload: [UInt8], _ read: (Message) -> Value?
     ) throws(NetlinkError) -> [Value] {
@@ -87,7 +86,7 @@ package final class NetlinkSocket {
                     if Int32(message.type) != NLMSG_DONE, let value = read(message) { values.append(value) }
                 }
             } catch {
-                // An earlier dump that was abandoned is still in progress; the kernel goes on with it as answers are received.
+                // An abandoned dump is still in progress; the kernel continues it while answers are received.
                 guard error.code == EBUSY else { throw error }
                 failure = error
                 try discard(request.operation)
@@ -98,7 +97,7 @@ package final class NetlinkSocket {
         throw failure
     }
 
-    /// Sends one request. The closure gets the messages before the acknowledgement, and the end of a dump.
+    /// Sends one request. The closure receives the messages before the acknowledgement or the end of a dump.
     private func transact(_ request: NetlinkRequest, isDump: Bool = false, _ take: (Message) -> Void) throws(NetlinkError) {
         for batch in try batches([request], isAcknowledged: !isDump) {
             try send(batch, request.operation)
@@ -115,10 +114,10 @@ package final class NetlinkSocket {
 
     // MARK: Several requests
 
-    /// Sends all requests, in batches; the kernel does them one after the other, also behind one that fails. Only the last of each batch
-    /// is acknowledged, so a batch that succeeds costs two system calls however long it is.
+    /// Sends all requests in batches. The kernel processes them in order, and continues after a failure. Only the last request of each
+    /// batch is acknowledged, so that a batch without failures needs two system calls.
     ///
-    /// - Returns: the failures, with the places of their requests.
+    /// - Returns: the failures, with the positions of their requests.
     package func execute(all requests: [NetlinkRequest]) throws(NetlinkError) -> [(index: Int, error: NetlinkError)] {
         var failures: [(index: Int, error: NetlinkError)] = []
         for batch in try batches(requests) {
@@ -130,9 +129,9 @@ package final class NetlinkSocket {
         return failures
     }
 
-    /// Asks for several objects together; nil for those that the kernel says are not there, or says nothing of.
+    /// Requests several objects; nil for objects that do not exist, or that the kernel does not report.
     ///
-    /// - Parameter absent: errno values that say so.
+    /// - Parameter absent: errno values that mean absence.
     package func get(all requests: [NetlinkRequest], absent: [Int32]) throws(NetlinkError) -> [Message?] {
         var answers = [Message?](repeating: nil, count: requests.count)
         for batch in try batches(requests) {
@@ -144,7 +143,7 @@ package final class NetlinkSocket {
                     }
                 }
             } catch {
-                // The answers were too large for the socket's receive buffer all at once.
+                // The answers exceeded the socket's receive buffer.
                 guard [ENOBUFS, EAGAIN].contains(error.code), batch.places.count > 1 else { throw error }
                 try discard(error.step)
                 for place in batch.places { answers[place] = try get(all: [requests[place]], absent: absent)[0] }
@@ -153,7 +152,7 @@ package final class NetlinkSocket {
         return answers
     }
 
-    /// Sends a batch, and hands over its answers with the places of their requests, up to the last acknowledgement.
+    /// Sends a batch, and passes on its answers with the positions of their requests, up to the last acknowledgement.
     private func exchange(
         _ batch: RequestBatch, _ requests: [NetlinkRequest], _ take: (Int, Message) throws(NetlinkError) -> Void
     ) throws(NetlinkError) {
@@ -184,7 +183,7 @@ package final class NetlinkSocket {
         } catch { throw NetlinkError(operation, error) }
     }
 
-    /// Receives the answers to a batch that have arrived: at least one message.
+    /// Receives the available answers to a batch: at least one message.
     private func receive(_ batch: RequestBatch, _ operation: String) throws(NetlinkError) -> [Message] {
         let deadline = Deadline.after(timeout)
         while true {
@@ -214,7 +213,7 @@ package final class NetlinkSocket {
         }
     }
 
-    /// Throws the failure that an acknowledgement or the end of a dump reports.
+    /// Throws the failure in an acknowledgement or the end of a dump.
     private static func check(_ message: Message, _ operation: String) throws(NetlinkError) {
         guard let acknowledgement = Acknowledgement(message) else {
             throw NetlinkError(operation, code: EPROTO, cause: "the kernel's acknowledgement is malformed")

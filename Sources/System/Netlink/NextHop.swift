@@ -4,12 +4,12 @@ import CLinux
 import Glibc
 package import NetworkModel
 
-/// A next hop that routes refer to by its number (RTM_NEWNEXTHOP): one way, or a group of others.
+/// A next hop object that routes refer to by its number (RTM_NEWNEXTHOP): a single next hop, or a group.
 package struct NextHop: Hashable, Sendable {
     package var id: UInt32
     package var interface: Int32?
     package var hasGateway: Bool
-    /// Numbers of the members of a group; empty for a single way.
+    /// Numbers of the members of a group; empty for a single next hop.
     package var members: [UInt32]
 
     package init(id: UInt32, interface: Int32? = nil, hasGateway: Bool = false, members: [UInt32] = []) {
@@ -46,17 +46,17 @@ package struct NextHop: Hashable, Sendable {
 }
 
 extension Route {
-    /// The number of the next hop object it refers to (RTA_NH_ID); nil for a route that has its way itself.
+    /// The number of the route's next hop object (RTA_NH_ID); nil for a route with its own next hop.
     package var nextHopID: UInt32? { attribute(Int(RTA_NH_ID.rawValue))?.integer() }
 
-    /// True for a route of IPv4 whose gateway has an IPv6 address (RTA_VIA).
+    /// True for an IPv4 route whose gateway has an IPv6 address (RTA_VIA).
     package var hasForeignGateway: Bool { attribute(Int(RTA_VIA.rawValue)) != nil }
 
     private func attribute(_ type: Int) -> Attribute? { others.isEmpty ? nil : Attribute.list(others[...])?[type: type] }
 }
 
 extension NetlinkSocket {
-    /// `ip nexthop`, by number. Empty on a kernel without such objects (before 5.3).
+    /// `ip nexthop`, by number. Empty if the kernel lacks such objects (before 5.3).
     package func nextHops() throws(NetlinkError) -> [UInt32: NextHop] {
         let messages: [Message]
         do throws(NetlinkError) {
@@ -69,11 +69,11 @@ extension NetlinkSocket {
         return Dictionary(messages.compactMap(NextHop.init).map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
     }
 
-    /// `ip route get fibmatch ADDRESS`: the route that the kernel takes to an address, with all its next hops; nil when there is none,
-    /// or when the address is the host's own.
+    /// `ip route get fibmatch ADDRESS`: the kernel's route to an address, with all its next hops; nil without a route,
+    /// or if the address is the host's own.
     package func route(to address: IPAddress) throws(NetlinkError) -> Route? {
         var first: NetlinkError?
-        // Kernels that do not know the flag refuse it; they tell one of the next hops then.
+        // Kernels that do not support the flag refuse it; without the flag they report one of the next hops.
         for flags in [UInt32(RTM_F_FIB_MATCH), 0] {
             var builder = MessageBuilder()
             builder.integer(UInt8(address.isV6 ? AF_INET6 : AF_INET))

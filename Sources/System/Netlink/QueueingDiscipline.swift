@@ -5,7 +5,7 @@ import Glibc
 package import NetworkModel
 
 extension QueueingDiscipline {
-    /// Nil for one that the kernel chose by itself.
+    /// Nil for the kernel's own choice.
     package init?(_ message: Message) {
         guard let (_, found) = Self.read(message) else { return nil }
         self = found
@@ -41,18 +41,18 @@ extension QueueingDiscipline {
 }
 
 extension NetlinkSocket {
-    /// The queueing disciplines that were set on these interfaces. All of the namespace are dumped only when one was set: a NIC has one for
-    /// each of its queues.
+    /// The configured queueing disciplines of these interfaces. A dump of the whole namespace follows only if an interface has one,
+    /// because a NIC has one for each of its queues.
     package func queueingDisciplines(of indices: [Int32]) throws(NetlinkError) -> [Int32: [QueueingDiscipline]] {
         let requests = indices.flatMap { index in
             [QueueingDiscipline.root, QueueingDiscipline.hooks].map { parent in
                 // Older kernels answer the sender only with NLM_F_ECHO.
                 NetlinkRequest(
-                    "read its queueing discipline", type: RTM_GETQDISC, flags: NLM_F_ECHO,
+                    "read the queueing discipline", type: RTM_GETQDISC, flags: NLM_F_ECHO,
                     payload: QueueingDiscipline.header(index: index, parent: parent).body)
             }
         }
-        // EINVAL: of an interface that is down and has none yet.
+        // EINVAL: the interface is down and has no discipline yet.
         var found = try get(all: requests, absent: [ENOENT, EINVAL, ENODEV]).compactMap { $0.flatMap(QueueingDiscipline.read) }
         if found.contains(where: { $0.1.parent == QueueingDiscipline.root }) {
             found = try dump("list queueing disciplines", type: RTM_GETQDISC, payload: QueueingDiscipline.header(index: 0, parent: 0).body)

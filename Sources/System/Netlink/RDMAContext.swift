@@ -3,15 +3,14 @@
 import CLinux
 import Glibc
 
-/// An RDMA device that a process has open (a user context).
+/// A user context: an RDMA device that a process has open.
 package struct RDMAContext: Hashable, Sendable {
     /// Number of the context on its device.
     package var number: UInt32
-    /// The process as the PID namespace of the caller numbers it; nil when it is in another one, or has ended and left the descriptor
-    /// to another process.
+    /// The process in the caller's PID namespace; nil if it is in another one, or has ended and left the descriptor to another process.
     package var process: UInt32?
 
-    /// Reads one answer to RDMA_NLDEV_CMD_RES_CTX_GET (rdma/rdma_netlink.h). Contexts of the kernel, which have a name, are not among them.
+    /// Reads one answer to RDMA_NLDEV_CMD_RES_CTX_GET (rdma/rdma_netlink.h). Skips contexts of the kernel, which have a name.
     package static func list(_ message: Message) -> [RDMAContext] {
         let entries = Attribute.list(message.payload)?[type: Int(RDMA_NLDEV_ATTR_RES_CTX.rawValue)]?.nested ?? []
         return entries.compactMap { entry in
@@ -30,13 +29,13 @@ package struct RDMAContext: Hashable, Sendable {
 }
 
 extension RDMANetlink {
-    /// `rdma resource show ctx dev NAME`. Nil on kernels before 5.3, and for a device that is gone.
+    /// `rdma resource show ctx dev NAME`. Nil before Linux 5.3, and for a device that does not exist.
     package func contexts(_ index: UInt32, named name: String) throws(NetlinkError) -> [RDMAContext]? {
         var builder = MessageBuilder()
         builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_INDEX.rawValue), integer: index)
         do throws(NetlinkError) {
             return try socket.dump(
-                "list who has RDMA device \(name) open", type: Self.type(RDMA_NLDEV_CMD_RES_CTX_GET.rawValue), payload: builder.body
+                "list open contexts of RDMA device \(name)", type: Self.type(RDMA_NLDEV_CMD_RES_CTX_GET.rawValue), payload: builder.body
             ).flatMap(RDMAContext.list)
         } catch {
             if [EINVAL, EOPNOTSUPP, ENOENT, ENODEV].contains(error.code) { return nil }

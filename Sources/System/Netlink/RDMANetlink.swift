@@ -3,26 +3,26 @@
 import CLinux
 import Glibc
 
-/// RDMA devices by netlink (rdma/rdma_netlink.h): which namespace they are in, and moves between namespaces.
+/// RDMA devices over netlink (rdma/rdma_netlink.h): the devices of a namespace, and moves between namespaces.
 package struct RDMANetlink {
-    /// The mode of the kernel: every namespace sees every RDMA device, or each device is in one.
+    /// The mode of the kernel: all namespaces see all RDMA devices (shared), or each device is in one namespace (exclusive).
     package enum Sharing: Sendable {
         case shared, exclusive
     }
 
     let socket: NetlinkSocket
 
-    /// In the namespace of the calling thread. A move takes the device from the namespace of the thread that asks for it,
-    /// whatever socket it uses.
+    /// Opens a socket in the calling thread's namespace. A move takes the device from the namespace of the requesting thread,
+    /// independent of the socket's namespace.
     package init() throws(NetlinkError) { socket = try NetlinkSocket(family: NETLINK_RDMA) }
 
     static func type(_ command: some BinaryInteger) -> Int { Int(RDMA_NL_NLDEV) << 10 | Int(command) }
 
-    /// Shared where the kernel has no RDMA, and where it is too old to tell.
+    /// The mode; shared if the kernel lacks RDMA, or is too old to report the mode.
     package func sharing() throws(NetlinkError) -> Sharing {
         do throws(NetlinkError) {
             let answer = try socket.get(
-                "read how namespaces share RDMA devices", type: Self.type(RDMA_NLDEV_CMD_SYS_GET.rawValue), payload: [])
+                "read the RDMA namespace mode", type: Self.type(RDMA_NLDEV_CMD_SYS_GET.rawValue), payload: [])
             let mode = Attribute.list(answer.payload)?[type: Int(RDMA_NLDEV_SYS_ATTR_NETNS_MODE.rawValue)]?.integer(UInt8.self)
             return mode == 0 ? .exclusive : .shared
         } catch {
@@ -44,7 +44,7 @@ package struct RDMANetlink {
         return devices
     }
 
-    /// `rdma dev set NAME netns ...`, by a thread in the namespace where the device is.
+    /// `rdma dev set NAME netns ...`, called by a thread in the device's namespace.
     package func move(_ index: UInt32, named name: String, to namespace: Int32) throws(NetlinkError) {
         var builder = MessageBuilder()
         builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_INDEX.rawValue), integer: index)
@@ -53,15 +53,15 @@ package struct RDMANetlink {
             "move RDMA device \(name) to another namespace", type: Self.type(RDMA_NLDEV_CMD_SET.rawValue), payload: builder.body)
     }
 
-    /// `rdma link add NAME type rxe netdev NETDEV`, by a thread in the namespace where the interface is. The device is in the first
-    /// namespace of the machine, wherever that was asked.
+    /// `rdma link add NAME type rxe netdev NETDEV`, called by a thread in the interface's namespace. The kernel creates the device in the
+    /// initial namespace.
     package func addSoftware(_ name: String, over netdev: String) throws(NetlinkError) {
         var builder = MessageBuilder()
         builder.attribute(Int(RDMA_NLDEV_ATTR_DEV_NAME.rawValue), text: name)
         builder.attribute(Int(RDMA_NLDEV_ATTR_LINK_TYPE.rawValue), text: "rxe")
         builder.attribute(Int(RDMA_NLDEV_ATTR_NDEV_NAME.rawValue), text: netdev)
         try socket.execute(
-            "make software RDMA device \(name) over \(netdev)", type: Self.type(RDMA_NLDEV_CMD_NEWLINK.rawValue), payload: builder.body)
+            "create software RDMA device \(name) over \(netdev)", type: Self.type(RDMA_NLDEV_CMD_NEWLINK.rawValue), payload: builder.body)
     }
 
     /// `rdma dev set OLD name NEW`

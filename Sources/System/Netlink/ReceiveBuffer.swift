@@ -4,12 +4,12 @@ import CLinux
 import Glibc
 import Linux
 
-/// Memory for datagrams of the kernel, several with one system call: the answer of a dump and its end are two.
+/// Memory for the kernel's datagrams, several of which one system call receives: a dump's answer and its end are two.
 // SAFETY: the memory is mapped as long as the object lives, and only read within the sizes that the kernel reports.
 @safe final class ReceiveBuffer {
-    /// Bytes for a datagram. The kernel puts at most 32 KiB into one of a dump, or one object that is larger (netlink_dump in
-    /// af_netlink.c). Of an interface's attributes, each of which has 64 KiB at most, alternative names, virtual functions and settings
-    /// of families can be that long; so this is more than any object has. A page counts only once something was written to it.
+    /// The size for a datagram in bytes. A datagram of a dump has at most 32 KiB, or one larger object (netlink_dump in af_netlink.c). Of
+    /// an interface's attributes, each at most 64 KiB, only alternative names, virtual functions and settings of families can reach that
+    /// length, so that no object exceeds this size. A page uses memory only after it was written.
     private static let room = 1 << 20
     private static let count = 4
 
@@ -24,7 +24,7 @@ import Linux
 
     deinit { unsafe munmap(bytes.baseAddress, bytes.count) }
 
-    /// The datagrams that the kernel has sent by now; nil when there is none. Those of other processes are left out.
+    /// Receives the available datagrams; nil if there are none. Skips datagrams of other processes.
     func receive(from descriptor: Descriptor) throws(SystemError) -> [[UInt8]]? {
         var sizes = [Int](repeating: 0, count: Self.count)
         let received: Int32
@@ -38,7 +38,7 @@ import Linux
         }
         var datagrams: [[UInt8]] = []
         for (index, size) in sizes.prefix(Int(received)).enumerated() where size > 0 {
-            // The rest of it is lost.
+            // A larger datagram was truncated.
             if size > Self.room { throw SystemError("receive \(size) bytes", "netlink socket", code: EMSGSIZE) }
             unsafe datagrams.append([UInt8](bytes[index * Self.room..<index * Self.room + size]))
         }

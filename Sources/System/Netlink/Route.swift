@@ -6,7 +6,7 @@ package import NetworkModel
 
 extension Route {
     private static let known = [RTA_DST, RTA_GATEWAY, RTA_PREFSRC, RTA_OIF, RTA_TABLE, RTA_PRIORITY].map { UInt16($0.rawValue) }
-    /// Notes of the kernel: ages and counts.
+    /// State of the kernel: ages and counters.
     private static let notes = [RTA_CACHEINFO, RTA_MFC_STATS, RTA_EXPIRES].map { UInt16($0.rawValue) }
 
     /// Reads struct rtmsg and RTA attributes (linux/rtnetlink.h).
@@ -31,7 +31,7 @@ extension Route {
             table: attributes[type: Int(RTA_TABLE.rawValue)]?.integer() ?? UInt32(table), routeProtocol: routeProtocol, scope: scope,
             priority: attributes[type: Int(RTA_PRIORITY.rawValue)]?.integer())
         self.type = type
-        // The kernel's notes of a next hop's state (dead, link down, offloaded) are no settings.
+        // The kernel's state flags of a next hop (dead, link down, offloaded) are not settings.
         self.flags = flags & UInt32(RTNH_F_ONLINK)
         self.tos = tos
         for attribute in attributes where !Self.known.contains(attribute.type) && !Self.notes.contains(attribute.type) {
@@ -74,7 +74,7 @@ extension Route {
         return builder.body
     }
 
-    /// The MTU along the route (RTAX_MTU).
+    /// Sets the MTU of the route (RTAX_MTU).
     package mutating func set(mtu: UInt32) {
         var builder = MessageBuilder()
         builder.nested(Int(RTA_METRICS.rawValue)) { $0.attribute(RTAX_MTU, integer: mtu) }
@@ -83,10 +83,10 @@ extension Route {
 }
 
 extension NetlinkSocket {
-    /// `ip route show table all [dev INDEX]`, both families: unicast routes, by one interface (also among others) or by all. ENODEV when
-    /// there is no such interface.
+    /// `ip route show table all [dev INDEX]`, both families: unicast routes over one interface, including multipath routes, or over all.
+    /// ENODEV if the interface does not exist.
     ///
-    /// - Parameter isWanted: which of them to keep; it is asked as they arrive.
+    /// - Parameter isWanted: selects the routes to keep, as they arrive.
     package func routes(of index: Int32? = nil, where isWanted: (Route) -> Bool = { _ in true }) throws(NetlinkError) -> [Route] {
         // struct rtmsg with family 0.
         var builder = MessageBuilder([UInt8](repeating: 0, count: 12))

@@ -63,7 +63,7 @@ extension NetlinkSocket {
 }
 
 extension NetlinkRequest {
-    /// `ip rule add ...`: there already is EEXIST.
+    /// `ip rule add ...`. EEXIST if the rule exists.
     package static func add(_ rule: Rule) -> NetlinkRequest {
         NetlinkRequest("add rule \(rule)", type: RTM_NEWRULE, flags: NLM_F_CREATE | NLM_F_EXCL, payload: rule.payload())
     }

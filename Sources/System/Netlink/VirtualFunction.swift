@@ -19,14 +19,14 @@ extension VirtualFunction {
         guard let number = reader.integer(UInt32.self), let address = reader.take(addressLength) else { return nil }
         self.init(number: number)
         settings.hardwareAddress = HardwareAddress(bytes: address)
-        /// The second member of structures of two numbers.
+        /// The second member of structures with two numbers.
         func value(_ type: Int) -> UInt32? {
             parts[type: type].flatMap { attribute in
                 var reader = ByteReader(attribute.value)
                 return reader.skip(4) ? reader.integer(UInt32.self) : nil
             }
         }
-        // Drivers that cannot do it report all ones.
+        // Drivers that do not support a setting report all ones.
         func flag(_ type: Int) -> Bool? { value(type).flatMap { $0 == .max ? nil : $0 != 0 } }
         settings.vlan = UInt16(clamping: value(IFLA_VF_VLAN) ?? 0)
         settings.linkState = value(IFLA_VF_LINK_STATE)
@@ -55,7 +55,7 @@ extension NetlinkRequest {
         return NetlinkRequest("read the virtual functions of \(name)", type: RTM_GETLINK, payload: builder.body)
     }
 
-    /// `ip link set dev PARENT vf NUMBER ...`, one request for each setting: a driver without one refuses only that.
+    /// `ip link set dev PARENT vf NUMBER ...`, one request for each setting, so that a driver refuses only unsupported ones.
     package static func set(
         _ settings: VirtualFunctionSettings, of number: UInt32, ofParent index: Int32, named parent: String
     ) -> [NetlinkRequest] {

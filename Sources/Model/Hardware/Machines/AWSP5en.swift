@@ -5,7 +5,7 @@ extension MachineDescription {
     static let awsP5en = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "p5en.48xlarge",
          "source": "addresses and host bridges of a hwloc capture in the libfabric tests of ai-dynamo/nixl (Apache-2.0)",
-         "note": "Bridges below the host bridges, ENA and NVMe are left out. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order. Port rates are those of the instance type.",
+         "note": "Bridges below the host bridges, ENA and NVMe are omitted. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order. Port rates are those of the instance type.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0000:55:00.0", "vendor": "1d0f", "device": "efa2", "class": "020000", "path": ["pci0000:44"], "numaNode": 0, "driver": "efa", "rdmaDevices": [{"name": "rdmap85s0", "ports": [{"number": 1, "state": "ACTIVE", "linkLayer": "Unspecified", "rate": 200}], "charDevices": [{"path": "/dev/infiniband/uverbs0", "major": 231, "minor": 192}]}]},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let awsP6B200 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "p6-b200.48xlarge",
          "source": "hwloc capture in the libfabric tests of ai-dynamo/nixl (Apache-2.0)",
-         "note": "The two ConnectX-7 manage the NVLink switches. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order. Port rates are those of the instance type.",
+         "note": "The two ConnectX-7 manage the NVLink switches. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order. Port rates are those of the instance type.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0000:00:04.0", "vendor": "1d0f", "device": "8061", "class": "010800", "path": ["pci0000:00"], "numaNode": 0, "driver": "nvme"},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let awsP6eGb200 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "p6e-gb200.36xlarge",
          "source": "GPUs and host bridges of a hwloc capture in the libfabric tests of ai-dynamo/nixl (Apache-2.0)",
-         "note": "Half of the host bridges have NICs only. The addresses of the NICs are placeholders; ENA, NVMe and bridges are left out. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "Half of the host bridges have NICs only. The addresses of the NICs are placeholders; ENA, NVMe and bridges are omitted. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0000:26:00.0", "vendor": "1d0f", "device": "efa3", "class": "020000", "path": ["pci0000:24"], "numaNode": 0, "driver": "efa", "rdmaDevices": [{"name": "rdmap38s0", "ports": [{"number": 1, "state": "ACTIVE", "linkLayer": "Unspecified"}], "charDevices": [{"path": "/dev/infiniband/uverbs0", "major": 231, "minor": 192}]}]},

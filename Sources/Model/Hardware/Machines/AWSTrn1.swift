@@ -5,7 +5,7 @@ extension MachineDescription {
     static let awsTrn1 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "trn1.32xlarge",
          "source": "hwloc capture in the libfabric tests of ai-dynamo/nixl (Apache-2.0)",
-         "note": "Numbers of /dev nodes and RDMA rates are what the drivers give in bus order.",
+         "note": "Numbers of /dev nodes and RDMA rates are assumed from the drivers' behaviour, in bus order.",
          "numaNodes": [{"id": 0, "distances": [10, 20]}, {"id": 1, "distances": [20, 10]}],
          "functions": [
           {"address": "0000:00:04.0", "vendor": "1d0f", "device": "8061", "class": "010802", "path": ["pci0000:00"], "driver": "nvme"},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let awsTrn2NoEfa = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "trn2.48xlarge without EFA",
          "source": "hwloc capture in the libfabric tests of ai-dynamo/nixl (Apache-2.0)",
-         "note": "Launched without EFA interfaces. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "Launched without EFA interfaces. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0, "distances": [10, 21]}, {"id": 1, "distances": [21, 10]}],
          "functions": [
           {"address": "0000:00:04.0", "vendor": "1d0f", "device": "8061", "class": "010800", "path": ["pci0000:00"], "numaNode": 0, "driver": "nvme"},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let azureNDA100 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "Standard_ND96asr_v4",
          "source": "Azure's NCCL topology file for ND A100 v4 (MIT)",
-         "note": "The hypervisor hides switches: each function has a PCI domain of its own below VMBUS. The GUIDs in the paths are placeholders.",
+         "note": "The hypervisor hides switches: each function has its own PCI domain below VMBUS. The GUIDs in the paths are placeholders.",
          "processor": {"architecture": "x86_64", "vendor": "AuthenticAMD", "family": 23, "model": 49},
          "numaNodes": [{"id": 0}, {"id": 1}, {"id": 2}, {"id": 3}],
          "functions": [

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let azureNdGb300 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "ND GB300 v6",
          "source": "ResourceSlices of a live node in kubernetes-sigs/dranet (Apache-2.0)",
-         "note": "The NUMA nodes of the GPUs are not told, and the NICs hang below VMBUS. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "The NUMA nodes of the GPUs are unknown, and the NICs are below VMBUS. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0008:06:00.0", "vendor": "10de", "device": "2941", "class": "030200", "path": ["pci0008:00"], "driver": "nvidia"},

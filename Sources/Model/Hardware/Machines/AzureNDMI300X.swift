@@ -5,7 +5,7 @@ extension MachineDescription {
     static let azureNdMi300x = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "Standard_ND96isr_MI300X_v5",
          "source": "NCCL topology file 8p_942vm of ROCm/rccl (BSD-3-Clause)",
-         "note": "The hypervisor hides switches: each function has a PCI domain of its own. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "The hypervisor hides switches: each function has its own PCI domain. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0010:00:00.0", "vendor": "15b3", "device": "101e", "class": "020700", "numaNode": 0, "driver": "mlx5_core", "rdmaDevices": [{"name": "mlx5_2", "ports": [{"number": 1, "rate": 400.0, "state": "ACTIVE", "linkLayer": "InfiniBand"}], "charDevices": [{"path": "/dev/infiniband/uverbs0", "major": 231, "minor": 192}]}]},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let dgx2 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "DGX-2",
          "source": "hwloc capture of open-mpi/hwloc (BSD-3-Clause)",
-         "note": "The capture has no NICs. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "The capture has no NICs. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0, "distances": [10, 21]}, {"id": 1, "distances": [21, 10]}],
          "functions": [
           {"address": "0000:34:00.0", "vendor": "10de", "device": "1db8", "class": "030200", "path": ["pci0000:2b", "0000:2b:00.0", "0000:2c:00.0", "0000:2d:04.0", "0000:32:00.0", "0000:33:00.0"], "numaNode": 0, "driver": "nvidia"},

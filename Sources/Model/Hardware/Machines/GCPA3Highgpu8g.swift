@@ -5,7 +5,7 @@ extension MachineDescription {
     static let gcpA3Highgpu8g = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "a3-highgpu-8g",
          "source": "Google's NCCL topology file for A3 (Apache-2.0)",
-         "note": "NICs without RDMA (GPUDirect-TCPX); the first carries the host. From a NCCL topology file: bridges are switch ports, and host bridges and root ports are not told. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "NICs without RDMA (GPUDirect-TCPX); the first NIC has the host's traffic. From a NCCL topology file: bridges are switch ports, and host bridges and root ports are unknown. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0000:00:0c.0", "vendor": "1ae0", "device": "0042", "class": "020000", "numaNode": 0, "driver": "gve", "netdevs": [{"name": "eth0", "uplink": true}]},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let hgxA100 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "HGX A100 8-GPU",
          "source": "public topology listings of DGX A100 and HGX A100 systems",
-         "note": "Two GPUs and two NICs share each PCIe switch. Addresses of the switch ports (ffff:ff:..) and of the host bridges are placeholders; storage and management NICs are left out.",
+         "note": "Two GPUs and two NICs share each PCIe switch. Addresses of the switch ports (ffff:ff:..) and of the host bridges are placeholders; storage and management NICs are omitted.",
          "numaNodes": [{"id": 0}, {"id": 1}, {"id": 2}, {"id": 3}, {"id": 4}, {"id": 5}, {"id": 6}, {"id": 7}],
          "functions": [
           {"address": "0000:07:00.0", "vendor": "10de", "device": "20b2", "class": "030200", "path": ["pci0000:00", "ffff:ff:01.0", "ffff:ff:01.1"], "numaNode": 3, "driver": "nvidia", "link": {"gigatransfers": 16, "lanes": 16}, "charDevices": [{"path": "/dev/nvidia0", "major": 195, "minor": 0}], "accelerator": {"index": 0}},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let intelManyVfs = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "2 sockets with 16 virtual functions",
          "source": "hwloc capture of open-mpi/hwloc (BSD-3-Clause)",
-         "note": "No accelerators. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "No accelerators. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0000:02:00.0", "vendor": "8086", "device": "1521", "class": "020000", "path": ["pci0000:00", "0000:00:01.1"], "numaNode": 0, "netdevs": [{"name": "eth0"}]},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let mi250x = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "8 x MI250X",
          "source": "NCCL topology file 8p_90a of ROCm/rccl (BSD-3-Clause)",
-         "note": "The source has no ids: those of the machine type stand for them. From a NCCL topology file: bridges are switch ports, and host bridges and root ports are not told. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "The source has no ids; the ids of the machine type are used. From a NCCL topology file: bridges are switch ports, and host bridges and root ports are unknown. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}],
          "functions": [
           {"address": "0000:94:00.0", "vendor": "15b3", "device": "101b", "class": "020000", "path": ["0000:91:00.0"], "numaNode": 0, "driver": "mlx5_core", "netdevs": [{"name": "eth0"}], "rdmaDevices": [{"name": "mlx5_0", "ports": [{"number": 1, "state": "ACTIVE", "linkLayer": "Ethernet"}], "charDevices": [{"path": "/dev/infiniband/uverbs0", "major": 231, "minor": 192}]}]},

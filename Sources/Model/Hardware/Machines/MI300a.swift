@@ -5,7 +5,7 @@ extension MachineDescription {
     static let mi300a = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "4 x MI300A with Slingshot",
          "source": "NCCL topology file 4p_942 of ROCm/rccl (BSD-3-Clause)",
-         "note": "From a NCCL topology file: bridges are switch ports, and host bridges and root ports are not told. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "From a NCCL topology file: bridges are switch ports, and host bridges and root ports are unknown. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}, {"id": 2}, {"id": 3}],
          "functions": [
           {"address": "0000:01:00.0", "vendor": "17db", "device": "0501", "class": "020000", "numaNode": 0},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let mi355x = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "8 x MI355X with Thor2",
          "source": "NCCL topology file 8p_950 of ROCm/rccl (BSD-3-Clause)",
-         "note": "From a NCCL topology file: bridges are switch ports, and host bridges and root ports are not told. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "From a NCCL topology file: bridges are switch ports, and host bridges and root ports are unknown. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0000:03:00.0", "vendor": "14e4", "device": "1760", "class": "020000", "path": ["0000:01:00.0"], "numaNode": 0, "driver": "bnxt_en", "rdmaDevices": [{"name": "bnxt_re0", "ports": [{"number": 1, "rate": 400.0, "state": "ACTIVE", "linkLayer": "Ethernet"}], "charDevices": [{"path": "/dev/infiniband/uverbs0", "major": 231, "minor": 192}]}]},

@@ -5,7 +5,7 @@ extension MachineDescription {
     static let ociBmGpu4 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "BM.GPU4.8",
          "source": "Oracle's NCCL topology file for BM.GPU4.8 (UPL-1.0)",
-         "note": "The source has no ids: those of the machine type stand for them. From a NCCL topology file: bridges are switch ports, and host bridges and root ports are not told. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "The source has no ids; the ids of the machine type are used. From a NCCL topology file: bridges are switch ports, and host bridges and root ports are unknown. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 1}, {"id": 3}, {"id": 5}, {"id": 7}],
          "functions": [
           {"address": "0000:0c:00.0", "vendor": "15b3", "device": "1019", "class": "020000", "path": ["0000:01:00.0"], "numaNode": 3, "driver": "mlx5_core", "rdmaDevices": [{"name": "mlx5_0", "ports": [{"number": 1, "state": "ACTIVE", "linkLayer": "Ethernet"}], "charDevices": [{"path": "/dev/infiniband/uverbs0", "major": 231, "minor": 192}]}]},

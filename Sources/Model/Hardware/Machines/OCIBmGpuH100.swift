@@ -5,7 +5,7 @@ extension MachineDescription {
     static let ociBmGpuH100 = #"""
         {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "name": "BM.GPU.H100.8",
          "source": "Oracle's NCCL topology file for BM.GPU.H100.8 (UPL-1.0)",
-         "note": "From a NCCL topology file: bridges are switch ports, and host bridges and root ports are not told. Drivers, names of RDMA devices and numbers of /dev nodes are what such a machine has in bus order.",
+         "note": "From a NCCL topology file: bridges are switch ports, and host bridges and root ports are unknown. Drivers, names of RDMA devices and numbers of /dev nodes are assumed in bus order.",
          "numaNodes": [{"id": 0}, {"id": 1}],
          "functions": [
           {"address": "0000:0c:00.0", "vendor": "15b3", "device": "1021", "class": "020000", "path": ["0000:08:00.0", "0000:0a:00.0"], "numaNode": 0, "driver": "mlx5_core", "rdmaDevices": [{"name": "mlx5_0", "ports": [{"number": 1, "rate": 180.0, "state": "ACTIVE", "linkLayer": "Ethernet"}], "charDevices": [{"path": "/dev/infiniband/uverbs0", "major": 231, "minor": 192}]}, {"name": "mlx5_1", "ports": [{"number": 1, "rate": 180.0, "state": "ACTIVE", "linkLayer": "Ethernet"}], "charDevices": [{"path": "/dev/infiniband/uverbs1", "major": 231, "minor": 193}]}]},

@@ -153,7 +153,7 @@ package struct Doctor: Hashable, Sendable, Codable {
         if !far.isEmpty {
             add(
                 .problem, Self.list(far), "reach their NICs only across NUMA nodes",
-                "their node has too few fabric NICs; check that none is missing, and that all have a driver and a link")
+                "their node has too few fabric NICs; check that all NICs are present and have a driver and a link")
         }
         let shares = Set(pairs.map { "\($0.accelerators.count)+\($0.nics.count)" })
         if shares.count > 1 {

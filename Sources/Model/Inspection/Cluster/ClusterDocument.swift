@@ -14,7 +14,7 @@ package struct ClusterDocument: Hashable, Sendable, Codable {
         /// Pairs with at least one device of the claim.
         package var pairs: [String]
         package var accelerators: Int
-        /// Number of accelerators with a NIC of their own pair; nil if the claim has no accelerators or no NICs.
+        /// Number of accelerators with the NIC of their pair; nil if the claim has no accelerators or no NICs.
         package var aligned: Int?
     }
 

@@ -34,7 +34,7 @@ package struct DevicesDocument: Hashable, Sendable, Codable {
         package var subFunction: Int?
         package var netdevs: [String]
         package var rdmaDevices: [String]
-        /// Details of ``netdevs``; ``rdma`` has those of ``rdmaDevices``.
+        /// Details of ``netdevs``; ``rdma`` has the details of ``rdmaDevices``.
         package var interfaces: [Netdev]
         package var rdma: [RDMADevice]
         package var accelerator: AcceleratorFacts?

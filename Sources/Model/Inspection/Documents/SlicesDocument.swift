@@ -5,7 +5,7 @@ package import ResourceAPI
 package import SliceModel
 package import Topology
 
-/// The slices of `nearside slices`: those that a node with this machine would publish.
+/// The output of `nearside slices`: the slices that a node with this machine would publish.
 package enum SlicesDocument {
     /// Returns the slices of a first publication, without the owner, which only a cluster has.
     package static func list(

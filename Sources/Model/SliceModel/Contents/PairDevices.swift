@@ -4,7 +4,7 @@ package import Hardware
 package import ResourceAPI
 package import Topology
 
-/// Pairs, and sets of them, as devices of their own (KEP-4815, partitionable devices): a claim for
+/// Pairs, and sets of pairs, as separate devices (KEP-4815, partitionable devices): a claim for
 /// `pair.nearside` gets all members at once.
 ///
 /// Every accelerator and every NIC has a counter of one, which its own device, its pair and each set with that pair consume. The

@@ -29,7 +29,7 @@ package struct SliceContents: Hashable, Sendable {
         }
     }
 
-    /// The contents split by the limits of a slice. Counters come first, in slices of their own, so that they exist before a device
+    /// The contents split by the limits of a slice. Counters come first, in separate slices, so that they exist before a device
     /// consumes them. An empty pool is one empty slice, which shows that the driver runs and has no devices.
     var parts: [Part] {
         let isHeavy = devices.contains { $0.consumesCounters != nil || $0.taints != nil }

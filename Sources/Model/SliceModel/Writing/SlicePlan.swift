@@ -20,7 +20,7 @@ package struct SliceOwner: Hashable, Sendable {
 ///
 /// The rules are those of the Kubernetes helper library (k8s.io/dynamic-resource-allocation, resourceslice controller), so that
 /// schedulers see one complete pool at every moment: names begin with the slice's index; the generation stays if at most one slice
-/// changes and none is new; obsolete slices are deleted first, then slices are updated, then created.
+/// changes and no slice is new; obsolete slices are deleted first, then slices are updated, then created.
 package struct SlicePlan: Hashable, Sendable {
     package var deletions: [ResourceSlice] = []
     package var updates: [ResourceSlice] = []

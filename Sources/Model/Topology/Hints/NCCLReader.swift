@@ -35,7 +35,7 @@ extension Hint {
                     identity = text
                     // Bridges and leaves have the same form; positions of bridges are never looked up.
                     if let address = PCIAddress(parsing: text.lowercased()) {
-                        guard places[address] == nil else { throw fail("\(address) is there twice") }
+                        guard places[address] == nil else { throw fail("\(address) occurs twice") }
                         places[address] = Place(switches: open.compactMap(\.identity), numaNode: numaNode)
                     }
                 }

@@ -39,7 +39,7 @@ package struct Selector: Hashable, Sendable, CustomStringConvertible {
             guard let key = Key(rawValue: String(halves[0])) else {
                 throw InputError(
                     .unknown, "selector \"\(text)\"",
-                    "\"\(halves[0])\" is none of \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
+                    "\"\(halves[0])\" is unknown; keys are \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             parts.append(Part(key: key, pattern: String(halves[1])))
         }

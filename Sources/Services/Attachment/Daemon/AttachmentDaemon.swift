@@ -25,7 +25,7 @@ package final class AttachmentDaemon {
 
     /// The delay between attempts to lock the journal.
     private static let lockDelay = Duration.milliseconds(200)
-    /// The time-out of a request to `nearside-node`. Other requests and the runtime wait meanwhile.
+    /// The time-out of a request to `nearside-node`. Other requests and the runtime wait until then.
     private static let lookUpTimeout = Duration.milliseconds(1200)
 
     /// Opens the journal and the host's network. The calling thread must be in the host's network namespace.

@@ -29,7 +29,7 @@ final class RuntimeClient: EventSource {
     private var connection: RuntimeConnection?
     /// Announces the runtime's socket while it is missing.
     private var arrivals: FolderChanges?
-    /// Attempts since the last success, or since something happened to the runtime's socket.
+    /// Number of attempts since the last success, or since an event of the runtime's socket.
     private var attempt = 0
     private var nextAttempt = Deadline.now
 

@@ -37,7 +37,7 @@ final class NamespaceTable {
 
     /// Counts an attempt to restore all devices of a namespace.
     ///
-    /// - Returns: true after so many consecutive failures that the kernel's own clean-up is the better chance.
+    /// - Returns: true after ``maxFailures`` consecutive failures; the kernel then cleans up the namespace.
     func countRestore(_ identity: FileIdentity, hasFailed: Bool) -> Bool {
         failures[identity] = hasFailed ? failures[identity, default: 0] + 1 : nil
         return failures[identity, default: 0] >= Self.maxFailures

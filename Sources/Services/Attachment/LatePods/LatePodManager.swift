@@ -29,7 +29,7 @@ final class LatePodManager: EventSource {
     private var candidates: [String: Candidate] = [:]
     /// Pods that started without devices, by UID; also pods that have their devices by now.
     private var reports: [String: LatePod] = [:]
-    /// Attempts since pods began to lack devices.
+    /// Number of attempts since pods began to lack devices.
     private var attempt = 0
     private var nextAttempt: Deadline?
     private var lastAttempted = ""

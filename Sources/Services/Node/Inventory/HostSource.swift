@@ -58,8 +58,8 @@ struct HostSource: Sendable {
     }
 
     private func take() -> Result<HostObservation, NetlinkError> {
-        // An interface is always on the host or in a state, but they are read one after the other. States are read before, for an
-        // interface that returns in between, and after, for one that leaves.
+        // An interface is always on the host or in a state, but the two are not read at the same time. Reading states before finds an
+        // interface that returns during the discovery; reading them again after it finds an interface that leaves.
         let before = journal.states().states
         let plans = journal.plans().plans
         var discovery = discovery

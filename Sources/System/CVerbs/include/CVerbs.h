@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libibverbs, opened when it is wanted, so that a node without RDMA user space still starts. Most of its
-// functions are called through a table that it loads itself; the few that are not are looked up here.
+// libibverbs, opened on demand, so that a node without RDMA user space starts. Most of its functions are
+// inline calls through a table of the context; the others are looked up here.
 #ifndef NEARSIDE_CVERBS_H
 #define NEARSIDE_CVERBS_H
 
@@ -23,10 +23,10 @@ struct CVerbs {
     const char *(*event_type_str)(enum ibv_event_type);
 };
 
-/// 0 when the library is there with all that is needed; otherwise -1, and the reason in text.
+/// 0 if the library has all required symbols; otherwise -1, and the reason in text.
 int CVerbs_open(struct CVerbs *verbs, const char *name_of_library, char *reason, size_t size);
 
-/// Fine too when the library could not be opened.
+/// Safe also if the library could not be opened.
 void CVerbs_close(struct CVerbs *verbs);
 
 /// The node GUID in the host's byte order.
@@ -38,11 +38,11 @@ struct CVerbs_port {
 };
 int CVerbs_query_port(const struct CVerbs *verbs, struct ibv_context *context, uint8_t port, struct CVerbs_port *result);
 
-/// The descriptor that becomes readable with an event; it does not block.
+/// A non-blocking descriptor that becomes readable with an event.
 int CVerbs_async_descriptor(struct ibv_context *context);
 
-/// Takes and acknowledges one event: 1, and its kind and port (0 when it is not of a port); 0 when none waits;
-/// -1 when the device is gone.
+/// Reads and acknowledges one event: 1, and its kind and port (0 if it concerns no port); 0 if none is queued;
+/// -1 if the device is gone.
 int CVerbs_next_event(const struct CVerbs *verbs, struct ibv_context *context, int *kind, int *port);
 
 #endif

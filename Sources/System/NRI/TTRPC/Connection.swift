@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A call that arrived.
+/// A received call.
 package struct Call: Hashable, Sendable {
     package var stream: UInt32
     package var service: String
     package var method: String
-    /// A part of the frame that the call came in, which it keeps.
+    /// The payload, a slice of the call's frame.
     package var payload: ArraySlice<UInt8>
     /// The caller's time-out in nanoseconds; 0 for none.
     package var timeout: Int64
@@ -19,7 +19,7 @@ package struct Call: Hashable, Sendable {
     }
 }
 
-/// An error as it travels: a gRPC status code and a text.
+/// A transmitted error: a gRPC status code and a text.
 package struct RPCFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package var code: Int32
     package var message: String
@@ -38,18 +38,17 @@ package struct RPCFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String { "\(message) (code \(code))" }
 }
 
-/// One side of a ttrpc connection, without its I/O: bytes go in, events and bytes come out.
+/// One side of a ttrpc connection without I/O: bytes are inputs, events and bytes are outputs.
 ///
-/// The side that calls and the side that serves are the same; NRI uses one connection for each
-/// direction.
+/// Client and server are symmetric; NRI uses one connection for each direction.
 package struct Connection: Sendable {
-    /// The result of bytes from the peer.
+    /// The result of received bytes.
     package enum Event: Hashable, Sendable {
         /// A call of the peer.
         case call(Call)
-        /// The answer to our call on that stream.
+        /// The answer to this side's call on that stream.
         case reply(stream: UInt32, Result)
-        /// Bytes to send: an answer that the connection gives by itself.
+        /// Bytes to send, for an answer of the connection itself.
         case send([UInt8])
     }
 
@@ -67,7 +66,7 @@ package struct Connection: Sendable {
 
     // MARK: Calling
 
-    /// A call to send, with the stream its answer will come on.
+    /// Encodes a call, and returns it with the stream of its answer.
     package mutating func call(
         service: String, method: String, payload: [UInt8], timeout: Int64 = 0
     ) -> (stream: UInt32, bytes: [UInt8]) {
@@ -83,7 +82,8 @@ package struct Connection: Sendable {
 
     // MARK: Answering
 
-    /// The answer to the call on that stream. One that is too long becomes an error: a peer would close the connection.
+    /// Encodes the answer to the call on that stream. An answer beyond the limit becomes an error, because the peer would close the
+    /// connection.
     package func answer(_ stream: UInt32, _ result: Result) -> [UInt8] {
         switch result {
         case .success(let payload):
@@ -109,7 +109,7 @@ package struct Connection: Sendable {
 
     // MARK: Receiving
 
-    /// Takes bytes from the peer.
+    /// Receives bytes from the peer.
     package mutating func receive(_ bytes: some Collection<UInt8>) -> [Event] {
         var events: [Event] = []
         for event in decoder.receive(Array(bytes)[...]) {
@@ -186,7 +186,7 @@ extension RPCFailure {
         while let field = try reader.next() {
             switch field {
             case (1, .integer(let value)): code = Int32(truncatingIfNeeded: value)
-            // The text is for people; a longer one is cut.
+            // The text is informational, and is truncated.
             case (2, .bytes(let bytes)): message = String(decoding: bytes.prefix(ProtobufReader.textLimit), as: UTF8.self)
             default: continue
             }

@@ -10,7 +10,7 @@
 /// Source: containerd/ttrpc PROTOCOL.md. Unary calls use types 1 and 2 with no flags.
 package struct Frame: Hashable, Sendable {
     package static let headerLength = 10
-    /// Longest data that may be sent or is taken.
+    /// The limit of data, for sending and receiving.
     package static let dataLimit = 4 << 20
 
     package static let request: UInt8 = 1
@@ -33,14 +33,14 @@ package struct Frame: Hashable, Sendable {
     }
 }
 
-/// Cuts a stream of bytes into frames, however the bytes arrive.
+/// Decodes frames from chunks of any length.
 ///
-/// The data of a frame is collected in one array of its length, which is handed on as it is: nothing here holds it any longer.
+/// The data of a frame is collected in one array of its length, which is passed on without a copy.
 package struct FrameDecoder: Sendable {
     /// A part of the stream.
     package enum Event: Hashable, Sendable {
         case frame(Frame)
-        /// A frame longer than allowed: its data is skipped, and its sender has to get an error.
+        /// A frame beyond the limit: its data is skipped, and its sender has to get an error.
         case oversized(stream: UInt32, type: UInt8, length: Int)
     }
 
@@ -50,7 +50,7 @@ package struct FrameDecoder: Sendable {
 
     package init() {}
 
-    /// The frames that are complete with these bytes.
+    /// The frames that these bytes complete.
     package mutating func receive(_ bytes: ArraySlice<UInt8>) -> [Event] {
         var events: [Event] = []
         var rest = bytes

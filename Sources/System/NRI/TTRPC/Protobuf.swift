@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The fields of a message in the wire format of Protocol Buffers, in their order.
+/// The fields of a message in the wire format of Protocol Buffers, in order.
 ///
-/// It reads in place: a field of bytes is a slice of the message. It does not recurse; a message in a message is read by another reader.
-/// Callers ignore a field whose wire type is not the one of its definition, as they ignore an unknown one. Groups, which no message of ttrpc and NRI has, are an error.
+/// Reads in place: a field of bytes is a slice of the message. Does not recurse: another reader reads a nested message. Callers ignore a
+/// field with another wire type than defined, like an unknown field. Groups, which ttrpc and NRI do not use, are an error.
 ///
 /// Source: protobuf.dev, "Encoding".
 package struct ProtobufReader: Sendable {
@@ -11,7 +11,7 @@ package struct ProtobufReader: Sendable {
     package enum Value: Sendable {
         case integer(UInt64)
         case bytes(ArraySlice<UInt8>)
-        /// A number of fixed width: no field that is read here has one.
+        /// A number of fixed width, which no supported field has.
         case fixed
     }
 
@@ -56,7 +56,7 @@ package struct ProtobufReader: Sendable {
         throw ProtocolError(.longInteger, "integer", "it has more than 10 bytes")
     }
 
-    /// The longest text that is accepted, in bytes: that of a path.
+    /// The limit of a text in bytes: the length of a path.
     package static let textLimit = 4096
 
     /// Decodes a text.
@@ -75,19 +75,19 @@ package struct ProtobufWriter: Sendable {
 
     package init() {}
 
-    /// Writes a number; 0 is the default and is not written.
+    /// Writes a number. 0 is the default, and is omitted.
     package mutating func integer(_ number: Int, _ value: Int64) {
         guard value != 0 else { return }
         tag(number, 0)
         variable(UInt64(bitPattern: value))
     }
 
-    /// Writes a text; the empty one is the default and is not written.
+    /// Writes a text. The empty text is the default, and is omitted.
     package mutating func text(_ number: Int, _ value: String) {
         if !value.isEmpty { element(number, Array(value.utf8)) }
     }
 
-    /// Writes a message or an element of a list, also an empty one.
+    /// Writes a message or an element of a list, even if it is empty.
     package mutating func element(_ number: Int, _ value: [UInt8]) {
         tag(number, 2)
         variable(UInt64(value.count))

@@ -52,7 +52,7 @@ package struct DHCPv4Message: Hashable, Sendable {
         var reader = DatagramReader(packet)
         guard let first = reader.integer(UInt8.self), first >> 4 == 4, first & 15 >= 5, reader.skip(1),
             let total = reader.integer(UInt16.self), Int(total) <= packet.count, reader.skip(2), let fragment = reader.integer(UInt16.self),
-            // The packet is no fragment.
+            // The packet is not a fragment.
             fragment & 0x3fff == 0, reader.skip(1), reader.integer(UInt8.self) == 17, reader.skip(10),
             reader.skip(Int(first & 15) * 4 - 20), reader.integer(UInt16.self) == Self.serverPort,
             reader.integer(UInt16.self) == Self.clientPort, let length = reader.integer(UInt16.self), reader.skip(2),
