@@ -5,7 +5,7 @@ import PackageDescription
 
 // MARK: - Settings
 
-/// Every target of ours: Swift 6, no silent conveniences, and no warnings.
+/// All targets of this package: Swift 6, strict imports, warnings are errors.
 let plain: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -15,15 +15,15 @@ let plain: [SwiftSetting] = [
     .treatWarning("DeprecatedDeclaration", as: .warning),
 ]
 
-/// Every target that is shipped: likewise, and each use of unsafe memory is marked.
+/// Shipped targets: the plain settings, and each use of unsafe memory has to be marked.
 let strict: [SwiftSetting] = plain + [.strictMemorySafety()]
 
-/// Targets that hold only code made by protoc: not ours to warn about.
+/// Targets with only generated code, whose warnings are ignored.
 let generated: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
-/// Programs carry the Swift runtime inside, so that one file is one installation. Only the link step
-/// differs from that of the tests: everything is compiled once. Identical code is folded, no program exports
-/// symbols, and relocations are packed (glibc 2.36 or newer reads them).
+/// Programs link the Swift runtime statically, so that one file is a complete installation. Only the link step differs from that of the
+/// tests, so that everything is compiled once. Identical code is folded, no program exports symbols, and relocations are packed (needs
+/// glibc 2.36).
 let runtimeInside: [LinkerSetting] = [
     .unsafeFlags([
         "-static-stdlib", "-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic",
@@ -31,12 +31,12 @@ let runtimeInside: [LinkerSetting] = [
     ])
 ]
 
-/// For the gate, which runs on hosts that may have nothing but a kernel and a runtime.
+/// For the gate, which runs on hosts that may have only a kernel and a runtime.
 let standalone: [LinkerSetting] = [
     .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--icf=all"])
 ]
 
-/// With the runtime inside, for programs that use FoundationEssentials.
+/// Statically linked runtime, for programs that use FoundationEssentials.
 let selfContained: [LinkerSetting] =
     runtimeInside + [
         .linkedLibrary("_FoundationCShims"),
@@ -51,7 +51,7 @@ let productDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6"),
-    // Without its default traits: they would bring in all of Foundation.
+    // Without default traits, which would link all of Foundation.
     .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: []),
     .package(url: "https://github.com/grpc/grpc-swift-2.git", exact: "2.4.3"),
     .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", exact: "2.9.2"),
@@ -79,7 +79,7 @@ let productDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-system.git", exact: "1.8.1"),
 ]
 
-/// For the tests of the manifests: no program reads YAML.
+/// For the tests of the manifests. No program reads YAML.
 let testingDependencies: [Package.Dependency] = [.package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2")]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -98,9 +98,9 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
-// MARK: - Targets: a target's folder says what it may do, and hack/check-layers reads that from the manifest
+// MARK: - Targets: hack/check-layers enforces the rule of each target's folder
 
-/// Pure: values in, values out. No I/O, no clock, no log.
+/// Pure: no I/O, no clock, no log.
 func model(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/Model/\(name)", swiftSettings: strict)
 }
@@ -119,13 +119,13 @@ func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/Services/\(name)", swiftSettings: strict)
 }
 
-/// Arguments and wiring, and nothing else.
+/// Only arguments and wiring.
 func program(_ name: String, _ dependencies: [Target.Dependency], _ linking: [LinkerSetting] = selfContained) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict, linkerSettings: linking)
 }
 
-/// Never linked into what is shipped.
+/// Never linked into shipped programs.
 func testing(
     _ name: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = plain, _ linking: [LinkerSetting] = []
 ) -> Target {
@@ -133,7 +133,7 @@ func testing(
         name: name, dependencies: dependencies, path: "Sources/Testing/\(name)", swiftSettings: settings, linkerSettings: linking)
 }
 
-/// A program for developers, with the Testbed inside.
+/// A program for developers, linked with the Testbed.
 func tool(
     _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = plain, _ linking: [LinkerSetting] = selfContained
 ) -> Target {
@@ -163,23 +163,23 @@ let productTargets: [Target] = [
     model("SliceModel", ["Hardware", "NetworkModel", "Primitives", "ResourceAPI", "Topology"]),
     // Plans and states of claims: formats, versions, strict decoding.
     model("JournalModel", ["NetworkModel", "Primitives", "ResourceAPI"]),
-    // A plan -> a specification of the Container Device Interface.
+    // A plan -> a specification of the Container Device Interface (CDI).
     model("CDI", ["JournalModel", "Primitives"]),
     // A claim -> a plan.
     model("ClaimPlanning", ["CDI", "ClaimConfig", "Hardware", "JournalModel", "NetworkModel", "ResourceAPI", "Topology"]),
-    // Documents, pictures and advice for people and scripts; simulated fleets.
+    // Documents, pictures and advice for users and scripts; simulations of many nodes.
     model("Inspection", ["ClaimConfig", "Hardware", "Primitives", "ResourceAPI", "SliceModel", "Topology"]),
-    // Command lines that have options alone.
+    // Command lines that have only options.
     model("CommandOptions"),
 
     // System
-    // The parts of the C library and the kernel that Swift cannot see.
+    // The parts of the C library and the kernel that Swift cannot import.
     system("CLinux"),
     system("CPCI", links: "pci"),
     // Opens libibverbs at run time: a node without RDMA user space still starts.
     system("CVerbs"),
     system("CNUMA", links: "numa"),
-    // Descriptors, files, sockets, and threads that live in another namespace.
+    // Descriptors, files, sockets, and threads in other namespaces.
     system("Linux", ["CLinux", "NetworkModel", "Primitives"]),
     // Codecs and sockets of rtnetlink, ethtool, RDMA and device events.
     system("Netlink", ["CLinux", "Linux", "NetworkModel", "Primitives"]),
@@ -188,9 +188,9 @@ let productTargets: [Target] = [
     system("KubeletAPI", [grpc, grpcProtobuf, protobuf], generated),
     // A client of the API server.
     system("Kubernetes", ["Primitives", "ResourceAPI", httpClient, nioCore, nioHTTP, nioSSL]),
-    // Plans and states of claims as crash-safe files: the place where the two daemons meet.
+    // Plans and states of claims as crash-safe files, through which the two daemons exchange state.
     system("Journal", ["JournalModel", "Linux", "NetworkModel"]),
-    // The requests between the daemons and the gate, and how to send them.
+    // The requests between the daemons and the gate, and their clients.
     system("ControlProtocol", ["Linux", "Primitives"]),
 
     // Services
@@ -198,21 +198,21 @@ let productTargets: [Target] = [
     service("Discovery", ["CNUMA", "CPCI", "CVerbs", "Hardware", "Linux", "Netlink", "NetworkModel", "Primitives", "Topology", logging]),
     // Moves interfaces between the host and a pod.
     service("PodNetwork", ["CLinux", "JournalModel", "Linux", "Netlink", "NetworkModel", "Primitives"]),
-    // Events of the runtime and requests of the gate -> attach, detach, hold back: the daemon nearside-nri.
+    // Events of the runtime and requests of the gate -> attach, detach, refuse: the daemon nearside-nri.
     service(
         "Attachment",
         [
             "CDI", "CLinux", "ControlProtocol", "Journal", "JournalModel", "Linux", "NRI", "Netlink", "NetworkModel", "PodNetwork",
             "Primitives", "ResourceAPI", logging,
         ]),
-    // A claim -> plan and journal, and back.
+    // A claim -> plan and journal, and the release.
     service(
         "ClaimPreparation",
         [
             "ClaimPlanning", "ControlProtocol", "Hardware", "Journal", "JournalModel", "Kubernetes", "Linux", "Netlink", "NetworkModel",
             "Primitives", "ResourceAPI", "Topology", logging,
         ]),
-    // Writes slices, and keeps them so at the API server.
+    // Reconciles slices at the API server.
     service("SlicePublisher", ["Kubernetes", "Linux", "Primitives", "ResourceAPI", "SliceModel", logging]),
     // The kubelet's side: registration, DRA v1 and v1beta1.
     service(
@@ -248,7 +248,7 @@ let productTargets: [Target] = [
 ]
 
 let testingTargets: [Target] = [
-    // A client of gRPC through libgrpc, which is not our implementation: the kubelet in the tests.
+    // A gRPC client on libgrpc, independent of the product's implementation: the kubelet in the tests.
     testing("CGRPC", [], plain, [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
     testing("NRIMessages", [protobuf], generated),
     testing("CRIMessages", [protobuf], generated),
@@ -268,7 +268,7 @@ let testingTargets: [Target] = [
             "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
         ]),
 
-    // Tests: of one target each, under its name, and of the whole
+    // Tests, one target for each tested target, and for the whole system
     tests("HardwareTests", ["Discovery", "Hardware", "Linux", "NetworkModel", "Primitives", "ResourceAPI", "Testbed"]),
     tests(
         "TopologyTests",
@@ -294,7 +294,7 @@ let testingTargets: [Target] = [
     tests("NetlinkTests", ["Linux", "Netlink", "NetworkModel", "Testbed"], exclude: ["Golden"]),
     tests("NRITests", ["ControlProtocol", "NRI", "NRIMessages", "Testbed", protobuf]),
     tests("KubernetesTests", ["Kubernetes", "Primitives", "ResourceAPI", "Testbed", httpClient]),
-    // With those of JournalModel.
+    // Includes the tests of JournalModel.
     tests(
         "JournalTests",
         [
@@ -317,7 +317,7 @@ let testingTargets: [Target] = [
         [
             "Hardware", "Kubernetes", "ResourceAPI", "SliceModel", "SlicePublisher", "Testbed", "Topology", httpClient, logging,
         ]),
-    // With those of KubeletAPI.
+    // Includes the tests of KubeletAPI.
     tests("KubeletPluginTests", ["KubeletAPI", "Testbed", protobuf]),
     // The programs as processes, with a kubelet, a runtime and an API server of the Testbed.
     tests(

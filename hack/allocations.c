@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counts allocations of a program it is preloaded into: hack/bench.
+// Counts the allocations of a program (LD_PRELOAD), for hack/bench.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loaded before the C library into a program under test (LD_PRELOAD): at the N-th step that changes something
-// outside the program, it ends, stops or delays the program, or has the step fail. NEARSIDE_FAULTS names a file of five
-// integers, shared with the test: what to do, at which step, with which error, steps so far, whether it happened.
+// Loaded before the C library into a program under test (LD_PRELOAD). At the N-th step that changes something outside of the program, it
+// ends, stops or delays the program, or makes the step fail. NEARSIDE_FAULTS names a file with five integers, shared with the test:
+// action, number of the step, error, steps so far, and 1 after the action.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -84,7 +84,7 @@ ssize_t send(int socket, const void *bytes, size_t count, int flags) {
     STEP(0, real(socket, bytes, count, flags));
 }
 
-/// The kernel did what it was asked, and says it did not.
+/// The kernel performed the request, but the answer reports an error.
 static void replace_answer(void *bytes, ssize_t size) {
     struct nlmsghdr *header = bytes;
     if (size < (ssize_t)(sizeof *header + sizeof(int))) return;

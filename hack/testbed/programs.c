@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// programs attach INTERFACE: attaches programs that do nothing to an interface of this network namespace, as agents of a node do:
-// two and a link to its hook for what comes in, one to that for what goes out, and one for XDP. Says so, and holds the link until it is ended.
-// programs link INTERFACE: attaches a program for XDP by a link, which netlink cannot take off. Says so, and holds the link until it is ended.
-// programs count INTERFACE: how many there are on the two hooks.
-// programs timestamping INTERFACE [TX RX]: what the driver timestamps, by the numbers of linux/net_tstamp.h, after it was told so.
+// programs attach INTERFACE: attaches empty programs to an interface of this network namespace, like agents of a node:
+// two programs and a link to the ingress hook, one to the egress hook, and one XDP program. Prints a line, and keeps the link until it ends.
+// programs link INTERFACE: attaches an XDP program by a link, which netlink cannot detach. Prints a line, and keeps the link until it ends.
+// programs count INTERFACE: prints the number of programs on the two hooks.
+// programs timestamping INTERFACE [TX RX]: sets and prints the driver's timestamping, in the numbers of linux/net_tstamp.h.
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// seccomp PROFILE PROGRAM ARGUMENT...: runs a program under an OCI seccomp profile (JSON), as a container runtime does.
+// seccomp PROFILE PROGRAM ARGUMENT...: runs a program under an OCI seccomp profile (JSON), like a container runtime.
 //
-// Of a profile it takes what ours have: a default action SCMP_ACT_ERRNO, and rules with names, at most one condition on an argument, and
-// the actions SCMP_ACT_ALLOW and SCMP_ACT_ERRNO. libseccomp is opened at run time, since its headers need not be there.
+// Supports the subset that the profiles of this repository use: the default action SCMP_ACT_ERRNO, and rules with names, at most one
+// condition on an argument, and the actions SCMP_ACT_ALLOW and SCMP_ACT_ERRNO. libseccomp is opened at run time, so that its headers are
+// not needed.
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
@@ -23,7 +24,7 @@ struct comparison {
     uint64_t first, second;
 };
 
-// The end of the object or list that begins here; no string of a profile has brackets.
+// Returns the end of the object or list that begins here; strings of a profile contain no brackets.
 static char *end_of(char *start) {
     int depth = 0;
     for (char *at = start; *at; at++) {
@@ -33,7 +34,7 @@ static char *end_of(char *start) {
     return NULL;
 }
 
-// Returns the text behind a key of an object, which ends with a zero; NULL when the object has no such key.
+// Returns the text after a key of an object, with a terminator; NULL if the object lacks the key.
 static char *value_of(char *object, const char *key) {
     char *at = strstr(object, key);
     return at ? at + strlen(key) + strspn(at + strlen(key), " :") : NULL;
@@ -66,7 +67,7 @@ int main(int count, char **arguments) {
     char *rules = value_of(text, "\"syscalls\"");
     char *last = rules ? end_of(rules) : NULL;
     if (!last) return fail("the profile has no list of rules");
-    // SCMP_ACT_ERRNO(EPERM), as runtimes answer without errnoRet.
+    // SCMP_ACT_ERRNO(EPERM), the runtimes' answer without errnoRet.
     void *filter = init(0x00050000U | EPERM);
     int allowed = 0;
     for (char *rule = strchr(rules, '{'); rule && rule < last;) {
@@ -75,13 +76,13 @@ int main(int count, char **arguments) {
         *end = 0;
         char *names = value_of(rule, "\"names\""), *conditions = value_of(rule, "\"args\""), *code = value_of(rule, "\"errnoRet\"");
         int allows = strstr(rule, "\"SCMP_ACT_ALLOW\"") != NULL;
-        if (!names || !end_of(names) || (!allows && !strstr(rule, "\"SCMP_ACT_ERRNO\""))) return fail("a rule has not the form of ours");
+        if (!names || !end_of(names) || (!allows && !strstr(rule, "\"SCMP_ACT_ERRNO\""))) return fail("a rule does not have the expected form");
         uint32_t action = allows ? 0x7fff0000U : 0x00050000U | (code ? (uint32_t)strtoul(code, NULL, 10) : EPERM);
         struct comparison condition;
         if (conditions) {
             char *close = end_of(conditions);
             if (close) *close = 0;
-            if (!close || !read_condition(conditions, &condition)) return fail("a condition has not the form of ours");
+            if (!close || !read_condition(conditions, &condition)) return fail("a condition does not have the expected form");
         }
         char *close = end_of(names);
         for (char *name = strchr(names, '"'); name && name < close;) {
@@ -89,7 +90,7 @@ int main(int count, char **arguments) {
             if (!quote) return fail("the profile has an open string");
             *quote = 0;
             int number = resolve(name + 1);
-            // Another architecture's: runtimes pass over it too.
+            // A system call of another architecture, which runtimes skip too.
             int status = number < 0 ? 0 : add(filter, action, number, conditions ? 1 : 0, &condition);
             if (status != 0) return fail(name + 1);
             if (allows && number >= 0) allowed++;
@@ -98,7 +99,7 @@ int main(int count, char **arguments) {
         rule = strchr(end + 1, '{');
     }
     if (allowed < 20) return fail("the profile allows hardly anything");
-    // The program itself is started under the filter, as in a container.
+    // The program is started under the filter, as in a container.
     int status = load(filter);
     if (status != 0) return fail(strerror(-status));
     execv(arguments[2], arguments + 2);

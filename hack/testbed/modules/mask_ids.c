@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Gives PCI functions other ids. Reads of a function's configuration space go through ours, which put the
- * requested ids into the header.
+ * Changes the ids of PCI functions: wraps reads of a function's configuration space, and puts the requested
+ * ids into the header.
  *
- *   function=0000:24:00.0=10de:2330:030200:10de16c1   the function is removed and found again with its new ids
- *   function=+0000:23:00.0=15b3:1021:020000:15b30023  the driver that holds it stays
+ *   function=0000:24:00.0=10de:2330:030200:10de16c1   removes the function, and rescans it with its new ids
+ *   function=+0000:23:00.0=15b3:1021:020000:15b30023  keeps the bound driver
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -84,7 +84,7 @@ static void apply(struct pci_dev *dev, const struct mask *mask)
 	struct pci_bus *bus = dev->bus;
 
 	if (!original) {
-		/* All buses of this machine are reached in one way. */
+		/* All buses of this machine use the same operations. */
 		original = bus->ops;
 		masking = *original;
 		masking.read = masking_read;
@@ -118,7 +118,7 @@ static int __init mask_init(void)
 		struct pci_dev *dev = pci_get_domain_bus_and_slot(masks[i].domain, masks[i].bus,
 								  PCI_DEVFN(masks[i].device, masks[i].function));
 
-		/* Virtual functions are made later. */
+		/* Virtual functions are created later. */
 		if (!dev)
 			continue;
 		apply(dev, &masks[i]);
@@ -127,7 +127,7 @@ static int __init mask_init(void)
 	return 0;
 }
 
-/* There is no way out: the buses keep pointing at us. */
+/* The module cannot be unloaded: the buses keep pointing to it. */
 module_init(mask_init);
 MODULE_DESCRIPTION("Other ids for PCI functions, for tests");
 MODULE_LICENSE("GPL");

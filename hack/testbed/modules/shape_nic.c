@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A NIC without a wire, whose driver takes n-tuple rules, RSS with contexts, hash fields, hardware timestamping, forward error
- * correction and Wake-on-LAN, and tells them as it took them.
+ * A NIC without a wire, whose driver stores n-tuple rules, RSS with contexts, hash fields, hardware timestamping, forward error
+ * correction and Wake-on-LAN, and reports them unchanged.
  *
- * The parameter "refuse" has a bit for each of them in that order (RSS and its contexts: 2); those are refused with EBUSY from then on.
- * "rules" is told instead of the number of rules when it is not 0.
+ * The parameter "refuse" has a bit for each of them in this order (RSS and its contexts: 2); a set bit makes changes fail with EBUSY.
+ * If "rules" is not 0, it is reported as the number of rules.
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -218,7 +218,7 @@ static void get_channels(struct net_device *dev, struct ethtool_channels *channe
 	channels->combined_count = shape->queues;
 }
 
-/* As real drivers do, it spreads packets over all queues unless a table has been set. */
+/* Like real drivers, it spreads packets over all queues unless a table was set. */
 static int set_channels(struct net_device *dev, struct ethtool_channels *channels)
 {
 	struct shape *shape = netdev_priv(dev);

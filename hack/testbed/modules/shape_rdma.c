@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * RDMA devices without a data path, in the places where real drivers put theirs.
+ * RDMA devices without a data path, at the places in sysfs that real drivers use.
  *
- *   alone=0000:25:00.0    a device of its own kind without an interface, as EFA's
- *   beside=0000:23:00.0   a RoCE device for the interface of the function, as mlx5's
+ *   alone=0000:25:00.0    a device without an interface, like EFA
+ *   beside=0000:23:00.0   a RoCE device on the interface of the function, like mlx5
  *
  * Writing "N 1" (down) or "N 4" (active) to the parameter "port" sets the state of the N-th device's port and
- * tells everybody who asked for events; "N 0" says that the device has failed.
+ * raises an event; "N 0" raises the event of a fatal error.
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>
@@ -135,8 +135,8 @@ static void leave_ucontext(struct ib_ucontext *context)
 static struct ib_device_ops operations = {
 	.owner = THIS_MODULE,
 	/*
-	 * A provider of rdma-core that opens any device of its number: software iWARP. The kernel's own driver of
-	 * that number is not part of Debian's kernels, so the two cannot meet.
+	 * The provider of rdma-core that opens any device with its driver id: software iWARP. The kernel's own driver
+	 * with that id is not part of Debian's kernels, so that they do not conflict.
 	 */
 	.driver_id = RDMA_DRIVER_SIW,
 	.uverbs_abi_ver = 1,
@@ -241,7 +241,7 @@ static int __init shape_init(void)
 	return result;
 }
 
-/* There is no way out: the machine ends with its tests. */
+/* The module cannot be unloaded: the machine ends with its tests. */
 module_init(shape_init);
 MODULE_DESCRIPTION("RDMA devices without a data path, for tests");
 MODULE_LICENSE("GPL");
