@@ -4,7 +4,7 @@ import Attachment
 import Linux
 import Testing
 
-/// The loop of nearside-nri, with sources that write down their turns.
+/// The loop of nearside-nri, with sources that record their turns.
 struct EventLoopTests {
     /// The turns of all sources, in their order.
     private final class Journal {
@@ -27,11 +27,11 @@ struct EventLoopTests {
     }
 
     @Test
-    func `each turn is for all sources in their order, and each gets its own descriptors only`() throws {
+    func `each turn calls all sources in order, and passes each source only its own descriptors`() throws {
         let (journal, termination, pipe) = (Journal(), try Descriptor.pipe(), try Descriptor.pipe())
         let (first, second) = (Source("first", journal), Source("second", journal))
         second.descriptors = [pipe.reading]
-        // The first turn writes what the second source waits for; the second turn ends the loop.
+        // The first turn triggers the second source; the second turn ends the loop.
         first.body = { _ in try (journal.turns.count == 1 ? pipe.writing : termination.writing).write(all: [1]) }
         second.body = { ready in if ready.contains(pipe.reading) { _ = try pipe.reading.read(atMost: 1) } }
         try EventLoop([first, second], termination: termination.reading).run()
@@ -40,7 +40,7 @@ struct EventLoopTests {
     }
 
     @Test
-    func `the earliest deadline begins a turn, and one that has passed does so at once`() throws {
+    func `the earliest deadline begins a turn, and a deadline in the past begins it at once`() throws {
         let (journal, termination) = (Journal(), try Descriptor.pipe())
         let (late, soon) = (Source("late", journal), Source("soon", journal))
         late.deadline = .after(.seconds(60))

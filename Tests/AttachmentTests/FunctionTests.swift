@@ -9,7 +9,7 @@ import Primitives
 import Testbed
 import Testing
 
-/// Virtual functions by an operator's rules, on a tree like the kernel's.
+/// Virtual functions by an operator's rules, on a tree in the kernel's format.
 @Suite struct FunctionTests {
     private final class Tree {
         let scratch: ScratchFolder
@@ -31,7 +31,7 @@ import Testing
     private func keep(_ tree: Tree, _ rules: [String], inUse: Set<String> = []) throws {
         let keeper = FunctionKeeper(try rules.map { try FunctionRule(parsing: $0) }, sysfs: tree.scratch.path, log: Logger(label: "test"))
         keeper.update(inUse: inUse, isChange: true)
-        // One after the other.
+        // Changes are made one after the other.
         while let change = keeper.descriptor {
             _ = try Poller.readable([change], until: .after(.seconds(5)))
             keeper.update(inUse: inUse, isChange: false)
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test
-    func `each physical function gets as many as the last rule for it says`() throws {
+    func `each physical function gets the number of the last matching rule`() throws {
         let tree = try Tree()
         try tree.add("0000:3b:00.0", "ens1f0", total: 8)
         try tree.add("0000:3b:00.1", "ens1f1", total: 8, enabled: 2, virtual: ["0000:3b:01.0", "0000:3b:01.1"])
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test
-    func `what a claim has stays as it is, and more than there can be is not tried`() throws {
+    func `functions of a claim are not changed, and a number above the limit is not tried`() throws {
         let tree = try Tree()
         try tree.add("0000:3b:00.0", "ens1f0", total: 8, enabled: 2, virtual: ["0000:3b:01.0", "0000:3b:01.1"])
         try tree.add("0000:3b:00.1", "ens1f1", total: 8)
@@ -65,13 +65,13 @@ import Testing
         ("", InputError.Code.malformed), ("ens1f0", .malformed), ("=4", .malformed), ("ens1f0=", .malformed), ("ens1f0=x", .malformed),
         ("ens1f0=-1", .outOfBounds), ("ens1f0=5000", .outOfBounds),
     ])
-    func `a text that is no rule is refused`(text: String, code: InputError.Code) {
+    func `a malformed rule is refused`(text: String, code: InputError.Code) {
         let error = #expect(throws: InputError.self) { try FunctionRule(parsing: text) }
         #expect(error?.code == code)
     }
 
     @Test
-    func `a plan sets up the virtual function of its own device, and no other one`() throws {
+    func `a plan configures only the virtual function of its own device`() throws {
         let tree = try Tree()
         try tree.add("0000:01:00.0", "eth1", total: 4, enabled: 2, virtual: ["0000:01:00.2", "0000:01:00.3"])
         let sysfs = tree.scratch.path

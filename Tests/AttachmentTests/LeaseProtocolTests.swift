@@ -6,7 +6,7 @@ import JournalModel
 import NetworkModel
 import Testing
 
-/// DHCP clients as values: what they send, what they take, and when.
+/// DHCP clients as values: sent and accepted messages, and their times.
 struct LeaseProtocolTests {
     private static let interface = LeaseInterface(
         index: 7, type: 1, address: HardwareAddress(bytes: [2, 0x4e, 0x53, 0, 0, 1]),
@@ -26,7 +26,7 @@ struct LeaseProtocolTests {
         actions.compactMap { action in if case .report(let lease) = action { lease } else { nil } }
     }
 
-    /// A server's packet, put together by hand.
+    /// A server's packet, assembled manually.
     private func answer(_ kind: UInt8, transaction: UInt32 = 5, your: [UInt8] = [192, 0, 2, 20], options: [UInt8] = Self.usual) -> [UInt8] {
         var payload: [UInt8] = [2, 1, 6, 0] + (0..<4).map { UInt8(truncatingIfNeeded: transaction >> (24 - 8 * $0)) } + [0, 0, 0, 0]
         payload += [0, 0, 0, 0] + your + [192, 0, 2, 1] + [0, 0, 0, 0] + Self.interface.address.bytes + [UInt8](repeating: 0, count: 10)
@@ -48,7 +48,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `a client asks all, takes an offer, and asks that server for the address`() throws {
+    func `a client broadcasts a discovery, and requests the offered address from the server`() throws {
         var client = client4()
         let (discover, target) = try #require(sent(client.wake(at: .ms(0))).first)
         #expect(target == nil && Array(discover[12..<20]) == [0, 0, 0, 0, 255, 255, 255, 255])
@@ -56,7 +56,7 @@ struct LeaseProtocolTests {
             Array(discover[20..<24]) == [0, 68, 0, 67] && discover[28] == 1
                 && Array(discover[28 + 28..<28 + 34]) == Self.interface.address.bytes)
         #expect(Array(discover[28 + 236..<28 + 243]) == [99, 130, 83, 99, 53, 1, 1])
-        // A sum over a header or a datagram with its checksum in it is zero (RFC 1071).
+        // The sum over a header or a datagram including its checksum is zero (RFC 1071).
         #expect(DHCPv4Message.checksum(Array(discover[..<20])) == 0)
         let length = Array(discover[24..<26])
         #expect(DHCPv4Message.checksum(Array(discover[12..<20]) + [0, 17] + length + Array(discover[20...])) == 0)
@@ -69,10 +69,10 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `a lease is renewed at the server after half of its time, at all servers after seven eighths, and lost at its end`() throws {
+    func `a lease is renewed at its server after half of its time, at all servers after seven eighths, and lost at its end`() throws {
         var client = try bound4()
         #expect(client.wake(at: .ms(1_799_000)).isEmpty)
-        // From when the request was sent, at 10 ms.
+        // The lease begins at the request, at 10 ms.
         let deadline = try #require(client.deadline)
         #expect(deadline >= .ms(1_799_990) && deadline <= .ms(1_800_010), "\(deadline)")
         let renewal = try #require(sent(client.wake(at: deadline)).first)
@@ -88,7 +88,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `a former address is asked for first, a refusal or silence ends that, and a lease is given back by one datagram`() throws {
+    func `a former address is requested first until a refusal or time-out, and one datagram releases a lease`() throws {
         var client = client4(former: "192.0.2.20")
         let request = try #require(sent(client.wake(at: .ms(0))).first).bytes
         #expect(Array(request[(28 + 240)...]).starts(with: [53, 1, 3, 50, 4, 192, 0, 2, 20, 55]), "without a server")
@@ -108,7 +108,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `an address of before a restart is given back to the server that gave it, before any has answered`() throws {
+    func `an address from before a restart is released at its server without an answer of any server`() throws {
         var first = client4()
         _ = first.wake(at: .ms(0))
         _ = first.receive(answer(2), from: Self.serverLink, at: .ms(1))
@@ -128,7 +128,7 @@ struct LeaseProtocolTests {
         let message = try #require(sent(other.release(at: .ms(1))).first.flatMap { DHCPv6Message(payload: $0.bytes) })
         #expect(message.kind == .release && message.server == giver && message.address?.address.description == "2001:db8:5::20")
         #expect(other.release(at: .ms(2)).isEmpty)
-        #expect(client6Releases().isEmpty, "without an address there is nothing to give back")
+        #expect(client6Releases().isEmpty, "without an address there is nothing to release")
     }
 
     private func client6Releases() -> [LeaseAction] {
@@ -138,7 +138,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `answers that are not for this interface, or that no host can use, change nothing`() throws {
+    func `answers for another interface, or without a usable address, are ignored`() throws {
         var others: [[UInt8]] = [
             answer(2, transaction: 6), answer(2, your: [127, 0, 0, 1]), answer(2, your: [224, 0, 0, 1]), answer(2, your: [0, 0, 0, 0]),
             answer(2, options: []), answer(2, options: [54, 4, 192, 0, 2, 1, 51, 4, 0, 0, 0, 1]), answer(5), answer(6),
@@ -161,7 +161,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `routes are those of option 121, or else the first router, and none when it is malformed`() throws {
+    func `routes are those of option 121, or a default route over the first router, and none if the option is malformed`() throws {
         func routes(_ options: [UInt8]) -> [String]? {
             DHCPv4Message(packet: answer(5, options: options))?.routes?.map { "\($0.destination) \($0.gateway?.description ?? "-")" }
         }
@@ -193,7 +193,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `a client of DHCPv6 solicits, requests, renews, rebinds, and gives back`() throws {
+    func `a DHCPv6 client solicits, requests, renews, rebinds and releases`() throws {
         var client = client6()
         let solicit = try #require(sent(client.wake(at: .ms(0))).first).bytes
         #expect(
@@ -219,7 +219,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `a client of DHCPv6 takes no address that no host has, and nothing that is not meant for it`() throws {
+    func `a DHCPv6 client ignores unusable addresses and messages for other clients`() throws {
         for bad in try [
             answer6(.advertise, "ff02::1"), answer6(.advertise, "fe80::1"), answer6(.advertise, "::1"), answer6(.advertise, valid: 0),
             answer6(.advertise, preferred: 200), answer6(.advertise, server: nil), answer6(.reply), answer6(.advertise).dropLast() + [],
@@ -234,7 +234,7 @@ struct LeaseProtocolTests {
     // MARK: Both
 
     @Test
-    func `no datagram makes a client fail, and whatever it reports is a lease that is read again`() throws {
+    func `no datagram makes a client fail, and each reported lease can be read again`() throws {
         var random = SplitMix(seed: 17)
         var reports = 0
         for round in 0..<20_000 {
@@ -272,7 +272,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `what a client reports is read with care`() {
+    func `a client's report is read within limits`() {
         let lease = Lease(
             text:
                 "ip=192.0.2.20\nmask=24\nlease=3600\nstaticroutes=0.0.0.0/0 192.0.2.1 198.51.100.0/24 192.0.2.1 203.0.113.0/24 0.0.0.0 x\n")
@@ -299,7 +299,7 @@ struct LeaseProtocolTests {
     }
 
     @Test
-    func `a server's routes are set inside what is allowed, and never where the cluster is`() throws {
+    func `a server's routes are set inside the allowed prefixes, and never in the cluster's networks`() throws {
         func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(parsing: text)) }
         let policy = LeasePolicy(
             allowed: [try prefix("10.0.0.0/8"), try prefix("198.51.100.0/24")], reserved: [try prefix("10.96.0.0/12")],

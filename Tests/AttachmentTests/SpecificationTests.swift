@@ -9,7 +9,7 @@ import Linux
 import Testbed
 import Testing
 
-/// CDI specifications are made of plans, and a plan is not believed.
+/// CDI specifications of plans, and refusals of untrusted plans.
 struct SpecificationTests {
     private static let gate = GateHook(path: "/opt/gate", socket: "/run/nri.sock", timeout: .seconds(30))
     private static let planner = SpecPlanner(driver: "dra.nearside", gate: gate, workloads: "/run/w")
@@ -26,7 +26,7 @@ struct SpecificationTests {
     }
 
     @Test
-    func `a plan becomes its specification, with the gate of this program's options`() throws {
+    func `a plan becomes a specification with the gate of this program's options`() throws {
         let spec = try #require(try Self.planner.spec(Self.plan()))
         #expect(spec.kind == "dra.nearside/claim")
         #expect(spec.containerEdits?.env == ["NCCL_IB_HCA==mlx5_0:1", "NCCL_TOPO_FILE=/var/run/nearside/nccl-topology.xml"])
@@ -65,7 +65,7 @@ struct SpecificationTests {
     ]
 
     @Test(arguments: mutations.indices)
-    func `a text that is not of its form refuses the whole plan, and the refusal names the field`(index: Int) throws {
+    func `a malformed text refuses the whole plan, and the refusal names the field`(index: Int) throws {
         let (field, mutate) = Self.mutations[index]
         var plan = Self.plan()
         mutate(&plan)
@@ -79,7 +79,7 @@ struct SpecificationTests {
         (device.charDevices + device.sharedCharDevices).map { NodePlan(path: $0.path, major: $0.major, minor: $0.minor) }
     }
 
-    /// Machines of which captures have no device nodes, with such as their drivers make.
+    /// Machines whose captures lack device nodes, with the nodes that their drivers create.
     private static func equipped(_ name: String) throws -> Machine {
         var machine = try #require(try MachineDescription.embedded(name)).machine
         for (number, index) in machine.functions.indices.filter({ Catalog.acceleratorFamily(machine.functions[$0]) != nil }).enumerated() {
@@ -113,7 +113,7 @@ struct SpecificationTests {
     }
 
     @Test(arguments: ["hgx-a100", "aws-p5", "azure-nd-gb300", "aws-trn1-2xl", "mi300a", "aws-p4d", "dgx-2"])
-    func `a device's own nodes are taken, another's are not, and no node with other numbers`(name: String) throws {
+    func `a device's own nodes are accepted; another device's nodes and other numbers are refused`(name: String) throws {
         let machine = try Self.equipped(name)
         let scratch = try ScratchFolder()
         try TreeWriter.write(machine, to: scratch.path)
@@ -140,7 +140,7 @@ struct SpecificationTests {
         "/dev/vfio/0x",
         "dev/nvidia0", "", "/dev/nvidia00000000000",
     ])
-    func `a node that is in no table is refused whatever its numbers are`(path: String) throws {
+    func `a node that is not in the table is refused with any numbers`(path: String) throws {
         let machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let scratch = try ScratchFolder()
         try TreeWriter.write(machine, to: scratch.path)
@@ -156,7 +156,7 @@ struct SpecificationTests {
     }
 
     @Test
-    func `a link of sysfs to another function is no part of a function`() throws {
+    func `a symbolic link in sysfs to another function is not a part of the function`() throws {
         let scratch = try ScratchFolder()
         let node = NodePlan(path: "/dev/infiniband/uverbs0", major: 231, minor: 192)
         let devices = scratch("sys/bus/pci/devices")
@@ -187,7 +187,7 @@ struct SpecificationTests {
     }
 
     @Test
-    func `a link or a pipe in the place of a workload file is not followed, and a plain file is copied`() throws {
+    func `a link or a pipe in the place of a workload file is refused, and a regular file is copied`() throws {
         let scratch = try ScratchFolder()
         try Files.makeFolder(scratch("workloads"))
         let publisher = Self.publisher(scratch)
@@ -210,7 +210,7 @@ struct SpecificationTests {
     }
 
     @Test
-    func `a start makes lost specifications anew, removes those without a plan, and leaves other drivers' and unreadable plans' alone`()
+    func `a start restores lost specifications, removes those without a plan, and keeps those of other drivers and unreadable plans`()
         throws
     {
         let scratch = try ScratchFolder()

@@ -7,9 +7,9 @@ import NetworkModel
 import ResourceAPI
 import Testing
 
-/// Mutated configurations and claims: decoding never traps, and what it says is bounded.
+/// Mutated configurations and claims: decoding never traps, and its errors are bounded.
 struct ConfigFuzzTests {
-    /// NEARSIDE_FUZZ=N for more.
+    /// NEARSIDE_FUZZ=N sets the number of cases.
     private static let cases = ProcessInfo.processInfo.environment["NEARSIDE_FUZZ"].flatMap { Int($0) } ?? 2000
 
     private static let seeds = [
@@ -18,7 +18,7 @@ struct ConfigFuzzTests {
         #"{"metadata":{"name":"c","namespace":"ns","uid":"u","annotations":{"a":"b"}},"status":{"allocation":{"devices":{"results":[{"request":"nic","driver":"dra.nearside","pool":"p","device":"x","shareID":null}],"config":[{"source":"FromClaim","requests":["nic"],"opaque":{"driver":"dra.nearside","parameters":{"interface":{"mtu":1500}}}}]}},"reservedFor":[{"resource":"pods","name":"p","uid":"pu"}]}}"#,
     ]
 
-    /// Pieces that parsers trip over.
+    /// Fragments that are difficult for parsers.
     private static let pieces: [[UInt8]] =
         [
             "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "null", "true", "1e999", "-", "9223372036854775808", "-1", "0",
@@ -38,7 +38,7 @@ struct ConfigFuzzTests {
             case 2: bytes.insert(contentsOf: pieces.randomElement(using: &generator) ?? [], at: at)
             case 3: bytes.replaceSubrange(at..<end, with: pieces.randomElement(using: &generator) ?? [])
             case 4:
-                // A part again and again: long lists, long names, deep nesting.
+                // Repeats a part: long lists, long names, deep nesting.
                 let part = Array(bytes[at..<end])
                 bytes.insert(contentsOf: (0..<Int.random(in: 1...300, using: &generator)).flatMap { _ in part }, at: at)
             default: bytes = Array(bytes[..<at])
@@ -57,7 +57,7 @@ struct ConfigFuzzTests {
             do throws(InvalidConfig) {
                 let config = try NetworkConfig(parameters: bytes)
                 accepted += 1
-                // An accepted configuration laid over an empty one stays the same, and its entries are within the limits.
+                // An accepted configuration that overrides an empty one is unchanged, and its entries are within the limits.
                 #expect(NetworkConfig().overlaid(by: config) == config && config.entries <= 1024 && config.conflicts.isEmpty, "\(number)")
                 for name in [config.interface.name, config.interface.vrf?.name] { #expect(name.map(InterfaceNames.isUsable) != false) }
                 for name in config.interface.settings.keys { #expect(name.split(separator: "/").count == 3 && !name.contains("..")) }

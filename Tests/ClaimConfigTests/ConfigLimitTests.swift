@@ -6,7 +6,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// The bounds of configurations, and that decoding, table, schema and `nearside validate --explain` have the same.
+/// The limits of configurations, which are equal in decoding, table, schema and `nearside validate --explain`.
 struct ConfigLimitTests {
     private static func problems(_ json: JSONValue) -> [ConfigProblem] {
         do throws(InvalidConfig) { _ = try NetworkConfig(json) } catch { return error.problems }
@@ -33,7 +33,7 @@ struct ConfigLimitTests {
         return .object(members)
     }
 
-    /// The problems with a value of a field. On the link are routes with a gateway only.
+    /// The problems with a value of a field. Only a route with a gateway can have onLink.
     private static func codes(_ path: String, _ value: JSONValue) -> [ConfigProblem.Code] {
         let place = path.replacing("[]", with: "[0]")
         var config = config(path, value)
@@ -44,7 +44,7 @@ struct ConfigLimitTests {
     }
 
     @Test(arguments: ConfigField.all)
-    func `every field takes what its limit allows, and refuses the next value`(field: ConfigField) {
+    func `every field accepts the value at its limit, and refuses the next one`(field: ConfigField) {
         func accepts(_ value: JSONValue) -> Bool { Self.codes(field.path, value).isEmpty }
         func isWithin(_ value: JSONValue) -> Bool { !Self.codes(field.path, value).contains(.tooLong) }
         switch field.kind {
@@ -76,7 +76,7 @@ struct ConfigLimitTests {
     }
 
     @Test
-    func `a configuration of the longest lists is taken`() {
+    func `a configuration with lists of the maximum length is accepted`() {
         let addresses = (0..<ConfigLimits.addresses).map { #""10.0.0.\#($0)/24""# }
         let routes = (0..<ConfigLimits.routes).map { #"{"destination":"10.\#($0).0.0/16","scope":253}"# }
         let rules = (0..<ConfigLimits.rules).map { #"{"source":"10.\#($0).0.0/16","table":5}"# }
@@ -93,7 +93,7 @@ struct ConfigLimitTests {
     }
 
     @Test
-    func `500 addresses in 5.7 KB, which hung the kernel's side, are refused in one sentence`() {
+    func `500 addresses are refused with one sentence`() {
         let text = #"{"interface":{"addresses":[\#(Array(repeating: #""a::1/64""#, count: 500).joined(separator: ","))]}}"#
         #expect(Self.problems(text).map(\.description) == ["interface.addresses: has 500 elements; the limit is 32"])
     }
@@ -111,7 +111,7 @@ struct ConfigLimitTests {
     // MARK: Names
 
     @Test(arguments: ["net1", "eth1", "rdma", "rdma-", "a", "0a", "averylongname15"])
-    func `a name of lower-case letters, digits and dashes is taken for an interface and a VRF`(name: String) {
+    func `a name of lower-case letters, digits and dashes is accepted for an interface and a VRF`(name: String) {
         #expect(Self.problems(#"{"interface":{"name":"\#(name)"}}"#) == [])
         #expect(Self.problems(#"{"interface":{"vrf":{"name":"\#(name)"}}}"#) == [])
     }
@@ -126,7 +126,7 @@ struct ConfigLimitTests {
     }
 
     @Test
-    func `a name that the host gave is used unless the kernel would read it otherwise`() {
+    func `a name from the host is kept unless the kernel would interpret it`() {
         for name in ["enP1p1s0f0np0", "ib_0", "eth0.100"] { #expect(InterfaceNames.isUsable(name), "\(name)") }
         for name in ["x%d", "-r", "lo", "eth0", "all", "default", ".", "", "a/b", "a\u{a0}", "averylongname016"] {
             #expect(!InterfaceNames.isUsable(name), "\(name)")
@@ -140,7 +140,7 @@ struct ConfigLimitTests {
         (#"{"ipv4.neigh.rp_filter":1}"#, false), (#"{"ipv4.conf/../../x":1}"#, false), (#"{"ipv4.forwarding":1}"#, false),
         (#"{"ipv6.neigh.gc_stale_time":1e999}"#, false), (#"{"ipv6.stable_secret":"::1"}"#, false),
     ])
-    func `a setting of an interface is taken by a known name with a value in its range`(sysctls: String, isRight: Bool) {
+    func `a sysctl is accepted with a known name and a value in its range`(sysctls: String, isRight: Bool) {
         let problems = Self.problems(#"{"interface":{"sysctls":\#(sysctls)}}"#)
         #expect(problems.isEmpty == isRight, "\(problems)")
     }
@@ -148,12 +148,12 @@ struct ConfigLimitTests {
     // MARK: Errors
 
     @Test
-    func `a foreign text is on one line and reads from left to right`() {
+    func `a foreign text is printed on one line from left to right`() {
         #expect(ProblemText.quoted("a\nb\u{202e}c\u{2028}d\u{85}e\u{200b}f\u{1b}[2J") == "\"a b c d e f [2J\"")
     }
 
     @Test
-    func `errors have 20 problems in 2 KiB, and say how many more there are`() throws {
+    func `errors list at most 20 problems in 2 KiB, and the number of the others`() throws {
         let fields = (0..<1100).map { #""f\#($0)":0"# }.joined(separator: ",")
         let error = #expect(throws: InvalidConfig.self) { try NetworkConfig(parameters: Array("{\(fields)}".utf8)) }
         let text = error?.description ?? ""
@@ -174,7 +174,7 @@ struct ConfigLimitTests {
 
     private static let schema = Result { try JSONValue(parsing: Files.read("\(Place.project)/api/networkconfig.schema.json")) }
 
-    /// Fields of the schema as the table would have them, and those that are marked.
+    /// The schema's fields in the form of the table, and the marked ones.
     private func collect(
         _ schema: JSONValue, _ path: String, _ kinds: inout [String: ConfigField.Kind], _ marked: inout [String: String]
     ) throws {
@@ -206,7 +206,7 @@ struct ConfigLimitTests {
     }
 
     @Test
-    func `table and schema have the same fields, types, limits and privileges`() throws {
+    func `table and schema have equal fields, types, limits and privileges`() throws {
         var kinds: [String: ConfigField.Kind] = [:]
         var marked: [String: String] = [:]
         try collect(try Self.schema.get(), "", &kinds, &marked)
@@ -214,7 +214,7 @@ struct ConfigLimitTests {
         let table = Dictionary(ConfigField.all.map { ($0.path, $0.kind) }, uniquingKeysWith: { first, _ in first })
         #expect(Set(kinds.keys).symmetricDifference(table.keys) == [])
         for (path, kind) in table { #expect(kinds[path] == kind, "\(path)") }
-        #expect(table.count == ConfigField.all.count, "no field is there twice")
+        #expect(table.count == ConfigField.all.count, "no duplicate field")
         let privileged = ConfigField.all.filter { $0.privilege != nil }.map { ($0.path, "x-nearside-privileged") }
         let forClasses = ConfigField.all.filter(\.isForClasses).map { ($0.path, "x-nearside-class-only") }
         #expect(marked == Dictionary(privileged + forClasses, uniquingKeysWith: { first, _ in first }))
@@ -224,7 +224,7 @@ struct ConfigLimitTests {
     }
 
     @Test
-    func `the program explains every field as the table has it`() throws {
+    func `the program explains every field as in the table`() throws {
         let ended = try ChildProcess.run("\(Place.programs)/nearside", ["validate", "--explain"])
         #expect(ended.status == 0)
         let rows = ended.output.split(separator: "\n").map { $0.split(separator: " ", maxSplits: 1).map(String.init) }

@@ -15,7 +15,7 @@ struct JSONReaderTests {
         (#""a\"\\\/\b\f\n\r\tä\u00e4\ud83d\ude00""#, .string("a\"\\/\u{8}\u{c}\n\r\tää😀")), ("[ ]", .array([])),
         ("{\"a\" : [1,\n{}]}", .object(["a": .array([.integer(1), .object([:])])])), (#"{"":null}"#, .object(["": .null])),
     ])
-    func `JSON is read as RFC 8259 says`(text: String, value: JSONValue) throws {
+    func `JSON is read according to RFC 8259`(text: String, value: JSONValue) throws {
         #expect(try JSONValue(parsing: text.utf8) == value)
     }
 
@@ -29,7 +29,7 @@ struct JSONReaderTests {
         (["{", #"{"a":1,}"#, #"{a:1}"#], .wrongType), (["nullx", "0x1", "1 2", "[1]]"], .trailingText), (["1e999"], .outOfRange),
         ([#""\ud800""#, #""\ud800\u0041""#, #""\udc00""#], .notUnicode), ([#"{"a":1,"a":1}"#], .duplicateKey),
     ])
-    func `a text that is not JSON is refused with its place`(texts: [String], code: JSONError.Code) {
+    func `invalid JSON is refused with its position`(texts: [String], code: JSONError.Code) {
         for text in texts {
             let error = #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8) }
             #expect(error?.code == code, "\(text): \(error?.description ?? "")")
@@ -59,7 +59,7 @@ struct JSONReaderTests {
     }
 
     @Test
-    func `what is written is read as the same value, here and by Foundation`() throws {
+    func `written text is read as the same value, here and by Foundation`() throws {
         var generator = SplitMix(seed: 17)
         func value(_ depth: Int) -> JSONValue {
             switch Int.random(in: 0..<(depth > 4 ? 5 : 7), using: &generator) {
@@ -96,7 +96,7 @@ struct JSONReaderTests {
     }
 
     @Test(arguments: HostileJSON.all)
-    func `whatever others put into a claim, it is read, and their parameters stay as they are`(text: String) throws {
+    func `a claim with any content of others is read, and foreign parameters stay unchanged`(text: String) throws {
         let claim = try ResourceClaim(json: claim(text))
         #expect(claim.metadata.uid == "u" && claim.status?.reservedFor?.map(\.uid) == ["pu"])
         #expect(claim.status?.allocation?.devices.results?.map(\.device) == ["x"] && claim.status?.devices?.map(\.device) == ["y"])
@@ -104,13 +104,13 @@ struct JSONReaderTests {
         #expect(configs.map(\.source) == [.fromClaim, .fromClass])
         #expect(configs[0].opaque == OpaqueConfig(driver: "other.example.com", parameters: Array(text.utf8)))
         #expect(try NetworkConfig(parameters: configs[1].opaque?.parameters ?? []).interface.mtu == 1500)
-        // As our own they are refused, or are no configuration.
+        // As parameters of this driver they are refused, or are not a configuration.
         let error = #expect(throws: InvalidConfig.self) { try NetworkConfig(parameters: Array(text.utf8)) }
         #expect((error?.description.utf8.count ?? .max) < 4096)
     }
 
     @Test
-    func `the largest claim that the API takes, full of nested JSON, is read in less than two seconds`() throws {
+    func `the largest claim of the API, full of nested JSON, is read in less than two seconds`() throws {
         let configs = Array(
             repeating: #"{"source":"FromClaim","opaque":{"driver":"dra.nearside","parameters":\#(HostileJSON.leavesAtTheBottom)}}"#,
             count: 250)
@@ -134,13 +134,13 @@ struct JSONReaderTests {
         (#"{"status":{"allocation":{"devices":{"results":{}}}}}"#, .wrongType), (#"{"metadata":{"uid":1}}"#, .wrongType),
         (#"{"spec":[}}"#, .syntax), (#"{"metadata":{}} x"#, .trailingText),
     ])
-    func `a text that is no claim is refused`(text: String, code: JSONError.Code) {
+    func `a text that is not a claim is refused with its position`(text: String, code: JSONError.Code) {
         let error = #expect(throws: JSONError.self) { try ResourceClaim(json: Array(text.utf8)) }
         #expect(error?.code == code, "\(error?.description ?? "")")
     }
 
     @Test
-    func `a claim that is written is read as the same claim`() throws {
+    func `a written claim is read as the same claim`() throws {
         var claim = ResourceClaim(
             metadata: Metadata(
                 name: "c", namespace: "ns", uid: "u",
@@ -165,7 +165,7 @@ struct JSONReaderTests {
     }
 
     @Test
-    func `the pod's name of a claim counts only where a pod controls the claim, and only when it is a DNS label`() {
+    func `the pod's name of a claim is used only if a pod controls the claim and the name is a DNS label`() {
         let pod = OwnerReference(apiVersion: "v1", kind: "Pod", name: "p", uid: "pu")
         func name(_ text: String, _ owner: OwnerReference?) -> String? {
             var claim = ResourceClaim(metadata: Metadata(name: "c", ownerReferences: owner.map { [$0] }))

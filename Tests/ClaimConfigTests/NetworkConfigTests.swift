@@ -13,7 +13,7 @@ import Testing
 private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: text.utf8) }
 
 struct NetworkConfigTests {
-    /// Every field there is.
+    /// A configuration with every field.
     private static let whole = #"""
         {"interface":{"name":"net1","mtu":9000,"addresses":["10.0.0.5/24","2001:db8::5/64"],"hardwareAddr":"02:00:00:00:00:01",
           "gsoMaxSize":65536,"groMaxSize":65537,"gsoIPv4MaxSize":65538,"groIPv4MaxSize":65539,"forwarding":false,"arpIgnore":2,
@@ -27,7 +27,7 @@ struct NetworkConfigTests {
         """#
 
     @Test
-    func `both forms are taken, versioned and not, with every field`() throws {
+    func `the versioned and the unversioned form are accepted with every field`() throws {
         let plain = try NetworkConfig(try json(Self.whole))
         let versioned = try NetworkConfig(
             try json(#"{"apiVersion":"nearside/v1alpha1","kind":"NetworkConfig","# + String(Self.whole.dropFirst())))
@@ -48,7 +48,7 @@ struct NetworkConfigTests {
     }
 
     @Test
-    func `every field is in the schema, and every field of the schema is taken`() throws {
+    func `every field is in the schema, and every field of the schema is accepted`() throws {
         let schema = try json(try Files.readText("\(Place.project)/api/networkconfig.schema.json"))
         var paths: Set<String> = []
         func collect(_ schema: JSONValue, _ path: String) {
@@ -79,7 +79,7 @@ struct NetworkConfigTests {
     }
 
     @Test
-    func `all problems are told at once, each with its place`() throws {
+    func `all problems are reported at once, each with its path`() throws {
         let error = #expect(throws: InvalidConfig.self) {
             try NetworkConfig(
                 try json(
@@ -135,18 +135,18 @@ struct NetworkConfigTests {
         (#"{"routes":[{"destination":"10.0.0.0/8","scope":100,"gateway":"10.0.0.1"}]}"#, "routes[0].scope"),
         (#"{"interface":{"addresses":["10.0.0.5/24","10.0.0.5/16"]}}"#, "interface.addresses"),
     ])
-    func `each mistake is told with its place`(text: String, path: String) throws {
+    func `each mistake is reported with its path`(text: String, path: String) throws {
         let error = #expect(throws: InvalidConfig.self) { try NetworkConfig(try json(text)) }
         #expect(error?.problems.contains { $0.path == path } == true, "\(error?.description ?? "")")
     }
 
     @Test(arguments: ["[]", "7", "null", #""text""#, #"{"interface":[]}"#, #"{"routes":{}}"#, #"{"routes":[1]}"#])
-    func `what has the wrong shape is refused`(text: String) {
+    func `values of the wrong type are refused`(text: String) {
         #expect(throws: InvalidConfig.self) { try NetworkConfig(try json(text)) }
     }
 
     @Test
-    func `a claim's configuration is laid over its class's, field by field, and false and 0 are said`() throws {
+    func `a claim's configuration overlays its class's field by field, and false and 0 count as values`() throws {
         let base = try NetworkConfig(
             try json(
                 #"{"interface":{"name":"a","mtu":1500,"forwarding":true,"acceptRA":2,"dhcp":true,"sysctls":{"ipv4.rp_filter":1,"ipv4.arp_filter":1}},"routes":[],"ethtool":{"features":{"a":true,"b":true}},"workload":{"environment":true}}"#
@@ -183,7 +183,7 @@ struct NetworkConfigTests {
     }
 
     @Test
-    func `the table of a VRF without a number is that of DRANET`() {
+    func `the table of a VRF without a number equals DRANET's`() {
         // FNV-1a of "blue" is 0x82fbf5cd.
         #expect(VRF(name: "blue").table == 0x82fb_f5cd % 1000 + 1000)
     }
@@ -215,7 +215,7 @@ struct NetworkConfigTests {
     // MARK: Files
 
     @Test
-    func `a file of claims and classes is checked as a whole, and other drivers are left alone`() throws {
+    func `a file of claims and classes is checked as a whole, and other drivers' configurations are ignored`() throws {
         func config(_ driver: String, _ parameters: String) -> String { #"{"opaque":{"driver":"\#(driver)","parameters":\#(parameters)}}"# }
         let bad = #"{"interface":{"mtu":1}}"#
         let claim =

@@ -6,7 +6,7 @@ import JournalModel
 import ResourceAPI
 import Testing
 
-/// Claims beside other claims, and allocations that a node cannot fulfil, by the codes of their problems.
+/// Conflicts between claims, and allocations that a node cannot fulfil, by the codes of their problems.
 struct ClaimConflictTests {
     private static let nic = ClaimPlannerTests.nic
     private static let second = ClaimPlannerTests.secondNIC
@@ -25,7 +25,7 @@ struct ClaimConflictTests {
     }
 
     @Test
-    func `a device of another pool does not hide the problems of those behind it`() throws {
+    func `a device of another pool does not hide the problems of later devices`() throws {
         var planner = try ClaimPlannerTests.planner()
         planner.input.options.pool = "node"
         var claim = ClaimPlannerTests.claim([("nic", ClaimPlannerTests.nic), ("gpu", "pci-dead")])
@@ -41,7 +41,7 @@ struct ClaimConflictTests {
         (vrf("red", 5), #"{"interface":{"name":"net1"}}"#, .nameTaken), (#"{"interface":{"name":"red"}}"#, vrf("red", 5), .nameTaken),
         (#"{"interface":{"name":"net1"}}"#, #"{"interface":{"name":"net1"}}"#, .nameTaken),
     ])
-    func `interfaces and VRFs of one pod exclude each other by their names and tables, and those of two pods do not`(
+    func `interfaces and VRFs of one pod conflict by names and tables, and those of two pods do not`(
         first: String, second: String, code: PlanProblem.Code?
     ) throws {
         let planner = try ClaimPlannerTests.planner()
@@ -53,7 +53,7 @@ struct ClaimConflictTests {
     }
 
     @Test
-    func `two devices of one claim cannot have one name, and a problem of both is there once`() throws {
+    func `two devices of one claim cannot have the same name, and their common problem is reported once`() throws {
         let planner = try ClaimPlannerTests.planner()
         let configs = ["a", "b"].map { request in
             AllocationConfig(
@@ -75,7 +75,7 @@ struct ClaimConflictTests {
     }
 
     @Test
-    func `a device of another pool, one that is gone and one that lost its interface are refused`() throws {
+    func `a device of another pool, a missing device and a device without its interface are refused`() throws {
         var planner = try ClaimPlannerTests.planner()
         planner.input.options.pool = "another"
         #expect(Self.problems(try Self.claim("u", Self.nic), planner).map(\.code) == [.otherPool])
@@ -83,7 +83,7 @@ struct ClaimConflictTests {
         #expect(Self.problems(try Self.claim("u", Self.nic), planner).isEmpty)
         planner.input.missingInterfaces[Self.nic] = .lost("ib0")
         #expect(Self.problems(try Self.claim("u", Self.nic), planner).map(\.code) == [.interfaceMissing])
-        // A claim that only monitors it needs no interface.
+        // A claim with admin access needs no interface.
         var monitoring = try Self.claim("u", Self.nic)
         monitoring.status?.allocation?.devices.results?[0].adminAccess = true
         #expect(Self.problems(monitoring, planner).isEmpty)
@@ -105,7 +105,7 @@ struct ClaimConflictTests {
     }
 
     @Test
-    func `the pods of an open claim are kept, and a claim that is not open has those of the cluster`() throws {
+    func `an open claim keeps its pods, and any other claim has the pods of the cluster`() throws {
         let planner = try ClaimPlannerTests.planner()
         var claim = try Self.claim("u1", Self.nic, pods: ["p1"])
         var before = try planner.plan(claim, others: []).plan

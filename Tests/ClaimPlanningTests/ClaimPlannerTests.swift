@@ -22,7 +22,7 @@ struct ClaimPlannerTests {
                 devices: Dictionary(machine.devices.map { ($0.sliceName, $0) }, uniquingKeysWith: { first, _ in first })))
     }
 
-    /// The CDI specification that `nearside-nri` makes of a plan.
+    /// The CDI specification that `nearside-nri` builds from a plan.
     static func spec(_ outcome: ClaimPlanner.Outcome) throws -> Spec? {
         try SpecPlanner(
             driver: driver, gate: GateHook(path: "/opt/nearside-gate", socket: "/run/nearside-nri/nri.sock", timeout: .seconds(30)),
@@ -56,7 +56,7 @@ struct ClaimPlannerTests {
     static let gpu = "pci-0000-07-00-0"
 
     @Test
-    func `shares of one device go to several claims, and a whole allocation to one`() throws {
+    func `shares of one device go to several claims, and a whole allocation to one claim`() throws {
         let planner = try Self.planner("aws-p5")
         let efa = "pci-0000-4f-00-0"
         func shared(_ uid: String, _ shares: [String?], config: [AllocationConfig] = []) -> ResourceClaim {
@@ -79,23 +79,23 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `a pair device is all its members, and stays that when pairs change`() throws {
+    func `a pair device stands for all its members, and keeps them when pairs change`() throws {
         var planner = try Self.planner()
         planner.input.groups = ["pair-2": [Self.gpu, Self.nic], "pairs-2-1": [Self.gpu, Self.nic, "pci-0000-0f-00-0", Self.secondNIC]]
         let claim = Self.claim([("pair", "pair-2")], config: [Self.config(.fromClaim, "net1")])
         let outcome = try planner.plan(claim, others: [])
         #expect(outcome.plan.devices.map(\.device) == [Self.gpu, Self.nic])
         #expect(outcome.plan.devices.map(\.group) == ["pair-2", "pair-2"])
-        // One interface is not numbered, whatever else the pair has.
+        // A single interface is not numbered, even if the pair has other devices.
         #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
         #expect(try Self.spec(outcome)?.devices.count == 2)
         planner.input.groups["pair-2"] = [Self.gpu, Self.secondNIC]
         #expect(try planner.plan(claim, others: [outcome.plan]) == outcome)
         #expect(try planner.plan(claim, others: []) != outcome)
-        // Several interfaces are.
+        // Several interfaces are numbered.
         let set = try planner.plan(Self.claim([("set", "pairs-2-1")], config: [Self.config(.fromClaim, "net")], uid: "u2"), others: [])
         #expect(set.plan.devices.compactMap(\.interface?.name) == ["net0", "net1"])
-        // A member is held, by whatever name it was given out.
+        // A member is held by each device that contains it.
         #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("nic", Self.nic)], uid: "u3"), others: [outcome.plan]) }
         #expect(throws: ClaimError.self) { try planner.plan(Self.claim([("set", "pairs-2-1")], uid: "u4"), others: [outcome.plan]) }
     }
@@ -105,7 +105,7 @@ struct ClaimPlannerTests {
         let outcome = try Self.planner().plan(
             Self.claim([("gpu", Self.gpu), ("nic", Self.nic)], config: [Self.config(.fromClaim, "net1", requests: ["nic"])]), others: [])
         #expect(outcome.plan.pods == ["p1"])
-        // Devices are described to workloads only where the operator asks for it.
+        // Workloads get descriptions of devices only if the operator requests them.
         #expect(outcome.plan.containers?.describedRequests ?? [] == [] && outcome.metadata.isEmpty)
         #expect(outcome.plan.devices.map(\.interface?.name) == [nil, "net1"])
         #expect(outcome.plan.devices.map(\.interface?.hostName) == [nil, "ib0"])
@@ -121,27 +121,27 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `without an interface there is nothing to wait for`() throws {
+    func `without an interface a container has no gate`() throws {
         let outcome = try Self.planner().plan(Self.claim([("gpu", Self.gpu)]), others: [])
         #expect(try Self.spec(outcome)?.containerEdits == nil)
         #expect(!outcome.plan.hasInterfaces)
     }
 
     @Test
-    func `the claim's configuration wins over the class's, and follows sub-requests`() throws {
+    func `the claim's configuration has precedence over the class's, and applies to sub-requests`() throws {
         let claim = Self.claim(
             [("nic/fast", Self.nic)], config: [Self.config(.fromClaim, "mine", requests: ["nic"]), Self.config(.fromClass, "theirs")])
         #expect(try Self.planner().plan(claim, others: []).plan.devices.map(\.interface?.name) == ["mine"])
     }
 
     @Test
-    func `one name for several devices is numbered`() throws {
+    func `a name for several devices is numbered`() throws {
         let claim = Self.claim([("nic", Self.nic), ("nic", Self.secondNIC)], config: [Self.config(.fromClaim, "rdma")])
         #expect(try Self.planner().plan(claim, others: []).plan.devices.map(\.interface?.name) == ["rdma0", "rdma1"])
     }
 
     @Test
-    func `an interface that is stacked on the host's has another name than that one, unless the claim says so`() throws {
+    func `an interface that is stacked on the host's has another default name`() throws {
         let planner = try Self.planner()
         func name(_ interface: [String: JSONValue]) throws -> String? {
             let config = AllocationConfig(
@@ -156,7 +156,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `functions of one IOMMU group go to one claim, and not to two`() throws {
+    func `functions of one IOMMU group go to one claim, and never to two`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let group = CharDevice(path: "/dev/vfio/41", major: 511, minor: 3)
         let gpus = machine.functions.indices.filter { machine.functions[$0].vendor == "10de" }.prefix(3)
@@ -183,12 +183,12 @@ struct ClaimPlannerTests {
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", Self.nic)]), others: [held]) }
         #expect(error?.description == "claim ns/c: device pci-0000-0c-00-0 is still held by claim ns/c")
         #expect(error?.code == .conflict && error?.problems.map(\.code) == [.deviceHeld])
-        // The claim itself may come again.
+        // The claim's own plan does not conflict.
         #expect(try Self.planner().plan(Self.claim([("nic", Self.nic)], uid: "u2", pods: ["p2"]), others: [held]).plan == held)
     }
 
     @Test
-    func `two claims of one pod cannot give it two interfaces of one name`() throws {
+    func `two claims cannot give one pod two interfaces with the same name`() throws {
         let first = try Self.planner().plan(
             Self.claim([("nic", Self.nic)], config: [Self.config(.fromClaim, "net1")], uid: "u2"), others: []
         ).plan
@@ -213,7 +213,7 @@ struct ClaimPlannerTests {
         (#"{"neighbors":[{"destination":"10.0.0.1","hardwareAddr":"02:00:00:00:00:01"}]}"#, true),
         (#"{"interface":{"subInterface":{"type":"macvlan","mode":"passthru"},"sysctls":{"ipv6.ra_defrtr_metric":"2147483647"}}}"#, true),
     ])
-    func `a configuration is taken just when nearside-nri takes its plan`(parameters: String, isTaken: Bool) throws {
+    func `a configuration is accepted if and only if nearside-nri accepts its plan`(parameters: String, isTaken: Bool) throws {
         #expect(((try? NetworkConfig(parameters: Array(parameters.utf8))) != nil) == isTaken)
         let config = AllocationConfig(source: .fromClass, opaque: OpaqueConfig(driver: Self.driver, parameters: Array(parameters.utf8)))
         let planner = try Self.planner()
@@ -222,7 +222,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `a device that is not here, and a claim that is not allocated, are refused with the way out`() throws {
+    func `a missing device and a claim that is not allocated are refused with a remedy`() throws {
         let error = #expect(throws: ClaimError.self) { try Self.planner().plan(Self.claim([("nic", "pci-0000-ff-00-0")]), others: []) }
         #expect(error?.problems.map(\.code) == [.deviceMissing] && error?.problems.map(\.object) == ["device pci-0000-ff-00-0"])
         let bare = ResourceClaim(metadata: Metadata(name: "c", namespace: "ns", uid: "u"))
@@ -231,7 +231,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `bad configuration names the claim, the configuration and the field`() throws {
+    func `an error of a configuration names the claim, the configuration and the field`() throws {
         let config = AllocationConfig(
             source: .fromClass, opaque: OpaqueConfig(driver: Self.driver, parameters: .object(["interfase": .null])))
         let error = #expect(throws: ClaimError.self) {
@@ -247,7 +247,7 @@ struct ClaimPlannerTests {
         (#"["192.0.2.7/24"]"#, "192.0.2.1", true), (#"["192.0.2.7/24"]"#, "192.0.3.1", false), ("[]", "192.0.2.1", false),
         (#"["2001:db8::7/64"]"#, "fe80::1", true),
     ])
-    func `a gateway that nothing reaches is refused`(addresses: String, gateway: String, isRight: Bool) throws {
+    func `an unreachable gateway is refused`(addresses: String, gateway: String, isRight: Bool) throws {
         let destination = gateway.contains(":") ? "2001:db8:9::/48" : "198.51.100.0/24"
         let text = #"{"interface":{"addresses":\#(addresses)},"routes":[{"destination":"\#(destination)","gateway":"\#(gateway)"}]}"#
         let parameters = try JSONValue(parsing: text.utf8)
@@ -263,7 +263,7 @@ struct ClaimPlannerTests {
     }
 
     @Test(arguments: [(1279, false), (1280, true), (9216, true), (9217, false)])
-    func `an MTU that the interface cannot have is refused when preparing`(mtu: Int64, isRight: Bool) throws {
+    func `an MTU outside of the interface's range is refused when the claim is prepared`(mtu: Int64, isRight: Bool) throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         for index in machine.functions.indices where !machine.functions[index].netdevs.isEmpty {
             machine.functions[index].netdevs[0].minimalMTU = 1280
@@ -286,7 +286,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `configuration of other drivers is not ours to read`() throws {
+    func `configurations of other drivers are ignored`() throws {
         let config = AllocationConfig(
             source: .fromClaim, opaque: OpaqueConfig(driver: "gpu.example.com", parameters: .object(["x": .null])))
         #expect(try Self.planner().plan(Self.claim([("nic", Self.nic)], config: [config]), others: []).plan.devices.count == 1)
@@ -298,7 +298,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `everything that is wrong with a claim is told at once`() throws {
+    func `all problems of a claim are reported at once`() throws {
         let configs = [
             try Self.config(#"{"interface":{"mtu":1}}"#, .fromClass), try Self.config(#"{"interface":{"nam":"x"},"routes":[{}]}"#),
         ]
@@ -314,7 +314,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `an RDMA device goes along only where namespaces do not share them, and only then a container waits for it`() throws {
+    func `an RDMA device moves only in the exclusive mode, and only then a container waits for it`() throws {
         var planner = try Self.planner("aws-p5")
         let claim = Self.claim([("efa", "pci-0000-4f-00-0")])
         let shared = try planner.plan(claim, others: [])
@@ -327,7 +327,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `nodes of RDMA management are given only when asked for`() throws {
+    func `nodes of RDMA management are given only on request`() throws {
         var planner = try Self.planner()
         let name = try #require(planner.input.devices[Self.nic]?.rdmaDevices.first?.name)
         planner.input.devices[Self.nic]?.rdmaDevices[0].charDevices += [
@@ -343,7 +343,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `a virtual function follows its configuration, and neither it nor its parent goes out while the other is held`() throws {
+    func `a virtual function gets its configuration, and conflicts with a claim of its physical function`() throws {
         var planner = try Self.planner()
         let parent = try #require(planner.input.devices[Self.nic])
         var virtual = try #require(planner.input.devices[Self.secondNIC])
@@ -374,7 +374,7 @@ struct ClaimPlannerTests {
     }
 
     @Test
-    func `features are checked against what the driver has, by either name`() throws {
+    func `features are checked against the driver, by both kinds of names`() throws {
         var planner = try Self.planner()
         planner.input.facts.interfaces = ["ib0": InterfaceFacts(features: ["tx-tcp-segmentation", "rx-gro"], privateFlags: ["x"])]
         func plan(_ json: String) throws -> DevicePlan {

@@ -7,7 +7,7 @@ import NetworkModel
 import ResourceAPI
 import Testing
 
-/// A refused configuration of interfaces, by the code and the field of each problem; and the plan of one that is taken.
+/// Refused configurations of interfaces, by the code and the field of each problem, and plans of accepted ones.
 struct InterfacePlannerTests {
     private static let nic = ClaimPlannerTests.nic
     private static let second = ClaimPlannerTests.secondNIC
@@ -50,7 +50,7 @@ struct InterfacePlannerTests {
         var code: PlanProblem.Code?
         var path: String?
 
-        /// - Parameter code: nil for a configuration that is taken.
+        /// - Parameter code: nil for an accepted configuration.
         init(_ config: String, _ code: PlanProblem.Code?, _ path: String? = nil, on devices: [String] = [nic], share: String? = nil) {
             (testDescription, self.devices, self.share, self.code, self.path) = (config, devices, share, code, path)
         }
@@ -60,7 +60,7 @@ struct InterfacePlannerTests {
     private static let refusals: [Refusal] = [
         Refusal(#"{"interface":{"mtu":1279}}"#, .mtu, "interface.mtu"), Refusal(#"{"interface":{"mtu":1280}}"#, nil),
         Refusal(#"{"interface":{"mtu":9000}}"#, nil), Refusal(#"{"interface":{"mtu":9001}}"#, .mtu, "interface.mtu"),
-        // A stacked interface has at most the MTU of the one below it, a virtual function that of its physical one.
+        // The limit of a stacked interface is the MTU below it, and of a virtual function the MTU of its physical function.
         Refusal(#"{"interface":{"mtu":4000,"subInterface":{"type":"macvlan"}}}"#, nil),
         Refusal(#"{"interface":{"mtu":4001,"subInterface":{"type":"macvlan"}}}"#, .mtu, "interface.mtu"),
         Refusal(#"{"interface":{"mtu":4000}}"#, nil, on: [second]),
@@ -80,7 +80,7 @@ struct InterfacePlannerTests {
         Refusal(#"{"interface":{"dhcp":true,"subInterface":{"type":"ipvlan"}}}"#, .dhcpOnIPVLAN, "interface.dhcp"),
         Refusal(#"{"interface":{"dhcp6":true,"subInterface":{"type":"ipvlan"}}}"#, .dhcpOnIPVLAN, "interface.dhcp6"),
         Refusal(#"{"interface":{"dhcp":true,"subInterface":{"type":"macvlan"}}}"#, nil),
-        // Sources and gateways: of the host's addresses, of those of the claim, or behind a lease.
+        // Sources and gateways: in the host's addresses, in the claim's addresses, or reachable over a lease.
         Refusal(#"{"routes":[{"destination":"10.0.0.0/8","scope":253,"source":"192.0.2.7"}]}"#, nil),
         Refusal(#"{"routes":[{"destination":"10.0.0.0/8","scope":253,"source":"192.0.2.8"}]}"#, .routeSource, "routes[0].source"),
         Refusal(#"{"interface":{"dhcp":true},"routes":[{"destination":"10.0.0.0/8","scope":253,"source":"192.0.2.8"}]}"#, nil),
@@ -108,7 +108,7 @@ struct InterfacePlannerTests {
     ]
 
     @Test(arguments: refusals)
-    private func `a configuration that its interface cannot have is refused with a code and its field`(refusal: Refusal) throws {
+    private func `a configuration that its interface does not support is refused with a code and its field`(refusal: Refusal) throws {
         let plan = { () throws(ClaimError) in try Self.plan(refusal.testDescription, refusal.devices, share: refusal.share) }
         guard let code = refusal.code else {
             #expect(throws: Never.self) { _ = try plan() }
@@ -120,7 +120,7 @@ struct InterfacePlannerTests {
     }
 
     @Test
-    func `of a device with two interfaces the first is planned, and limits its virtual functions`() throws {
+    func `a device with two interfaces has a plan for the first, which limits its virtual functions`() throws {
         var planner = try Self.planner()
         planner.input.devices[Self.nic]?.netdevs.append(Netdev(name: "ib9"))
         #expect(try planner.plan(ClaimPlannerTests.claim([("nic", Self.nic)]), others: []).plan.devices[0].interface?.hostName == "ib0")
@@ -165,7 +165,7 @@ struct InterfacePlannerTests {
     }
 
     @Test
-    func `a stacked interface has no addresses of the host's, and one with leases waits for them`() throws {
+    func `a stacked interface has no addresses of the host, and an interface with leases waits for them`() throws {
         let stacked = try Self.plan(#"{"interface":{"subInterface":{"type":"vlan","vlan":7}}}"#, [Self.nic]).plan.devices[0].interface
         #expect(stacked?.child == ChildInterface(kind: .vlan, vlan: 7) && stacked?.addresses == [])
         let leased = try Self.plan(
@@ -182,7 +182,7 @@ struct InterfacePlannerTests {
     }
 
     @Test
-    func `a device that is only monitored stays where it is, and a virtual function has no permanent address`() throws {
+    func `a device with admin access stays on the host, and a virtual function has no permanent address`() throws {
         let monitored = try Self.plan("{}", [Self.nic], admin: true).plan.devices[0]
         #expect(monitored.interface == nil && monitored.virtualFunction == nil && monitored.rdmaDevice == nil)
         let virtual = try Self.plan("{}", [Self.second]).plan.devices[0]
@@ -194,13 +194,13 @@ struct InterfacePlannerTests {
         #expect(function.settings.hardwareAddress == HardwareAddress(parsing: "02:00:00:00:00:01") && function.settings.vlan == nil)
         let address = #"{"interface":{"hardwareAddr":"02:00:00:00:00:01"}}"#
         #expect(try Self.plan(address, [Self.second]).plan.devices[0].virtualFunction?.settings.hardwareAddress != nil)
-        // The address of a stacked interface is none of the function's.
+        // The address of a stacked interface is not the function's.
         let stacked = #"{"interface":{"hardwareAddr":"02:00:00:00:00:01","subInterface":{"type":"macvlan"}}}"#
         #expect(try Self.plan(stacked, [Self.second]).plan.devices[0].virtualFunction == nil)
     }
 
     @Test
-    func `the description of an interface has the addresses of the host, unless the interface is made for the pod`() throws {
+    func `the description of an interface has the host's addresses, unless the interface is created for the pod`() throws {
         var planner = try Self.planner()
         planner.input.options.tellsDevices = true
         func data(_ json: String) throws -> NetworkDeviceData? {

@@ -62,25 +62,25 @@ struct PrivilegeTests {
     }
 
     @Test
-    func `every privileged setting of a claim is refused with who can set it, and counts from a class or where it is allowed`() throws {
+    func `a privileged setting of a claim is refused with its author, and is valid from a class or if it is allowed`() throws {
         #expect(Self.privileged.map(\.0).sorted() == PrivilegedSetting.all.map(\.path).sorted())
         for (path, parameters) in Self.privileged {
             // A sriov setting needs a virtual function besides, which this NIC is not.
             let refusals = try problems([(.fromClaim, parameters)]).filter { $0.code != .notVirtualFunction }
-            // Of settings with names it is told which one is meant.
+            // For settings with names, the problem includes the name.
             let names = ["interface.sysctls": ".ipv4.proxy_arp", "ethtool.features": ".rx-vlan-filter"]
             let place = path + (names[path] ?? "")
             #expect(refusals.map(\.path) == [place] && refusals.map(\.code) == [.config], "\(refusals)")
             #expect(refusals.first?.object == "configuration 0 (FromClaim)")
             #expect(refusals.first?.cause.contains("--allow-claims=\(path)") == true, "\(refusals)")
-            // A sriov setting needs a virtual function, which this NIC is not: any other reason is fine here.
+            // A sriov setting needs a virtual function, which this NIC is not: any other reason is accepted here.
             for others in [try problems([(.fromClass, parameters)]), try problems([(.fromClaim, parameters)], allowed: [path])] {
                 #expect(!others.contains { $0.code == .config }, "\(others)")
                 #expect(others.isEmpty || path.hasPrefix("sriov") || path.hasPrefix("interface.hardwareAddr"), "\(others)")
             }
             let others = Set(PrivilegedSetting.all.map(\.path)).subtracting([path])
             #expect(
-                try !problems([(.fromClaim, parameters)], allowed: others).isEmpty, "allowing others is no allowance: \(path)")
+                try !problems([(.fromClaim, parameters)], allowed: others).isEmpty, "allowance of others: \(path)")
         }
     }
 
@@ -89,19 +89,19 @@ struct PrivilegeTests {
         #"{"interface":{"subInterface":{"type":"macvlan","mode":"bridge"}},"ethtool":{"features":{"tso":false}}}"#,
         #"{"interface":{"subInterface":{"type":"ipvlan"}},"workload":{"environment":true}}"#,
     ])
-    func `settings that concern the pod alone are the claim's`(parameters: String) throws {
+    func `settings without effects beyond the pod are valid in claims`(parameters: String) throws {
         #expect(try problems([(.fromClaim, parameters)]) == [])
     }
 
     @Test
-    func `a claim cannot set what its class pins, and can set the rest`() throws {
+    func `a claim cannot set fields that its class pins, and can set all others`() throws {
         let pins = #"{"interface":{"mtu":4000},"pinned":["interface.mtu","ethtool","interface.dhcp"]}"#
         #expect(try problems([(.fromClass, pins), (.fromClaim, #"{"interface":{"name":"net1"}}"#)]) == [])
         for (path, parameters) in [
             ("interface.mtu", #"{"interface":{"mtu":4000}}"#), ("ethtool.features", #"{"ethtool":{"features":{}}}"#),
             ("interface.addresses", #"{"interface":{"addresses":[]}}"#), ("interface.dhcp6", #"{"interface":{"dhcp6":false}}"#),
         ] {
-            // In whatever order the configurations come.
+            // In any order of the configurations.
             for configs in [[(.fromClass, pins), (.fromClaim, parameters)], [(.fromClaim, parameters), (.fromClass, pins)]]
                 as [[(AllocationConfig.Source, String)]]
             {
@@ -116,7 +116,7 @@ struct PrivilegeTests {
     }
 
     @Test
-    func `every field that can be pinned is found in a configuration that has it`() throws {
+    func `every field that can be pinned is found in a configuration with that field`() throws {
         let whole = try NetworkConfig(
             parameters: Array(
                 #"""
@@ -133,7 +133,7 @@ struct PrivilegeTests {
     }
 
     @Test
-    func `what excludes each other is refused also when the class says one half and the claim the other`() throws {
+    func `conflicting settings are refused also if the class has one of them and the claim the other`() throws {
         let vrf = #"{"interface":{"vrf":{"name":"v"}}}"#
         let rules = #"{"rules":[{"source":"10.0.0.0/8","table":5}]}"#
         #expect(try problems([(.fromClass, vrf), (.fromClaim, rules)]).map(\.path) == ["rules"])
@@ -146,7 +146,7 @@ struct PrivilegeTests {
     }
 
     @Test
-    func `a claim of as many entries as there can be is a plan far below what the journal takes, and one more is refused`() throws {
+    func `a claim with the maximum number of entries fits into the journal, and one more entry is refused`() throws {
         let planner = try Self.planner()
         let nics = planner.input.devices.filter { $0.value.kind == .nic && !$0.value.netdevs.isEmpty }.keys.sorted().prefix(8)
         #expect(nics.count == 8)
@@ -167,7 +167,7 @@ struct PrivilegeTests {
     // MARK: Before a cluster sees it
 
     @Test
-    func `a file's claims and templates are judged as claims, its classes as classes`() throws {
+    func `claims and templates of a file are checked as claims, its classes as classes`() throws {
         let parameters = #"{"rdma":{"management":true}}"#
         let config = #"{"opaque":{"driver":"dra.nearside","parameters":\#(parameters)}}"#
         // With parameters of another driver that no value can hold.
@@ -190,7 +190,7 @@ struct PrivilegeTests {
     }
 
     @Test
-    func `an unknown field in --allow-claims is refused with all that are known`() throws {
+    func `an unknown field in --allow-claims is refused with all known fields`() throws {
         #expect(try PrivilegedSetting.allowed("") == [] && PrivilegedSetting.allowed("sriov.vlan,rdma.management").count == 2)
         let error = #expect(throws: InputError.self) { try PrivilegedSetting.allowed("sriov.vlan,interface.mtu") }
         #expect(error?.code == .unknown && error?.object == "\"interface.mtu\"")

@@ -9,10 +9,10 @@ import ResourceAPI
 import Testing
 import Topology
 
-/// Descriptions of the devices for the workload: files and variables.
+/// Descriptions of devices for workloads: files and variables.
 extension ClaimPlannerTests {
     @Test
-    func `a workload gets descriptions of exactly its devices, in the order of their pairs`() throws {
+    func `a workload gets descriptions of its own devices in the order of their pairs`() throws {
         var planner = try Self.planner()
         let machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         planner.input.topology = MachineTopology(machine)
@@ -27,7 +27,7 @@ extension ClaimPlannerTests {
         #expect(edits.mounts?.map(\.hostPath) == ["/run/nri/workloads/u1.xml"])
         let text = try #require(outcome.ncclTopology)
         #expect(text.contains("0000:07:00.0") && text.contains("0000:0c:00.0") && !text.contains("0000:0f:00.0"), "\(text)")
-        // An accelerator that another driver gives out is in the file with its NIC; those of other pairs are not.
+        // The file includes another driver's accelerator of the NIC's pair, and no accelerators of other pairs.
         planner.input.devices[Self.gpu] = nil
         let half = try planner.plan(Self.claim([("nic", Self.nic)], config: [told]), others: [])
         let file = try #require(half.ncclTopology)
@@ -37,7 +37,7 @@ extension ClaimPlannerTests {
     }
 
     @Test
-    func `a container finds what its devices are, where KEP-5304 says, once for each request`() throws {
+    func `a container finds the metadata of its devices at the path of KEP-5304, once for each request`() throws {
         var planner = try Self.planner()
         planner.input.options.tellsDevices = true
         planner.input.attributes = [Self.nic: ["resource.kubernetes.io/pciBusID": .string("0000:0c:00.0")]]
@@ -62,7 +62,7 @@ extension ClaimPlannerTests {
             try outcome.metadata["gpu"]?.text()
                 == #"{"apiVersion":"metadata.resource.k8s.io/v1alpha1","kind":"DeviceMetadata","metadata":{"generation":1,"name":"c","namespace":"ns","uid":"u1"},"requests":[{"devices":[{"driver":"dra.nearside","name":"pci-0000-07-00-0","pool":"node"}],"name":"gpu"}]}"#
                 + "\n")
-        // From a template, the pod's own name for the claim counts.
+        // For a claim from a template, the pod's own name for the claim is used.
         claim.metadata.annotations = ["resource.kubernetes.io/pod-claim-name": "net"]
         #expect(try planner.plan(claim, others: []).metadata["nic"]?.podClaimName == nil, "only a pod's controller counts")
         claim.metadata.ownerReferences = [OwnerReference(apiVersion: "v1", kind: "Pod", name: "p1", uid: "p1", controller: true)]
@@ -80,7 +80,7 @@ extension ClaimPlannerTests {
     }
 
     @Test
-    func `EFA is told to libfabric`() throws {
+    func `EFA is configured for libfabric`() throws {
         let efa = "pci-0000-4f-00-0"
         let outcome = try Self.planner("aws-p5").plan(
             Self.claim([("efa", efa)], config: [try Self.config(#"{"workload":{"environment":true}}"#)]), others: [])
@@ -89,7 +89,7 @@ extension ClaimPlannerTests {
     }
 
     @Test
-    func `a GPU that the vendor's tool has described comes by the vendor's name, without nodes of ours`() throws {
+    func `a GPU with a vendor's specification gets the vendor's CDI name, and no nodes of this driver`() throws {
         var planner = try Self.planner()
         planner.input.facts.vendorNames = [Self.gpu: "nvidia.com/gpu=GPU-1"]
         let outcome = try planner.plan(Self.claim([("gpu", Self.gpu)]), others: [])

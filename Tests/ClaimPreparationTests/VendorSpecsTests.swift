@@ -39,7 +39,7 @@ struct VendorSpecsTests {
     }
 
     @Test
-    func `names count in the document of their kind, wherever in the file that is`() throws {
+    func `names count only in the document of their kind, at any place in the file`() throws {
         let found = ["gpu-1": "nvidia.com/gpu=GPU-1"]
         #expect(try names(Self.gpu) == found)
         #expect(try names(Self.gpu + "---\n" + Self.other) == found)

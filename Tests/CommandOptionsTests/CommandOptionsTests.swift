@@ -36,7 +36,7 @@ struct CommandOptionsTests {
         (["--seconds-to-wait-before-the-end", "0", "--quiet"], Values { ($0.seconds, $0.isQuiet) = (0, true) }),
         (["--network", "a", "--share=3", "--network=b"], Values { ($0.networks, $0.share) = (["a", "b"], 3) }),
     ])
-    fileprivate func `options fill their properties`(words: [String], values: Values) throws {
+    fileprivate func `options set their properties`(words: [String], values: Values) throws {
         #expect(try Values.options.parse(words, into: Values()) == values)
     }
 
@@ -49,13 +49,13 @@ struct CommandOptionsTests {
         (["--share", "1.5"], .invalidValue, "--share"),
         (["--user", "4294967296"], .invalidValue, "--user"),
     ])
-    func `a word that does not fit is refused and named`(words: [String], code: UsageError.Code, word: String) {
+    func `an invalid word is refused and named`(words: [String], code: UsageError.Code, word: String) {
         let error = #expect(throws: UsageError.self) { try Values.options.parse(words, into: Values()) }
         #expect(error?.code == code && error?.word == word)
     }
 
     @Test
-    func `an error says what to do`() throws {
+    func `an error includes the help of its option`() throws {
         let error = try #require(throws: UsageError.self) { try Values.options.parse(["--folde", "x"], into: Values()) }
         #expect(
             error.text(program: "x") == """
@@ -72,7 +72,7 @@ struct CommandOptionsTests {
     }
 
     @Test(arguments: [["--help"], ["-h"], ["--quiet", "--help", "--unknown"]])
-    func `help is shown instead of all else`(words: [String]) throws {
+    func `--help has precedence over all other words`(words: [String]) throws {
         #expect(try Values.options.parse(words, into: Values()) == nil)
         #expect(
             Values.options.help(Values()) == """

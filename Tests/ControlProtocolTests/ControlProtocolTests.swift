@@ -7,22 +7,22 @@ import Testing
 
 struct ControlProtocolTests {
     @Test(arguments: [ControlRequest.status, .release(claim: "c-1"), .admit(claim: "c-2")])
-    func `a request reads back what it writes`(request: ControlRequest) {
+    func `a request decodes what it encodes`(request: ControlRequest) {
         #expect(ControlRequest(line: request.line.dropLast()) == request)
     }
 
     @Test(arguments: [NodeRequest.check(.alive), .check(.ready), .pod(namespace: "n", name: "a.b", uid: "u-1")])
-    func `a request to nearside-node reads back what it writes`(request: NodeRequest) {
+    func `a request to nearside-node decodes what it encodes`(request: NodeRequest) {
         #expect(NodeRequest(line: request.line.dropLast()) == request)
     }
 
     @Test(arguments: [
         "", "status now", "release", "release ", "release a b", "admit", "admit ../x", "release a.b", "admit \u{e9}", "shutdown", "STATUS",
     ])
-    func `what is no request is none`(line: String) { #expect(ControlRequest(line: line) == nil) }
+    func `an unknown line is not a request`(line: String) { #expect(ControlRequest(line: line) == nil) }
 
     @Test
-    func `an answer is one line, whatever its text`() {
+    func `a reply is one line for any text`() {
         let reply = ControlReply.refused("two\nlines")
         #expect(reply.line == "error two lines\n")
         #expect(ControlReply(line: "error x y") == .refused("x y"))
@@ -36,7 +36,7 @@ struct ControlProtocolTests {
     }
 
     @Test
-    func `a reason of any length fits a line that is read`() {
+    func `a reason of any length fits into a line`() {
         for text in [String(repeating: "x", count: 100_000), String(repeating: "ü", count: 50_000), "\u{0}\r\n\t"] {
             let line = ControlReply.refused(text).line
             #expect(line.utf8.count <= ControlReply.lineLimit && line.filter { $0 == "\n" }.count == 1)
@@ -45,7 +45,7 @@ struct ControlProtocolTests {
     }
 
     @Test
-    func `a daemon that answers byte by byte is waited for no longer than one that does not answer`() throws {
+    func `a daemon that replies byte by byte is not waited for longer than a silent one`() throws {
         let path = "/tmp/nearside-slow-\(UInt64.random(in: .min ... .max))"
         let listener = try UnixSocket.listen(path)
         defer { try? Files.remove(path) }
@@ -64,7 +64,7 @@ struct ControlProtocolTests {
     }
 
     @Test
-    func `a socket without a server is a clear error`() {
+    func `a socket without a server gives a clear error`() {
         let error = #expect(throws: ControlUnreachable.self) {
             try ControlClient.ask(.status, socket: "/nonexistent/nri.sock", timeout: .milliseconds(100))
         }
@@ -73,14 +73,14 @@ struct ControlProtocolTests {
     }
 
     @Test
-    func `a path that does not fit a socket address is refused before it is cut`() {
+    func `a path that exceeds a socket address is refused, and not truncated`() {
         let path = "/tmp/" + String(repeating: "x", count: 110)
         let error = #expect(throws: SystemError.self) { try UnixSocket.connect(path) }
         #expect(error?.code == ENAMETOOLONG && error?.object == path)
     }
 
     @Test
-    func `a descriptor travels with its bytes`() throws {
+    func `a descriptor is passed with its bytes`() throws {
         let (left, right) = try UnixSocket.pair()
         let file = try Descriptor.open("/proc/self/ns/net", flags: 0)
         try UnixSocket.send([1, 2, 3], descriptor: file, to: left)
@@ -91,7 +91,7 @@ struct ControlProtocolTests {
     }
 
     @Test
-    func `each party of a waiting container ends its wait before the one that waits for it`() {
+    func `each party of a waiting container ends its wait before the party that waits for it`() {
         let timing = GateTiming.standard
         #expect(timing.daemon + .seconds(1) < timing.gate && timing.gate + .seconds(1) < timing.hook)
         #expect(timing.hook == .seconds(timing.hook.components.seconds), "an OCI hook counts in seconds")

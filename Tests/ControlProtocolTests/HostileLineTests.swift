@@ -5,15 +5,15 @@ import Inspection
 import Testbed
 import Testing
 
-/// Lines that no program of this project would send.
+/// Lines that no program of this project sends.
 struct HostileLineTests {
     private static let lines = HostileCases.asked ?? 5000
 
-    /// As much of a line as any reader takes.
+    /// The part of a line that readers accept.
     private static func line(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix(4096).prefix { $0 != 0x0a }, as: UTF8.self) }
 
     @Test
-    func `a hostile line is no request, or one that reads back what it writes`() {
+    func `a hostile line is not a request, or a request that decodes what it encodes`() {
         var mutator = LineMutator(SplitMix(seed: 11))
         let requests = ["status", "publish c-1", "release c-1", "admit c-1"]
         let questions = ["alive", "ready", "pod default a.b 0f1e2d3c-aaaa"]
@@ -34,7 +34,7 @@ struct HostileLineTests {
     }
 
     @Test
-    func `a hostile answer is none, or one that reads back what it writes`() {
+    func `a hostile reply is not a reply, or a reply that decodes what it encodes`() {
         var mutator = LineMutator(SplitMix(seed: 13))
         let answers = ["ok", "ok dhcp,subInterface", "error claim default/a: not yet"]
         var taken = 0
@@ -49,7 +49,7 @@ struct HostileLineTests {
     }
 
     @Test
-    func `of a hostile reason little is believed, and no control character`() throws {
+    func `a hostile reason is truncated and has no control characters`() throws {
         let reason = try #require(ControlReply(line: "error a\u{0}b\u{1b}[2J" + String(repeating: "x", count: 4000))?.refusal)
         #expect(reason.hasPrefix("a b [2Jx") && reason.utf8.count < 1600)
     }

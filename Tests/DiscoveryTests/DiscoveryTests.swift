@@ -29,7 +29,7 @@ struct DiscoveryTests {
     }
 
     @Test(arguments: ["", "garbage", "0x", "0x15b3000", "\u{0}\u{0}", "0xzzzz"])
-    func `a function without a usable id is left out, and the others stay`(vendor: String) throws {
+    func `a function without a valid id is skipped, and the others stay`(vendor: String) throws {
         var other = Self.nic
         other.address.bus = 2
         other.path = ["pci0000:00"]
@@ -41,7 +41,7 @@ struct DiscoveryTests {
     }
 
     @Test(arguments: ["", "garbage", "PCI_CLASS=20000", "PCI_ID=15B3", "PCI_ID=15B3:1021\nPCI_CLASS=0000000200", "\u{0}"])
-    func `a damaged uevent is made up for by a file for each id`(event: String) throws {
+    func `ids in single files replace a damaged uevent`(event: String) throws {
         let machine = try tree([Self.nic]) { try Files.write("\($0)/\(Self.folder)/uevent", event) }
         #expect(machine.functions == [Self.nic])
     }
@@ -56,7 +56,7 @@ struct DiscoveryTests {
     }
 
     @Test
-    func `a function below a hypervisor's bus has no PCIe root, but keeps its place`() throws {
+    func `a function below a hypervisor's bus has no PCIe root, but keeps its position`() throws {
         var function = Self.nic
         function.path = ["LNXSYSTM:00", "VMBUS:00", "00000000-0000-0000-0000-000000000001", "pci0101:00"]
         let machine = try tree([function])
@@ -77,7 +77,7 @@ struct DiscoveryTests {
     }
 
     @Test
-    func `a tree whose classes are plain folders, or not there, tells as much`() throws {
+    func `a tree without classes, or with plain folders as classes, gives the same machine`() throws {
         let machine = try #require(try MachineDescription.embedded("aws-p5")).machine
         let folder = try ScratchFolder()
         try TreeWriter.write(machine, to: folder.path)
@@ -94,7 +94,7 @@ struct DiscoveryTests {
         ("libno-such-library.so.1", "libno-such-library.so.1: cannot open shared object file: No such file or directory"),
         ("libm.so.6", "libm.so.6 has no ibv_get_device_list"),
     ])
-    func `a host without RDMA user space has no verbs, with the loader's words`(library: String, cause: String) {
+    func `a host without RDMA user space has no verbs, and the error has the loader's message`(library: String, cause: String) {
         let error = #expect(throws: InputError.self) { try Verbs(library: library) }
         #expect(error?.code == .unreadable && error?.object == "libibverbs" && error?.cause == cause)
     }

@@ -8,7 +8,7 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// Which interfaces the host itself uses, and by what that is known.
+/// Interfaces in use by the host, and the evidence for the use.
 struct HostUseTests {
     private static func link(_ index: Int32, on link: Int32? = nil, in master: Int32? = nil, _ kind: String? = nil) -> Link {
         var builder = MessageBuilder()
@@ -38,7 +38,7 @@ struct HostUseTests {
         var uplinks: Set<Int32>
     }
 
-    /// Interface 9 is a fabric NIC apart in all of them.
+    /// Interface 9 is a separate fabric NIC in all of them.
     private static let cases = [
         Case(
             testDescription: "a plain NIC", links: [link(1), link(9)], routes: [defaultRoute(1)], uplinks: [1]),
@@ -72,15 +72,15 @@ struct HostUseTests {
             testDescription: "IPv6 only", links: [link(1), link(9)], routes: [defaultRoute(1, isV6: true)], uplinks: [1]),
         Case(testDescription: "no route yet", links: [link(1), link(9)], routes: [], uplinks: []),
         Case(
-            testDescription: "the other end of a veth is no part of the stack", links: [link(1, on: 2, "veth"), link(2, on: 1, "veth")],
+            testDescription: "the other end of a veth is not part of the stack", links: [link(1, on: 2, "veth"), link(2, on: 1, "veth")],
             routes: [defaultRoute(1)], uplinks: [1]),
         Case(
-            testDescription: "a VRF of its own for management", links: [link(1, in: 3), link(3, "vrf"), link(9)],
+            testDescription: "a separate VRF for management", links: [link(1, in: 3), link(3, "vrf"), link(9)],
             routes: [defaultRoute(1, table: 10)], uplinks: [1, 3]),
     ]
 
     @Test(arguments: cases)
-    func `uplinks are what default routes need, up and down the stack`(_ test: Case) {
+    func `uplinks are the interfaces of default routes, and the interfaces above and below them`(_ test: Case) {
         let found = Set(HostRouting(links: test.links, addresses: [], routes: test.routes).uses().keys)
         #expect(found == test.uplinks)
     }
@@ -96,7 +96,7 @@ struct HostUseTests {
     }
 
     @Test
-    func `a route with several next hops makes all of them uplinks`() throws {
+    func `a multipath default route makes all of its interfaces uplinks`() throws {
         // struct rtmsg, then RTA_MULTIPATH with two struct rtnexthop.
         var builder = MessageBuilder([2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0])
         builder.attribute(9, [8, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 0])
@@ -107,7 +107,7 @@ struct HostUseTests {
     }
 
     @Test
-    func `a table of its own for each fabric NIC makes no uplink, one that pods use does`() throws {
+    func `a separate table for each fabric NIC makes no uplink, but a table that pods use does`() throws {
         let links = [Self.link(1), Self.link(2)]
         let addresses = [try address("10.1.0.5/24", on: 2)]
         let routes = [Self.defaultRoute(1), Self.defaultRoute(2, table: 102)]
@@ -122,7 +122,7 @@ struct HostUseTests {
         #expect(try uplinks([]) == [1, 2])
     }
 
-    /// A snapshot in a namespace that stands for the host.
+    /// A snapshot in a namespace that represents the host.
     private func machine(of host: NetworkNamespace, _ destinations: HostDestinations = HostDestinations()) throws -> Machine {
         let discovery = Discovery(root: .live(), destinations: destinations)
         return try host.run({ () throws(NetlinkError) in try discovery.snapshot().machine }, entering: { NetlinkError("enter", $0) })
@@ -133,7 +133,7 @@ struct HostUseTests {
         try #require(ended.status == 0, "\(line): \(ended.output)")
     }
 
-    /// NICs, each the end of a cable, up and with addresses.
+    /// NICs, each one end of a veth, up and with addresses.
     private func host(_ nics: [String: String]) throws -> NetworkNamespace {
         let host = try NetworkNamespace.make()
         try run("link set lo up", in: host)
@@ -153,9 +153,9 @@ struct HostUseTests {
     }
 
     @Test(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"), arguments: [false, true])
-    func `a default route by a next hop object, single or a group, is one`(isCompatible: Bool) throws {
+    func `a default route over a next hop object, single or a group, is a default route`(isCompatible: Bool) throws {
         let host = try host(["fab0": "10.0.0.1/31", "fab1": "10.0.1.1/31", "fab2": "10.0.2.1/31", "fab3": "fd00::1/127"])
-        // Without it routes of next hop objects do not tell their interfaces (net.ipv4.nexthop_compat_mode).
+        // Without this sysctl, routes with next hop objects do not list their interfaces (net.ipv4.nexthop_compat_mode).
         try host.run { () throws(SystemError) in
             try Files.write("/proc/sys/net/ipv4/nexthop_compat_mode", isCompatible ? "1" : "0")
         }
@@ -173,7 +173,7 @@ struct HostUseTests {
     }
 
     @Test(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
-    func `a default route in several parts, with several next hops, over the other family or in a table of its own is one`() throws {
+    func `a default route in parts, with several next hops, over the other family or in another table is a default route`() throws {
         let host = try host(["fab0": "10.0.0.1/31", "fab1": "10.0.1.1/31", "fab2": "fd00::1/127"])
         func kinds() throws -> [String: HostUse.Kind] { try uses(host).mapValues(\.kind) }
         for (add, interfaces) in [
@@ -190,13 +190,13 @@ struct HostUseTests {
     }
 
     @Test(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
-    func `the kernel's own route to the API server, to a neighbour of the node and to its pods makes an interface the host's`() throws {
+    func `the kernel's routes to the API server, to a neighbour of the node and to its pods make an interface the host's`() throws {
         let host = try host([
             "fab0": "10.0.0.1/31", "fab1": "10.50.0.1/24", "fab2": "192.0.2.5/24", "fab3": "fd00::1/64", "fab4": "10.60.0.1/24",
         ])
         try run("route add 10.96.0.0/12 via 10.0.0.0", in: host)
         try run("route add 10.244.3.0/24 via 10.50.0.9", in: host)
-        // The node's address is on one interface, and its neighbours are reached by another.
+        // The node's address is on one interface, and its neighbours are reachable over another.
         try run("route add 192.0.2.1/32 dev fab4", in: host)
         var destinations = HostDestinations(nodeAddresses: [try ip("192.0.2.5")])
         destinations.apiServers = [try ip("10.96.0.1"), try ip("fd00::77"), try ip("127.0.0.1"), try ip("203.0.113.1")]
@@ -214,7 +214,7 @@ struct HostUseTests {
     }
 
     @Test
-    func `a reason is a sentence that names what it is about`() {
+    func `a reason is a sentence that names its object`() {
         for (use, text) in [
             (HostUse(.defaultRoute), "the host's default route uses this interface"),
             (HostUse(.defaultRoute, stackedWith: "bond0"), "the host's default route uses bond0, which is in the same stack"),
@@ -225,7 +225,7 @@ struct HostUseTests {
     }
 
     @Test(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
-    func `the kernel's own bridge, macvlan, routes and rules are read as such`() throws {
+    func `the kernel's own bridge, macvlan, routes and rules are recognised`() throws {
         let host = try NetworkNamespace.make()
         for line in [
             "link add nic0 type veth peer name wire0", "link add br0 type bridge", "link set nic0 master br0",

@@ -11,11 +11,11 @@ import Topology
 
 struct IdentityTests {
     @Test
-    func `every shape of device is discovered as what it is`() throws {
+    func `every kind of device is discovered correctly`() throws {
         let machine = try Zoo.machine()
         let folder = try ScratchFolder()
         try TreeWriter.write(machine, to: folder.path)
-        // An empty entry between two of a table of identifiers.
+        // An empty entry between two entries of a GID table.
         let gids = "sys/class/infiniband/mlx5_0/ports/1/gids/2"
         try Files.write(folder(gids), "0000:0000:0000:0000:0000:0000:0000:0000\n")
         try Files.write(folder("sys/devices/virtual/infiniband/rxe0/ports/1/gids/2"), "0000:0000:0000:0000:0000:0000:0000:0000\n")
@@ -28,7 +28,7 @@ struct IdentityTests {
     }
 
     @Test
-    func `devices stay apart and know each other`() throws {
+    func `devices are distinct and refer to each other`() throws {
         let machine = try Zoo.machine()
         let devices = Dictionary(machine.devices.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
         let physical = try #require(devices["0000:21:00.0"])
@@ -61,14 +61,14 @@ struct IdentityTests {
             ("p0", nil), ("pf0", nil), ("pf0vf1", .virtualFunction(1)), ("c2pf1vf12", .virtualFunction(12)),
             ("pf0sf88", .subFunction(88)), ("pf0sf", nil), ("pfvf1", nil), ("pf0vf1x", nil), ("", nil), ("c1", nil),
         ] as [(String, Netdev.Represented?)])
-    func `a port's name tells whom it represents`(name: String, represented: Netdev.Represented?) {
+    func `a port's name identifies the represented function`(name: String, represented: Netdev.Represented?) {
         var netdev = Netdev(name: "x")
         netdev.portName = name
         #expect(netdev.represented == represented)
     }
 
     @Test
-    func `one Neuron device is certain, several without a link are not identified`() throws {
+    func `one Neuron device is identified, several devices without a link are not`() throws {
         var machine = try Zoo.machine()
         machine.functions = machine.functions.filter { $0.device == "7364" }
         func found(_ machine: Machine) throws -> Snapshot {
@@ -87,7 +87,7 @@ struct IdentityTests {
     }
 
     @Test
-    func `a masked machine tells nothing of which one it is`() throws {
+    func `a masked machine has no identifying values`() throws {
         let machine = try Zoo.machine()
         let masked = machine.masked()
         let text = String(decoding: try MachineDescription(machine: masked).json(), as: UTF8.self)
@@ -97,7 +97,7 @@ struct IdentityTests {
         }
         #expect(masked.functions.map(\.address) == machine.functions.map(\.address))
         #expect(PairsDocument(MachineTopology(masked)) == PairsDocument(MachineTopology(machine)))
-        // The two ports of one switch stay of one switch.
+        // The two ports of a switch keep a common switch.
         #expect(Set(masked.functions[1].netdevs.map(\.switchID)).count == 1)
         #expect(masked.allNetdevs.map(\.mac).compactMap { $0 }.allSatisfy { [6, 20].contains($0.bytes.count) })
     }

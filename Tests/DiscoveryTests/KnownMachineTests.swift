@@ -8,8 +8,8 @@ import Testbed
 import Testing
 import Topology
 
-/// Machines that people have: each is described in a file beside these tests, laid out as a tree, and has to
-/// be discovered as described.
+/// Existing machines: each is described in a file next to these tests, laid out as a tree, and must be discovered as
+/// described.
 struct KnownMachineTests {
     struct Expected: Sendable, CustomTestStringConvertible {
         var testDescription: String
@@ -30,8 +30,8 @@ struct KnownMachineTests {
         }
     }
 
-    /// Counted in the sources of the descriptions, by their own words for what a function is. Where those have no RDMA
-    /// devices for a NIC that is known to have them, the description does.
+    /// Counted in the sources of the descriptions, by their own names of devices. If a source lacks RDMA devices for a NIC
+    /// that is known to have them, the description has them.
     static let expectations = [
         Expected("aws-c5n.18xl", functions: 3, accelerators: 0, nics: 2, rdma: 1, numa: 0),
         Expected("aws-g5", functions: 13, accelerators: 8, nics: 2, rdma: 1, numa: 0),
@@ -89,7 +89,7 @@ struct KnownMachineTests {
     }
 
     @Test(arguments: expectations)
-    func `a real machine is discovered function by function as it is described`(_ expected: Expected) throws {
+    func `a captured machine is discovered as described, function by function`(_ expected: Expected) throws {
         let machine = try Self.machine(expected.testDescription)
         let folder = try ScratchFolder()
         try TreeWriter.write(machine, to: folder.path)
@@ -105,7 +105,7 @@ struct KnownMachineTests {
     }
 
     @Test
-    func `every file is expected`() {
+    func `every captured machine has an expectation`() {
         let files = Files.list("\(Place.project)/Tests/Machines").map { String($0.dropLast(5)) }
         #expect(!files.isEmpty && Set(files).isSubset(of: Self.expectations.map(\.testDescription)))
     }

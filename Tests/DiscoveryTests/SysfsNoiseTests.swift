@@ -8,7 +8,7 @@ import Linux
 import Testbed
 import Testing
 
-/// Files that are missing, empty, unreadable, absurd or endless: the device is left out, or the attribute is.
+/// Missing, empty, unreadable, absurd or endless files: the device or the attribute is skipped.
 struct SysfsNoiseTests {
     /// A tree of the zoo, and every file in it.
     private func tree() throws -> (folder: ScratchFolder, files: [String], machine: Machine) {
@@ -27,7 +27,7 @@ struct SysfsNoiseTests {
     ]
 
     @Test
-    func `every file, damaged in every way, loses no more than its own device`() throws {
+    func `damage to any file affects at most the file's own device`() throws {
         let (folder, files, machine) = try tree()
         let intact = try Discovery(root: .captured(at: folder.path)).snapshot().machine
         var generator = SplitMix(seed: 20_261_123)
@@ -37,7 +37,7 @@ struct SysfsNoiseTests {
                 let noise = Self.noises[Int.random(in: 0..<Self.noises.count, using: &generator)]
                 try Files.write(folder(file), noise)
                 let found = try Discovery(root: .captured(at: folder.path)).snapshot()
-                // The function of the file, and those that are known through it.
+                // The function of the file, and functions that are known only through it.
                 let touched = found.machine.functions.count { function in intact[function.address] != function }
                 #expect(touched <= 4, "\(file) with \(noise.prefix(20))")
                 #expect(found.machine.functions.count >= machine.functions.count - 1, "\(file) with \(noise.prefix(20))")
@@ -48,7 +48,7 @@ struct SysfsNoiseTests {
     }
 
     @Test
-    func `files that are folders, endless, pipes or loops stop nothing`() throws {
+    func `folders, endless files, pipes and loops in the place of files do not stop the discovery`() throws {
         let (folder, files, machine) = try tree()
         var generator = SplitMix(seed: 7)
         for file in files.shuffled(using: &generator).prefix(120) {
@@ -70,7 +70,7 @@ struct SysfsNoiseTests {
     }
 
     @Test
-    func `random bytes in every file at once give a machine, and never a trap`() throws {
+    func `random bytes in all files give a machine, and never a trap`() throws {
         let (folder, files, _) = try tree()
         var generator = SplitMix(seed: 42)
         for _ in 0..<20 {
@@ -80,7 +80,7 @@ struct SysfsNoiseTests {
             }
             let found = try Discovery(root: .captured(at: folder.path)).snapshot()
             #expect(found.warnings.count <= 64)
-            // The machine is written as a description, and that reads back as the same machine.
+            // The machine is encoded as a description, which decodes as the same machine.
             let json = try MachineDescription(machine: found.machine).json()
             let read = try MachineDescription(json: json).machine
             #expect(try differences(read, found.machine) == [])

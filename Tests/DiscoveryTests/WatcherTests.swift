@@ -17,7 +17,7 @@ struct BurstTests {
     private func time(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
 
     @Test
-    func `changes that follow one another closely are one burst`() {
+    func `changes in quick succession are one burst`() {
         var burst = Burst(quiet: .milliseconds(60), timeout: .seconds(1))
         #expect(burst.deadline == nil)
         var ends: [Int] = []
@@ -31,7 +31,7 @@ struct BurstTests {
     }
 
     @Test
-    func `a storm is announced once a second, and once when it is over`() {
+    func `a storm is announced once a second, and once after its end`() {
         var burst = Burst(quiet: .milliseconds(60), timeout: .seconds(1))
         var announcements = 0
         // 10,000 events in 10 s.
@@ -56,15 +56,15 @@ struct EventFilterTests {
     private let address = Message(type: 20, flags: 0, payload: [2, 24, 0, 0, 7, 0, 0, 0, 8, 0, 2, 0, 10, 0, 0, 1]).bytes[...]
 
     @Test
-    func `an interface of a pod matters neither when it comes nor with its addresses nor when it goes`() {
+    func `creation, addresses and deletion of a pod's interface are irrelevant`() {
         var filter = EventFilter(virtualPrefixes: ["fab"])
         let events = [address, link("veth1234", "veth"), address, link("veth1234", "veth", isGone: true), address]
-        // In the end the index can be another interface's.
+        // The index can belong to another interface afterwards.
         #expect(events.map { filter.isRelevant(routing: $0) } == [true, false, false, false, true])
     }
 
     @Test
-    func `hardware, other kinds, and virtual interfaces that are devices matter`() {
+    func `hardware, other kinds, and virtual interfaces that are devices are relevant`() {
         var filter = EventFilter(virtualPrefixes: ["fab"])
         let events = [
             link("eth0", nil), link("bond0", "bond"), link("fab0", "veth"), link("eth0", nil, isGone: true), [1, 2, 3],
@@ -73,7 +73,7 @@ struct EventFilterTests {
     }
 
     @Test
-    func `routes to one address matter only by a gateway, and others always`() {
+    func `a route to a single address is relevant only with a gateway, and other routes always`() {
         var filter = EventFilter(virtualPrefixes: [])
         let header: [UInt8] = [2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]
         var host = header + [8, 0, 1, 0, 10, 0, 0, 9]
@@ -86,7 +86,7 @@ struct EventFilterTests {
     }
 
     @Test(arguments: [("pci", true), ("infiniband", true), ("auxiliary", true), ("net", false), ("queues", false), ("", true)])
-    func `device events matter by their subsystem`(subsystem: String, isRelevant: Bool) {
+    func `the subsystem decides the relevance of a device event`(subsystem: String, isRelevant: Bool) {
         let filter = EventFilter(virtualPrefixes: [])
         let text =
             "add@/devices/x\u{0}ACTION=add\u{0}DEVPATH=/devices/x\u{0}"
@@ -109,8 +109,8 @@ private actor Counter {
 
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"), .serialized)
 struct WatcherTests {
-    /// How many announcements there are while the closure works in a namespace of its own and after it, and
-    /// how long it worked.
+    /// The number of announcements while the closure runs in a separate namespace and after it, and the duration of
+    /// the closure.
     private func announcements(
         prefixes: [String] = [], _ work: @escaping @Sendable (NetlinkSocket) throws(NetlinkError) -> Void
     ) async throws -> (count: Int, duration: Duration) {
@@ -121,7 +121,7 @@ struct WatcherTests {
         let counter = Counter()
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { for await _ in watcher.changes { await counter.add() } }
-            // The loopback's own coming is over.
+            // The announcement of the loopback has passed.
             try await Task.sleep(for: .milliseconds(200))
             let before = await counter.count
             let start = ContinuousClock.now
@@ -142,7 +142,7 @@ struct WatcherTests {
     }
 
     @Test
-    func `ten interfaces of pods that come and go cost no snapshot`() async throws {
+    func `creating and deleting ten interfaces of pods causes no snapshot`() async throws {
         let seen = try await announcements { (socket) throws(NetlinkError) in
             for pod in 0..<10 {
                 let index = try Self.addPair(socket, "pod\(pod)")
@@ -154,7 +154,7 @@ struct WatcherTests {
     }
 
     @Test
-    func `ten devices that come and go cost at most three snapshots`() async throws {
+    func `adding and removing ten devices causes at most three snapshots`() async throws {
         let seen = try await announcements(prefixes: ["fab", "veth"]) { (socket) throws(NetlinkError) in
             for pod in 0..<10 {
                 let index = try Self.addPair(socket, "fab\(pod)")
@@ -166,7 +166,7 @@ struct WatcherTests {
     }
 
     @Test
-    func `a storm of ten thousand changes costs a bounded number of snapshots`() async throws {
+    func `a storm of ten thousand changes causes a bounded number of snapshots`() async throws {
         let seen = try await announcements { (socket) throws(NetlinkError) in
             try socket.addLink("br0", kind: "bridge")
             guard let link = try socket.link(named: "br0") else { throw NetlinkError("find br0", code: ENODEV) }
@@ -178,14 +178,14 @@ struct WatcherTests {
     }
 
     @Test
-    func `what the kernel had to drop is a change, whatever the rest says`() throws {
+    func `events that the kernel dropped count as a change`() throws {
         let host = try NetworkNamespace.make()
         let events = try host.run { () throws(SystemError) in try EventSocket.routing() }
         try host.run(
             { () throws(NetlinkError) in
                 let socket = try NetlinkSocket()
                 let index = try Self.addPair(socket, "pod0")
-                // Far more than a socket holds, and no reader.
+                // Far more than a socket's buffer, without a reader.
                 for change in 0..<2000 { try socket.change(index, LinkChange(mtu: UInt32(1400 + change % 2)), "change pod0") }
             }, entering: { NetlinkError("enter the namespace", $0) })
         var datagrams = 0
@@ -194,12 +194,12 @@ struct WatcherTests {
             return false
         }
         #expect(isChange && datagrams < 2000)
-        // Once told, all is as before.
+        // After the report, the state is as before.
         #expect(!events.drain { _ in false })
     }
 
     @Test
-    func `a snapshot taken while interfaces come and go is whole`() throws {
+    func `a snapshot is complete while interfaces are created and deleted`() throws {
         let host = try NetworkNamespace.make()
         let stop = Flag()
         let done = Flag()
@@ -223,7 +223,7 @@ struct WatcherTests {
                 { () throws(NetlinkError) in try Discovery(root: .live()).snapshot() }, entering: { NetlinkError("enter", $0) })
             let names = found.machine.virtualNetdevs.map(\.name)
             #expect(Set(names).count == names.count)
-            // They are there all the time, so each snapshot has them.
+            // These interfaces exist all the time, so that each snapshot has them.
             #expect(Set(names).isSuperset(of: ["stays0", "stays1"]), "\(names)")
         }
     }

@@ -12,7 +12,7 @@ struct DescriptionTests {
         (#""link": {"gigatransfers": 1e300, "lanes": 16}"#, "functions[0].link.gigatransfers"),
         (#""link": {"gigatransfers": 16, "lanes": 4611686018427387904}"#, "functions[0].link.lanes"),
     ])
-    func `a number that no hardware has is refused, not calculated with`(member: String, place: String) {
+    func `a number that no hardware can have is refused`(member: String, place: String) {
         let text = """
             {"apiVersion": "nearside/v1alpha1", "kind": "Machine", "functions": [
              {"address": "0000:02:00.0", "vendor": "15b3", "device": "1021", "class": "020700", \(member)}]}
@@ -22,7 +22,7 @@ struct DescriptionTests {
     }
 
     @Test
-    func `what sysfs cannot mean is not known`() {
+    func `impossible values of sysfs are unknown`() {
         #expect(PCILink(gigatransfers: .infinity, lanes: 16).gigabitsPerSecond == 0)
         var port = RDMAPort(number: 1, rate: .nan)
         #expect(port.rate == nil)
@@ -40,7 +40,7 @@ struct DescriptionTests {
     }
 
     @Test(arguments: MachineDescription.embeddedNames)
-    func `a description reads back what it writes`(name: String) throws {
+    func `a description decodes what it encodes`(name: String) throws {
         let description = try #require(try MachineDescription.embedded(name))
         #expect(try MachineDescription(json: try description.json()) == description)
     }
@@ -64,17 +64,17 @@ struct DescriptionTests {
                 .malformed, "processor.architecture"
             ),
         ] as [(String, InputError.Code, String?)])
-    func `a bad description is refused with its place`(json: String, code: InputError.Code, place: String?) {
+    func `an invalid description is refused with the path of the error`(json: String, code: InputError.Code, place: String?) {
         let error = #expect(throws: InputError.self) { try MachineDescription(json: json.utf8) }
         #expect(error?.code == code && error?.step == place, "\(error?.description ?? "")")
     }
 
     @Test
-    func `an address that is there twice is refused`() {
+    func `a duplicate address is refused`() {
         let function = #"{"address":"0000:00:01.0","vendor":"10de","device":"2330","class":"030200"}"#
         let json = #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[\#(function),\#(function)]}"#
         let error = #expect(throws: InputError.self) { try MachineDescription(json: json.utf8) }
-        #expect(error?.description == "machine description: functions: 0000:00:01.0 is there twice")
+        #expect(error?.description == "machine description: functions: 0000:00:01.0 occurs twice")
         #expect(error?.code == .duplicate)
     }
 
@@ -88,13 +88,13 @@ struct DescriptionTests {
         ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", Processor(architecture: .power)),
         ("", nil), ("processor\t: 0\nhart\t: 0\nisa\t: rv64imafdc\n", nil), ("\n\nvendor_id\t: late\n", nil), (":::\n\t:\n", nil),
     ])
-    func `the kernel's text about processors is parsed as far as it goes`(text: String, processor: Processor?) {
+    func `the kernel's text about processors is parsed as far as possible`(text: String, processor: Processor?) {
         #expect(Processor(information: text) == processor)
         if let processor { #expect(Processor(information: processor.information) == processor) }
     }
 
     @Test
-    func `half a row of distances is refused`() {
+    func `an incomplete row of distances is refused`() {
         let json =
             #"{"apiVersion":"nearside/v1alpha1","kind":"Machine","functions":[],"numaNodes":[{"id":0,"distances":[10]},{"id":1}]}"#
         let error = #expect(throws: InputError.self) { try MachineDescription(json: json.utf8) }
@@ -102,7 +102,7 @@ struct DescriptionTests {
     }
 
     @Test
-    func `a cut description never traps`() throws {
+    func `a truncated description never traps`() throws {
         let json = Array(try #require(try MachineDescription.embedded("hgx-a100")).json())
         for length in stride(from: 0, to: json.count - 1, by: 97) {
             #expect(throws: InputError.self) { try MachineDescription(json: json[..<length]) }
@@ -112,7 +112,7 @@ struct DescriptionTests {
 
 struct PCIAddressTests {
     @Test(arguments: ["0000:8a:00.0", "10000:e1:00.7", "ffffffff:ff:1f.7"])
-    func `an address prints in the form in which it was read`(text: String) throws {
+    func `an address prints in the form in which it was parsed`(text: String) throws {
         #expect(try #require(PCIAddress(parsing: text)).description == text)
     }
 
@@ -120,7 +120,7 @@ struct PCIAddressTests {
         "", "0000:8a:00", "8a:00.0", "0000:8a:00.8", "0000:8a:20.0", "0000:8a:0.0", "-000:8a:00.0", "0000:+a:00.0",
         "0000:8a:00.0 ", "123456789:00:00.0", "0000:8a:00.0.1", "pci0000:00",
     ])
-    func `what is no address is none`(text: String) { #expect(PCIAddress(parsing: text) == nil) }
+    func `a malformed address is refused`(text: String) { #expect(PCIAddress(parsing: text) == nil) }
 
     @Test
     func `bus order is by domain, bus, device and function`() throws {

@@ -8,11 +8,11 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// `api/machine.schema.json` against what is written.
+/// `api/machine.schema.json` compared with encoded machines.
 struct SchemaTests {
     private func json(_ bytes: [UInt8]) throws -> JSONValue { try JSONValue(parsing: bytes) }
 
-    /// Everything known of a machine that a file can hold.
+    /// A machine with everything that a file can hold.
     private func machine() throws -> Machine {
         var machine = try Zoo.machine()
         var netdev = machine.virtualNetdevs[0]
@@ -32,7 +32,7 @@ struct SchemaTests {
     }
 
     @Test
-    func `every field that is written is in the schema, and every field of the schema can be written`() throws {
+    func `every encoded field is in the schema, and every field of the schema can be encoded`() throws {
         let schema = try json(try Files.read("\(Place.project)/api/machine.schema.json"))
         let description = MachineDescription(machine: try machine(), source: "here", note: "there")
         var written: Set<String> = []
@@ -48,7 +48,7 @@ struct SchemaTests {
         return Set(properties.keys.map { "\(name).\($0)" })
     }
 
-    /// Holds a value against its schema, whose definition has the name.
+    /// Validates a value against the definition of this name.
     private func compare(
         _ value: JSONValue, with schema: JSONValue, _ name: String, _ root: JSONValue, _ written: inout Set<String>
     ) throws {
@@ -63,7 +63,7 @@ struct SchemaTests {
                 try compare(member, with: known, "\(name).\(key)", root, &written)
             }
         case .array(let elements):
-            let items = try #require(schema["items"], "\(name) is no list in the schema")
+            let items = try #require(schema["items"], "\(name) is not a list in the schema")
             for element in elements { try compare(element, with: items, name, root, &written) }
         default: break
         }

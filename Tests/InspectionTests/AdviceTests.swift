@@ -16,7 +16,7 @@ struct AdviceTests {
     }
 
     @Test
-    func `an allocation of whole pairs is the best there is`() throws {
+    func `an allocation of whole pairs is the best`() throws {
         let topology = MachineTopology(try embedded("aws-p4d"))
         for pair in topology.pairing.pairs {
             let explanation = try Explanation(devices: pair.members.map(\.address), of: topology)
@@ -25,7 +25,7 @@ struct AdviceTests {
     }
 
     @Test
-    func `a NIC of another root is told, with what would be better`() throws {
+    func `a NIC of another root is reported, with the better choice`() throws {
         let explanation = try explain(["0000:10:1c.0", "0000:20:1b.0"], "aws-p4d")
         #expect(!explanation.isBest)
         #expect(explanation.entries[0].ownNICs == ["0000:10:1b.0"])
@@ -37,7 +37,7 @@ struct AdviceTests {
     }
 
     @Test
-    func `a claim names devices by their slices' names and by the vendors' drivers'`() throws {
+    func `a claim lists devices by names in slices and by names of the vendors' drivers`() throws {
         let claim = """
             {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": "a", "namespace": "b"},
              "status": {"allocation": {"devices": {"results": [
@@ -64,14 +64,14 @@ struct AdviceTests {
             .missing, "allocation"
         ),
     ])
-    func `a document that is no allocated claim is refused`(text: String, code: InputError.Code, object: String) throws {
+    func `a document that is not an allocated claim is refused`(text: String, code: InputError.Code, object: String) throws {
         let topology = MachineTopology(try embedded("aws-p5"))
         let error = #expect(throws: InputError.self) { try Explanation(claim: Array(text.utf8), of: topology) }
         #expect(error?.code == code && error?.object == object, "\(error?.description ?? "")")
     }
 
     @Test
-    func `the best is at least as good as every allocation of one accelerator and one NIC`() throws {
+    func `the best allocation is at least as good as every other one of one accelerator and one NIC`() throws {
         for name in MachineDescription.embeddedNames {
             let topology = MachineTopology(try embedded(name))
             guard !topology.pairing.pairs.isEmpty else { continue }
@@ -91,14 +91,14 @@ struct AdviceTests {
     }
 
     @Test
-    func `a machine without faults is healthy`() throws {
+    func `a machine without faults has no findings`() throws {
         for name in ["aws-p5", "aws-p4d", "aws-p6-b200", "hgx-a100", "oci-bm-gpu-h100", "aws-trn2"] {
             let found = findings(try embedded(name))
             #expect(found == [], "\(name)")
         }
     }
 
-    /// Makes each fault in a machine of which nothing is found.
+    /// Introduces each fault into a machine without findings.
     @Test(arguments: [
         "the PCIe link runs at 16 GT/s x8 instead of 32 GT/s x16", "idle GPUs", "has no link",
         "the port runs at 100 Gb/s, others of its kind at 200",
@@ -125,7 +125,7 @@ struct AdviceTests {
             machine.functions[nic].netdevs[0].state = "lowerlayerdown"
         case "the PCIe path to": machine.functions[nic].link = PCILink(gigatransfers: 8, lanes: 8)
         case "redirects":
-            // A switch of its own for one pair, whose port redirects.
+            // A separate switch for one pair, whose port redirects.
             for index in [nic, gpu] {
                 let port = "0000:f1:0\(index == nic ? 0 : 1).0"
                 machine.functions[index].path = ["pci0000:f0", "0000:f0:00.0", port]
@@ -153,7 +153,7 @@ struct AdviceTests {
     }
 
     @Test
-    func `what the host lacks is found`() throws {
+    func `missing settings of the host are found`() throws {
         var machine = try embedded("hgx-a100")
         for index in machine.functions.indices { machine.functions[index].iommuGroup = index }
         machine.functions[0].driver = nil
@@ -176,7 +176,7 @@ struct AdviceTests {
     }
 
     @Test
-    func `a hint that is refused is a problem`() throws {
+    func `a refused hint is a problem`() throws {
         let address = try #require(PCIAddress(parsing: "0000:01:00.0"))
         let policy = TopologyPolicy(hints: [.init(machine: "*", hint: Hint(source: "f.xml", groups: [[address]]))])
         let doctor = Doctor(MachineTopology(try embedded("hgx-a100"), policy: policy), host: nil)

@@ -43,7 +43,7 @@ struct ClusterTests {
         return capabilities
     }
 
-    /// The rules of the API for a claim's devices, and of its references.
+    /// The API's rules for a claim's devices and references.
     private func check(_ template: ClaimTemplate, _ comment: Comment) throws {
         let devices = try #require(template.document["spec"]?["spec"]?["devices"])
         guard case .array(let requests)? = devices["requests"] else { return }
@@ -114,7 +114,7 @@ struct ClusterTests {
     }
 
     @Test
-    func `the forms ask for what they should`() throws {
+    func `the forms request the right devices`() throws {
         func devices(_ template: ClaimTemplate) throws -> String {
             try JSONOutput.text(try #require(template.document["spec"]?["spec"]?["devices"]))
         }
@@ -122,7 +122,7 @@ struct ClusterTests {
         #expect(pairs.contains("pairs-4.nearside") && pairs.contains("firstAvailable") && pairs.contains("\"count\" : 4"))
         let rails = try devices(try ClaimTemplate(request(4, .required, rails: [0, 1, 2, 3]), try capabilities(.pairs)))
         #expect(rails.contains("rail in [0, 1, 2, 3]") && rails.contains("resource.kubernetes.io/numaNode"))
-        // p4d's pairs have two GPUs: four GPUs are two of them.
+        // p4d's pairs have two GPUs: four GPUs are two pairs.
         let p4d = try devices(try ClaimTemplate(request(4, .any), try capabilities(.pairs, "aws-p4d")))
         #expect(p4d.contains("\"count\" : 2"))
         let p5 = try devices(try ClaimTemplate(request(2, .required), try capabilities(.constraints, "aws-p5")))
@@ -130,7 +130,7 @@ struct ClusterTests {
         let trn2 = try devices(
             try ClaimTemplate(request(4), try capabilities(.vendor(deviceClass: "neuron.aws.com", attribute: ""), "aws-trn2")))
         #expect(trn2.contains("resource.aws.com/devicegroup4_id") && trn2.contains("efa.nearside"))
-        // Where PCI says nothing, the node does.
+        // Without a PCI hierarchy the node decides.
         let azure = try capabilities(
             .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/pcieRoot"), "azure-nd-a100-v4")
         #expect(azure.form == .vendor(deviceClass: "gpu.nvidia.com", attribute: "resource.kubernetes.io/numaNode"))
@@ -138,10 +138,10 @@ struct ClusterTests {
     }
 
     @Test(arguments: [("0-3", [0, 1, 2, 3]), ("0,2,4-5", [0, 2, 4, 5]), ("7", [7])])
-    func `rails are read`(text: String, rails: [Int]) throws { #expect(try ClaimRequest.rails(text) == rails) }
+    func `lists of rails are parsed`(text: String, rails: [Int]) throws { #expect(try ClaimRequest.rails(text) == rails) }
 
     @Test(arguments: ["", "x", "3-1", "-1", "1-2-3", "0,", "99999999999999999999", "0-5000"])
-    func `what is no rail is refused`(text: String) {
+    func `an invalid list of rails is refused`(text: String) {
         #expect(throws: InputError.self) { try ClaimRequest.rails(text) }
     }
 
@@ -160,7 +160,7 @@ struct ClusterTests {
     private func state() throws -> ClusterState {
         var state = ClusterState()
         state.slices = try slices("hgx-a100", node: "n1") + slices("aws-p4d", node: "n2", own: []) + slices("hgx-a100", node: "n3")
-        // The GPUs of the second node are their vendor's, with the attributes that it publishes.
+        // The vendor's driver publishes the GPUs of the second node, with the vendor's attributes.
         let gpus = (0..<8).map { index in
             SliceDevice(
                 name: "gpu-\(index)",
@@ -186,7 +186,7 @@ struct ClusterTests {
     }
 
     @Test
-    func `free pairs, who has the others, and what is aligned`() throws {
+    func `free pairs, owners of the others, and the alignment are shown`() throws {
         let document = ClusterDocument(try state(), driver: "dra.nearside")
         #expect(document.nodes.map(\.name) == ["n1", "n2", "n3"])
         let nodes = Dictionary(uniqueKeysWithValues: document.nodes.map { ($0.name, $0) })
@@ -204,7 +204,7 @@ struct ClusterTests {
     }
 
     @Test
-    func `a pool that is being written is not half shown, and an odd object hides nothing`() throws {
+    func `an incomplete pool is skipped, and an invalid object hides no other`() throws {
         var state = try state()
         state.slices.removeAll { $0.metadata.name == "n1-0" }
         let document = ClusterDocument(state, driver: "dra.nearside")
@@ -218,7 +218,7 @@ struct ClusterTests {
     }
 
     @Test
-    func `what a cluster has decides the form of a claim`() throws {
+    func `the capabilities of a cluster determine the form of a claim`() throws {
         var state = ClusterState()
         #expect(state.capabilities(driver: "dra.nearside").warnings.count == 1)
         state.slices = try slices("aws-p5", node: "n1")
@@ -237,7 +237,7 @@ struct ClusterTests {
 
     // MARK: The programs
 
-    /// Runs `nearside` with a script in kubectl's place.
+    /// Runs `nearside` with a script instead of kubectl.
     private func run(_ arguments: [String], kubectl: String) throws -> (status: Int32, output: String) {
         let scratch = try ScratchFolder("kc")
         let state = try state()
@@ -262,7 +262,7 @@ struct ClusterTests {
         """
 
     @Test
-    func `the cluster is shown through kubectl, and 2 says that something is not aligned`() throws {
+    func `the cluster is read through kubectl, and status 2 reports a claim that is not aligned`() throws {
         let ended = try run(["cluster"], kubectl: Self.good)
         #expect(ended.status == 2)
         #expect(ended.output.contains("default/crossed"), "\(ended.output)")
@@ -275,7 +275,7 @@ struct ClusterTests {
     }
 
     @Test
-    func `a kubectl that fails or talks nonsense is one line and 1`() throws {
+    func `a failure or invalid output of kubectl gives one line and status 1`() throws {
         let failed = try run(["cluster"], kubectl: "echo 'no such cluster' >&2; exit 3")
         #expect(failed.status == 1)
         #expect(

@@ -18,13 +18,13 @@ struct FleetTests {
     }
 
     @Test
-    func `single accelerators of a p4d take a NIC each, and leave the other accelerator of it without one`() throws {
+    func `a claim for one accelerator of a p4d takes the NIC of the other one`() throws {
         for strategy in [RequestStrategy.unconstrained, .pcieRoot, .numaNode, .pair, .pairDevices] {
             let outcome = try fill("aws-p4d", "1", strategy)
             #expect(outcome.claims == 40, "\(strategy)")
             #expect(outcome.aligned + outcome.misplaced == 40 && outcome.stranded == 40)
         }
-        // First fit takes accelerators 1 to 4, of which the second and fourth have NICs of other roots then.
+        // First fit takes accelerators 1 to 4, so that the second and fourth get NICs of other roots.
         let chance = try fill("aws-p4d", "1", .unconstrained)
         #expect(chance.aligned == 10 && chance.misplaced == 30)
         #expect(try fill("aws-p4d", "1", .pcieRoot).aligned == 40)
@@ -32,7 +32,7 @@ struct FleetTests {
     }
 
     @Test
-    func `pcieRoot places nothing where accelerators and NICs have no root in common, and pairs do`() throws {
+    func `pcieRoot matches nothing if accelerators and NICs have no common root, and pairs do`() throws {
         for name in ["azure-nd-a100-v4", "azure-nd-mi300x", "mi355x", "azure-nd-gb300"] {
             let root = try fill(name, "1,2,4", .pcieRoot)
             #expect(root.claims == 0 && root.stranded == root.accelerators, "\(name)")
@@ -44,14 +44,14 @@ struct FleetTests {
     }
 
     @Test
-    func `half of the NICs of a p6e-gb200 are on roots that have no accelerator`() throws {
-        // Four NICs for each accelerator cannot come from a root that has two.
+    func `half of the NICs of a p6e-gb200 are on roots without accelerators`() throws {
+        // A root with two NICs cannot provide four NICs for each accelerator.
         #expect(try fill("aws-p6e-gb200", "1", .pcieRoot).claims == 0)
         #expect(try fill("aws-p6e-gb200", "1", .pair).aligned == 40)
     }
 
     @Test
-    func `everything is accounted for, and whole pairs are always aligned`() throws {
+    func `all accelerators are accounted for, and whole pairs are always aligned`() throws {
         for name in MachineDescription.embeddedNames {
             guard let fleet = try? fleet(name) else { continue }
             for strategy in RequestStrategy.allCases {
@@ -66,7 +66,7 @@ struct FleetTests {
     }
 
     @Test
-    func `the same seed gives the same, another one another order`() throws {
+    func `an equal seed gives an equal result, and another seed another order`() throws {
         let mix = "1:3,2:2,4:1,1a:2"
         #expect(try fill("aws-p4d", mix, .unconstrained, turnover: 5) == fill("aws-p4d", mix, .unconstrained, turnover: 5))
         let fleet = try fleet("aws-p4d")
@@ -85,13 +85,13 @@ struct FleetTests {
     }
 
     @Test
-    func `machines without pairs say so`() throws {
+    func `machines without pairs give an error`() throws {
         let error = #expect(throws: InputError.self) { try fleet("dgx-2") }
         #expect(error?.code == .unsupported && error?.object == "DGX-2")
     }
 
     @Test(arguments: ["", "x", "0", "65", "1:0", "1:x", "1:2:3", "-1", "a", "1b"])
-    func `what is no mix of claims is refused`(text: String) {
+    func `a malformed mix of claims is refused`(text: String) {
         #expect(throws: InputError.self) { try ClaimMix(text) }
     }
 }

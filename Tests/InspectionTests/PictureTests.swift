@@ -5,13 +5,13 @@ import Inspection
 import Testing
 import Topology
 
-/// Pictures of every machine, and what a person sees in a terminal.
+/// Pictures of every machine, and terminal output.
 struct PictureTests {
     private func topology(_ name: String) throws -> MachineTopology {
         MachineTopology(try #require(try MachineDescription.embedded(name)).machine)
     }
 
-    /// Every element closed, every attribute quoted: as strict as a reader of SVG.
+    /// Every element is closed and every attribute quoted, as strict readers of SVG require.
     private func isWellFormed(_ text: String) -> Bool {
         var open: [Substring] = []
         var rest = text[...]
@@ -45,7 +45,7 @@ struct PictureTests {
     }
 
     @Test
-    func `names that people gave cannot break a picture`() throws {
+    func `names by administrators cannot break a picture`() throws {
         var machine = try topology("mi300a").machine
         machine.name = "a<b>&\"c\u{1}\\"
         let svg = TopologyPicture(MachineTopology(machine)).text()
@@ -55,7 +55,7 @@ struct PictureTests {
     }
 
     @Test
-    func `a lost link is red in the picture and an alarm in the terminal`() throws {
+    func `a lost link is red in the picture and highlighted in the terminal`() throws {
         var machine = try topology("hgx-a100").machine
         let index = try #require(machine.functions.firstIndex { $0.vendor == "15b3" })
         machine.functions[index].rdmaDevices[0].ports[0].state = "DOWN"
@@ -74,14 +74,14 @@ struct PictureTests {
     }
 
     @Test
-    func `the matrix folds NICs that stand alike`() throws {
+    func `the matrix folds NICs with equal paths`() throws {
         let text = TopologyText(try topology("aws-p5"), terminal: Terminal(width: 100)).text
         #expect(text.contains(" 4f:00.0+3 "))
         #expect(text.contains("PIX*"))
     }
 
     @Test
-    func `a chart of a fleet is well-formed`() throws {
+    func `the chart of a simulation is well-formed`() throws {
         let document = try SimulationDocument(
             ["aws-p4d", "azure-nd-a100-v4"].map { (name: $0, topology: try topology($0)) }, nodes: 5, mix: ClaimMix("1,2,4,1a"),
             turnover: 2, seed: 1)

@@ -7,7 +7,7 @@ import Testing
 
 /// The bounds of plans, states and reports: the last value within each, and the first outside of it.
 struct JournalBoundTests {
-    /// A bound: the changes that make a value of one more than the other has.
+    /// A bound: a change to the last valid value, and a change to the first invalid one.
     struct Bound<Value: Sendable>: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var code: JournalProblem.Code
@@ -15,13 +15,13 @@ struct JournalBoundTests {
         var outside: @Sendable (inout Value) -> Void
     }
 
-    /// A list of bounds, made one by one.
+    /// A list of bounds, built step by step.
     struct Bounds<Value: Sendable> {
         var all: [Bound<Value>] = []
 
         init(_ fill: (inout Self) -> Void) { fill(&self) }
 
-        /// - Parameter path: where the problem is reported.
+        /// - Parameter path: the path in the reported problem.
         mutating func add<Field: Sendable>(
             _ path: String, _ code: JournalProblem.Code, _ last: Field, _ first: Field,
             _ set: @escaping @Sendable (inout Value, Field) -> Void
@@ -75,7 +75,7 @@ struct JournalBoundTests {
         bounds.add("devices[0].interface.name", .name, x(15), x(16)) { $0.devices[0].interface?.name = $1 }
         bounds.add("devices[0].interface.name", .name, "a-", "a_b") { $0.devices[0].interface?.name = $1 }
         bounds.add("devices[0].interface.name", .name, "9", "") { $0.devices[0].interface?.name = $1 }
-        // An interface that keeps the host's name may have any that the kernel takes, but for those that pods have.
+        // An interface that keeps the host's name can have any name that the kernel accepts, except names of the pods' interfaces.
         bounds.add("devices[0].interface.name", .name, "a_b", "eth0") { plan, name in
             plan.devices[0].interface?.hostName = name
             plan.devices[0].interface?.name = name
@@ -268,14 +268,14 @@ struct JournalBoundTests {
                         value: String(repeating: "1", count: $0 == 0 ? size - 63 * 2048 : 2048))
                 })
         }
-        // As many as the eleven files have for all queues.
+        // The number of values in the eleven files for all queues.
         bounds.add("attachments[0].host.sysfs.entries", .count, 11, 12) {
             $0.attachments[0].host?.sysfs = SysfsSettings(
                 entries: .init(repeating: .init(file: .receiveCPUs, queue: 0, count: 4096, value: "1"), count: $1))
         }
     }.all
 
-    /// The kernel's names as text: it takes all but blanks and slashes, and a byte that is no text counts three.
+    /// A name of the kernel as text: the kernel refuses only blanks and slashes, and each byte that is not UTF-8 becomes three bytes.
     private static let kernelNames = Bounds<ClaimState> { bounds in
         let pairs = [(x(45), x(46)), ("a", ""), ("...", "."), ("a", ".."), ("!", " "), ("ü:%\u{7f}", "a/b")]
         for (last, first) in pairs {
@@ -303,7 +303,7 @@ struct JournalBoundTests {
     // MARK: Names
 
     @Test
-    func `a name of the host's interface has any printable character but blanks, slashes, colons and percent signs`() {
+    func `a name of the host's interface has printable characters except blanks, slashes, colons and percent signs`() {
         let letters = "abcdefghijklmnopqrstuvwxyz"
         let taken = Set((letters + letters.uppercased() + "0123456789!\"#$&'()*+,-.;<=>?@[\\]^_`{|}~").utf8)
         for byte in UInt8(0)...0x7f {
@@ -314,7 +314,7 @@ struct JournalBoundTests {
     }
 
     @Test
-    func `a sysctl has three parts, of which two are known`() {
+    func `a sysctl has three parts, and the first two have fixed values`() {
         for path in ["ipv4/conf/rp_filter", "ipv6/neigh/a", "ipv6/conf/9"] { #expect(JournalNames.isSysctl(path), "\(path)") }
         for path in [
             "ipv5/conf/a", "ipv4/route/a", "ipv4/conf/", "ipv4/conf/a/b", "ipv4/conf", "ipv4/conf/A", "ipv4/conf/a.b", "/ipv4/conf/a", "",

@@ -8,7 +8,7 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// A journal with a plan, a state and a report that have every field there is, as the release before wrote them (version 1).
+/// A journal with a plan, a state and a report with every field, as written by the previous release (version 1).
 struct JournalSample {
     let scratch: ScratchFolder
     let node: JournalFolder
@@ -36,7 +36,7 @@ struct JournalSample {
     var stateFile: String { "\(node.statesFolder)/\(Self.claim).json" }
     var lateFile: String { "\(node.latePodsFolder)/\(Self.pod).json" }
 
-    /// With what was added after version 1.
+    /// With the fields that were added after version 1.
     func plan() throws -> ClaimPlan {
         var plan = try #require(try injector.plan(Self.claim))
         plan.containers = ContainerPlan(
@@ -48,7 +48,7 @@ struct JournalSample {
     }
     func state() throws -> ClaimState { try #require(try injector.state(Self.claim)) }
 
-    /// All three as this version writes them.
+    /// All three as written by this version.
     func rewrite() throws {
         try node.write(try plan())
         try injector.write(try state())
@@ -56,7 +56,7 @@ struct JournalSample {
     }
 }
 
-/// The text of plans, states and reports: what is written, and what is taken.
+/// The format of plans, states and reports: written and accepted texts.
 struct JournalFormatTests {
     /// The fields of a JSON object without those of the envelope.
     private func fields(_ text: String) throws -> NSDictionary {
@@ -67,7 +67,7 @@ struct JournalFormatTests {
     }
 
     @Test
-    func `files of the release before are read whole, and are written anew with their features`() throws {
+    func `files of the previous release are read completely, and rewritten with their features`() throws {
         let sample = try JournalSample()
         let (old, state) = (try #require(try sample.injector.plan(JournalSample.claim)), try sample.state())
         try sample.node.write(old)
@@ -84,7 +84,7 @@ struct JournalFormatTests {
             try #require(
                 try JSONSerialization.jsonObject(with: Data(Files.read(sample.planFile))) as? [String: Any])["requires"] as? [String]
         #expect(required == plan.features.map(\.rawValue).sorted())
-        // All that a plan or a state can ask for is in one of them.
+        // One of the two has every field of a plan or a state.
         var newest = state
         newest.attachments[0].host?.functions = [VirtualFunction(number: 1)]
         newest.attachments[0].host?.sysfs = SysfsSettings(entries: [.init(file: .receiveCPUs, queue: 0, count: 8, value: "ff,00000000")])
@@ -98,7 +98,7 @@ struct JournalFormatTests {
     }
 
     @Test
-    func `files of this release are read, and are what it writes, to the byte`() throws {
+    func `files of this release are read, and equal the written files byte for byte`() throws {
         let sample = try JournalSample()
         let old = try (plan: sample.plan(), state: sample.state(), late: sample.injector.latePods().pods)
         let files = [("plan", sample.planFile), ("state", sample.stateFile), ("late", sample.lateFile)]
@@ -113,14 +113,14 @@ struct JournalFormatTests {
     }
 
     @Test
-    func `a state of the release before that lacks a list that was added later is read`() throws {
+    func `a state of the previous release without a later list is read`() throws {
         let sample = try JournalSample()
         try Files.write(sample.stateFile, try JournalSample.golden("state").replacing(/"queueing":\[\{[^}]*\}\],/, with: ""))
         #expect(try !Files.readText(sample.stateFile).contains("queueing"))
         #expect(try sample.state().attachments.first?.host?.queueing == [])
     }
 
-    /// A change to the text of a plan, and the error that the changed text gets.
+    /// A change to the text of a plan, and the error for the changed text.
     struct Damage: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var text: String
@@ -167,7 +167,7 @@ struct JournalFormatTests {
     ]
 
     @Test(arguments: damages)
-    private func `a plan with a key that is unknown, missing, there twice or of another type is refused with its path`(damage: Damage)
+    private func `a plan with an unknown, missing or duplicate key, or a wrong type, is refused with the path`(damage: Damage)
         throws
     {
         let sample = try JournalSample()
@@ -178,11 +178,11 @@ struct JournalFormatTests {
         let decode = { () throws(JournalTextError) in try JournalDocument<ClaimPlan>.decode([UInt8](bad.utf8), uid: JournalSample.claim) }
         let error = #expect(throws: JournalTextError.self) { try decode() }
         #expect(error?.code == damage.code && error?.path == damage.path, "\(error?.code.rawValue ?? "") \(error?.description ?? "")")
-        // The same file is damaged for the daemons.
+        // Both daemons treat the same file as damaged.
         try Files.write(sample.planFile, bad)
         let failure = #expect(throws: JournalError.self) { try sample.injector.plan(JournalSample.claim) }
         #expect(failure?.code == .damaged && failure?.text == damage.code)
-        // White space says nothing.
+        // White space is not significant.
         try Files.write(sample.planFile, good.replacing(",", with: " ,\n\t"))
         #expect(throws: Never.self) { try sample.plan() }
     }
@@ -194,7 +194,7 @@ struct JournalFormatTests {
         ("\"version\":1", "\"requires\":[],\"version\":1", .unknownKey, "requires"),
         ("\"mtu\":9000", "\"mtu\":9000,\"mtu2\":[]", .unknownKey, "devices[0].interface.mtu2"),
     ])
-    func `a plan of version 1 is read as strictly, but for lists that were added to it`(
+    func `a plan of version 1 is read with the same strictness, except for later lists`(
         text: String, replacement: String, code: JournalTextError.Code, path: String
     ) throws {
         let good = try JournalSample.golden("plan")
@@ -208,7 +208,7 @@ struct JournalFormatTests {
     }
 
     @Test
-    func `a list of version 1 may be absent, and one that is not empty may not be in another place`() throws {
+    func `a list of version 1 can be absent, and a non-empty list is refused in another place`() throws {
         let good = try JournalSample.golden("plan")
         let list = try #require(good.firstMatch(of: /"rules":\[\{[^}]*\}\],/)?.output)
         // Before the routes, which come first.
@@ -219,7 +219,7 @@ struct JournalFormatTests {
         }
         let error = #expect(throws: JournalTextError.self) { _ = try decode(moved) }
         #expect(error?.code == .keyOrder && error?.path == "devices[0].interface.routes", "\(error?.description ?? "")")
-        // An object is no list, though it is empty.
+        // An object is not a list, even if it is empty.
         let (empty, first) = ("\"sysctls\":{}", "\"sizes\":")
         let object = try #require(good.firstMatch(of: /"sysctls":\{[^}]*\}/)?.output)
         let bare = good.replacing(object, with: empty)
@@ -230,7 +230,7 @@ struct JournalFormatTests {
     }
 
     @Test
-    func `a file that needs a feature of a newer program is left where it is, and says so`() throws {
+    func `a file that needs a feature of a newer program stays in its place, with an error`() throws {
         let sample = try JournalSample()
         try sample.rewrite()
         let text = try Files.readText(sample.stateFile).replacing("\"requires\":[", with: "\"requires\":[\"teleport\",")
@@ -241,7 +241,7 @@ struct JournalFormatTests {
     }
 
     @Test(arguments: ["plan", "state", "late"])
-    func `a deep text is refused before it is decoded`(kind: String) throws {
+    func `a deeply nested text is refused before it is decoded`(kind: String) throws {
         let sample = try JournalSample()
         let file = ["plan": sample.planFile, "state": sample.stateFile, "late": sample.lateFile][kind] ?? ""
         try Files.write(file, "{\"version\":2,\"claim\":" + String(repeating: "[", count: 500_000))
@@ -261,7 +261,7 @@ struct JournalFormatTests {
     }
 
     @Test(arguments: [8000, 20_000])
-    func `a state with thousands of routes is read back, as is its copy`(count: Int) throws {
+    func `a state with thousands of routes can be read, and so can its copy`(count: Int) throws {
         let sample = try JournalSample()
         var state = try sample.state()
         state.attachments[0].host?.routes = try (0..<count).map(route)
@@ -272,7 +272,7 @@ struct JournalFormatTests {
     }
 
     @Test
-    func `what could not be read again is not written`() throws {
+    func `a value that could not be read again is not written`() throws {
         let sample = try JournalSample()
         var state = try sample.state()
         state.attachments[0].host?.routes = try (0..<40_000).map(route)
@@ -337,14 +337,14 @@ struct JournalFormatTests {
     ]
 
     @Test(arguments: outOfBounds)
-    private func `a plan that is outside of its bounds is neither written nor read`(change: Change) throws {
+    private func `a plan beyond its limits is neither written nor read`(change: Change) throws {
         let sample = try JournalSample()
         var plan = try sample.plan()
         change.apply(&plan)
         #expect(!plan.problems.isEmpty)
         let error = #expect(throws: JournalError.self) { try sample.node.write(plan) }
         #expect(error?.code == .invalidValue && error?.text == .outOfBounds && (error?.description.utf8.count ?? 0) < 2048)
-        // As an enemy would write it.
+        // As an attacker would write it.
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var object = try #require(try JSONSerialization.jsonObject(with: encoder.encode(plan)) as? [String: Any])
@@ -360,7 +360,7 @@ struct JournalFormatTests {
         .init(file: .receiveCPUs, queue: 4095, count: 2, value: "0"), .init(file: .receiveCPUs, queue: .max, count: .max, value: "0"),
         .init(file: .transmitCPUs, queue: 0, count: 1, value: ""), .init(file: .transmitCPUs, queue: 0, count: 1, value: "g"),
     ])
-    func `a state with a setting in sysfs that no interface has is not written`(entry: SysfsSettings.Entry) throws {
+    func `a state with a sysfs setting that no interface has is not written`(entry: SysfsSettings.Entry) throws {
         let sample = try JournalSample()
         var state = try sample.state()
         state.attachments[0].host?.sysfs = SysfsSettings(entries: [entry])
@@ -372,7 +372,7 @@ struct JournalFormatTests {
     }
 
     @Test
-    func `a file about another claim than its name says is refused`() throws {
+    func `a file about another claim than that of its name is refused`() throws {
         let sample = try JournalSample()
         try Files.write(sample.planFile.replacing("0f1e2d3c", with: "0f1e2d3d"), try JournalSample.golden("plan"))
         #expect(sample.injector.plans().damaged.map(\.text) == [.otherUID])

@@ -6,13 +6,13 @@ import Linux
 import Testbed
 import Testing
 
-/// A file of the journal as the program of one commit wrote it, and what becomes of it today.
+/// A file of the journal as written by the program of one commit, and its result today.
 ///
-/// There is one for each change of the fields that plans, states and reports have had, named after the commit. The types of that commit
-/// decoded one large text, of which they took the fields that they knew, and encoded the value with the options of their writer.
+/// There is one file for each change of the fields of plans, states and reports, named after the commit. The types of that commit decoded
+/// one large text with the fields that they supported, and encoded the value with their writer's options.
 struct LandedFile: Sendable, CustomTestStringConvertible {
     enum Outcome: Sendable {
-        /// The file is read: written again, it has the same fields, and these lists, which are empty.
+        /// The file is readable: encoded again, it has the same fields, and these empty lists.
         case read(added: Set<String>)
         case refused(JournalTextError.Code, String)
     }
@@ -34,14 +34,14 @@ struct LandedFile: Sendable, CustomTestStringConvertible {
         LandedFile(name: "plan-6523b8b", outcome: noRules), LandedFile(name: "plan-d7b0b46", outcome: whole),
         LandedFile(name: "plan-098e686", outcome: whole), LandedFile(name: "plan-f282edb", outcome: whole),
         LandedFile(name: "plan-31c5596", outcome: whole), LandedFile(name: "plan-5a24c9f", outcome: whole),
-        // A state says in which run of the kernel it was written since the fourth of these.
+        // Since the fourth of these, a state includes the boot in which it was written.
         LandedFile(name: "state-2b46ee7", outcome: noBoot),
         LandedFile(name: "state-53ce691", outcome: noBoot), LandedFile(name: "state-140273f", outcome: noBoot),
         LandedFile(name: "state-d7b0b46", outcome: .read(added: ["queueing"])),
         LandedFile(name: "state-1f3a803", outcome: .read(added: ["queueing"])),
         LandedFile(name: "state-ab7cef1", outcome: .read(added: ["queueing"])), LandedFile(name: "state-f511e14", outcome: whole),
         LandedFile(name: "state-f282edb", outcome: whole), LandedFile(name: "late-9dd2fe2", outcome: whole),
-        // Version 2. The features of the containers' part have been named since the second of these.
+        // Version 2. Since the second of these, the features of the containers' part have names.
         LandedFile(name: "plan-91ce278", outcome: .refused(.wrongFeatures, "requires")), LandedFile(name: "plan-82a1baa", outcome: whole),
         LandedFile(name: "plan-632edd9", outcome: whole), LandedFile(name: "state-91ce278", outcome: whole),
         LandedFile(name: "state-82a1baa", outcome: whole), LandedFile(name: "state-acbba08", outcome: whole),
@@ -51,16 +51,16 @@ struct LandedFile: Sendable, CustomTestStringConvertible {
     ]
 }
 
-/// Files of the journal that are kept with the tests.
+/// Files of the journal that are stored with the tests.
 enum JournalGolden {
     static let folder = "\(Place.project)/Tests/JournalTests/Golden"
 
-    /// The newest of the landed files: they have every field that there is.
+    /// The newest golden files, which have every field.
     static let plan = "plan-632edd9"
     static let state = "state-sysfs"
     static let late = "late-91ce278"
 
-    /// Decodes a file of the kind that its name begins with, and encodes the value.
+    /// Decodes a file of the kind at the beginning of its name, and encodes the value.
     static func rewritten(_ name: String, _ bytes: [UInt8]) throws(JournalTextError) -> [UInt8] {
         if name.hasPrefix("plan") { return try rewritten(ClaimPlan.self, bytes, JournalSample.claim) }
         if name.hasPrefix("state") { return try rewritten(ClaimState.self, bytes, JournalSample.claim) }
@@ -73,7 +73,7 @@ enum JournalGolden {
         try JournalDocument<Value>.encode(JournalDocument<Value>.decode(bytes, uid: uid), uid: uid)
     }
 
-    /// The text of a JSON value with keys in the order of their bytes, as the journal has them.
+    /// The text of a JSON value with keys in byte order, as in the journal.
     static func text(_ value: Any) throws -> String {
         if let object = value as? [String: Any] {
             let members = try object.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { key, value in
@@ -92,7 +92,7 @@ enum JournalGolden {
 }
 
 struct JournalGoldenTests {
-    /// Takes the empty lists that the older value lacks out of the newer one, and collects their keys.
+    /// Removes the empty lists that the older value lacks from the newer one, and collects their keys.
     private func withoutAdded(_ newer: Any, _ older: Any, _ added: inout Set<String>) -> Any {
         switch (newer, older) {
         case (let newer as [String: Any], let older as [String: Any]):
@@ -114,7 +114,7 @@ struct JournalGoldenTests {
     }
 
     @Test(arguments: LandedFile.all)
-    func `a file of each shape that ever landed is read with all its fields, or refused with a code`(file: LandedFile) throws {
+    func `a file of each former format is read with all its fields, or refused with a code`(file: LandedFile) throws {
         let bytes = try file.bytes()
         let rewrite = { () throws(JournalTextError) in try JournalGolden.rewritten(file.name, bytes) }
         switch file.outcome {
@@ -133,7 +133,7 @@ struct JournalGoldenTests {
     }
 
     @Test
-    func `every landed file is expected, and the newest are what is written today, to the byte`() throws {
+    func `every golden file has an expectation, and the newest equal today's files byte for byte`() throws {
         let names = Set(Files.list("\(JournalGolden.folder)/landed"))
         #expect(names == Set(LandedFile.all.map { "\($0.name).json" }))
         for name in [JournalGolden.plan, JournalGolden.state, JournalGolden.late] {

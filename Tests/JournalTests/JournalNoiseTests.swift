@@ -7,9 +7,9 @@ import Linux
 import Testbed
 import Testing
 
-/// Plans, states and reports as an enemy would write them, made of valid ones: refused in few words, or within all bounds.
+/// Malicious plans, states and reports, mutated from valid ones: refused with short errors, or within all limits.
 ///
-/// `NEARSIDE_FUZZ=100000` says how many there are of each kind.
+/// `NEARSIDE_FUZZ=100000` sets the number for each kind.
 struct JournalNoiseTests {
     private static let count = ProcessInfo.processInfo.environment["NEARSIDE_FUZZ"].flatMap { Int($0) } ?? 1000
 
@@ -17,7 +17,7 @@ struct JournalNoiseTests {
         do throws(JournalError) { return .success(try read()) } catch { return .failure(error) }
     }
 
-    /// Writes mutations of the texts to the file, and has each judged. Returns how many were taken.
+    /// Writes mutations of the texts to the file, and checks each. Returns the number of accepted ones.
     private static func mutate(
         _ file: String, _ texts: [String], seed: UInt64, _ judge: () throws -> Result<Bool, JournalError>
     ) throws -> Int {
@@ -35,7 +35,7 @@ struct JournalNoiseTests {
     }
 
     @Test
-    func `a hostile plan is refused in few words, or is within its bounds and reads back`() throws {
+    func `a hostile plan is refused with a short error, or is within its limits and can be read again`() throws {
         let sample = try JournalSample()
         try sample.rewrite()
         let texts = [try Files.readText(sample.planFile), try JournalSample.golden("plan")]
@@ -53,14 +53,14 @@ struct JournalNoiseTests {
     }
 
     @Test
-    func `a hostile state is refused in few words, or is within its bounds and reads back`() throws {
+    func `a hostile state is refused with a short error, or is within its limits and can be read again`() throws {
         let sample = try JournalSample()
         try sample.rewrite()
         try Files.remove(sample.stateFile + ".copy")
         let texts = [try Files.readText(sample.stateFile), try JournalSample.golden("state")]
         let taken = try Self.mutate(sample.stateFile, texts, seed: 7) {
             Self.result { () throws(JournalError) in try sample.injector.state(JournalSample.claim) }.map { state in
-                // Nil for one of another run of the kernel.
+                // Nil for a state of another boot.
                 guard let state else { return false }
                 #expect(state.problems.isEmpty)
                 let again = Self.result { () throws(JournalError) in
@@ -75,7 +75,7 @@ struct JournalNoiseTests {
     }
 
     @Test
-    func `a hostile report of a late pod is refused in few words, or is within its bounds`() throws {
+    func `a hostile report of a late pod is refused with a short error, or is within its limits`() throws {
         let sample = try JournalSample()
         try sample.rewrite()
         let taken = try Self.mutate(sample.lateFile, [try Files.readText(sample.lateFile)], seed: 11) {

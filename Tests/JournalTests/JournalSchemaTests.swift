@@ -6,7 +6,7 @@ import Linux
 import Testbed
 import Testing
 
-/// `api/journal.schema.json` against the types: the same properties, the same of them required, no others taken.
+/// `api/journal.schema.json` compared with the types: equal properties, equally required, and no others accepted.
 struct JournalSchemaTests {
     /// An object of a file: its place, and its definition in the schema.
     private struct Place {
@@ -41,12 +41,12 @@ struct JournalSchemaTests {
             schema = try #require((root["$defs"] as? [String: [String: Any]])?[name], "\(name) is not defined")
         }
         if let list = value as? [Any] {
-            let items = try #require(schema["items"] as? [String: Any], "\(path) is no list in the schema")
+            let items = try #require(schema["items"] as? [String: Any], "\(path) is not a list in the schema")
             return try list.enumerated().flatMap { try places($1, items, root, keys + [$0], "\(path)[\($0)]") }
         }
         guard let object = value as? [String: Any] else { return [] }
         if schema["additionalProperties"] is [String: Any] { return [] }
-        let properties = try #require(schema["properties"] as? [String: [String: Any]], "\(path) is no object in the schema")
+        let properties = try #require(schema["properties"] as? [String: [String: Any]], "\(path) is not an object in the schema")
         return try [Place(keys: keys, path: path, schema: schema, value: object)]
             + object.sorted { $0.key < $1.key }.flatMap { key, value in
                 let path = path.isEmpty ? key : "\(path).\(key)"
@@ -60,7 +60,7 @@ struct JournalSchemaTests {
         return try places(file(name), ["$ref": "#/$defs/\(kind)"], root, [], "")
     }
 
-    /// The value with another one in the place of the object at the keys.
+    /// The value with the object at the keys replaced.
     private func replacing(_ value: Any, _ keys: ArraySlice<AnyHashable>, _ new: [String: Any]) -> Any {
         guard let key = keys.first else { return new }
         if var list = value as? [Any], let index = key as? Int {
@@ -76,7 +76,7 @@ struct JournalSchemaTests {
         try #require(replacing(try file(name), place.keys[...], new) as? [String: Any])
     }
 
-    /// All properties of the types of a value, and those that have a value somewhere in it.
+    /// All properties of the types of a value, and those with a value.
     private func collect(_ value: Any, _ all: inout Set<String>, _ present: inout Set<String>) {
         let mirror = Mirror(reflecting: value)
         for child in mirror.children {
@@ -103,10 +103,10 @@ struct JournalSchemaTests {
     }
 
     @Test
-    func `every property that is written is in the schema, and every property of the schema is written`() throws {
+    func `every encoded property is in the schema, and every property of the schema is encoded`() throws {
         let root = try schema()
         var written: Set<String> = []
-        // Objects of one definition are told apart by the names of its properties.
+        // Objects of one definition are distinguished by the names of their properties.
         for name in Self.files {
             for place in try places(name) {
                 let properties = try #require(place.schema["properties"] as? [String: Any])
@@ -127,7 +127,7 @@ struct JournalSchemaTests {
     }
 
     @Test(arguments: files)
-    func `a property is required in the schema when the program refuses a file without it`(name: String) throws {
+    func `a property is required in the schema if the program refuses a file without it`(name: String) throws {
         for place in try places(name) {
             let required = Set(place.schema["required"] as? [String] ?? [])
             for key in place.value.keys.sorted() {
@@ -142,7 +142,7 @@ struct JournalSchemaTests {
     }
 
     @Test(arguments: files)
-    func `an unknown key of any object is refused by the program with its path, and by the schema`(name: String) throws {
+    func `the program and the schema refuse an unknown key of any object, the program with its path`(name: String) throws {
         for place in try places(name) {
             #expect(place.schema["additionalProperties"] as? Bool == false, "\(place.path)")
             for key in ["Aaa", "zzz"] {
@@ -157,7 +157,7 @@ struct JournalSchemaTests {
     private static let hasValidator = (try? ChildProcess.run("/usr/bin/env", ["python3", "-c", "import jsonschema"]).status) == 0
 
     @Test(.enabled(if: hasValidator, "needs python3-jsonschema"))
-    func `a validator of JSON schemas takes what the program takes, and refuses files with a key too few or too many`() throws {
+    func `a JSON schema validator accepts the program's files, and refuses files with a missing or additional key`() throws {
         let scratch = try ScratchFolder()
         var documents: [[String: Any]] = []
         for file in LandedFile.all {

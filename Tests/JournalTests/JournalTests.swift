@@ -22,7 +22,7 @@ struct JournalTests {
                 interface: InterfacePlan(hostName: "eth1", name: "net1", mtu: 9000))
         ])
 
-    /// The journal as the daemon sees it.
+    /// The journal as seen by the daemon.
     private func folder(_ daemon: JournalFolder.Daemon = .node) throws -> (JournalFolder, ScratchFolder) {
         let scratch = try ScratchFolder()
         let journal = JournalFolder(scratch("journal"), states: scratch("states"), for: daemon)
@@ -37,7 +37,7 @@ struct JournalTests {
     }
 
     @Test
-    func `plans and states read back what was written`() throws {
+    func `plans and states decode what was encoded`() throws {
         let (journal, scratch) = try folder()
         let injector = try other(scratch, .injector)
         try journal.write(Self.plan)
@@ -69,7 +69,7 @@ struct JournalTests {
     }
 
     @Test(arguments: ["", "{", "[]", #"{"version":1}"#, "\u{0}"])
-    func `a damaged file is set aside, reported once, and stops nothing`(content: String) throws {
+    func `a damaged file is set aside, reported once, and stops no other`(content: String) throws {
         let (journal, scratch) = try folder()
         try journal.write(Self.plan)
         try Files.write(scratch("journal/plans/u-2.json"), content)
@@ -82,12 +82,12 @@ struct JournalTests {
     }
 
     @Test(arguments: ["", "{", #"{"version":99}"#, nil])
-    func `a plan that cannot be read counts as lost, and only the daemon that writes plans sets it aside`(content: String?) throws {
+    func `an unreadable plan counts as lost, and only the daemon that writes plans sets it aside`(content: String?) throws {
         let (journal, scratch) = try folder()
         let injector = try other(scratch, .injector)
         try journal.write(Self.plan)
         let file = scratch("journal/plans/u-2.json")
-        // Not a file: it cannot be read.
+        // A folder, which cannot be read as a file.
         if let content { try Files.write(file, content) } else { try Files.makeFolder(file) }
         var told: [JournalError] = []
         let cache = PlanCache(injector) { told.append($0) }
@@ -100,7 +100,7 @@ struct JournalTests {
     }
 
     @Test
-    func `plans beyond the room for all of them count as lost until there is room again`() throws {
+    func `plans beyond the common limit count as lost until there is room`() throws {
         let (journal, scratch) = try folder()
         let injector = try other(scratch, .injector)
         var plans: [ClaimPlan] = []
@@ -120,7 +120,7 @@ struct JournalTests {
     }
 
     @Test
-    func `neither daemon changes what the other one has written`() throws {
+    func `neither daemon changes the other one's files`() throws {
         let (journal, scratch) = try folder()
         let injector = try other(scratch, .injector)
         try injector.write(ClaimState(claim: Self.plan.claim, attachments: []))
@@ -135,7 +135,7 @@ struct JournalTests {
     }
 
     @Test
-    func `files of a release with one folder for both daemons are taken over once`() throws {
+    func `files of a release with one folder for both daemons are converted once`() throws {
         let (journal, scratch) = try folder()
         let injector = try other(scratch, .injector)
         let older = JournalFolder(scratch("older"), states: scratch("journal"), for: .injector)
@@ -149,7 +149,7 @@ struct JournalTests {
         #expect(try injector.state("u-1") == state && Files.readText(scratch("states/leases/u-1_d_5")) == "at=5\n")
         try injector.removeState("u-1")
         #expect(try injector.takeOver().count == 0 && injector.state("u-1") == nil)
-        // Gates that were prepared before ask where they always did.
+        // Gates that were prepared earlier connect to the old socket.
         let listener = try UnixSocket.listen(injector.socket)
         try journal.linkOldSocket()
         #expect(throws: Never.self) { try UnixSocket.connect(scratch("journal/nri.sock")) }
@@ -157,7 +157,7 @@ struct JournalTests {
     }
 
     @Test(arguments: ["", "{", #"{"version":1}"#, nil])
-    func `a state that is damaged or gone is made up for by its copy, and one that is over is not`(content: String?) throws {
+    func `a damaged or missing state is replaced by its copy, and a removed one is not`(content: String?) throws {
         let (journal, scratch) = try folder(.injector)
         let state = ClaimState(claim: Self.plan.claim, attachments: [])
         try journal.write(state)
@@ -168,7 +168,7 @@ struct JournalTests {
         try spoil()
         #expect(journal.states().states == [state] && journal.hasState("u-1"))
         try spoil()
-        // The program that writes states learns of the damage, and writes the file anew.
+        // The program that writes states notices the damage, and rewrites the file.
         let loaded = journal.loadStates()
         #expect(loaded.states == [state] && loaded.damaged.count == (content == nil ? 0 : 1))
         #expect(Files.exists(file))
@@ -180,7 +180,7 @@ struct JournalTests {
     }
 
     @Test
-    func `a file of a newer program is left as it is`() throws {
+    func `a file of a newer program stays unchanged`() throws {
         let (journal, scratch) = try folder()
         try Files.write(scratch("journal/plans/u-2.json"), #"{"version":99,"new":true}"#)
         #expect(journal.plans().damaged.map(\.code) == [.newer] && journal.plans().damaged.map(\.text) == [.newerVersion])
@@ -188,7 +188,7 @@ struct JournalTests {
     }
 
     @Test(arguments: ["../x", "", "a/b", "a.b", String(repeating: "a", count: 200)])
-    func `a UID that is no file name is refused`(uid: String) throws {
+    func `a UID that is not a valid file name is refused`(uid: String) throws {
         let (journal, scratch) = try folder()
         let error = #expect(throws: JournalError.self) { try journal.plan(uid) }
         #expect(error?.code == .invalidUID)
@@ -196,13 +196,13 @@ struct JournalTests {
     }
 
     @Test
-    func `a replaced file is whole or old, and leaves no temporary file`() throws {
+    func `a replaced file has the new or the old content, and no temporary file remains`() throws {
         let scratch = try ScratchFolder()
         try Files.replace(scratch("a.json"), with: [1, 2, 3])
         try Files.replace(scratch("a.json"), with: [4])
         #expect(try Files.read(scratch("a.json")) == [4])
         #expect(Files.list(scratch.path) == ["a.json"])
-        // Not even a file that was put in the place of a temporary one is written to, as its name cannot be guessed.
+        // The names of temporary files are random, so that a prepared file in their place is never written to.
         try Files.write(scratch(".a.json.1"), "x")
         try Files.replace(scratch("a.json"), with: [5])
         #expect(try Files.readText(scratch(".a.json.1")) == "x")
@@ -210,7 +210,7 @@ struct JournalTests {
     }
 
     @Test
-    func `what a killed program left behind goes when it is old, and nothing else does`() throws {
+    func `only old temporary files of killed programs are removed`() throws {
         let scratch = try ScratchFolder()
         for name in [".a.json.12", ".a.json.9f3e5d7c1b2a4860", ".keep", ".x.lock", "a.json.12"] { try Files.write(scratch(name), "") }
         try Files.makeFolder(scratch(".b.12"))
@@ -221,7 +221,7 @@ struct JournalTests {
     }
 
     @Test(arguments: ["../secret", "a/../../secret", "link", "folder/secret", "/etc/hostname", "."])
-    func `a setting is written nowhere but below its folder, and through no link`(path: String) throws {
+    func `a setting is written only below its folder, and through no symbolic link`(path: String) throws {
         let scratch = try ScratchFolder()
         try Files.makeFolder(scratch("net/a"))
         try Files.write(scratch("secret"), "x")
@@ -235,17 +235,17 @@ struct JournalTests {
     }
 
     @Test
-    func `a journal belongs to the driver that used it first`() throws {
+    func `a journal belongs to the first driver that used it`() throws {
         let (journal, scratch) = try folder()
         try journal.take(for: "dra.nearside")
         try journal.take(for: "dra.nearside")
         let error = #expect(throws: JournalError.self) { try journal.take(for: "other.example.com") }
-        #expect(error?.code == .otherDriver && error?.remedy?.hasPrefix("give other.example.com one of its own") == true)
+        #expect(error?.code == .otherDriver && error?.remedy?.hasPrefix("set another --journal for other.example.com") == true)
         withExtendedLifetime(scratch) {}
     }
 
     @Test
-    func `of drivers that start at once on one journal one gets it`() throws {
+    func `only one of several drivers that start at once on one journal gets it`() throws {
         for round in 0..<20 {
             let (journal, scratch) = try folder()
             let winners = Mutex<[String]>([])
@@ -268,7 +268,7 @@ struct JournalTests {
     }
 
     @Test
-    func `a link or a pipe in the place of a plan is not followed by the daemon that does not write plans`() throws {
+    func `a link or a pipe in the place of a plan is refused by the daemon that does not write plans`() throws {
         let (node, scratch) = try folder()
         let injector = try other(scratch, .injector)
         try node.write(Self.plan)

@@ -5,14 +5,14 @@ import SwiftProtobuf
 import Testbed
 import Testing
 
-/// The generated code against the kubelet's field numbers.
+/// The generated code compared with the kubelet's field numbers.
 struct KubeletMessageTests {
     private func check<Value: Message & Equatable>(_ message: Value, _ golden: String) throws {
         let bytes: [UInt8] = try message.serializedBytes()
         #expect(bytes == hex(golden))
         #expect(try Value(serializedBytes: hex(golden)) == message)
         for length in 0..<bytes.count {
-            // A cut message is refused, or is a shorter message; it never traps.
+            // A truncated message is refused, or is a shorter message; it never traps.
             _ = try? Value(serializedBytes: Array(bytes[..<length]))
         }
     }

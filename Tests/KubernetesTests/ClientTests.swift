@@ -8,7 +8,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// The client of the API server against a server.
+/// The API client with a real server.
 struct ClientTests {
     private func run(_ prepare: (APIServer) throws -> Void = { _ in }, _ body: (APIServer, ResourceClient) async throws -> Void)
         async throws
@@ -42,7 +42,7 @@ struct ClientTests {
     }
 
     @Test
-    func `a token of one node can write neither slices nor statuses of another, and the Testbed judges as the policies do`() async throws {
+    func `a token of one node cannot write another node's slices and statuses, by the Testbed's rules as by the policies`() async throws {
         var shared = claim()
         shared.status?.allocation?.devices.results?.append(AllocatedDevice(request: "r", driver: "other", pool: "n", device: "x"))
         shared.status?.allocation?.devices.results?.append(AllocatedDevice(request: "r", driver: "dra.nearside", pool: "far", device: "y"))
@@ -85,7 +85,7 @@ struct ClientTests {
     }
 
     @Test
-    func `the status of devices is applied, replaced and taken back, and that of other drivers stays`() async throws {
+    func `the status of devices is applied, replaced and removed, and other drivers' entries stay`() async throws {
         var shared = claim()
         shared.status?.allocation?.devices.results?.append(AllocatedDevice(request: "r", driver: "other", pool: "n", device: "x"))
         shared.status?.devices = [AllocatedDeviceStatus(driver: "other", pool: "n", device: "x")]
@@ -101,7 +101,7 @@ struct ClientTests {
     }
 
     @Test
-    func `a status that cannot be is refused with the field, the reason and the way out`() async throws {
+    func `an invalid status is refused with the field, the reason and the remedy`() async throws {
         let claim = claim()
         try await run({ try $0.add("resourceclaims/default", claim) }) { api, client in
             let foreign = await #expect(throws: APIError.self) {
@@ -121,12 +121,12 @@ struct ClientTests {
                 try await client.apply([status("d0")], to: claim.metadata, driver: "dra.nearside")
             }
             #expect(denied?.status == 422 && denied?.isForbidden == true)
-            #expect(denied?.description.contains("manifests/rbac.yaml") == true)
+            #expect(denied?.description.contains("manifests/rbac.yaml has the required rights") == true)
         }
     }
 
     @Test
-    func `a server that asks for time gets it, and a call that has no more timeout says what the server said`() async throws {
+    func `a requested delay of the server is respected, and a call after its time-out has the server's message`() async throws {
         let claim = claim()
         try await run({ try $0.add("resourceclaims/default", claim) }) { api, client in
             api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces", code: 429, retryAfter: 1))
@@ -144,7 +144,7 @@ struct ClientTests {
     }
 
     @Test
-    func `a claim that is not there costs one question about versions, not more`() async throws {
+    func `a missing claim causes only one request for versions`() async throws {
         try await run { api, client in
             let error = await #expect(throws: APIError.self) {
                 _ = try await client.claim("b", namespace: "default", timeout: .seconds(1))
@@ -205,7 +205,7 @@ struct ClientTests {
                 .unsupported, "read the kubeconfig"
             ),
         ] as [(String, InputError.Code, String?)])
-    func `a kubeconfig that cannot be used is refused with an advice`(text: String, code: InputError.Code, step: String?) {
+    func `an unusable kubeconfig is refused with a remedy`(text: String, code: InputError.Code, step: String?) {
         let error = #expect(throws: InputError.self) { try Kubeconfig.endpoint(Array(text.utf8), name: "x") }
         #expect(error?.code == code && error?.object == "x" && error?.step == step, "\(error?.description ?? "")")
         #expect(error?.advice?.isEmpty == false)
@@ -214,7 +214,7 @@ struct ClientTests {
     // MARK: The wire
 
     @Test
-    func `a device is written in the shape of each version, and read from each`() throws {
+    func `a device is encoded in the form of each version, and decoded from each`() throws {
         let device = SliceDevice(
             name: "d", attributes: ["a": .int(1)], capacity: ["shares": DeviceCapacity(value: "4")],
             consumesCounters: [CounterConsumption(counterSet: "s", counters: ["c": Counter(value: "1")])],

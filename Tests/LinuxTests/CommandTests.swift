@@ -7,7 +7,7 @@ import Testing
 /// Programs that run to their end, and errors of system calls.
 struct CommandTests {
     @Test
-    func `output and status of a program are returned, and a signal is 128 and its number`() throws {
+    func `output and status of a program are returned, and a signal is 128 plus its number`() throws {
         let ended = try Command.run(["sh", "-c", "printf done; exit 3"], limit: 16)
         #expect(ended.status == 3 && ended.output == Array("done".utf8))
         #expect(try Command.run(["/bin/sh", "-c", "kill -9 $$"]).status == 128 + 9)

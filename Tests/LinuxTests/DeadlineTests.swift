@@ -3,7 +3,7 @@
 import Linux
 import Testing
 
-/// Deadlines, and the milliseconds that poll(2) gets of them.
+/// Deadlines, and their milliseconds for poll(2).
 struct DeadlineTests {
     @Test(arguments: [
         (Duration.zero, 0), (.milliseconds(1), 1), (.nanoseconds(1), 1), (.microseconds(1001), 2), (.seconds(2), 2000),
@@ -14,7 +14,7 @@ struct DeadlineTests {
     }
 
     @Test
-    func `a deadline passes after its duration, and has no negative rest`() throws {
+    func `a deadline passes after its duration, and its remaining time is never negative`() throws {
         let deadline = Deadline.after(.milliseconds(20))
         #expect(!deadline.hasPassed && deadline.remaining > .zero)
         while !deadline.hasPassed { _ = try Poller.readable([], until: deadline) }

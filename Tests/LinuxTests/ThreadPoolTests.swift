@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ThreadPoolTests {
     @Test
-    func `calls that wait for ever keep no later call waiting, and idle threads are used again`() throws {
+    func `blocked calls do not delay later calls, and idle threads are reused`() throws {
         let gate = try #require(Gate())
         let threads = Mutex<Set<String>>([])
         let done = Atomic(0)
@@ -22,11 +22,11 @@ import Testing
             #expect(done.load(ordering: .relaxed) == number)
         }
         for _ in 0..<20 { gate.open() }
-        // Other tests use the pool, too.
+        // Other tests use the pool too.
         #expect(threads.withLock(\.count) < 25)
     }
 
-    /// Holds threads until it is opened, once for each.
+    /// Blocks threads until it is opened, once for each thread.
     private final class Gate: Sendable {
         nonisolated(unsafe) private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 

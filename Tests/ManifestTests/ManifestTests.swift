@@ -7,7 +7,7 @@ import Testbed
 import Testing
 import Yams
 
-/// The manifests keep what the design promises of privileges, and ask for what is published.
+/// Privileges in the manifests, and their agreement with the programs.
 struct ManifestTests {
     typealias Object = [String: Any]
 
@@ -44,7 +44,7 @@ struct ManifestTests {
     }
 
     @Test
-    func `nothing is privileged, and the host's processes stay the host's`() throws {
+    func `no container is privileged or shares the host's processes`() throws {
         let pod = try pod()
         for key in ["hostPID", "hostIPC"] { #expect(pod[key] == nil) }
         #expect(pod["automountServiceAccountToken"] as? Bool == false)
@@ -60,7 +60,7 @@ struct ManifestTests {
     }
 
     @Test
-    func `the one with the token has no capability, the one with capabilities no token`() throws {
+    func `the container with the token has no capabilities, and the container with capabilities has no token`() throws {
         func names(_ name: String) throws -> [String] { try mounts(name).compactMap { $0["name"] as? String } }
         for name in ["gate", "node"] { #expect(at(try container(name), "securityContext.capabilities.add") == nil) }
         #expect(at(try container("nri"), "securityContext.capabilities.add") as? [String] == ["NET_ADMIN", "SYS_ADMIN"])
@@ -69,12 +69,12 @@ struct ManifestTests {
     }
 
     @Test
-    func `what the container runtime runs or reads has one writer, and no folder has two`() throws {
+    func `each file that the container runtime runs or reads has one writer, and no folder has two writers`() throws {
         #expect(try written("gate") == ["gate"])
         for name in ["node", "nri"] { #expect(try !mounts(name).contains { $0["name"] as? String == "gate" }) }
         #expect(try written("nri").contains("cdi"))
         #expect(try !written("node").contains("cdi") && !written("node").contains("static-cdi"))
-        // They meet in the journal, and each of its two folders has one writer.
+        // The daemons share the journal, and each of its two folders has one writer.
         #expect(try written("node").contains("journal") && written("nri").contains("states"))
         #expect(Set(try written("node")).isDisjoint(with: try written("nri")))
         #expect(try written("nri") == ["states", "cdi", "sysctls"])
@@ -82,13 +82,13 @@ struct ManifestTests {
     }
 
     @Test
-    func `namespaces made after the start are seen`() throws {
+    func `network namespaces created after the start are visible`() throws {
         let mount = try #require((container("nri")["volumeMounts"] as? [Object])?.first { $0["name"] as? String == "netns" })
         #expect(mount["mountPropagation"] as? String == "HostToContainer")
     }
 
     @Test
-    func `every volume that is mounted is there`() throws {
+    func `every mounted volume is defined`() throws {
         let volumes = Set(((try pod()["volumes"] as? [Object]) ?? []).compactMap { $0["name"] as? String })
         for name in Self.all {
             for mount in try mounts(name) {
@@ -98,10 +98,10 @@ struct ManifestTests {
     }
 
     @Test(arguments: all)
-    func `the program takes the arguments it is given`(name: String) throws {
+    func `the programs accept the arguments of the manifest`(name: String) throws {
         let container = try container(name)
         let program = try #require((container["command"] as? [String])?.first)
-        // The one thing that is wrong with the whole command is what we put at its end.
+        // Only the appended argument of the command is invalid.
         let arguments = ((container["args"] as? [String]) ?? []) + ["--log-level=nonsense"]
         let result = try ChildProcess.run("\(Place.programs)/\(program)", arguments)
         #expect(result.status == 64)
@@ -109,7 +109,7 @@ struct ManifestTests {
     }
 
     @Test(arguments: ["node", "nri"])
-    func `each daemon is asked over its own socket whether it lives and is ready`(name: String) throws {
+    func `probes of each daemon use its own socket`(name: String) throws {
         let container = try container(name)
         for (probe, level) in [("livenessProbe", "alive"), ("readinessProbe", "ready")] {
             let command = at(container, "\(probe).exec.command") as? [String]
@@ -119,7 +119,7 @@ struct ManifestTests {
     }
 
     @Test
-    func `the role allows no more than the daemon asks for`() throws {
+    func `the role has only the rights that the daemon uses`() throws {
         let role = try #require(try objects("rbac.yaml").first { $0["kind"] as? String == "ClusterRole" })
         let rules = (role["rules"] as? [Object]) ?? []
         for rule in rules {
@@ -136,7 +136,7 @@ struct ManifestTests {
     }
 
     @Test(arguments: [("eviction", "pods/eviction: create"), ("pod-groups", "pods: get")])
-    func `a right that most clusters do not need is in a manifest of its own`(name: String, right: String) throws {
+    func `a right that most clusters do not need is in a separate manifest`(name: String, right: String) throws {
         let documents = try objects("optional/\(name).yaml")
         let rules = (documents.first?["rules"] as? [Object]) ?? []
         let rights = rules.map { rule in
@@ -171,7 +171,7 @@ struct ManifestTests {
     }
 
     @Test
-    func `a broken version does not roll on, and a pod on a node that is not ready stays`() throws {
+    func `the roll-out of a broken version stops, and a pod on a node that is not ready stays`() throws {
         let set = try #require(try objects("daemonset.yaml").first)
         #expect(at(set, "spec.minReadySeconds") as? Int == 30)
         #expect(at(set, "spec.updateStrategy.rollingUpdate.maxUnavailable") as? Int == 0)
@@ -185,7 +185,7 @@ struct ManifestTests {
         #expect((at(namespace, "metadata.labels") as? Object)?["pod-security.kubernetes.io/enforce"] as? String == "privileged")
     }
 
-    /// Calls that a profile lets through whatever their arguments are, and the values of an argument with which it lets others through.
+    /// Calls that a profile allows with any arguments, and the values of an argument for which it allows others.
     private func profile(_ name: String) throws -> (free: [String], bound: [String: [Int]]) {
         let data = try Data(contentsOf: URL(fileURLWithPath: "\(Place.project)/manifests/seccomp/\(name).json"))
         let profile = try #require(try JSONSerialization.jsonObject(with: data) as? Object)
@@ -194,7 +194,7 @@ struct ManifestTests {
         for rule in try #require(profile["syscalls"] as? [Object]) {
             let names = try #require(rule["names"] as? [String])
             guard rule["action"] as? String == "SCMP_ACT_ALLOW" else {
-                // The flags of clone3 cannot be looked at: it fails as if the kernel did not have it.
+                // A filter cannot read the flags of clone3, so that it fails with ENOSYS.
                 #expect(names == ["clone3"] && rule["errnoRet"] as? Int == 38)
                 continue
             }
@@ -208,14 +208,14 @@ struct ManifestTests {
             #expect(isMask == (names == ["clone"]) && condition["index"] as? Int == (names == ["setns"] ? 1 : 0))
             for name in names { bound[name, default: []].append(try #require(condition["value"] as? Int)) }
         }
-        // clone makes no namespaces (sched.h, CLONE_NEW...).
+        // clone creates no namespaces (sched.h, CLONE_NEW...).
         #expect(bound.removeValue(forKey: "clone") == [0x7e02_0000])
         #expect(Set(free).isDisjoint(with: bound.keys) && free == Set(free).sorted())
         return (free, bound)
     }
 
     @Test
-    func `a profile lets nothing through that takes the host over, and each container has one`() throws {
+    func `a seccomp profile denies calls that would give control of the host, and each container has a profile`() throws {
         let never = [
             "mount", "umount2", "move_mount", "open_tree", "pivot_root", "chroot", "unshare", "setns", "bpf", "socket", "ptrace",
             "process_vm_readv", "process_vm_writev", "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load",
@@ -227,7 +227,7 @@ struct ManifestTests {
         let families = [1, 2, 10, 16]
         // CLONE_NEWNET (sched.h).
         let network = [0x4000_0000]
-        // Commands that list and take off programs (linux/bpf.h): BPF_PROG_DETACH, BPF_PROG_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD,
+        // Commands that list and detach programs (linux/bpf.h): BPF_PROG_DETACH, BPF_PROG_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD,
         // BPF_PROG_QUERY, BPF_LINK_GET_FD_BY_ID, BPF_LINK_GET_NEXT_ID, BPF_LINK_DETACH.
         let commands = [9, 13, 15, 16, 30, 31, 34]
         #expect(
@@ -249,7 +249,7 @@ struct ManifestTests {
     }
 
     @Test
-    func `no class looks at an attribute that it has not asked for`() throws {
+    func `no class reads an attribute without checking that it exists`() throws {
         let classes = try objects("deviceclasses.yaml")
         #expect(
             classes.compactMap { at($0, "metadata.name") as? String } == [
@@ -269,7 +269,7 @@ struct ManifestTests {
     }
 
     @Test(arguments: ["nic", "accelerator-with-nic", "gpu-with-efas", "vendor-gpu-with-nic", "rail", "pairs"])
-    func `every template names classes that are there, and configuration that decodes`(name: String) throws {
+    func `every template names existing classes, and its configuration can be decoded`(name: String) throws {
         let known = try objects("deviceclasses.yaml").compactMap { at($0, "metadata.name") as? String } + ["gpu.nvidia.com"]
         let claim = try #require(try objects("claims/\(name).yaml").first)
         #expect(claim["apiVersion"] as? String == "resource.k8s.io/v1")

@@ -13,7 +13,7 @@ struct NRITests {
     }
 
     @Test
-    func `a long message begins with a frame of 4096 bytes and goes on with one more`() {
+    func `a long message begins with a frame of 4096 bytes and continues with another one`() {
         let bytes = [UInt8](repeating: 7, count: 10_000)
         let frames = Mux.frames(1, bytes)
         #expect(frames.count == 10_016)
@@ -22,7 +22,7 @@ struct NRITests {
     }
 
     @Test
-    func `frames are taken apart however they come, and unknown connections are dropped`() throws {
+    func `frames are decoded from chunks of any size, and unknown connections are dropped`() throws {
         let stream =
             Mux.frames(1, [1, 2, 3]) + hex("00000009 00000002 ffff") + Mux.frames(2, [4]) + hex("00000001 00000000") + Mux.frames(1, [5])
         for size in [1, 2, 3, 7, 100] {
@@ -38,7 +38,7 @@ struct NRITests {
     }
 
     @Test
-    func `a frame that cannot be ends the connection with a reason`() {
+    func `an invalid frame ends the connection with a reason`() {
         var decoder = MuxDecoder()
         let error = #expect(throws: ProtocolError.self) { try decoder.receive(hex("00000001 ffffffff 00")) }
         #expect(error?.code == .longFrame && error?.object == "connection 1")
@@ -66,7 +66,7 @@ struct NRITests {
         service: String = service
     ) throws -> [PluginSession.Output] {
         let call = try client.call(service: service, method: method, payload: request)
-        // Byte by byte: nothing may depend on how a socket cuts.
+        // Byte by byte, because results must not depend on the chunks of a socket.
         var outputs: [PluginSession.Output] = []
         for byte in Mux.frames(Mux.plugin, call.bytes) { outputs += try session.receive([byte]) }
         return outputs
@@ -92,7 +92,7 @@ struct NRITests {
     }()
 
     @Test
-    func `configure subscribes to sandboxes and container creation`() throws {
+    func `the answer to Configure subscribes to sandboxes and container creation`() throws {
         var session = PluginSession()
         var client = Connection()
         var request = NRIConfigureRequest()
@@ -111,7 +111,7 @@ struct NRITests {
     }
 
     @Test
-    func `pod events are understood as calls and as state changes`() throws {
+    func `pod events are decoded as separate calls and as state changes`() throws {
         var session = PluginSession()
         var client = Connection()
         var direct = NRIPodSandboxRequest()
@@ -138,7 +138,7 @@ struct NRITests {
     }
 
     @Test
-    func `a synchronization in parts is one event with everything`() throws {
+    func `a synchronization in parts is one event with all pods`() throws {
         var session = PluginSession()
         var client = Connection()
         var part = NRISynchronizeRequest()
@@ -160,7 +160,7 @@ struct NRITests {
     }
 
     @Test
-    func `of a synchronization only pods and what runs is kept, whatever else the runtime tells`() throws {
+    func `a synchronization keeps only pods and running containers`() throws {
         var session = PluginSession()
         var client = Connection()
         var part = NRISynchronizeRequest()
@@ -168,7 +168,7 @@ struct NRITests {
         for (sandbox, state) in [("s1", NRIContainerState.containerRunning), ("s2", .containerStopped), ("s3", .containerPaused)] {
             var container = NRIContainer()
             (container.podSandboxID, container.state) = (sandbox, state)
-            // Field 100, 3 bytes: one that is not known.
+            // Field 100, 3 bytes: an unknown field.
             try container.merge(serializedBytes: hex("a2 06 03 616263"))
             part.containers.append(container)
         }
@@ -200,7 +200,7 @@ struct NRITests {
     }
 
     @Test
-    func `a hook in an answer is where the runtime looks for it`() throws {
+    func `a hook in an answer has the form that the runtime reads`() throws {
         var session = PluginSession()
         var client = Connection()
         var request = NRICreateContainerRequest()
@@ -216,7 +216,7 @@ struct NRITests {
     }
 
     @Test
-    func `unknown methods and services are unimplemented, malformed requests invalid`() throws {
+    func `unknown methods and services are unimplemented, and malformed requests are invalid`() throws {
         var session = PluginSession()
         var client = Connection()
         func code(_ outputs: [PluginSession.Output]) throws -> Int32? {

@@ -7,7 +7,7 @@ import SwiftProtobuf
 import Testbed
 import Testing
 
-/// Whatever a peer sends: an event, an error, or nothing. Never a trap, never a hang.
+/// Any input of a peer gives an event, an error, or nothing, and never a trap or a hang.
 struct NoiseTests {
     private static func pod() -> NRIPodSandbox {
         var pod = NRIPodSandbox()
@@ -40,7 +40,7 @@ struct NoiseTests {
     }
 
     @Test
-    func `a session takes spoiled bytes for events or refuses them, and hears no more calls than came`() throws {
+    func `a session refuses damaged bytes or decodes them as events, and never as more calls than were sent`() throws {
         let calls = try Self.calls()
         var noise = Noise()
         var (heard, refused) = (0, 0)
@@ -60,7 +60,7 @@ struct NoiseTests {
     }
 
     @Test
-    func `a session cut at any byte has heard only whole calls`() throws {
+    func `a session cut at any byte has received only whole calls`() throws {
         let calls = try Self.calls()
         for length in 0..<calls.count {
             var session = PluginSession()
@@ -71,7 +71,7 @@ struct NoiseTests {
     }
 
     @Test
-    func `requests of noise are none`() {
+    func `noise is never decoded as a request`() {
         var noise = Noise(seed: 11)
         for _ in 0..<5_000 {
             let bytes = (0..<Int.random(in: 0...40, using: &noise)).map { _ in UInt8.random(in: 0...255, using: &noise) }

@@ -7,7 +7,7 @@ import Testbed
 import Testing
 
 extension Connection {
-    /// A call with a message of protoc's making.
+    /// A call with a message encoded by protoc's code.
     mutating func call(
         service: String, method: String, payload: some Message, timeout: Int64 = 0
     ) throws -> (stream: UInt32, bytes: [UInt8]) {
@@ -16,7 +16,7 @@ extension Connection {
 }
 
 extension PodSandbox {
-    /// The parts of a pod that are kept, read by the code that protoc makes.
+    /// The kept parts of a pod, decoded by protoc's code.
     init(_ pod: NRIPodSandbox) {
         self.init()
         (id, name, uid, namespace) = (pod.id, pod.name, pod.uid, pod.namespace)
@@ -25,7 +25,7 @@ extension PodSandbox {
     }
 }
 
-/// Requests as the session reads them, judged by the code that protoc makes of the same definitions.
+/// Requests decoded by the session, compared with protoc's code for the same definitions.
 struct PluginRequestTests {
     enum Heard: Equatable {
         case configured(String, String, Duration)
@@ -67,7 +67,7 @@ struct PluginRequestTests {
         }
     }
 
-    /// Returns the event to expect; throws for a payload that protoc's code does not accept.
+    /// Returns the expected event; throws for a payload that protoc's code refuses.
     private static func expected(_ method: String, _ payload: [UInt8]) throws -> Heard {
         switch method {
         case "Configure":
@@ -113,7 +113,7 @@ struct PluginRequestTests {
         container.name = "name\(Int.random(in: 0...99, using: &noise))"
         container.state = NRIContainerState(rawValue: Int.random(in: 0...6, using: &noise)) ?? .containerUnknown
         container.labels = ["a": "b"]
-        // Environment and arguments are fields that our definitions do not have.
+        // Environment and arguments are fields that the definitions lack.
         try container.merge(serializedBytes: hex("3a 03 613d62 42 03 613d62 a1 06 0102030405060708 a5 06 01020304"))
         return container
     }
@@ -157,12 +157,12 @@ struct PluginRequestTests {
     ]
 
     @Test(arguments: methods)
-    func `a request says what the code of protoc reads in it, also in two parts and with its bytes spoiled`(method: String) throws {
+    func `a request is decoded like the code of protoc does, also in two parts and with damaged bytes`(method: String) throws {
         var noise = Noise(seed: 23)
         var (equal, refused) = (0, 0)
         for round in 0..<3000 {
             var payload = try Self.message(method, &noise)
-            // Two messages in a row are their sum.
+            // Two concatenated messages are merged.
             if round % 3 == 0 { payload += try Self.message(method, &noise) }
             if round % 2 == 0, !payload.isEmpty { payload = noise.spoil(payload) }
             var runtime = Runtime()
@@ -171,7 +171,7 @@ struct PluginRequestTests {
                 refused += 1
                 continue
             }
-            // Groups, and the ends of entries of maps, which protoc's code does not look at.
+            // Groups, and the ends of map entries, which protoc's code does not check.
             if case .refused(3, let why) = heard, why.contains("has the wire type") { continue }
             #expect(heard == expected, "\(payload)")
             equal += 1
@@ -180,7 +180,7 @@ struct PluginRequestTests {
     }
 
     @Test
-    func `a request that is cut anywhere within a field is refused, as the code of protoc refuses it`() throws {
+    func `a request truncated within a field is refused, as by the code of protoc`() throws {
         var noise = Noise(seed: 5)
         var request = NRIPodSandboxRequest()
         request.pod = Self.pod(&noise)
@@ -198,16 +198,16 @@ struct PluginRequestTests {
 
     @Test(
         arguments: [
-            // Of the pod, which is field 1: what follows is its name, or a text in its place.
-            ("0a 05 12 7f 6e 61 6d", "it ends within a field"),
+            // Field 1 of the pod: the bytes that follow are its name, or a text in its place.
+            ("0a 05 12 7f 6e 61 6d", "the message ends within a field"),
             ("0a 0c 48 ff ff ff ff ff ff ff ff ff ff 01", "an integer has more than 10 bytes"),
-            ("0a 0b 12 ff ff ff ff ff ff ff ff ff 01", "it ends within a field"),
+            ("0a 0b 12 ff ff ff ff ff ff ff ff ff 01", "the message ends within a field"),
             ("0a 02 02 00", "a field has no valid number"),
             ("0a 02 13 14", "field 2 has the wire type 3"),
             ("0a 02 16 00", "field 2 has the wire type 6"),
             ("0a 03 12 01 ff", "a text is not UTF-8"),
         ])
-    func `a malformed request is refused with what is wrong in it`(payload: String, why: String) throws {
+    func `a malformed request is refused with its defect`(payload: String, why: String) throws {
         var runtime = Runtime()
         let heard = try runtime.hear("RunPodSandbox", hex(payload))
         #expect(heard == .refused(3, "the request of RunPodSandbox is malformed: \(why)"))
@@ -218,7 +218,7 @@ struct PluginRequestTests {
     }
 
     @Test
-    func `a name that is longer than any path is refused, and so are more pods than a node can have`() throws {
+    func `a name longer than any path is refused, and so are more pods than a node can have`() throws {
         var runtime = Runtime()
         var request = NRISynchronizeRequest()
         request.pods = [NRIPodSandbox()]
@@ -234,7 +234,7 @@ struct PluginRequestTests {
         #expect(try runtime.hear("Synchronize", part) == .partOfPods)
         #expect(try runtime.hear("Synchronize", part) == .partOfPods)
         #expect(try runtime.hear("Synchronize", part) == .refused(8, "names and paths of the pods are longer than 1 MiB"))
-        // A refused part is forgotten.
+        // A refused part is dropped.
         #expect(try runtime.hear("Synchronize", []) == .pods([], []))
     }
 }

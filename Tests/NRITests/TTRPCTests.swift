@@ -19,7 +19,7 @@ struct TTRPCTests {
     }
 
     @Test
-    func `a call is written with its service, method and payload`() throws {
+    func `a call is encoded with its service, method and payload`() throws {
         var connection = Connection()
         var body = NRIRegisterPluginRequest()
         body.pluginName = "near"
@@ -39,7 +39,7 @@ struct TTRPCTests {
     }
 
     @Test
-    func `a frame with spoiled data is the call that the code of protoc reads in it, or an error`() throws {
+    func `a frame with damaged data is the call that the code of protoc decodes, or an error`() throws {
         var request = TTRPCRequest()
         (request.service, request.method, request.payload, request.timeoutNano) = ("service", "method", Data([1, 2, 3]), -1)
         var entry = TTRPCKeyValue()
@@ -66,7 +66,7 @@ struct TTRPCTests {
     }
 
     @Test
-    func `calls and replies arrive whole, however the bytes come`() throws {
+    func `calls and replies are complete for chunks of any size`() throws {
         var client = Connection()
         var server = Connection()
         var bytes: [UInt8] = []
@@ -90,7 +90,7 @@ struct TTRPCTests {
     }
 
     @Test
-    func `an incomplete frame gives nothing`() throws {
+    func `an incomplete frame gives no event`() throws {
         var client = Connection()
         let bytes = try client.call(service: "S", method: "M", payload: NRIEmpty()).bytes
         for length in 0..<bytes.count {
@@ -100,7 +100,7 @@ struct TTRPCTests {
     }
 
     @Test
-    func `a stream that cannot begin a call is answered with an error, and the connection goes on`() throws {
+    func `a call on an invalid stream gets an error, and the connection stays open`() throws {
         var server = Connection()
         var client = Connection()
         let call = try client.call(service: "S", method: "M", payload: NRIEmpty()).bytes
@@ -117,13 +117,13 @@ struct TTRPCTests {
     }
 
     @Test
-    func `a malformed request is answered with an error`() {
+    func `a malformed request gets an error`() {
         var server = Connection()
         #expect(status(server.receive(frame(1, 1, [0xff, 0xff, 0xff]))) == 3)
     }
 
     @Test
-    func `a message over the limit is passed over and refused, and the next one is heard`() throws {
+    func `a message over the limit is skipped and refused, and the next one is received`() throws {
         var server = Connection()
         let length = Frame.dataLimit + 1
         let header = bigEndian(UInt32(length)) + bigEndian(1) + [1, 0]
@@ -153,13 +153,13 @@ struct TTRPCTests {
     }
 
     @Test
-    func `unknown frame types are passed over`() throws {
+    func `unknown frame types are ignored`() throws {
         var server = Connection()
         #expect(server.receive(frame(1, 3, [1])).isEmpty)
         #expect(server.receive(frame(1, 99, [])).isEmpty)
     }
 
-    /// The status code of the one answer that the connection gave by itself.
+    /// The status code of the one answer by the connection itself.
     private func status(_ events: [Connection.Event]) -> Int32? {
         guard case .send(let bytes) = events.first, events.count == 1,
             let response = try? TTRPCResponse(serializedBytes: Array(bytes[Frame.headerLength...]))

@@ -6,10 +6,10 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// Messages by which what pods leave behind is found and removed, byte by byte as the headers of Linux define them.
+/// Messages that find and remove leftovers of pods, byte by byte as defined in the headers of Linux.
 struct CleaningMessageTests {
     @Test
-    func `contexts of processes on an RDMA device are read, and those of the kernel are not`() throws {
+    func `contexts of processes on an RDMA device are decoded, and those of the kernel are skipped`() throws {
         // struct nlattr: RDMA_NLDEV_ATTR_DEV_INDEX (1), RES_CTX (86) with three RES_CTX_ENTRY (87): RES_CTXN (64) and RES_PID (28), RES_CTXN
         // alone, RES_CTXN and RES_KERN_NAME (29).
         let bytes = hex(
@@ -22,7 +22,7 @@ struct CleaningMessageTests {
             """)
         let message = Message(type: 0x1416, flags: 0, payload: bytes)
         #expect(RDMAContext.list(message) == [RDMAContext(number: 5, process: 12345), RDMAContext(number: 6)])
-        // Whatever is cut off, nothing is made up.
+        // A truncated message never gives an invented value.
         for count in bytes.indices {
             let cut = RDMAContext.list(Message(type: 0x1416, flags: 0, payload: Array(bytes[..<count])))
             #expect(cut.isEmpty, "\(count) bytes")
@@ -30,9 +30,9 @@ struct CleaningMessageTests {
     }
 
     @Test
-    func `of the channels that a driver reports, those that can be set are kept`() {
-        // struct genlmsghdr of ETHTOOL_MSG_CHANNELS_GET_REPLY (18); the header (1) with the interface's number; the most (2, 5) and the
-        // counts (6: receiving, 9: both) of channels.
+    func `only settable channels of a driver are kept`() {
+        // struct genlmsghdr of ETHTOOL_MSG_CHANNELS_GET_REPLY (18); the header (1) with the interface's number; the maximums (2, 5) and
+        // the counts (6: receiving, 9: both) of channels.
         let bytes = hex(
             "12010000 0c000180 08000100 07000000 08000200 10000000 08000500 10000000 08000600 02000000 08000900 08000000")
         #expect(
@@ -50,7 +50,7 @@ struct CleaningMessageTests {
     }
 
     @Test
-    func `protodown is switched off together with its reasons, and the link mode is set`() {
+    func `protodown is cleared together with its reasons, and the link mode is set`() {
         var change = LinkChange()
         change.linkMode = 0
         change.protoDown = ProtoDown()

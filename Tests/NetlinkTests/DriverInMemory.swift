@@ -4,7 +4,7 @@ import Glibc
 import Netlink
 import NetworkModel
 
-/// A driver with four queues that answers calls of ioctl(2) by the structures of linux/ethtool.h, by offsets of its own.
+/// A driver with four queues that answers ioctl(2) with the structures of linux/ethtool.h, using independent offsets.
 final class DriverInMemory {
     struct Context {
         var table: [UInt32]
@@ -13,7 +13,7 @@ final class DriverInMemory {
 
     var rules: [UInt32: [UInt8]] = [:]
     var choosesLocations = false
-    /// Told instead of the number of rules.
+    /// Reported instead of the number of rules.
     var toldRules: UInt32?
     var contexts: [UInt32: Context] = [0: Context(table: [0, 1, 2, 3], key: [1, 2, 3, 4])]
     /// The kernel remembers that a table was set.
@@ -21,7 +21,7 @@ final class DriverInMemory {
     var fields: [UInt32: UInt64] = [1: 0xf0, 2: 0x30]
     var timestamping = [UInt8](repeating: 0, count: 12)
     var hasNothing = false
-    /// The answer to every setting, which is not done; 0 is a lie.
+    /// The answer to every setting, which is not applied; 0 claims success.
     var refusal: Int32?
     var sets = 0
     var made = 0
@@ -33,7 +33,7 @@ final class DriverInMemory {
     func settings() throws -> DriverSettings { try calls.settings() }
     func restore(_ record: DriverSettings) throws -> [String] { try calls.restore(record) }
 
-    /// How often a command was given.
+    /// The number of uses of a command.
     func calls(_ command: UInt32) -> Int { counts[command] ?? 0 }
 
     private func answer(_ request: UInt, _ bytes: inout [UInt8]) -> Int32 {

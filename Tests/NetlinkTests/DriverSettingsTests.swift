@@ -7,9 +7,9 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// Structures of linux/ethtool.h byte by byte, and what is done with them, against a driver in memory.
+/// Structures of linux/ethtool.h byte by byte, and their use with a driver in memory.
 struct DriverSettingsTests {
-    /// struct ethtool_rx_flow_spec of TCP_V4_FLOW to 192.0.2.1 port 80, to queue 3 at location 7: the key and its mask from 4 and 76 on,
+    /// struct ethtool_rx_flow_spec of TCP_V4_FLOW to 192.0.2.1 port 80, to queue 3 at location 7: the key and its mask at 4 and 76,
     /// ring_cookie at 152, location at 160.
     private static let rule = hex(
         """
@@ -21,7 +21,7 @@ struct DriverSettingsTests {
     private static func zeros(_ count: Int) -> String { String(repeating: "00", count: count) }
 
     @Test
-    func `a rule is read from where the kernel writes it, and written to where it reads it`() throws {
+    func `a flow rule is decoded and encoded as in the kernel's structure`() throws {
         #expect(Self.rule.count == FlowRule.size)
         let rule = try #require(FlowRule(specification: Self.rule))
         #expect(rule.location == 7 && rule.context == nil)
@@ -29,7 +29,7 @@ struct DriverSettingsTests {
         insert.rule = rule
         #expect(insert.bytes == hex("32000000 00000000 0000000000000000") + Self.rule + hex("00000000 00000000"))
         #expect(insert.rule == rule && insert.location == 7)
-        // FLOW_RSS: rss_context is behind it.
+        // FLOW_RSS: rss_context follows.
         var spread = Self.rule
         spread[3] = 0x20
         insert.rule = FlowRule(specification: spread, context: 5)
@@ -37,7 +37,7 @@ struct DriverSettingsTests {
     }
 
     @Test
-    func `locations are read as far as there are any, whatever count is told`() {
+    func `locations are read up to the list's end, independent of the reported count`() {
         var list = FlowCall(0x30, locations: 3)  // ETHTOOL_GRXCLSRLALL
         #expect(list.bytes.count == 200)
         list.bytes.replaceSubrange(188..<200, with: hex("01000000 02000000 ff000000"))
@@ -49,7 +49,7 @@ struct DriverSettingsTests {
     }
 
     @Test
-    func `an RSS table is read and set as the kernel lays it out, and only what differs is set`() throws {
+    func `an RSS table is encoded as in the kernel's structure, and only differences are set`() throws {
         // ETHTOOL_GRSSH (0x46) of context 0 with 4 entries and a key of 5 bytes, by ETH_RSS_HASH_TOP.
         let bytes = hex("46000000 00000000 04000000 05000000 01 000000 00000000 00000000 01000000 00000000 01000000 6d5a56da25")
         var read = SpreadingCall(0x46, 0, entries: 4, keyBytes: 5)
@@ -75,7 +75,7 @@ struct DriverSettingsTests {
     }
 
     @Test
-    func `structures that are cut off are none`() {
+    func `truncated structures are refused`() {
         for count in 0..<FlowRule.size { #expect(FlowRule(specification: Array(Self.rule[..<count])) == nil) }
         var read = FlowCall(0x2f)
         read.rule = FlowRule(specification: Self.rule)
@@ -94,7 +94,7 @@ struct DriverSettingsTests {
     }
 
     @Test
-    func `settings are text of their own in a state, and are read from it`() throws {
+    func `settings are encoded as text in a state, and decoded from it`() throws {
         let driver = DriverInMemory()
         driver.rules[7] = Self.rule
         let settings = try driver.settings()
@@ -106,7 +106,7 @@ struct DriverSettingsTests {
     }
 
     @Test
-    func `parts that differ from a record are named, and a part that the record lacks is none`() throws {
+    func `parts that differ from a record are listed, and a part that the record lacks is ignored`() throws {
         let (one, two) = (
             try #require(FlowRule(specification: Self.rule)), try #require(FlowRule(specification: Array(Self.rule.reversed())))
         )
@@ -118,26 +118,26 @@ struct DriverSettingsTests {
         let record = settings([one, two])
         #expect(record.differences(from: record).isEmpty && record.differences(from: DriverSettings()).isEmpty)
         #expect(DriverSettings().differences(from: record) == [.rules, .contexts, .hashFields, .timestamping])
-        // A rule is missing, one is foreign, one is there twice in the place of another.
+        // A rule is missing, is foreign, or replaces another one as a duplicate.
         for rules in [[one], [one, two, one], [one, one], []] as [[FlowRule]] {
             #expect(settings(rules).differences(from: record) == [.rules], "\(rules.count)")
         }
         #expect(settings([one, two]).differences(from: settings(nil)).isEmpty)
-        #expect(settings([two, one]).differences(from: record).isEmpty, "the order of rules says nothing")
+        #expect(settings([two, one]).differences(from: record).isEmpty, "the order of rules is irrelevant")
     }
 
     @Test
-    func `a table of no queues has no entries, and all flow types of the kernel are asked for`() throws {
+    func `a table without queues has no entries, and all flow types of the kernel are requested`() throws {
         let text = #"{"number":0,"hashFunction":1,"transformation":0,"size":2,"queues":0,"key":""}"#
         let context = try JSONDecoder().decode(RSSContext.self, from: Data(text.utf8))
         #expect(!context.isWhole && context.table.isEmpty)
-        // linux/ethtool.h: TCP_V4_FLOW to ESP_V6_FLOW, IPV4_FLOW, IPV6_FLOW, and GTPU_V4_FLOW to GTPU_DL_V6_FLOW; ETHER_FLOW is no type of RSS.
+        // linux/ethtool.h: TCP_V4_FLOW to ESP_V6_FLOW, IPV4_FLOW, IPV6_FLOW, and GTPU_V4_FLOW to GTPU_DL_V6_FLOW; ETHER_FLOW is not a type of RSS.
         #expect(
             HashFields.flows == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28])
     }
 
     @Test
-    func `what a pod told a driver is undone, and what it took away is there again`() throws {
+    func `driver settings that a pod changed or removed are restored`() throws {
         let driver = DriverInMemory()
         driver.rules[7] = Self.rule
         let before = try driver.settings()
@@ -150,14 +150,14 @@ struct DriverSettingsTests {
         try driver.prepare(before)
         #expect(try driver.restore(before) == [])
         #expect(try driver.settings() == before)
-        #expect(!driver.hasOwnTable, "the table is one that was set")
+        #expect(!driver.hasOwnTable, "the table was set explicitly")
         // Equal settings are not set again.
         driver.sets = 0
         #expect(try driver.restore(before) == [] && driver.sets == 0)
     }
 
     @Test
-    func `what a driver does not take back is told by its name`() throws {
+    func `settings that a driver does not restore are reported by name`() throws {
         let driver = DriverInMemory()
         let before = try driver.settings()
         driver.rules[3] = Self.rule
@@ -174,11 +174,11 @@ struct DriverSettingsTests {
             ])
         // A driver that reports success and does nothing.
         driver.refusal = 0
-        #expect(try driver.restore(before).map { $0.suffix(34) } == Array(repeating: "the driver has not taken them back", count: 4))
+        #expect(try driver.restore(before).map { $0.suffix(30) } == Array(repeating: "the driver did not accept them", count: 4))
     }
 
     @Test
-    func `a driver that chooses locations is asked for any, and a rule is the same anywhere`() throws {
+    func `a driver that chooses locations gets any location, and rules are compared without it`() throws {
         let driver = DriverInMemory()
         driver.choosesLocations = true
         driver.rules[7] = Self.rule
@@ -192,7 +192,7 @@ struct DriverSettingsTests {
     }
 
     @Test(arguments: [16_385, 0x7fff_ffff, 0xffff_ffff] as [UInt32])
-    func `more rules than any NIC has are not believed`(count: UInt32) {
+    func `more rules than any NIC supports are refused`(count: UInt32) {
         let driver = DriverInMemory()
         driver.toldRules = count
         #expect(throws: (any Error).self) { try driver.settings() }
@@ -200,7 +200,7 @@ struct DriverSettingsTests {
     }
 
     @Test
-    func `a driver with nothing costs one call for each part`() throws {
+    func `a driver without settings costs one call for each part`() throws {
         let driver = DriverInMemory()
         driver.hasNothing = true
         #expect(try driver.settings() == DriverSettings())

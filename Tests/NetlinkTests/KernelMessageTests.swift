@@ -6,7 +6,7 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// Messages of a real kernel (`hack/capture-netlink`) against what ip(8) and tc(8) had been told to make: the first line of each file of
+/// Messages of a real kernel (`hack/capture-netlink`) compared with the commands of ip(8) and tc(8): the first line of each file in
 /// `Golden` has the command.
 struct KernelMessageTests {
     static let names = Files.list("\(Place.project)/Tests/NetlinkTests/Golden").sorted()
@@ -19,7 +19,7 @@ struct KernelMessageTests {
     private func prefix(_ text: String) -> IPPrefix? { IPPrefix(parsing: text) }
 
     @Test
-    func `a link has the settings that were made`() throws {
+    func `a link has the configured settings`() throws {
         let link = try #require(Link(try message("link.hex")))
         #expect(link.name == "g0" && link.index == 7 && link.kind == "veth" && link.mtu == 1400)
         #expect(link.alias == "rail-0" && link.alternativeNames == ["rail0"])
@@ -28,7 +28,7 @@ struct KernelMessageTests {
     }
 
     @Test
-    func `addresses have their lifetimes, the preferred one and the valid one each in its place`() throws {
+    func `addresses have their preferred and valid lifetimes`() throws {
         let v4 = try #require(InterfaceAddress(try message("address-v4.hex")))
         #expect(v4.index == 7 && v4.prefix == prefix("192.0.2.5/24") && v4.label == "g0:x" && v4.peer == nil)
         #expect(v4.broadcast == IPAddress(parsing: "192.0.2.255"))
@@ -64,7 +64,7 @@ struct KernelMessageTests {
     }
 
     @Test
-    func `a permanent neighbour and a queueing discipline are read`() throws {
+    func `a permanent neighbour and a queueing discipline are decoded`() throws {
         let neighbour = try #require(Neighbour(try message("neighbour.hex")))
         #expect(neighbour.index == 7 && neighbour.address == IPAddress(parsing: "192.0.2.9"))
         #expect(neighbour.hardwareAddress == HardwareAddress(parsing: "02:00:00:00:00:09"))
@@ -74,9 +74,9 @@ struct KernelMessageTests {
     }
 
     @Test
-    func `settings of a link are those of the kernel`() throws {
+    func `settings of a link equal the kernel's`() throws {
         let settings = try #require(LinkSettings(try message("link.hex")))
-        // IFF_MULTICAST of the flags that are settings; the kernel's defaults for veth, and the MTU of the command for IPv6 too.
+        // The flags contain only settings (IFF_MULTICAST); other values are the kernel's defaults for veth, and the command's MTU for IPv6.
         #expect(settings.flags == 0x1000 && settings.txQueueLength == 1000 && settings.group == 0)
         #expect(settings.sizes == SegmentSizes(gso: 65536, gro: 65536, gsoIPv4: 65536, groIPv4: 65536, segments: 65535))
         // IPV4_DEVCONF_IGMPV2_UNSOLICITED_REPORT_INTERVAL (27) is 10 s, DEVCONF_HOPLIMIT (1) 64 and DEVCONF_MTU6 (2) 1400.
@@ -84,7 +84,7 @@ struct KernelMessageTests {
         #expect(settings.ipv6.count == 60 && Array(settings.ipv6[0...2]) == [0, 64, 1400] && settings.ipv6[7] == -1)
     }
 
-    /// The attributes of a payload as they are on the wire, with their padding.
+    /// The attributes of a payload in wire format, with their padding.
     private func parts(_ payload: some Sequence<UInt8>, header: Int) -> Set<[UInt8]> {
         var (rest, parts) = (payload.dropFirst(header).map { $0 }, Set<[UInt8]>())
         while rest.count >= 4 {
@@ -107,7 +107,7 @@ struct KernelMessageTests {
     }
 
     @Test
-    func `a neighbour is set as the kernel lists it, and is permanent`() throws {
+    func `a neighbour is set with the attributes that the kernel lists, and is permanent`() throws {
         let message = try message("neighbour.hex")
         let request = NetlinkRequest.set(try #require(Neighbour(message)))
         // struct ndmsg: AF_INET, interface 7, NUD_PERMANENT; the kernel adds its type, NDA_PROBES and NDA_CACHEINFO.
@@ -116,9 +116,9 @@ struct KernelMessageTests {
         #expect(parts(request.payload, header: 12).isSubset(of: parts(message.payload, header: 12)))
     }
 
-    /// Messages without the objects that need hardware, as linux/if_link.h defines them.
+    /// Messages about hardware, built from the definitions of linux/if_link.h.
     @Test
-    func `virtual functions are read from each of their attributes, and none is made up when the list is cut`() throws {
+    func `virtual functions are decoded from each attribute, and a truncated list has none`() throws {
         // IFLA_VFINFO_LIST (22) of one IFLA_VF_INFO (1): MAC (1), VLAN (2) 100 with priority 3, SPOOFCHK (4) on, LINK_STATE (5) disabled,
         // RATE (6) 10 to 20, TRUST (9) unknown.
         let parts: [UInt8] = [
@@ -139,7 +139,7 @@ struct KernelMessageTests {
     }
 
     @Test
-    func `an interface is made with its parent and kind, and gets names, byte by byte`() {
+    func `requests to create an interface and to add names have the expected bytes`() {
         let made = NetlinkRequest.addLink("a", kind: "macvlan", parent: 7, mtu: 1400, namespace: 9) { $0.attribute(1, integer: UInt32(4)) }
         // IFLA_IFNAME (3), LINK (5), MTU (4), NET_NS_FD (28), LINKINFO (18) of INFO_KIND (1) and INFO_DATA (2) of MACVLAN_MODE (1).
         #expect(
@@ -173,7 +173,7 @@ struct KernelMessageTests {
         }
     }
 
-    /// The object that a message is about, as text; nil when it is refused.
+    /// The object of a message as text; nil if it is refused.
     private func read(_ message: Message) -> String? {
         switch message.type {
         case 16: Link(message).map { "\($0)" }
@@ -190,7 +190,7 @@ struct KernelMessageTests {
     private static let headers: [UInt16: Int] = [16: 16, 20: 8, 24: 12, 28: 12, 32: 12, 36: 20, 64: 4]
 
     @Test(arguments: names)
-    func `an attribute that is cut to less than its half leaves no value of the whole one`(name: String) throws {
+    func `an attribute truncated below half of its length gives no value`(name: String) throws {
         let whole = try message(name)
         let header = try #require(Self.headers[whole.type])
         let attributes = try #require(Attribute.list(whole.payload.dropFirst(header)))
@@ -204,7 +204,8 @@ struct KernelMessageTests {
             }
             var (damaged, without) = (whole, whole)
             (damaged.payload, without.payload) = (cut.body[...], gone.body[...])
-            // An attribute that matters is refused, or counts as missing, or is seen to differ; one that does not matter changes nothing.
+            // Damage to a relevant attribute is refused, makes it missing, or changes its value; damage to any other attribute has no
+            // effect.
             let (found, expected, original) = (read(damaged), read(without), read(whole))
             if expected != original { #expect(found != original, "attribute \(attributes[index].type): \(found ?? "refused")") }
         }

@@ -7,7 +7,7 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// The netlink socket against the kernel, in namespaces of its own.
+/// The netlink socket with the kernel, in separate namespaces.
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct NetlinkSocketTests {
     private struct Failure: Error, CustomStringConvertible {
@@ -40,7 +40,7 @@ struct NetlinkSocketTests {
         var instructions: UnsafePointer<Instruction>?
     }
 
-    /// Lets the kernel drop every answer to a socket: a program that returns 0 bytes (BPF_RET).
+    /// Drops every answer of the kernel to a socket: a program that returns 0 bytes (BPF_RET).
     private func loseAnswers(_ socket: NetlinkSocket) {
         let drop = [Instruction(code: 0x06, value: 0)]
         drop.withUnsafeBufferPointer { instructions in
@@ -56,7 +56,7 @@ struct NetlinkSocketTests {
     }
 
     @Test
-    func `a lost answer is an error that says what was asked, and the socket works afterwards`() throws {
+    func `a lost answer is an error with the request's name, and the socket stays usable`() throws {
         try inNamespace {
             let socket = try NetlinkSocket(timeout: .milliseconds(100))
             func expectTimeout(_ operation: String, _ body: () throws(NetlinkError) -> Void) {
@@ -83,7 +83,7 @@ struct NetlinkSocketTests {
     }
 
     @Test
-    func `a late answer of an earlier request is not taken for that of a later one`() throws {
+    func `a late answer to an earlier request is not taken for the answer to a later one`() throws {
         try inNamespace {
             let socket = try NetlinkSocket()
             // The kernel answers with a link, and with success.
@@ -98,13 +98,13 @@ struct NetlinkSocketTests {
     }
 
     @Test
-    func `an answer that another process sends is none`() throws {
+    func `an answer sent by another process is ignored`() throws {
         try inNamespace {
             let socket = try NetlinkSocket()
             // struct sockaddr_nl: family, padding, port, groups.
             var address: (UInt16, UInt16, UInt32, UInt32) = (0, 0, 0, 0)
             var size = socklen_t(12)
-            // A socket has a port as soon as it has sent something.
+            // A socket gets a port when it first sends.
             _ = try socket.link(named: "lo")
             let port = withUnsafeMutableBytes(of: &address) { bytes -> Int32 in
                 guard let start = bytes.baseAddress else { return -1 }
@@ -129,13 +129,13 @@ struct NetlinkSocketTests {
     // MARK: Many and large
 
     @Test
-    func `as many requests as one likes are done, and each refusal has its place and its reason`() throws {
+    func `any number of requests is processed, and each refusal has its position and reason`() throws {
         try inNamespace {
             let socket = try NetlinkSocket(forDumps: false)
             for count in [63, 64, 65, 128, 600] {
                 let requests = try (0..<count).map { index in
                     let address = try #require(IPAddress(bytes: [10, 9, UInt8(index / 200), UInt8(index % 200 + 1)]))
-                    // Every third one is for an interface that does not exist.
+                    // Every third request is for an interface that does not exist.
                     return NetlinkRequest.set(
                         InterfaceAddress(index: index % 3 == 2 ? 999 : 1, prefix: IPPrefix(address: address, length: 32)))
                 }
@@ -144,7 +144,7 @@ struct NetlinkSocketTests {
                 #expect(failures.allSatisfy { $0.error.code == ENODEV && $0.error.step == requests[$0.index].operation })
                 #expect(try NetlinkSocket().addresses(of: 1).count { $0.prefix.description.hasPrefix("10.9.") } == count - count / 3)
             }
-            // All of them refused, with all the words that the kernel has for it.
+            // All requests are refused with the kernel's longest messages.
             let refused = (0..<600).map { NetlinkRequest.deleteLink(1, "delete the loopback, \($0)") }
             let failures = try socket.execute(all: refused)
             #expect(failures.map(\.error.code) == [Int32](repeating: EOPNOTSUPP, count: 600), "\(failures.first?.error.description ?? "")")
@@ -152,14 +152,14 @@ struct NetlinkSocketTests {
     }
 
     @Test
-    func `a link with 64 KiB of names is read, in a dump and by its name, alone and with many`() throws {
+    func `a link with 64 KiB of names is read, in a dump and by its name, alone and with others`() throws {
         try inNamespace {
             let socket = try NetlinkSocket()
             let names = (0..<40).map { "v\($0)" }
             for name in names { try socket.addLink(name, kind: "veth") }
             let all = try socket.links()
             #expect(all.count == 81)
-            // 20 of them, 1.3 MiB: more than a socket may keep without CAP_NET_ADMIN.
+            // 20 requests with 1.3 MiB, more than a socket may buffer without CAP_NET_ADMIN.
             for (place, name) in names.prefix(20).enumerated() {
                 guard let link = all.first(where: { $0.name == name }) else { continue }
                 let alternative = (0..<496).map { "\(place)-\($0)-".padding(to: 124) }
@@ -185,7 +185,7 @@ struct NetlinkSocketTests {
     }
 
     @Test
-    func `dumps of one interface have what the dump of all has of it`() throws {
+    func `a dump of one interface equals its part of the dump of all interfaces`() throws {
         try inNamespace {
             let socket = try NetlinkSocket()
             try socket.addLink("a", kind: "veth")

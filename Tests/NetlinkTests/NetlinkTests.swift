@@ -6,7 +6,7 @@ import Testbed
 import Testing
 
 struct NetlinkTests {
-    /// `ip link show eth0`, as the kernel answers it (little endian).
+    /// The kernel's answer to `ip link show eth0` (little endian).
     static let newLink = hex(
         """
         70000000 1000 0000 02000000 39300000   // nlmsghdr: 112 bytes, RTM_NEWLINK, seq 2, port 12345
@@ -21,7 +21,7 @@ struct NetlinkTests {
         """)
 
     @Test
-    func `a link is read`() throws {
+    func `a link is decoded`() throws {
         let message = try #require(Message.list(Self.newLink[...])?.first)
         let link = try #require(Link(message))
         #expect(link.index == 3)
@@ -37,7 +37,7 @@ struct NetlinkTests {
     }
 
     @Test
-    func `a message cut at any byte is refused, and none traps`() {
+    func `a message truncated at any byte is refused, and none traps`() {
         for length in 1..<Self.newLink.count {
             let messages = Message.list(Self.newLink[..<length])
             #expect(messages == nil, "cut at \(length)")
@@ -45,7 +45,7 @@ struct NetlinkTests {
     }
 
     @Test
-    func `a change of a link is written as ip writes it`() {
+    func `a change of a link is encoded as by ip`() {
         // ip link set dev 3 name net1 mtu 1400 up netns 9
         let change = LinkChange(name: "net1", mtu: 1400, isUp: true, namespace: 9)
         let message = Message(type: 16, flags: 5, sequence: 7, payload: change.payload(index: 3))
@@ -61,7 +61,7 @@ struct NetlinkTests {
                     """))
     }
 
-    /// `tc qdisc show dev g0` after `tc qdisc replace dev g0 root handle 1: pfifo limit 77`, as the kernel answers it; counts are left out.
+    /// The kernel's answer to `tc qdisc show dev g0` after `tc qdisc replace dev g0 root handle 1: pfifo limit 77`, without counters.
     static let newDiscipline = hex(
         """
         4c000000 2400 0200 b742086b 72520000        // 76 bytes, RTM_NEWQDISC, MULTI
@@ -73,7 +73,7 @@ struct NetlinkTests {
         """)
 
     @Test
-    func `a queueing discipline is read, and written as tc writes it`() throws {
+    func `a queueing discipline is decoded, and encoded as by tc`() throws {
         let message = try #require(Message.list(Self.newDiscipline[...])?.first)
         let discipline = try #require(QueueingDiscipline(message))
         #expect(
@@ -99,7 +99,7 @@ struct NetlinkTests {
     }
 
     @Test
-    func `queueing disciplines are set from the root, and a circle of them does not hang`() {
+    func `queueing disciplines are ordered from the root, and a cycle does not hang`() {
         func entry(_ handle: UInt32, in parent: UInt32) -> QueueingDiscipline {
             QueueingDiscipline(kind: "prio", handle: handle << 16, parent: parent)
         }
@@ -113,7 +113,7 @@ struct NetlinkTests {
     }
 
     @Test
-    func `an address is written as ip writes it, and reads back`() throws {
+    func `an address is encoded as by ip, and decoded again`() throws {
         // ip address replace 10.0.0.5/24 dev 3
         let prefix = try #require(IPPrefix(parsing: "10.0.0.5/24"))
         let address = InterfaceAddress(index: 3, prefix: prefix)
@@ -142,7 +142,7 @@ struct NetlinkTests {
     }
 
     @Test
-    func `a route is written as ip writes it, and reads back`() throws {
+    func `a route is encoded as by ip, and decoded again`() throws {
         // ip route replace 198.51.100.0/24 via 192.0.2.1 dev 3 proto static
         let route = Route(
             destination: IPPrefix(parsing: "198.51.100.0/24"), isV6: false,
@@ -162,7 +162,7 @@ struct NetlinkTests {
     }
 
     @Test
-    func `the kernel's own words are read from an acknowledgement`() throws {
+    func `the kernel's message is read from an acknowledgement`() throws {
         let bytes = hex(
             """
             38000000 0200 0003 07000000 00000000  // 56 bytes, NLMSG_ERROR, CAPPED|ACK_TLVS
@@ -181,7 +181,7 @@ struct NetlinkTests {
         "0800 0100 aa",  // longer than what is there
         "0000 0000 0000 0000",  // would never advance
     ])
-    func `attributes whose length cannot be are refused`(text: String) { #expect(Attribute.list(hex(text)[...]) == nil) }
+    func `attributes with an invalid length are refused`(text: String) { #expect(Attribute.list(hex(text)[...]) == nil) }
 
     @Test
     func `noise never traps and never hangs`() {
@@ -193,7 +193,8 @@ struct NetlinkTests {
                 bytes[Int.random(in: 0..<bytes.count, using: &noise)] = UInt8.random(in: 0...255, using: &noise)
             }
             for message in Message.list(bytes[...]) ?? [] {
-                // A name of the kernel has at most 15 bytes, but a changed message may have any: it stays within the message.
+                // A name of the kernel has at most 15 bytes, but a damaged message may have any length: the name stays within the
+                // message.
                 if let link = Link(message) {
                     read += 1
                     #expect(link.name.utf8.count <= 3 * message.payload.count)
@@ -212,10 +213,10 @@ struct AddressTests {
     func `an address prints in its canonical form`(text: String) { #expect(IPAddress(parsing: text)?.description == text) }
 
     @Test(arguments: ["", "10.0.0", "10.0.0.256", "2001:db8::1::2", "10.0.0.5/24", "a.b.c.d", "1.2.3.4 "])
-    func `what is no address is none`(text: String) { #expect(IPAddress(parsing: text) == nil) }
+    func `a malformed address is refused`(text: String) { #expect(IPAddress(parsing: text) == nil) }
 
     @Test(arguments: ["10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0", "10.0.0.0/8/8", "::/129", "/8"])
-    func `what is no prefix is none`(text: String) { #expect(IPPrefix(parsing: text) == nil) }
+    func `a malformed prefix is refused`(text: String) { #expect(IPPrefix(parsing: text) == nil) }
 
     @Test
     func `a network has no host bits, and contains its addresses`() throws {
@@ -229,5 +230,5 @@ struct AddressTests {
     }
 
     @Test(arguments: ["", "02:00:00:00:00", "02:00:00:00:00:0g", "2:0:0:0:0:0", "02-00-00-00-00-00", "+2:00:00:00:00:01"])
-    func `what is no hardware address is none`(text: String) { #expect(HardwareAddress(parsing: text) == nil) }
+    func `a malformed hardware address is refused`(text: String) { #expect(HardwareAddress(parsing: text) == nil) }
 }

@@ -7,12 +7,12 @@ import Testing
 struct RequestBatchTests {
     private static let acknowledge: UInt16 = 4  // NLM_F_ACK
 
-    /// A request whose bytes on the wire are this many, header included.
+    /// A request with this number of bytes on the wire, including the header.
     private static func request(_ size: Int, _ name: String = "r") -> NetlinkRequest {
         NetlinkRequest(name, type: 24, flags: 0x400, payload: [UInt8](repeating: UInt8(truncatingIfNeeded: size), count: size - 16))
     }
 
-    /// Checks what holds of every list of batches, and gives the number of requests in each.
+    /// Checks rules of all lists of batches, and returns the number of requests in each.
     private static func check(_ sizes: [Int], first: UInt32 = 7, at place: SourceLocation = #_sourceLocation) throws -> [Int] {
         let requests = sizes.map { request($0) }
         let batches = try RequestBatch.list(requests, firstSequence: first)
@@ -35,37 +35,37 @@ struct RequestBatchTests {
     }
 
     @Test
-    func `no requests are no batches`() throws { #expect(try Self.check([]).isEmpty) }
+    func `an empty list gives no batches`() throws { #expect(try Self.check([]).isEmpty) }
 
     @Test(arguments: [
         (1, [1]), (63, [63]), (64, [64]), (65, [64, 1]), (127, [64, 63]), (128, [64, 64]), (129, [64, 64, 1]),
         (500, [64, 64, 64, 64, 64, 64, 64, 52]),
     ])
-    func `a batch has 64 small requests and no more`(count: Int, batches: [Int]) throws {
+    func `a batch has at most 64 small requests`(count: Int, batches: [Int]) throws {
         #expect(try Self.check([Int](repeating: 40, count: count)) == batches)
     }
 
     @Test(arguments: [(15, [15]), (16, [16]), (17, [16, 1]), (32, [16, 16]), (33, [16, 16, 1])])
-    func `a batch has 16 KiB of requests of one size and no more`(count: Int, batches: [Int]) throws {
+    func `a batch has at most 16 KiB of equal requests`(count: Int, batches: [Int]) throws {
         #expect(try Self.check([Int](repeating: 1024, count: count)) == batches)
     }
 
     @Test(arguments: [(1020, [17]), (1021, [17]), (1024, [17]), (1025, [16, 1]), (1028, [16, 1])])
-    func `padding counts at the border of a batch of mixed sizes`(last: Int, batches: [Int]) throws {
-        // 15 of 1024 bytes and one of 1008 leave 16 bytes less than what the last one may have.
+    func `padding counts towards the limit of a batch of mixed sizes`(last: Int, batches: [Int]) throws {
+        // 15 requests of 1024 bytes and one of 1008 leave 16 bytes less than the last one may have.
         let sizes = [Int](repeating: 1024, count: 14) + [1000, 24] + [last]
         #expect(try Self.check(sizes) == batches)
     }
 
     @Test
-    func `a request of more than 16 KiB goes alone`() throws {
+    func `a request of more than 16 KiB is sent alone`() throws {
         #expect(try Self.check([16383]) == [1])
         #expect(try Self.check([40, 16384, 40]) == [1, 1, 1])
         #expect(try Self.check([40, 40, 16388, 40, 65536, 65536, 40, 40]) == [2, 1, 1, 1, 1, 2])
     }
 
     @Test
-    func `a request of more than 64 KiB is refused by its name, before any of the others goes`() throws {
+    func `a request of more than 64 KiB is refused by its name, before any other request is sent`() throws {
         let error = #expect(throws: NetlinkError.self) {
             try RequestBatch.list([Self.request(40), Self.request(65537, "add names")], firstSequence: 1)
         }
@@ -73,7 +73,7 @@ struct RequestBatchTests {
     }
 
     @Test
-    func `mixed sizes keep all rules, whatever they are`() throws {
+    func `batches of mixed sizes keep all limits`() throws {
         var noise = Noise()
         for _ in 0..<300 {
             let sizes = (0..<Int.random(in: 1...300, using: &noise)).map { _ in
@@ -85,18 +85,18 @@ struct RequestBatchTests {
     }
 
     @Test
-    func `sequence numbers wrap around, and answers to other requests belong to no place`() throws {
+    func `sequence numbers wrap around, and answers to other requests have no position`() throws {
         #expect(try Self.check([Int](repeating: 40, count: 10), first: .max - 3) == [10])
         let batch = try #require(try RequestBatch.list([Self.request(40), Self.request(40)], firstSequence: .max).first)
         func answer(_ type: UInt16, _ sequence: UInt32) -> Message { Message(type: type, flags: 0, sequence: sequence, payload: []) }
         #expect(batch.place(of: answer(2, .max)) == 0 && batch.place(of: answer(2, 0)) == 1)
         #expect(batch.place(of: answer(2, .max - 1)) == nil && batch.place(of: answer(2, 1)) == nil)
-        // NLMSG_ERROR of the last request ends it; that of another one and other messages do not.
+        // NLMSG_ERROR of the last request ends the batch; that of another request, and other messages, do not.
         #expect(batch.isEnd(answer(2, 0)) && !batch.isEnd(answer(2, .max)) && !batch.isEnd(answer(16, 0)) && !batch.isEnd(answer(2, 1)))
     }
 
     @Test
-    func `a dump is not acknowledged, as its end is`() throws {
+    func `a dump has no acknowledgement, because its end is one`() throws {
         let batch = try #require(try RequestBatch.list([Self.request(40)], firstSequence: 1, isAcknowledged: false).first)
         #expect(try #require(Message.list(batch.bytes[...])?.first).flags & Self.acknowledge == 0)
     }

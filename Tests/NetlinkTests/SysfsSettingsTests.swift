@@ -3,7 +3,7 @@
 import NetworkModel
 import Testing
 
-/// Texts of files of sysfs as a record keeps them.
+/// Recorded texts of sysfs files.
 struct SysfsSettingsTests {
     @Test(arguments: [
         ("0\n", "0"), ("20000\n", "20000"), ("00000000,00000000\n", "0"), ("00000000,00000001\n", "1"),
@@ -14,12 +14,12 @@ struct SysfsSettingsTests {
     }
 
     @Test(arguments: ["", "\n", "max\n", "-1\n", "../x\n", String(repeating: "1", count: 2305)])
-    func `a text that is no number or mask is not recorded`(text: String) {
+    func `a text that is neither a number nor a mask is not recorded`(text: String) {
         #expect(SysfsSettings.value(of: text) == nil)
     }
 
     @Test
-    func `queues in a row with one value are one entry, and only what differs is restored`() {
+    func `consecutive queues with one value are one entry, and only differences are restored`() {
         var record = SysfsSettings()
         record.append(.threaded, queue: 0, "0")
         for queue in 0..<4 { record.append(.receiveCPUs, queue: queue, "f") }
@@ -27,7 +27,7 @@ struct SysfsSettingsTests {
         #expect(record.entries.map(\.count) == [1, 4, 1, 1])
         var now = SysfsSettings()
         now.append(.threaded, queue: 0, "1")
-        // One queue fewer than before: its file is not there.
+        // One queue fewer than before: its file does not exist.
         for queue in 0..<3 { now.append(.receiveCPUs, queue: queue, queue == 2 ? "0" : "f") }
         for queue in 0..<2 { now.append(.transmitCPUs, queue: queue, "2") }
         let changes = record.differences(from: now)

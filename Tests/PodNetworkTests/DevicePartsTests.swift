@@ -6,7 +6,7 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Plans that name an RDMA device of another device, held against sysfs.
+/// Plans that name another device's RDMA device, checked with sysfs.
 struct DevicePartsTests {
     private static let bus = "devices/pci0000:00"
 
@@ -29,7 +29,7 @@ struct DevicePartsTests {
     }
 
     @Test
-    func `an RDMA device is moved only with the device it belongs to, and with the interfaces that lose it`() throws {
+    func `an RDMA device moves only with its own device, together with the interfaces that depend on it`() throws {
         let scratch = try sysfs()
         let parts = DeviceParts(sysfs: scratch.path)
         #expect(try parts.interfaces(ofRDMADevice: "mlx5_0", of: "0000:00:05.0") == ["eth0"])

@@ -28,7 +28,7 @@ extension NextTenantTests {
 
     /// The kernel changes the index of an interface that moves to a namespace where another interface has it.
     @Test
-    func `an interface has its index on the host again, unless another interface has taken it`() throws {
+    func `an interface gets its former index on the host, unless another interface has it`() throws {
         let scene = try Scene()
         let before = try scene.text()
         let index = try Self.index(of: "nic0", in: scene.host)

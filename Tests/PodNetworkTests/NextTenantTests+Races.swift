@@ -6,9 +6,9 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Actions that a pod repeats while its NIC leaves it.
+/// Actions that a pod repeats while its NIC moves back.
 extension NextTenantTests {
-    /// Commands of `ip -batch`, which a pod repeats without end.
+    /// Commands of `ip -batch`, which a pod repeats endlessly.
     private static let loops = [
         "an altname of the host": ["link property add dev net0 altname uplink0", "link property del dev net0 altname uplink0"],
         "other names": ["link set net0 name other", "link set other name net0", "link property add dev net0 altname nic0"],
@@ -19,8 +19,7 @@ extension NextTenantTests {
     ]
 
     @Test(arguments: loops.keys.sorted())
-    func `whatever a pod repeats while its NIC leaves, each attempt ends soon, and one succeeds when the pod has ended`(kind: String) throws
-    {
+    func `each restore ends soon while the pod changes its NIC, and one succeeds after the pod has ended`(kind: String) throws {
         let scene = try Scene()
         let before = try scene.text()
         let pod = try NetworkNamespace.make()
@@ -47,12 +46,12 @@ extension NextTenantTests {
     }
 
     @Test
-    func `a virtual NIC whose address the pod changed at the last moment is known on the host`() throws {
+    func `a virtual NIC is recognised on the host although the pod changed its address before the move`() throws {
         let scene = try Scene()
         let before = try scene.text()
         let pod = try NetworkNamespace.make()
         let returns = try scene.attach(["nic0"], to: pod)
-        // As between the look at it in the pod and its move.
+        // As between the read in the pod and the move.
         try Scene.ip(pod, "link", "set", "net0", "address", "02:bd:bd:00:00:02")
         try move("net0", from: pod, to: scene.host)
         try Scene.ip(scene.host, "link", "set", "net0", "name", "nic0")
@@ -62,7 +61,7 @@ extension NextTenantTests {
     }
 
     @Test
-    func `a pod's own macvlan beside its NIC that takes the NIC's address keeps the NIC from the next pod`() throws {
+    func `a pod's macvlan that takes the NIC's address keeps the NIC from the next pod`() throws {
         let scene = try Scene()
         let pod = try NetworkNamespace.make()
         var hidden: NetworkNamespace? = try NetworkNamespace.make()

@@ -9,10 +9,10 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Attacks by which a pod leaves something on a NIC for the next pod or the host.
+/// Attempts of a pod to leave objects on a NIC for the next pod or the host.
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct NextTenantTests {
-    /// A host with two NICs, one end of a veth and a macvlan, which can have different things done to them.
+    /// A host with two NICs, one end of a veth and a macvlan, which support different attacks.
     struct Scene {
         let host: NetworkNamespace
         let wire: NetworkNamespace
@@ -89,7 +89,7 @@ struct NextTenantTests {
         }
     }
 
-    /// Attaches programs to interfaces. Built by hack/test; nil where it is not, or the kernel is older than 6.6.
+    /// Attaches programs to interfaces. Built by hack/test; nil if it is missing, or the kernel is older than 6.6.
     private static let programs: String? = {
         let path = "\(Place.project)/.build/programs"
         return (try? ChildProcess.run(path, ["count", "lo"]))?.status == 0 ? path : nil
@@ -103,7 +103,7 @@ struct NextTenantTests {
     }
 
     @Test(.enabled(if: programs != nil, "needs hack/testbed/programs.c, which hack/test builds, and Linux 6.6"))
-    func `the next tenant sees a fresh NIC after the worst tenant`() throws {
+    func `the next tenant gets a clean NIC after a hostile tenant`() throws {
         let scene = try Scene()
         let before = try scene.text()
         let fresh = try NetworkNamespace.make()
@@ -135,7 +135,7 @@ struct NextTenantTests {
         tools = []
     }
 
-    /// All that a pod with every capability over its namespace can do to an interface, and a move keeps.
+    /// Everything that a pod with all capabilities over its namespace can change on an interface, and that survives a move.
     private static func spoil(_ pod: NetworkNamespace) throws {
         for (name, worst) in [("net0", "worst0"), ("net1", "worst1")] {
             try Scene.run(pod, "/sbin/tc", ["qdisc", "replace", "dev", name, "root", "pfifo", "limit", "7"])
@@ -169,9 +169,9 @@ struct NextTenantTests {
         }
     }
 
-    /// Gives an interface names of 127 bytes each, as many as the kernel takes: 496.
+    /// Gives an interface the kernel's maximum number of names, 496 of 127 bytes.
     ///
-    /// - Returns: bytes of one message about it then.
+    /// - Returns: the size of a message about the interface in bytes.
     private static func addNames(to name: String, in pod: NetworkNamespace) throws -> Int {
         try pod.run { () throws(NetlinkError) in
             let socket = try NetlinkSocket()
@@ -187,7 +187,7 @@ struct NextTenantTests {
     }
 
     @Test
-    func `settings of IPv6 are restored when the pod has taken IPv6 off the NIC by an MTU that is too small for it`() throws {
+    func `IPv6 settings are restored after the pod removed IPv6 with a small MTU`() throws {
         let scene = try Scene()
         try scene.host.run { () throws(SystemError) in try Files.overwrite("/proc/sys/net/ipv6/conf/nic0/accept_ra", "2") }
         let before = try scene.text()
@@ -209,7 +209,7 @@ struct NextTenantTests {
     }
 
     @Test
-    func `settings that only sysfs has are as before when the pod has changed them`() throws {
+    func `settings in sysfs that the pod changed are restored`() throws {
         let scene = try Scene()
         let queues = ["numtxqueues", "2", "numrxqueues", "2"]
         try Scene.run(
@@ -239,7 +239,7 @@ struct NextTenantTests {
     }
 
     @Test
-    func `an interface that a pod stacked on a NIC and hid in another namespace keeps the NIC from the next pod`() throws {
+    func `an upper interface that a pod hid in another namespace keeps the NIC from the next pod`() throws {
         let scene = try Scene()
         let (pod, other) = (try NetworkNamespace.make(), try NetworkNamespace.make())
         var hidden: NetworkNamespace? = try NetworkNamespace.make()
@@ -248,16 +248,16 @@ struct NextTenantTests {
         if let hidden { try move("above0", from: pod, to: hidden) }
         let problems = try scene.restore(returns, from: pod)
         #expect(problems.map(\.code) == [.stacked], "\(problems)")
-        // It is out of the pod's hands all the same.
+        // The interface has left the pod nevertheless.
         #expect(try scene.text().contains("nic0@port0"))
-        // The kernel takes the interface away with the namespace, in its own time.
+        // The kernel deletes the interface with the namespace, asynchronously.
         hidden = nil
         #expect(try eventually { try scene.restore(returns, from: pod).isEmpty })
         #expect(try scene.restore(try scene.attach(["nic0"], to: other), from: other) == [])
     }
 
     @Test(arguments: ["veth", "macvlan"])
-    func `an interface that a pod put in the place of a NIC, with its number and address, does not come to the host`(kind: String) throws {
+    func `an interface that a pod substituted for a NIC, with its number and address, does not reach the host`(kind: String) throws {
         let scene = try Scene()
         let (pod, hidden) = (try NetworkNamespace.make(), try NetworkNamespace.make())
         let nic = kind == "veth" ? "nic0" : "nic1"
@@ -271,7 +271,7 @@ struct NextTenantTests {
                 NetlinkError("enter", $0)
             })
         let address = try #require(link.address)
-        // On the same interface below, where the kernel allows that.
+        // On the same lower interface, if the kernel allows it.
         if kind == "macvlan" { try Scene.ip(pod, "link", "add", "link", name, "name", "double", "type", "macvlan", "mode", "bridge") }
         try move(name, from: pod, to: hidden)
         if kind == "macvlan" {
@@ -287,7 +287,7 @@ struct NextTenantTests {
         let problems = try scene.restore(returns, from: pod)
         #expect(problems.map(\.code) == [.otherDevice], "\(problems)")
         #expect(try !scene.text().contains("\(nic)@"), "the pod's interface is on the host")
-        // The pod cannot keep the NIC from its own namespace for ever.
+        // The pod cannot keep the NIC in its own namespace forever.
         try move(name, from: hidden, to: pod, index: link.index)
         #expect(try scene.restore(returns, from: pod) == [])
         let changes = HostText.difference(before, try scene.text())
@@ -295,7 +295,7 @@ struct NextTenantTests {
     }
 
     @Test
-    func `who has a device open is told by process, with a limit`() {
+    func `the processes with an open device are listed, up to a limit`() {
         let contexts = (1...9).map { RDMAContext(number: UInt32($0), process: UInt32($0)) } + [RDMAContext(number: 10)]
         let text = contexts.holders { $0 == 2 ? "ib_write_bw" : nil }
         #expect(text.hasPrefix("process 1, process 2 (ib_write_bw), process 3"))

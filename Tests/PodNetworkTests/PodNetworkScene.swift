@@ -9,7 +9,7 @@ import Testbed
 import Testing
 
 extension PodNetworkTests {
-    /// A host with interfaces that have something to lose, and a pod.
+    /// A host with interfaces that have many settings, and a pod.
     struct Scene {
         let host: NetworkNamespace
         let pod: NetworkNamespace
@@ -49,7 +49,7 @@ extension PodNetworkTests {
                 try ip("route", "add", "default", "via", "10.9.\(index).254", "dev", name, "metric", "90\(index)")
                 try ip("-6", "route", "add", "2001:db8:ff::/48", "via", "2001:db8:\(index)::ff", "dev", name, "metric", "20\(index)")
             }
-            // Some as the kernel chose it, some not.
+            // Some settings are the kernel's defaults, some are not.
             try tc("qdisc", "add", "dev", "nic0", "root", "handle", "1:", "tbf", "rate", "100mbit", "burst", "64k", "latency", "50ms")
             try tc("qdisc", "add", "dev", "nic0", "parent", "1:1", "handle", "10:", "pfifo", "limit", "77")
             if links > 1 {
@@ -72,7 +72,7 @@ extension PodNetworkTests {
             }
         }
 
-        /// The host in words, once it is at rest; how much of a lifetime is left is not compared.
+        /// The host's network as text at rest, without remaining lifetimes.
         func text() throws -> String { try HostText.atRest(within: 2, currentText) }
 
         func expectSame(as before: String, besides added: String = "", at place: SourceLocation = #_sourceLocation) throws {
@@ -102,7 +102,7 @@ extension PodNetworkTests {
         PodNetwork.AttachRequest(device: plan.hostName, plan: plan, record: record)
     }
 
-    /// As it is known after a crash in the middle of an attempt, or, with a number, after it.
+    /// The request after a crash during an attempt, or, with a number, after the attempt.
     static func entry(_ plan: InterfacePlan, _ record: HostRecord, index: Int32? = nil) -> PodNetwork.RestoreRequest {
         var attachment = Attachment(
             phase: .moving, device: plan.hostName, podUID: "", sandbox: "", namespacePath: "", namespace: FileIdentity(device: 0, inode: 0),

@@ -9,11 +9,11 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Moves in real namespaces; the state of the host is compared as text.
+/// Moves in real namespaces; the host's state is compared as text.
 @Suite(.enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct PodNetworkTests {
     @Test(arguments: [1, 8])
-    func `interfaces go and return, and the host is the same to the last line`(links: Int) throws {
+    func `interfaces move and return, and the host's network is unchanged`(links: Int) throws {
         let scene = try Scene(links: links)
         let before = try scene.text()
         let pod = scene.pod
@@ -30,7 +30,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `what belongs to an interface goes along, and nothing wider`() throws {
+    func `only routes, rules and neighbours of an interface's own addresses move with it`() throws {
         let scene = try Scene()
         let pod = scene.pod
         try scene.onHost { (network) throws(PodNetworkError) in
@@ -45,7 +45,7 @@ struct PodNetworkTests {
         #expect(!routes.contains("metric 900"), "the host's default route is not the pod's: \(routes)")
         #expect(!routes.contains("table 77"), "no rule leads there: \(routes)")
         #expect(try scene.inPod("neighbour").contains("10.9.0.77 dev net0 lladdr 02:00:00:00:00:77 PERMANENT"))
-        // The host's addresses are left: nothing that belonged to them goes.
+        // The host's addresses stay, so that nothing of them moves.
         var other = Self.plan(1)
         other.addresses = [try #require(IPPrefix(parsing: "172.16.0.5/24"))]
         let plan = other
@@ -57,7 +57,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `whatever the pod did to an interface, its recorded settings are restored`() throws {
+    func `recorded settings are restored after any change by the pod`() throws {
         let scene = try Scene(links: 1)
         let before = try scene.text()
         let pod = scene.pod
@@ -83,13 +83,13 @@ struct PodNetworkTests {
             let problems = network.restore([Self.entry(Self.plan(0), record, index: index)], from: pod)
             #expect(problems.isEmpty, "\(problems)")
         }
-        // A name that the pod added is one more by which the interface can be found; it is the host's again to take it off.
+        // A name that the pod added still identifies the interface; the host removes it.
         try scene.expectSame(as: before, besides: "    altname another\n")
     }
 
-    /// The lifetimes that are left of the scene's 5000 and 4000 seconds after some seconds.
+    /// The remaining lifetimes of the scene's 5000 and 4000 seconds after some seconds.
     @Test(arguments: [(1000, 4000, 3000), (4500, 500, 0), (6000, nil, nil)] as [(Int, Int?, Int?)])
-    func `lifetimes of addresses go on while the interface is in a pod`(passed: Int, valid: Int?, preferred: Int?) throws {
+    func `lifetimes of addresses elapse while the interface is in a pod`(passed: Int, valid: Int?, preferred: Int?) throws {
         let scene = try Scene(links: 1)
         let pod = scene.pod
         try scene.onHost { (network) throws(PodNetworkError) in
@@ -113,7 +113,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `an interface has in the pod what its plan says`() throws {
+    func `an interface in the pod has the settings of its plan`() throws {
         let scene = try Scene()
         let before = try scene.text()
         let pod = scene.pod
@@ -141,21 +141,21 @@ struct PodNetworkTests {
         }
         try scene.onHost { (network) throws(PodNetworkError) in
             #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
-            // Again, as after a crash: nothing changes.
+            // A repetition, as after a crash, changes nothing.
             #expect(network.restore([Self.entry(wanted, record)], from: pod).isEmpty)
         }
         try scene.expectSame(as: before)
     }
 
     @Test(arguments: ["mtu", "address", "gateway", "name", "missing"])
-    func `if one interface fails all are where they were`(fault: String) throws {
+    func `all interfaces are restored if one fails`(fault: String) throws {
         let scene = try Scene()
         if fault == "name" { _ = try ChildProcess.run("/sbin/ip", ["link", "add", "net1", "type", "ifb"], in: scene.pod) }
         let before = try scene.text()
         let pod = scene.pod
         var second = Self.plan(1)
         switch fault {
-        // More than the interface below it has.
+        // More than the interface below has.
         case "mtu": second.mtu = 65000
         case "address": second.addresses = [try #require(IPPrefix(parsing: "224.0.0.1/24")), try #require(IPPrefix(parsing: "ff02::1/64"))]
         case "gateway":
@@ -178,7 +178,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `a port of a bridge is refused before it is touched`() throws {
+    func `a port of a bridge is refused without a change`() throws {
         let scene = try Scene()
         try scene.ip("link", "add", "br0", "type", "bridge")
         try scene.ip("link", "set", "wire1", "master", "br0")
@@ -189,7 +189,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `what a move would lose for good is refused before it is touched`() throws {
+    func `an interface with settings that a move would lose is refused without a change`() throws {
         let scene = try Scene(links: 1)
         try scene.tc("qdisc", "replace", "dev", "nic0", "root", "handle", "2:", "htb", "default", "1")
         let before = try scene.text()
@@ -200,14 +200,14 @@ struct PodNetworkTests {
         try scene.expectSame(as: before)
     }
 
-    /// Attaches programs to interfaces. Built by hack/test; nil where it is not, or the kernel is older than 6.6.
+    /// Attaches programs to interfaces. Built by hack/test; nil if it is missing, or the kernel is older than 6.6.
     private static let programs: String? = {
         let path = "\(Place.project)/.build/programs"
         return (try? ChildProcess.run(path, ["count", "lo"]))?.status == 0 ? path : nil
     }()
 
     @Test(.enabled(if: programs != nil, "needs hack/testbed/programs.c, which hack/test builds, and Linux 6.6"))
-    func `programs on an interface go with it, and are taken off where that is asked for`() throws {
+    func `programs move with an interface, and are detached on request`() throws {
         let scene = try Scene(links: 2)
         let tool = try #require(Self.programs)
         var agents: [ChildProcess] = []
@@ -237,7 +237,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `an interface of the same name that is another one is left alone`() throws {
+    func `another interface with the recorded name is not changed`() throws {
         let scene = try Scene()
         let pod = scene.pod
         let record = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0] }
@@ -252,12 +252,12 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `a move that broke off on either side is finished backwards`() throws {
+    func `an interrupted move is rolled back from either namespace`() throws {
         let scene = try Scene()
         let before = try scene.text()
         let pod = scene.pod
         let record = try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0] }
-        // Moved, but under its old name; then moved and renamed, but not set up.
+        // Moved, but under the old name; then moved and renamed, but not configured.
         for name in ["nic0", "net0"] {
             try scene.ip("link", "set", "nic0", "down")
             let path = "/proc/self/fd/\(pod.descriptor.raw)"
@@ -275,7 +275,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `everything that a configuration can ask for is there in the pod, and gone from the host afterwards`() throws {
+    func `every setting of a configuration is applied in the pod, and removed on the host afterwards`() throws {
         let scene = try Scene(links: 1)
         let before = try scene.text()
         let pod = scene.pod
@@ -320,7 +320,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `a feature that the driver does not have is refused by name, and all is as before`() throws {
+    func `an unsupported feature is refused by name, and everything is unchanged`() throws {
         let scene = try Scene(links: 1)
         let before = try scene.text()
         let pod = scene.pod
@@ -337,7 +337,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `each of two pods gets an interface of its own on one of the host, and the host keeps it unchanged`() throws {
+    func `two pods each get an interface on the same parent, and the parent stays unchanged`() throws {
         let scene = try Scene(links: 1)
         let before = try scene.text()
         let other = try NetworkNamespace.make()
@@ -361,7 +361,7 @@ struct PodNetworkTests {
             #expect(try network.areAttached([PodNetwork.RestoreRequest(attachment)], in: pod))
             #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
             #expect(try !network.areAttached([PodNetwork.RestoreRequest(attachment)], in: pod))
-            // Again, and with its namespace gone: there is nothing left to do.
+            // A repetition, after the end of the namespace, changes nothing.
             #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
             #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: nil).isEmpty)
         }
@@ -370,7 +370,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `settings of IPv6 by number are those of the files by name`() throws {
+    func `IPv6 settings by number equal the files by name`() throws {
         let scene = try Scene(links: 1)
         for (name, number) in InterfaceSettings.ipv6 {
             let path = "/proc/sys/net/ipv6/conf/nic0/\(name)"
@@ -379,10 +379,10 @@ struct PodNetworkTests {
             let settings = try #require(try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0].settings })
             guard number < settings.ipv6.count else { continue }
             #expect(settings.ipv6[number] == value, "\(name)")
-            // A value that it did not have: then the same number has to report it.
+            // A new value, which the same number has to report.
             guard (try? scene.sysctl("ipv6/conf/nic0/\(name)", String(value == 1 ? 0 : 1))) != nil else { continue }
             let changed = try #require(try scene.onHost { (network) throws(PodNetworkError) in try network.records(["nic0"])[0].settings })
-            // Times are rounded to what the kernel's clock can tell apart.
+            // Times are rounded to the resolution of the kernel's clock.
             let now = try scene.host.run { () throws(SystemError) in try Files.readText(path) }
             #expect(changed.ipv6[number] != value && changed.ipv6[number] == Int32(now.dropLast()), "\(name)")
             try scene.sysctl("ipv6/conf/nic0/\(name)", String(value))
@@ -390,7 +390,7 @@ struct PodNetworkTests {
     }
 
     @Test
-    func `a file that is no namespace is refused`() throws {
+    func `a file that is not a namespace is refused`() throws {
         let scratch = try ScratchFolder()
         try Files.write(scratch("x"), "")
         let error = #expect(throws: SystemError.self) { try NetworkNamespace(path: scratch("x")) }

@@ -7,11 +7,11 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Changes that restore an interface, against values written by hand, and the recognition of the interface among others.
+/// Changes that restore an interface, compared with manually written values, and the recognition of the interface among others.
 struct RestorePlanTests {
     private func address(_ text: String) throws -> HardwareAddress { try #require(HardwareAddress(parsing: text)) }
 
-    /// A NIC as it was recorded, number 5 on the host.
+    /// A recorded NIC, number 5 on the host.
     private func link() throws -> Link {
         var link = Link(index: 5, type: 1, flags: 1)
         link.name = "nic0"
@@ -35,7 +35,7 @@ struct RestorePlanTests {
     // MARK: Changes
 
     @Test
-    func `nothing is changed of a link that is as recorded`() throws {
+    func `a link that equals its record is not changed`() throws {
         let record = try record()
         #expect(record.change(from: try link(), record.settings) == LinkChange())
         #expect(record.names(for: try link(), temporary: "x").isEmpty)
@@ -43,7 +43,7 @@ struct RestorePlanTests {
     }
 
     @Test
-    func `each value that differs is set to the recorded one, and nothing else`() throws {
+    func `each value that differs is set to the recorded one, and no other value`() throws {
         let record = try record()
         let settings = try #require(record.settings)
         func expect(_ expected: (inout LinkChange) throws -> Void, _ spoil: (inout Link, inout LinkSettings) throws -> Void) throws {
@@ -57,7 +57,7 @@ struct RestorePlanTests {
         try expect({ $0.alias = "rail 0" }) { link, _ in link.alias = nil }
         try expect({ $0.txQueueLength = 1000 }) { _, now in now.txQueueLength = 9 }
         try expect({ $0.group = 3 }) { _, now in now.group = 0 }
-        // IFF_PROMISC is on and IFF_MULTICAST (0x1000) off: both are in the mask, the recorded one is the value.
+        // IFF_PROMISC is set and IFF_MULTICAST (0x1000) is not: both are in the mask, and the recorded one is the value.
         try expect({ $0.flags = .init(0x1000, mask: 0x1100) }) { _, now in now.flags = 0x100 }
         try expect({ $0.sizes.gso = 65536 }) { _, now in now.sizes.gso = 4000 }
         try expect({ $0.sizes.gro = 65535 }) { _, now in now.sizes.gro = 4000 }
@@ -71,14 +71,14 @@ struct RestorePlanTests {
     }
 
     @Test
-    func `an alias that the host had not is taken off`() throws {
+    func `an alias that the host did not have is removed`() throws {
         var record = try record()
         record.alias = nil
         #expect(record.change(from: try link(), record.settings) == LinkChange(alias: ""))
     }
 
     @Test
-    func `settings of IPv6 that differ are named as their files are`() {
+    func `IPv6 settings that differ have the names of their files`() {
         // DEVCONF_FORWARDING, HOPLIMIT, MTU6 and ACCEPT_RA (linux/ipv6.h) are 0 to 3; the MTU is set with the link.
         let record = LinkSettings(flags: 0, ipv6: [1, 64, 1500, 2])
         let missing = record.ipv6Missing(from: LinkSettings(flags: 0, ipv6: [0, 64, 1280, 1]))
@@ -88,7 +88,7 @@ struct RestorePlanTests {
     }
 
     @Test
-    func `hardware frees a name before it takes its own, and a virtual interface takes it at once`() throws {
+    func `hardware frees a name before it takes its own, and a virtual interface takes its name at once`() throws {
         var (link, record) = (try link(), try record())
         link.name = "net1"
         #expect(record.names(for: link, temporary: "back-1") == ["back-1", "nic0"])
@@ -100,7 +100,7 @@ struct RestorePlanTests {
     }
 
     @Test
-    func `addresses have the lifetimes that are left, and IPv6 ones come the oldest first`() throws {
+    func `addresses have their remaining lifetimes, and IPv6 addresses are set oldest first`() throws {
         var record = try record()
         func address(_ text: String, _ preferred: UInt32?, _ valid: UInt32?, on index: Int32 = 5) throws -> InterfaceAddress {
             var address = InterfaceAddress(index: index, prefix: try #require(IPPrefix(parsing: text)))
@@ -117,12 +117,12 @@ struct RestorePlanTests {
                 try address("2001:db8::1/64", 800, 7100, on: 9), try address("2001:db8::2/64", nil, nil, on: 9),
             ])
         #expect(record.addresses(after: 101, on: 9).map(\.prefix.description) == ["192.0.2.1/24", "2001:db8::1/64", "2001:db8::2/64"])
-        // A clock that has gone backwards gives no lifetime away.
+        // A clock that has gone backwards does not change lifetimes.
         #expect(record.addresses(after: -7, on: 5) == [record.addresses[2], record.addresses[3], record.addresses[1], record.addresses[0]])
     }
 
     @Test
-    func `routes lead to the interface's new number, and are set only where it was up`() throws {
+    func `routes get the interface's new number, and are set only if it was up`() throws {
         var record = try record()
         let gateway = try #require(IPAddress(parsing: "192.0.2.254"))
         record.routes = [
@@ -137,7 +137,7 @@ struct RestorePlanTests {
     }
 
     @Test
-    func `of a virtual function each setting that differs is one request to its physical one`() throws {
+    func `each differing setting of a virtual function is one request to its physical function`() throws {
         var before = VirtualFunction(number: 3)
         before.settings.hardwareAddress = try address("02:00:00:00:00:01")
         (before.settings.vlan, before.settings.isTrusted, before.settings.checksSpoofing) = (100, false, true)
@@ -162,7 +162,7 @@ struct RestorePlanTests {
         #expect(requests(before) { $0.checksSpoofing = false } == [expected(4, "01000000")])
         #expect(requests(before) { $0.minimalRate = 0 } == [expected(6, "0a000000 14000000")])
         #expect(requests(before) { $0.maximalRate = 0 } == [expected(6, "0a000000 14000000")])
-        // These two are known only when the physical function itself went into a pod.
+        // These two are recorded only if the physical function itself moved into a pod.
         #expect(requests(before) { ($0.vlanPriority, $0.linkState) = (5, 1) } == [])
         (before.settings.vlanPriority, before.settings.linkState) = (4, 2)
         #expect(requests(before) { $0.vlanPriority = 5 } == [expected(2, "64000000 04000000")])

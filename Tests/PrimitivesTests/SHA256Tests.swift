@@ -13,12 +13,12 @@ struct SHA256Tests {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
         ),
     ])
-    func `the hash is that of the standard's examples`(message: String, hash: String) {
+    func `hashes equal the examples of the standard`(message: String, hash: String) {
         #expect(Hex.text(SHA256.hash(Array(message.utf8))) == hash)
     }
 
     @Test
-    func `every length around the end of a block has its own padding`() {
+    func `messages of each length around the end of a block are padded correctly`() {
         for (count, hash) in [
             (55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"),
             (56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"),

@@ -27,8 +27,7 @@ struct ClaimIsolationTests {
     }
 
     @Test
-    func `while nearside-nri is stopped in the middle of a release, another claim gets its devices at once and waits for it alone`() throws
-    {
+    func `while nearside-nri is stopped during a release, another claim gets its devices at once`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -38,7 +37,7 @@ struct ClaimIsolationTests {
         defer { node.injectorDaemon?.signal(SIGCONT) }
         let release = try background(node) { try $0.unprepare(namespace: "default", name: "a", uid: "uid-a") }
         #expect(eventually { phase(node, "a") == "released" })
-        // It needs nearside-nri for its CDI specification, which comes after the plan.
+        // The claim needs nearside-nri for its CDI specification, which follows the plan.
         let next = try background(node) { _ = try $0.prepare(namespace: "default", name: "gpu", uid: "uid-gpu") }
         #expect(eventually { phase(node, "gpu") == "prepared" })
         #expect(!release.isDone && !next.isDone)
@@ -46,13 +45,13 @@ struct ClaimIsolationTests {
         try next.finish()
         try release.finish()
         #expect(phase(node, "a") == nil)
-        // Without it, what is wrong is said, and not that there is another instance.
+        // Without nearside-nri the error names the cause, and not another instance.
         node.injectorDaemon?.signal(SIGSTOP)
         try node.expectRefusal("gpu", .injectorUnreachable)
     }
 
     @Test
-    func `a container that nearside-nri asks nearside-node about is answered while a claim is being released`() throws {
+    func `nearside-node answers a query of nearside-nri while a claim is being released`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -65,7 +64,7 @@ struct ClaimIsolationTests {
         defer { node.injectorDaemon?.signal(SIGCONT) }
         let release = try background(node) { try $0.unprepare(namespace: "default", name: "a", uid: "uid-a") }
         #expect(eventually { phase(node, "a") == "released" })
-        // Sent before nearside-nri goes on, which serves the runtime first and asks nearside-node in the middle of it.
+        // Sent before nearside-nri resumes, which serves the runtime first and queries nearside-node in the meantime.
         let daemon = try #require(node.injectorDaemon)
         let wakeUp = try Background {
             usleep(300_000)
@@ -80,7 +79,7 @@ struct ClaimIsolationTests {
     }
 
     @Test
-    func `claims of one call are prepared side by side, and all are answered`() throws {
+    func `claims of one call are prepared in parallel, and all get an answer`() throws {
         let node = try TestNode.serving()
         try node.addClaim("slow", devices: [Self.gpu], interface: nil)
         try node.addClaim("quick", devices: ["pci-0000-0f-00-0"], interface: nil)
@@ -104,14 +103,14 @@ struct ClaimIsolationTests {
     }
 
     @Test
-    func `a device of a pod that was deleted by force is prepared for the next claim as soon as it is released`() throws {
+    func `a device of a forcibly deleted pod is prepared for the next claim as soon as it is released`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
         try node.prepare("a")
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
-        // The cluster has forgotten the claim and allocates its device anew, while the kubelet still ends the pod.
+        // The cluster has deleted the claim and allocates its device again, while the kubelet is still ending the pod.
         try node.api.remove("resourceclaims/default", "a")
         try node.addClaim("b", pod: "pod-2")
         let next = try background(node) { _ = try $0.prepare(namespace: "default", name: "b", uid: "uid-b") }
@@ -125,13 +124,13 @@ struct ClaimIsolationTests {
     }
 
     @Test
-    func `a device that a forgotten claim does not release in time is refused with the advice to retry`() throws {
+    func `a device of a deleted claim that is not released in time is refused with the advice to retry`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
         try node.prepare("a")
         try node.addClaim("b", pod: "pod-2")
-        // By right it is a's.
+        // Claim a owns the device.
         let start = ContinuousClock.now
         let held = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
         #expect(held?.details == "claim default/b: device \(TestNode.nic) is still held by claim default/a")
@@ -147,7 +146,7 @@ struct ClaimIsolationTests {
     }
 
     @Test
-    func `nested parameters of another driver in one claim do not keep another claim waiting`() throws {
+    func `nested parameters of another driver in one claim do not delay another claim`() throws {
         let node = try TestNode.serving()
         let depth = 200
         var parameters = JSONValue.array(Array(repeating: .integer(1), count: 4000))

@@ -7,7 +7,7 @@ import Testing
 /// Reports about a claim: in its own status, and by events.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct ClaimReportTests {
-    /// The claim's status of this driver's devices.
+    /// This driver's entries in the claim's status.
     private func status(_ node: TestNode, _ name: String) throws -> [AllocatedDeviceStatus] {
         try node.api.claim(name).status?.devices ?? []
     }
@@ -33,7 +33,7 @@ struct ClaimReportTests {
     }
 
     @Test
-    func `a claim that cannot be prepared says why, on itself and by an event, with all that is wrong`() throws {
+    func `a claim that cannot be prepared has all its problems in its status and in an event`() throws {
         let node = try TestNode.serving()
         let parameters = JSONValue.object(["interface": .object(["mtu": .integer(1), "nam": .string("x"), "dhcp": .bool(true)])])
         let config = AllocationConfig(source: .fromClaim, opaque: OpaqueConfig(driver: node.options.driver, parameters: parameters))
@@ -54,6 +54,6 @@ struct ClaimReportTests {
         #expect(try eventually { try status(node, "bad").first?.conditions?.first?.reason == "ClaimInvalid" })
         #expect(try status(node, "bad").first?.conditions?.first?.message.contains("interface.nam") == true)
         #expect(try eventually { try node.api.events().contains { $0.reason == "ClaimInvalid" && $0.involvedObject.name == "bad" } })
-        #expect(try node.api.events().count { $0.reason == "ClaimInvalid" } == 1, "asking again is no news")
+        #expect(try node.api.events().count { $0.reason == "ClaimInvalid" } == 1, "a repeated request writes no event")
     }
 }

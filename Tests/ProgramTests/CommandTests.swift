@@ -58,7 +58,7 @@ struct CommandTests {
     }
 
     @Test
-    func `a live claim is asked of kubectl, and its failures are told`() throws {
+    func `a live claim is read with kubectl, whose failures are reported`() throws {
         // A script stands in for kubectl: the test is about its output and its exit.
         let folder = try ScratchFolder()
         try Files.write(

@@ -6,11 +6,11 @@ import NRIMessages
 import Testbed
 import Testing
 
-/// Daemons that end, or are killed, while pods run or come and go.
+/// Daemons that end or are killed while pods run, start and stop.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct DaemonDeathTests {
     @Test(arguments: [SIGKILL, SIGTERM])
-    func `nearside-nri ended while a pod runs: the next one takes over and brings everything back`(signal: Int32) throws {
+    func `after nearside-nri was killed while a pod runs, the next instance restores all devices`(signal: Int32) throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -30,7 +30,9 @@ struct DaemonDeathTests {
     }
 
     @Test(arguments: [SIGKILL, SIGTERM])
-    func `nearside-node ended: a prepared pod still gets its devices, and the next one knows the claim`(signal: Int32) throws {
+    func `after nearside-node was killed, a prepared pod still gets its devices, and the next instance knows the claim`(signal: Int32)
+        throws
+    {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -43,7 +45,7 @@ struct DaemonDeathTests {
         try node.runtime?.run(pod)
         #expect(try node.isAttached("net1", in: pod))
         try node.startNode()
-        // Another claim cannot have the device, also for the one that has just started.
+        // Another claim cannot get the device, also not from the new instance.
         try node.addClaim("b", pod: "pod-2")
         let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("b") }
         #expect(error?.details == "claim default/b: device pci-0000-0c-00-0 is still held by claim default/a")
@@ -53,7 +55,7 @@ struct DaemonDeathTests {
     }
 
     @Test
-    func `a pod that started while nearside-nri was away gets its interface at the next synchronisation`() throws {
+    func `a pod that started without nearside-nri gets its interface at the next synchronization`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -65,7 +67,8 @@ struct DaemonDeathTests {
     }
 
     @Test
-    func `nearside-nri killed at any moment of attaching or detaching: no container without its interfaces, and the host as before`() throws
+    func `nearside-nri killed at any moment of attach or detach: no container runs without its interfaces, and the host is restored`()
+        throws
     {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
@@ -78,7 +81,7 @@ struct DaemonDeathTests {
             try node.addClaim(name, devices: devices, pod: name, interface: "net")
             _ = try node.prepare(name)
             let pod = try node.makePod(name, uid: name)
-            // The runtime goes on without the plugin, whatever becomes of the call.
+            // The runtime continues without the plugin, also after an error of the call.
             try killInjector(node, afterMilliseconds: delay)
             try? node.runtime?.run(pod)
             node.kill(injector: SIGKILL)
@@ -95,7 +98,7 @@ struct DaemonDeathTests {
         }
     }
 
-    /// Kills it from a thread of its own, while this one waits for it.
+    /// Kills the daemon from another thread while this thread waits.
     private func killInjector(_ node: TestNode, afterMilliseconds delay: Int) throws {
         guard let process = node.injectorDaemon?.identifier else { return }
         try KernelThread.start {

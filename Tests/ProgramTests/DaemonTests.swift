@@ -10,11 +10,11 @@ import NRIMessages
 import Testbed
 import Testing
 
-/// The two real daemons against an API server, a kubelet (through libgrpc) and a runtime.
+/// The two real daemons with an API server, a kubelet (through libgrpc) and a runtime.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct DaemonTests {
     @Test(arguments: [RuntimePeer.Dialect.stateChange, .calls])
-    func `a claim goes the whole way and the host is as before`(dialect: RuntimePeer.Dialect) throws {
+    func `a claim is prepared, attached and released, and the host is restored`(dialect: RuntimePeer.Dialect) throws {
         let node = try TestNode.hgxA100(dialect)
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -47,7 +47,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `without NRI the gate alone brings a claim's devices, and holds a container back without them`() throws {
+    func `without NRI the gate attaches a claim's devices, and holds a container back without them`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -66,7 +66,7 @@ struct DaemonTests {
         #expect(try gate("uid-a").status == 0)
         #expect(try node.isAttached("net1", in: pod))
         #expect(try gate("uid-a").status == 0, "for every container of the pod")
-        // Another pod cannot take it away, although no sandboxes are reported.
+        // Another pod cannot take the device, although no sandboxes are reported.
         let other = try node.makePod("q", uid: "pod-2")
         let second = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: other))
         let socket = node.scratch("states/nri.sock")
@@ -80,7 +80,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `a pod in the host's network gets device nodes, and a NIC's interface is refused with the way out`() throws {
+    func `a pod in the host's network gets device nodes, and a NIC's interface is refused with a remedy`() throws {
         let node = try TestNode.serving()
         try node.addClaim("a")
         _ = try node.prepare("a")
@@ -88,7 +88,7 @@ struct DaemonTests {
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
         #expect(error?.message.contains("remove hostNetwork from the pod, or claim a device without an interface") == true)
-        // The gate says the same, to a container in the host's network.
+        // The gate gives the same error to a container in the host's network.
         let container = try ChildProcess("/bin/sleep", ["1000"], in: node.host)
         let command =
             "echo '{\"pid\": \(container.identifier)}' | \(Place.programs)/nearside-gate --claim uid-a --socket \(node.scratch("states/nri.sock"))"
@@ -102,7 +102,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `unprepare before the sandbox stops brings the interface back first`() throws {
+    func `unprepare before the sandbox stops restores the interface first`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -119,7 +119,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `without nearside-nri, or without its runtime, nothing is prepared, and the message says why`() throws {
+    func `without nearside-nri, or without its runtime, no claim is prepared, and the message has the reason`() throws {
         let node = try TestNode.hgxA100()
         try node.startNode()
         try node.addClaim("a")
@@ -130,8 +130,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `a claim without interfaces needs no runtime, and can be released without nearside-nri, which cleans up at its next start`() throws
-    {
+    func `a claim without interfaces needs no runtime, and can be released without nearside-nri`() throws {
         let node = try TestNode.hgxA100()
         try node.startInjector(nriSocket: node.scratch("missing.sock"))
         try node.startNode()
@@ -146,7 +145,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `an interface that cannot be attached holds the container back, and the sandbox still starts`() throws {
+    func `an interface that cannot be attached holds the container back, but the sandbox starts`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -159,17 +158,17 @@ struct DaemonTests {
         try node.runtime?.run(pod)
         let error = #expect(throws: RPCFailure.self) { try node.runtime?.create(NRIContainer(), in: pod) }
         #expect(error?.message.contains("ib0: move into the pod") == true, "\(error?.message ?? "")")
-        // The kernel makes the link-local address again, which is tentative for a moment.
+        // The kernel creates the link-local address again, which is tentative for a moment.
         let changes = try node.changes(since: before)
         #expect(changes.isEmpty, "\(changes)")
-        // The name becomes free: the same sandbox goes on.
+        // The name is free again, so that the same sandbox gets its interface.
         _ = try ChildProcess.run("/sbin/ip", ["link", "del", "net1"], in: try node.namespace(of: pod))
         try node.runtime?.create(NRIContainer(), in: pod)
         #expect(try node.isAttached("net1", in: pod))
     }
 
     @Test
-    func `SIGTERM ends both daemons with 0 and takes their sockets away`() throws {
+    func `SIGTERM ends both daemons with status 0 and removes their sockets`() throws {
         let node = try TestNode.serving()
         #expect(node.nodeDaemon?.stop() == 0)
         #expect(node.injectorDaemon?.stop() == 0)
@@ -180,7 +179,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `bad requests to nearside-nri's socket get one clear answer and harm nothing`() throws {
+    func `each invalid request to nearside-nri's socket gets one clear reply and has no effect`() throws {
         let node = try TestNode.hgxA100()
         try node.startInjector()
         let path = node.scratch("states/nri.sock")
@@ -202,7 +201,7 @@ struct DaemonTests {
     }
 
     @Test
-    func `garbage from the runtime ends the connection, and a new one is made`() throws {
+    func `garbage from the runtime ends the connection, and nearside-nri reconnects`() throws {
         let node = try TestNode.hgxA100()
         let socket = node.scratch("runtime.sock")
         let listener = try UnixSocket.listen(socket)

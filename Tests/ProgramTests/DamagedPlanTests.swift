@@ -10,7 +10,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct DamagedPlanTests {
     @Test
-    func `a plan that is damaged on the disk is still known, is written anew, and its devices stay taken`() throws {
+    func `a plan that is damaged on the disk stays cached, is rewritten, and keeps its devices`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -35,9 +35,11 @@ struct DamagedPlanTests {
         try node.prepare("b")
     }
 
-    /// nearside-nri keeps plans in memory: one that is damaged before it starts, it has never seen.
+    /// nearside-nri caches plans, but it never read a plan that was damaged before its start.
     @Test(arguments: [false, true])
-    func `a plan that is damaged before anybody reads it is made anew for its pod, and no pod slips by`(isForgotten: Bool) throws {
+    func `a plan that is damaged before it was read is restored for its pod, and no pod starts without its devices`(isForgotten: Bool)
+        throws
+    {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -54,7 +56,7 @@ struct DamagedPlanTests {
         let other = try node.makePod("two", uid: "pod-two")
         for pod in [pod, other] { try node.runtime?.run(pod) }
         if isForgotten {
-            // The plan's claim is unknown now.
+            // The claim of the plan is unknown now.
             for pod in [pod, other] {
                 #expect { try node.runtime?.create(NRIContainer(), in: pod) } throws: {
                     "\($0)".contains("the pod may use the claim with UID uid-a, whose plan was damaged")
@@ -73,9 +75,9 @@ struct DamagedPlanTests {
         try node.expectUnchanged(since: before)
     }
 
-    /// Files of a newer release, a folder, noise, and a name that is no UID, which stays.
+    /// Files of a newer release, a folder, noise, and a file whose name is not a UID, which stays.
     @Test
-    func `a file among the plans that no claim of this driver has holds no pod back, and is kept under another name`() throws {
+    func `a plan of no claim of this driver holds no pod back, and is kept under another name`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let folder = node.scratch("journal/plans")

@@ -7,11 +7,11 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Devices that are published while pods have them, with their pairs, and in clusters that lack features.
+/// Published devices while pods have them, their pairs, and clusters that lack features.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct DevicePublicationTests {
     @Test
-    func `an interface in a pod keeps its device published unchanged, by the next nearside-node too`() throws {
+    func `a device stays published unchanged while its interface is in a pod, also by the next nearside-node`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         for index in machine.functions.indices { machine.functions[index].rdmaDevices = [] }
         let node = try TestNode(TestNode.Options(programs: Place.programs, machine: machine))
@@ -21,7 +21,7 @@ struct DevicePublicationTests {
         #expect(try eventually { try node.api.hasWholePool() })
         let published = try node.api.slices()
         let device = try #require(published.flatMap { $0.spec.devices ?? [] }.first { $0.name == "pci-0000-0c-00-0" })
-        // The speed is known from the interface's driver alone; no record of an attachment has it.
+        // Only the interface's driver reports the speed; no record of an attachment has it.
         #expect(device.attributes?["linkGbps"] == .int(10))
         try node.addClaim("a")
         _ = try node.prepare("a")
@@ -31,7 +31,7 @@ struct DevicePublicationTests {
         for signal in [SIGTERM, SIGKILL] {
             node.kill(node: signal)
             try node.startNode()
-            // It has taken its snapshot before it answers.
+            // The daemon has taken its snapshot before it answers.
             let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("nothing") }
             #expect(error != nil)
             usleep(200_000)
@@ -50,7 +50,7 @@ struct DevicePublicationTests {
         let all = try node.api.slices().flatMap { $0.spec.devices ?? [] }
         #expect(all.count { $0.attributes?["kind"] == .string("pair") } == 8)
         let before = try node.hostText()
-        // The pair of the NIC that the other tests use.
+        // The pair of the NIC that other tests use.
         let rail = try #require(all.first { $0.name == TestNode.nic }?.attributes?["pair"])
         guard case .string(let name) = rail else { return }
         try node.addClaim("pair", devices: [name])
@@ -69,7 +69,7 @@ struct DevicePublicationTests {
     }
 
     @Test
-    func `a cluster that does not know counters gets no pair devices, one warning, and no writes after that`() throws {
+    func `a cluster without counters gets no pair devices, one warning, and no further writes`() throws {
         let node = try TestNode.hgxA100()
         node.api.switchOff([.partitionableDevices])
         try node.startNode()
@@ -83,7 +83,7 @@ struct DevicePublicationTests {
         #expect(node.log("node.log").split(separator: "\n").count { $0.contains("feature=counters") } == 1)
         usleep(500_000)
         #expect(try node.api.slices() == settled)
-        // The next instance knows it from the journal's folder, and writes nothing.
+        // The next instance reads it from the journal's folder, and writes nothing.
         func writes() -> Int { node.api.requests.count { $0.hasPrefix("POST") || $0.hasPrefix("PUT") || $0.hasPrefix("DELETE") } }
         let before = writes()
         node.kill(node: SIGKILL)
@@ -91,7 +91,7 @@ struct DevicePublicationTests {
         usleep(700_000)
         #expect(try node.api.slices() == settled)
         #expect(writes() == before)
-        // When the kubelet has deleted all, the cluster is asked again.
+        // After the kubelet has deleted all slices, the feature is tried again.
         try node.api.deleteAllSlices()
         #expect(try eventually { try node.api.slices().flatMap { $0.spec.devices ?? [] }.count == 16 })
         #expect(eventually { node.log("node.log").split(separator: "\n").count { $0.contains("feature=counters") } == 2 })
@@ -105,7 +105,7 @@ struct DevicePublicationTests {
     }
 
     @Test
-    func `a hint is published as the basis, and a lost accelerator leaves the others their pairs and rails`() throws {
+    func `a hint is published as the basis, and the loss of an accelerator does not change other pairs and rails`() throws {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("azure-nd-a100-v4")).machine)
         options.topologyPolicy = """
@@ -121,7 +121,7 @@ struct DevicePublicationTests {
         #expect(whole["pci-0003-00-00-0"] == whole["pci-0104-00-00-0"])
         #expect(whole["pci-000e-00-00-0"] == [.string("pair-5"), .int(5), .string("numa")])
 
-        // The GPU falls off the bus; a change of an interface has the devices looked at again.
+        // The GPU leaves the bus; a change of an interface triggers the next observation.
         let link = node.scratch("host/sys/bus/pci/devices/0004:00:00.0")
         func look(mtu: Int) throws {
             #expect(try ChildProcess.run("/sbin/ip", ["link", "set", "ib7", "mtu", "\(mtu)"], in: node.host).status == 0)
@@ -136,7 +136,7 @@ struct DevicePublicationTests {
                 #expect(rest[name] == pair, "\(name)")
             }
             guard round == 0 else { break }
-            // The next nearside-node knows of it from the journal's folder.
+            // The next nearside-node reads it from the journal's folder.
             node.kill(node: SIGKILL)
             try node.startNode()
             usleep(300_000)

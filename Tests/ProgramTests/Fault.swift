@@ -8,11 +8,11 @@ import Testbed
 enum Fault {
     enum Action: Hashable, CustomStringConvertible {
         case killBefore, killAfter, stopBefore, stopAfter, diskFull, count
-        /// In milliseconds: the runtime waits two seconds.
+        /// In milliseconds; the runtime's time-out is two seconds.
         case delay(Int32)
         /// The API server answers with this status, or (0) not at all, or (-1) cuts the connection.
         case noCluster(Int)
-        /// Files that are none of ours, or ours and damaged, in the journal.
+        /// Foreign files, or damaged own files, in the journal.
         case damage(Damage)
         case fail(Int32)
         case replaceAnswer(Int32)
@@ -60,7 +60,7 @@ enum Fault {
         + [100, 1000, 2500, 5000].map { .delay($0) }
         + [EPERM, ENODEV, EBUSY, EEXIST, EINVAL, ENOBUFS, ENOMEM, EOPNOTSUPP].flatMap { [.fail($0), .replaceAnswer($0)] }
 
-    /// Damage that a disk, or a person, can do to a journal while both daemons run; the last two while nearside-nri does not.
+    /// Damage to a journal by a disk or an administrator while both daemons run; the last two while nearside-nri does not.
     enum Damage: CaseIterable {
         case foreignFiles, newerFiles, emptyPlan, halfState, foreignState, halfStateUnseen, noStateUnseen
     }
@@ -88,7 +88,7 @@ enum Fault {
         try node.faults(entry.daemon.rawValue).arm(entry.action.mode, step: entry.step, error: entry.action.error)
     }
 
-    /// Does to the journal, or the API server, what the case says.
+    /// Changes the journal or the API server according to the case.
     static func damage(_ node: TestNode, _ entry: Case, _ uid: String) throws {
         let (plan, state) = (node.scratch("journal/plans/uid-\(uid).json"), node.scratch("states/states/uid-\(uid).json"))
         func overwrite(_ path: String, _ change: (String) -> String) throws {

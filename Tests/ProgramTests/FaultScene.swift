@@ -40,12 +40,12 @@ extension FaultTests {
             var description: String
         }
 
-        /// One pod from Prepare to Unprepare, with a fault on the way.
+        /// One pod from Prepare to Unprepare, with a fault.
         ///
         /// - Parameters:
-        ///   - act: what the pod does while it has its interfaces.
-        ///   - leave: what ends with its containers, after the runtime has stopped it.
-        /// - Returns: how many steps the daemon took in the phase.
+        ///   - act: the pod's actions while it has its interfaces.
+        ///   - leave: processes that end with the containers, after the runtime has stopped the pod.
+        /// - Returns: the number of the daemon's steps in the phase.
         func run(
             _ entry: Fault.Case, acting act: (NetworkNamespace) throws -> Void = { _ in },
             leaving leave: (NetworkNamespace) throws -> Void = { _ in }
@@ -92,7 +92,7 @@ extension FaultTests {
             node.api.recover()
             Fault.removeDamage(node)
             for folder in ["cdi", "journal/plans", "states/states", "states/leases"] {
-                // A temporary file of a killed program is overwritten the next time.
+                // A temporary file of a killed program is overwritten later.
                 let left = Files.list(node.scratch(folder)).filter { !$0.hasPrefix(".") }
                 if !left.isEmpty { throw Broken(description: "\(folder) still has \(left)") }
             }
@@ -108,14 +108,14 @@ extension FaultTests {
             }
         }
 
-        /// The program, and what it has started: a step can be a DHCP client's, or that of what the client calls.
+        /// The program and its children, because a step can be a DHCP client's.
         private func goOn(_ process: Int32) {
             kill(process, SIGCONT)
             for child in children(of: process) { goOn(child) }
         }
 
-        /// How many files and sockets each daemon has open, but for connections to the API server: a pool keeps those for a minute, as many
-        /// as calls happened to overlap.
+        /// The number of open files and sockets of each daemon, without connections to the API server: a pool keeps those for a minute,
+        /// in the number of overlapping calls.
         func openDescriptors() -> [Int] {
             [node.nodeDaemon, node.injectorDaemon].map { daemon in
                 let (all, connections) = descriptors(daemon?.identifier ?? 0)
@@ -125,7 +125,7 @@ extension FaultTests {
 
         func openConnections() -> Int { descriptors(node.nodeDaemon?.identifier ?? 0).connections }
 
-        /// All of a process, and those of them that are TCP connections (proc_pid_net(5): state and inode are fields 3 and 9).
+        /// All descriptors of a process, and its TCP connections (proc_pid_net(5): state and inode are fields 3 and 9).
         private func descriptors(_ process: Int32) -> (all: Int, connections: Int) {
             let lines = ((try? Files.readText("/proc/\(process)/net/tcp")) ?? "").split(separator: "\n").map { $0.split(separator: " ") }
             let sockets = Set(lines.filter { $0.count > 9 && $0[3] != "0A" }.map { "socket:[\($0[9])]" })
@@ -133,37 +133,37 @@ extension FaultTests {
             return (names.count, names.count { Files.linkTarget("/proc/\(process)/fd/\($0)").map(sockets.contains) == true })
         }
 
-        /// The kubelet asks again, until it is done.
+        /// The kubelet retries until the call succeeds.
         private func retry(_ what: String, _ body: () throws -> Void) throws {
             var last: (any Error)?
             for attempt in 0..<20 {
                 if attempt == 5 { try makeRoom() }
                 do { return try body() } catch { last = error }
-                // A plan that is refused for good would be refused for ever.
+                // A plan with a permanent error would be refused forever.
                 usleep(50_000)
                 try revive()
             }
             throw Broken(description: "\(what) does not come to an end: \(last.map { "\($0)" } ?? "")")
         }
 
-        /// A disk does not stay full for ever; until then nothing has to succeed.
+        /// A disk does not stay full forever; until then no call has to succeed.
         private func makeRoom() throws {
             guard isFull else { return }
             for daemon in Daemon.allCases { _ = try node.faults(daemon.rawValue).disarm() }
         }
 
-        /// Delivers an event as a runtime does: without an answer in time it goes on, and drops the plugin.
+        /// Delivers an event like a runtime: without an answer in time it continues, and drops the plugin.
         private func event(_ body: () throws -> Void) { do { try body() } catch { node.dropRuntime() } }
 
         private func startContainer(_ pod: NRIPodSandbox, _ uid: String) throws {
-            // A client that could not be started is started again after a second, and its first step may come five seconds late: without
-            // the daemon waiting for it, so that every attempt in between is refused at once.
+            // A client that could not be started is restarted after a second, and its first step may be five seconds late. The daemon
+            // does not wait for it, so that every attempt in between is refused at once.
             for attempt in 0..<(form == .leased ? 200 : 20) {
                 if attempt == 5 { try makeRoom() }
                 var isRefused = false
                 if let runtime = node.runtime {
                     do { try runtime.create(NRIContainer(), in: pod) } catch {
-                        // An answer is a refusal; none is the end of the connection.
+                        // An answer is a refusal; no answer is the end of the connection.
                         isRefused = "\(error)".contains("nearside:")
                         if !isRefused { node.dropRuntime() }
                     }
@@ -188,7 +188,7 @@ extension FaultTests {
             throw Broken(description: "the container never starts")
         }
 
-        /// The real hook, with a process in the pod's namespace for the container's.
+        /// The real hook, with a process in the pod's namespace instead of the container's.
         private func gate(_ pod: NRIPodSandbox, _ uid: String) throws -> Bool {
             let container = try ChildProcess("/bin/sleep", ["1000"], in: try node.namespace(of: pod))
             let command =
@@ -208,7 +208,7 @@ extension FaultTests {
         /// Restarts programs that have exited, and resumes stopped ones.
         private func revive() throws {
             for daemon in [node.injectorDaemon, node.nodeDaemon] { if let daemon, daemon.isRunning { goOn(daemon.identifier) } }
-            // A daemon that ends closes its connections before its process is gone.
+            // A daemon that ends closes its connections before its process has ended.
             if node.runtime == nil { _ = eventually(seconds: 0.1) { node.injectorDaemon?.isRunning != true } }
             if node.injectorDaemon?.isRunning != true {
                 node.dropRuntime()
@@ -219,7 +219,7 @@ extension FaultTests {
             if node.nodeDaemon?.isRunning != true { try start({ try node.startNode() }, unless: node.nodeDaemon) }
         }
 
-        /// Starts a daemon. If the fault is armed already, the daemon can meet it while it starts.
+        /// Starts a daemon. An armed fault can occur during the start.
         private func start(_ body: () throws -> Void, unless daemon: @autoclosure () -> ChildProcess?) throws {
             do { try body() } catch {
                 guard daemon()?.isRunning != true else { throw error }

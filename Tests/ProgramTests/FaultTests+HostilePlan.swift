@@ -5,10 +5,10 @@ import Linux
 import Testbed
 import Testing
 
-/// The form `hostile-plan`: files and words as an enemy in the other daemon's place would write them.
+/// The form `hostile-plan`: malicious files and messages of one daemon for the other.
 extension FaultTests {
     @Test(.enabled(if: HostileCases.isWanted("hostile-plan"), "another form was asked for"))
-    func `whatever nearside-node writes or says, nearside-nri answers, and other pods and the host are as before`() throws {
+    func `nearside-nri answers, and protects other pods and the host, for any file and message of nearside-node`() throws {
         let scene = try HostilePlanScene()
         defer { scene.node.removeAllPods() }
         let start = ContinuousClock.now
@@ -35,7 +35,7 @@ extension FaultTests {
     }
 
     @Test(.enabled(if: HostileCases.isWanted("hostile-plan"), "another form was asked for"))
-    func `whatever nearside-nri says, nearside-node and the gate go on, and believe it nothing that is no answer`() throws {
+    func `nearside-node and the gate survive any message of nearside-nri, and accept only valid replies`() throws {
         let scene = try HostileWordsScene()
         let start = ContinuousClock.now
         let range = HostileCases.range(sample: 400)

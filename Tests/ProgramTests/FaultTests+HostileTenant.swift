@@ -7,13 +7,13 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// The form `hostile-tenant`: a pod that does its worst to the interfaces it was given, while a daemon is killed at some step.
+/// The form `hostile-tenant`: a pod attacks its interfaces, while a daemon is killed at some step.
 extension FaultTests {
-    /// Actions of a pod, about: `NEARSIDE_FUZZ` counts actions.
+    /// The approximate number of actions of a pod: `NEARSIDE_FUZZ` counts actions.
     private static let actions = 200
 
     @Test(.enabled(if: HostileCases.isWanted("hostile-tenant"), "another form was asked for"))
-    func `whatever a pod does to its interfaces, the host and the next pod have them as before`() throws {
+    func `the host and the next pod get clean interfaces after any action of a pod`() throws {
         let scene = try Scene(.container)
         defer { scene.node.removeAllPods() }
         let rest = Fault.Case(daemon: .node, phase: .prepare, action: .count, step: 0)
@@ -63,7 +63,7 @@ extension FaultTests {
         #expect(count > range.count)
     }
 
-    /// Half of the time none.
+    /// Nil in half of the cases.
     private static func fault(_ random: inout some RandomNumberGenerator) -> Fault.Case {
         let daemon = Daemon.allCases.randomElement(using: &random) ?? .node
         let phase = Phase.allCases.randomElement(using: &random) ?? .detach
@@ -72,7 +72,7 @@ extension FaultTests {
         return Fault.Case(daemon: daemon, phase: phase, action: actions.randomElement(using: &random) ?? .count, step: step)
     }
 
-    /// All that a pod sees of its interfaces.
+    /// Everything that a pod can observe of its interfaces.
     private static func view(_ pod: NetworkNamespace) throws -> String {
         var text = try HostText.network(pod) + HostText.settings(pod)
         for name in ["net0", "net1"] {

@@ -6,8 +6,8 @@ import Linux
 import Testbed
 import Testing
 
-/// Each daemon ended, stopped or refused at every single step of prepare, attach, detach and unprepare. After each: no container
-/// ran without its devices, and the host is unchanged, to the last line.
+/// Each daemon is ended, stopped or refused at every single step of prepare, attach, detach and unprepare. Afterwards no container
+/// ran without its devices, and the host is unchanged.
 @Suite(
     .serialized,
     .enabled(
@@ -20,42 +20,42 @@ struct FaultTests {
         case injector = "nearside-nri"
     }
 
-    /// In the kubelet's and the runtime's order.
+    /// In the order of the kubelet and the runtime.
     enum Phase: CaseIterable {
         case prepare, attach, detach, unprepare
     }
 
-    /// A container that references the claim has the gate before it; one whose pod alone does, does not. The third waits there for servers
-    /// of DHCP and DHCPv6 besides.
+    /// A container that references the claim has a gate; a container of which only the pod references it has none. The third form also
+    /// waits at the gate for DHCP and DHCPv6 servers.
     enum Form: String, CaseIterable {
         case container, pod, leased
     }
 
-    /// NEARSIDE_FAULTS_FORM=leased: that one alone.
+    /// NEARSIDE_FAULTS_FORM=leased: only this form.
     static let forms =
         getenv("NEARSIDE_FAULTS_FORM").map { name in Form.allCases.filter { $0.rawValue == String(cString: name) } }
         ?? Form.allCases
 
     static let nics = ["pci-0000-0c-00-0", "pci-0000-12-00-0"]
 
-    /// How long the cases may take, in seconds: NEARSIDE_FAULTS=10000 is enough for all there are. However slow a machine is, so many of
-    /// each form are done.
+    /// The time budget of the cases in seconds: NEARSIDE_FAULTS=10000 suffices for all. This number of each form is run on the slowest
+    /// machine too.
     private static let asked = getenv("NEARSIDE_FAULTS").flatMap { Int(String(cString: $0)) }
     private static let budget = asked ?? 90
     private static let least = 25
-    /// NEARSIDE_FAULTS_CASE="nearside-node in prepare, killed before step 4": all that have these words, again and again.
+    /// NEARSIDE_FAULTS_CASE="nearside-node in prepare, killed before step 4": repeats all cases that contain these words.
     private static let wanted = getenv("NEARSIDE_FAULTS_CASE").map { String(cString: $0) }
-    /// NEARSIDE_FAULTS_PART=2/4: the second of four parts of the cases, for as many runs at the same time.
+    /// NEARSIDE_FAULTS_PART=2/4: the second of four parts of the cases, for parallel runs.
     private static let part: (index: Int, count: Int) = {
         let numbers = getenv("NEARSIDE_FAULTS_PART").map { String(cString: $0).split(separator: "/").compactMap { Int($0) } } ?? []
         return numbers.count == 2 ? (numbers[0] - 1, numbers[1]) : (0, 1)
     }()
 
     @Test(arguments: forms)
-    func `whatever happens at any step, no container runs without its devices, and the host is as before`(form: Form) throws {
+    func `no container runs without its devices, and the host is restored, after a fault at any step`(form: Form) throws {
         let scene = try Scene(form)
         defer { scene.node.removeAllPods() }
-        // How many steps there are, in each daemon and phase.
+        // The number of steps in each daemon and phase.
         var cases: [Fault.Case] = []
         var found: [String] = []
         for daemon in Daemon.allCases {
@@ -68,7 +68,7 @@ struct FaultTests {
                 }
             }
         }
-        // In one order, so that a failure is seen again; in another one each time when a budget is asked for, so that all are reached in time.
+        // In a fixed order, so that failures can be reproduced; in a random order with a budget, so that all cases are reached over time.
         let (index, count) = Self.part
         var generator = SplitMix(seed: Self.asked == nil ? 1 : UInt64(time(nil)))
         cases = cases.enumerated().filter { $0.offset % count == index }.map(\.element).shuffled(using: &generator)
@@ -76,7 +76,7 @@ struct FaultTests {
             let meant = cases.filter { "\($0)".contains(wanted) }
             cases = (0..<1000).flatMap { _ in meant }
         }
-        // One case of each daemon and phase, and every case without a step, is done however short the budget is.
+        // One case of each daemon and phase, and every case without a step, runs with any budget.
         var begun: Set<String> = []
         let first = cases.filter { begun.insert("\($0.daemon) \($0.phase)").inserted || $0.step == 0 }
         if Self.wanted == nil { cases = first + cases.filter { $0.step > 0 } }
@@ -97,7 +97,7 @@ struct FaultTests {
         for _ in 0..<3 { _ = try scene.run(rest) }
         let open = scene.openDescriptors()
         for _ in 0..<5 { _ = try scene.run(rest) }
-        // A thread that waited for work may have ended, with its socket.
+        // A thread of the pool may have ended, together with its socket.
         let isKept = eventually { zip(scene.openDescriptors(), open).allSatisfy { $0 <= $1 } }
         #expect(isKept, "\(scene.openDescriptors()) and not \(open)")
         #expect(scene.openConnections() <= 8)

@@ -19,7 +19,7 @@ struct FeatureRefusalTests {
         try InjectorStandIn(socket: node.scratch("states/nri.sock"), features: features)
     }
 
-    /// The words of the refusal, and that nothing of the claim was left behind.
+    /// The text of the refusal, and that the claim leaves no files.
     private func refusal(_ node: TestNode, _ claim: String) throws -> String {
         let text = try node.expectRefusal(claim, .injectorOutdated)
         #expect(!Files.list(node.scratch("journal/plans")).contains("uid-\(claim).json"))
@@ -33,7 +33,7 @@ struct FeatureRefusalTests {
     }
 
     @Test
-    func `a claim that asks for what nearside-nri does not know is refused until it has been updated`() throws {
+    func `a claim with a feature that nearside-nri does not support is refused until the update`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let old = try standIn(node, Self.all.filter { !["subInterface", "sysctls"].contains($0) })
@@ -65,7 +65,7 @@ struct FeatureRefusalTests {
                 == "claim default/new: nearside-nri of this node is an older release and does not support subInterface, sysctls; update nearside-nri on this node"
         )
         #expect(old.requests.allSatisfy { $0 == .status })
-        // The device is free, and a claim that asks for less gets it from the same daemon.
+        // The device is free, and a claim with fewer features gets it from the same daemon.
         try node.addClaim("plain", pod: "pod-2", interface: "net2")
         #expect(try node.prepare("plain").count == 1)
         try node.unprepare("plain")
@@ -80,7 +80,7 @@ struct FeatureRefusalTests {
     }
 
     @Test
-    func `a nearside-nri that names no features gets no plan that needs one`() throws {
+    func `a nearside-nri that reports no features gets no plan that needs one`() throws {
         let node = try TestNode.hgxA100()
         let old = try standIn(node, nil)
         try node.startNode()
@@ -93,7 +93,7 @@ struct FeatureRefusalTests {
     }
 
     @Test
-    func `a claim without interfaces is prepared after an update though no other claim has asked in between`() throws {
+    func `a claim without interfaces is prepared after an update without a preceding request of another claim`() throws {
         let node = try TestNode.hgxA100()
         let old = try standIn(node, ["rules"])
         try node.startNode()
@@ -103,7 +103,7 @@ struct FeatureRefusalTests {
         _ = try refusal(node, "b")
         try node.addClaim("gpu", devices: [Self.gpu], pod: "pod-3", interface: nil)
         try update(node, from: old)
-        // The remembered features of the old daemon may cause one refusal; the kubelet tries again.
+        // The cached features of the old daemon may cause one refusal; the kubelet retries.
         let isPrepared = eventually { (try? node.prepare("gpu")) != nil }
         #expect(isPrepared)
         try node.unprepare("gpu")

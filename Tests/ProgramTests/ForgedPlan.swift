@@ -4,12 +4,12 @@ import Glibc
 import JournalModel
 import NetworkModel
 
-/// Plans that a reader can take, with values at the borders of what it takes: what a hostile nearside-node would write that knows the format.
+/// Valid plans with values at the limits, as an attacker with knowledge of the format would write them.
 struct ForgedPlan<Random: RandomNumberGenerator> {
     var random: Random
-    /// The interfaces that it claims.
+    /// The claimed interfaces.
     var interfaces: [String]
-    /// How much rarer each oddity is than in the oddest plan: most of those are refused for the first of many reasons.
+    /// The rarity of each anomaly, compared with the most abnormal plan, which is usually refused for the first of many reasons.
     private var rarity = 1
 
     init(random: Random, interfaces: [String]) {
@@ -83,7 +83,7 @@ struct ForgedPlan<Random: RandomNumberGenerator> {
         return plan
     }
 
-    /// Changes what a plan says of its devices, and keeps who it is for.
+    /// Changes the devices of a plan, and keeps the claim.
     mutating func forge(_ honest: ClaimPlan) -> ClaimPlan {
         var plan = honest
         rarity = pick([1, 3, 8])

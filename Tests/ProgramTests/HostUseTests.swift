@@ -14,7 +14,7 @@ import SliceModel
 import Testbed
 import Testing
 
-/// NICs that the host itself lives on, through the real daemons.
+/// NICs that the host uses, with the real daemons.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct HostUseDaemonTests {
     private func ip(_ line: String, _ node: TestNode) throws {
@@ -22,7 +22,7 @@ struct HostUseDaemonTests {
         try #require(ended.status == 0, "\(line): \(ended.output)")
     }
 
-    /// Puts the end of a cable in the place of a stand-in, so that it is stacked on nothing.
+    /// Replaces an interface by the end of a veth, which is stacked on no other.
     private func cable(_ name: String, _ node: TestNode) throws {
         try ip("link del \(name)", node)
         try ip("link add \(name) type veth peer name w-\(name)", node)
@@ -41,17 +41,17 @@ struct HostUseDaemonTests {
     }
 
     @Test
-    func `NICs that the host lives on are not published, and the command says why`() throws {
+    func `NICs in use by the host are not published, and the command shows the reason`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let nics = nics(machine)
-        // The second is of another kind than the fabric: the host's storage network.
+        // The second NIC is of another kind than the fabric: the host's storage network.
         machine.functions[nics[1]].device = "1017"
         var options = TestNode.Options(programs: Place.programs, machine: machine)
         options.nodeArguments = ["--node-addresses", "192.0.2.10"]
         let node = try TestNode(options)
         let names = nics.map { machine.functions[$0].netdevs[0].name }
         for place in [0, 2, 3] { try cable(names[place], node) }
-        // The only way to the cluster's networks is no default route, and the node's address is on no NIC.
+        // The only route to the cluster's networks is not a default route, and no NIC has the node's address.
         try ip("addr add 192.0.2.10/32 dev lo", node)
         try ip("addr add 10.0.0.1/31 dev \(names[0])", node)
         try ip("route add 10.0.0.0/8 via 10.0.0.0", node)
@@ -59,11 +59,11 @@ struct HostUseDaemonTests {
         try node.api.add(
             "nodes",
             NodeObject(metadata: Metadata(name: node.options.node, uid: "node-uid"), spec: .init(podCIDRs: ["10.244.5.0/24"])))
-        // The third carries an interface of the host.
+        // The third NIC has an upper interface of the host.
         try ip("link add link \(names[2]) name store0 type macvlan", node)
         try ip("addr add 10.60.0.1/24 dev store0", node)
         try ip("link set store0 up", node)
-        // The fourth has the default route, by a next hop object that routes do not show.
+        // The fourth NIC has the default route, over a next hop object that routes do not show.
         try node.host.run { () throws(SystemError) in try Files.write("/proc/sys/net/ipv4/nexthop_compat_mode", "0") }
         try ip("addr add 10.9.3.1/24 dev \(names[3])", node)
         try ip("nexthop add id 7 via 10.9.3.2 dev \(names[3])", node)
@@ -86,7 +86,7 @@ struct HostUseDaemonTests {
     }
 
     @Test
-    func `a NIC by which the host reaches its pods is withdrawn when the Node gets the networks of its pods`() throws {
+    func `a NIC on the host's route to its pods is withdrawn when the Node gets the networks of its pods`() throws {
         let node = try TestNode.hgxA100()
         let nics = nics(node.options.machine)
         let name = node.options.machine.functions[nics[0]].netdevs[0].name
@@ -101,20 +101,20 @@ struct HostUseDaemonTests {
         try node.startInjector()
         try node.startNode()
         #expect(try eventually { try published(node).isSuperset(of: devices) })
-        // The controller manager comes to it.
+        // The controller manager sets the networks.
         try replaceNode(["10.244.5.0/24"])
         #expect(try eventually { try !published(node).contains(devices[0]) }, "\(node.log("node.log"))")
         #expect(try published(node).isSuperset(of: devices.dropFirst()))
         try node.addClaim("a", devices: [devices[0]])
         #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
-        // They never change again, and the Node is read no more.
+        // The networks never change, and the Node is not read again.
         let reads = node.api.requests.count { $0 == "GET /api/v1/nodes/\(node.options.node)" }
         usleep(2_500_000)
         #expect(node.api.requests.count { $0 == "GET /api/v1/nodes/\(node.options.node)" } == reads)
     }
 
     @Test
-    func `a policy publishes a storage NIC that it names, and no NIC with the default route`() throws {
+    func `a policy publishes a storage NIC that it selects, but no NIC with the default route`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let nics = nics(machine)
         machine.functions[nics[1]].device = "1017"
@@ -139,7 +139,7 @@ struct HostUseDaemonTests {
     }
 
     @Test
-    func `a NIC that carries an interface of another network namespace is not taken until that is gone`() throws {
+    func `a NIC with an upper interface in another network namespace is not attached until that interface ends`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let name = try #require(node.options.machine.functions.first { $0.sliceName == TestNode.nic }?.netdevs.first?.name)
@@ -148,7 +148,7 @@ struct HostUseDaemonTests {
         try node.startNode()
         try node.addClaim("a")
         try node.prepare("a")
-        // As macvlans of pods that another network plugin made.
+        // As macvlans of pods by another network plugin.
         let other = try NetworkNamespace.make()
         try ip("link add link \(name) name store0 type macvlan mode bridge", node)
         try node.host.run { () throws(NetlinkError) in
@@ -172,7 +172,7 @@ struct HostUseDaemonTests {
     }
 
     @Test
-    func `a NIC that the host has come to use, or that is another one by now, is not taken whatever the plan says`() throws {
+    func `a NIC that the host uses, or that was replaced, is not attached even if a plan has it`() throws {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
         options.injectorArguments = ["--node-addresses", "10.7.0.1", "--api-server", "10.96.0.1"]
@@ -212,7 +212,7 @@ struct HostUseDaemonTests {
             #expect(text.contains("the host uses the interface: \(reason)"), "\(text)")
             try ip(remove, node)
         }
-        // A writer of plans names another device, or an interface that the host uses.
+        // A plan names another device, or an interface that the host uses.
         let journal = JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .node)
         let plan = try #require(try journal.plan("uid-a"))
         var forged = plan

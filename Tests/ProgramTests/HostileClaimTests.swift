@@ -8,7 +8,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Claims of hostile authors, through the real daemons.
+/// Claims of hostile authors, with the real daemons.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct HostileClaimTests {
     /// Adds a claim for a NIC, with these texts as parameters of drivers.
@@ -45,7 +45,7 @@ struct HostileClaimTests {
     }
 
     @Test(arguments: ["1e999", #""\ud800""#, String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)])
-    func `parameters of another driver that no value of ours can hold do not keep a claim from being prepared`(parameters: String) throws {
+    func `parameters of another driver that no value type can represent do not prevent the preparation`(parameters: String) throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         addClaim("odd", [("FromClaim", "other.example.com", parameters)], device: "pci-0000-0c-00-0", to: node)
@@ -54,7 +54,7 @@ struct HostileClaimTests {
     }
 
     @Test
-    func `an annotation of a claim's author leads no file of devices to another path in the container`() throws {
+    func `an annotation by a claim's author does not change the path of the metadata file in the container`() throws {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
         options.nodeArguments = ["--device-metadata"]
@@ -77,7 +77,7 @@ struct HostileClaimTests {
     }
 
     @Test
-    func `a claim of 32 configurations full of unknown fields is refused in less than 3 KiB`() throws {
+    func `a claim with 32 configurations full of unknown fields is refused in less than 3 KiB`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let fields = (0..<1100).map { #""f\#($0)":0"# }.joined(separator: ",")
@@ -89,7 +89,7 @@ struct HostileClaimTests {
     }
 
     @Test
-    func `500 addresses of a claim are refused when preparing, and the next claim is prepared`() throws {
+    func `500 addresses are refused when the claim is prepared, and the next claim is prepared`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let addresses = Array(repeating: #""a::1/64""#, count: 500).joined(separator: ",")
@@ -103,7 +103,7 @@ struct HostileClaimTests {
     }
 
     @Test
-    func `a privileged setting counts from the class, and from a claim only where the operator allows it`() throws {
+    func `a privileged setting is valid from the class, and from a claim only if the operator allows it`() throws {
         let parameters = #"{"interface":{"name":"net1","hardwareAddr":"02:00:00:00:00:77"}}"#
         for (arguments, source, isRight) in [
             ([], "FromClaim", false), ([], "FromClass", true), (["--allow-claims", "interface.hardwareAddr"], "FromClaim", true),
@@ -132,10 +132,10 @@ struct HostileClaimTests {
     }
 
     @Test
-    func `a claim whose allocation names another node's pool is not prepared here`() throws {
+    func `a claim whose allocation names another node's pool is refused`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
-        // A device of the same name is on this node, and another claim has it: the pool would hide that.
+        // This node has a device of the same name, and another claim has it: an accepted pool would hide that.
         try node.addClaim("holder", devices: ["pci-0000-0c-00-0"])
         try node.prepare("holder")
         addClaim("forged", [], device: "pci-0000-0c-00-0", pool: "another-node", to: node)
@@ -144,7 +144,7 @@ struct HostileClaimTests {
     }
 
     @Test
-    func `nearside-node does not start with an allowance that it does not know`() throws {
+    func `nearside-node does not start with an unknown field in --allow-claims`() throws {
         let ended = try ChildProcess.run("\(Place.programs)/nearside-node", ["--node-name", "n", "--allow-claims", "interface.mtu"])
         #expect(ended.status != 0 && ended.output.contains("rdma.management"), "\(ended.output)")
     }

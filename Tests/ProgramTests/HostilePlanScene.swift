@@ -11,12 +11,12 @@ import NRIMessages
 import Testbed
 import Testing
 
-/// The real nearside-nri with an enemy for a nearside-node, and a pod with an honest claim that comes and goes meanwhile.
+/// The real nearside-nri with a malicious nearside-node, while a pod with an honest claim starts and stops.
 final class HostilePlanScene {
     let node: TestNode
     private let enemy: FalseDaemon
     private let journal: JournalFolder
-    /// The valid plan and its text, from which the hostile files are made.
+    /// The valid plan and its text, from which the hostile files are derived.
     private let honestPlan: ClaimPlan
     private let honestText: String
     private let honestState: String
@@ -48,7 +48,7 @@ final class HostilePlanScene {
         honestText = try Files.readText(node.scratch("journal/plans/uid-b.json"))
         honestPlan = try #require(try journal.plan("uid-b"))
         victims = honestPlan.devices.compactMap { $0.interface?.hostName }
-        // A state of an interface that no longer is: whatever it says, nothing of the host may be changed for it.
+        // A state of an interface that no longer exists: the host must not change.
         let lost = try #require(try journal.plan("uid-c")?.devices.first?.interface?.hostName)
         let pod = try node.makePod("c", uid: "pod-c")
         try node.runtime?.run(pod)
@@ -94,7 +94,7 @@ final class HostilePlanScene {
 
     // MARK: Cases
 
-    /// - Returns: what kind of case it was.
+    /// - Returns: the kind of the case.
     func run(_ number: Int) throws {
         var random = HostileCases.random(number, seed: 17)
         if number % 256 == 255 { try renewPod() }
@@ -129,16 +129,16 @@ final class HostilePlanScene {
         var forger = ForgedPlan(random: random, interfaces: victims)
         let forged = forger.forge(honest)
         do throws(JournalError) { try journal.write(forged) } catch {
-            // The journal does not write a plan that it would not read: the nearest valid one is written.
+            // The journal does not write an invalid plan, so that the nearest valid one is written.
             honest.devices[0].interface = forged.devices[0].interface
             _ = try? journal.write(honest)
         }
         return try exercise(uid, number).isAttached ? "forged plan attached" : "forged plan refused"
     }
 
-    /// A pod comes, its container, its gate; everybody asks; the pod goes, and then the claim.
+    /// Starts a pod, its container and its gate, sends all requests, and ends the pod and the claim.
     ///
-    /// - Returns: whether the container could be created, and whether it got something.
+    /// - Returns: the results of creating the container and of attaching devices.
     private func exercise(_ uid: String, _ number: Int) throws -> (isCreated: Bool, isAttached: Bool) {
         try answered { try node.runtime?.run(hostile) }
         var isCreated = false
@@ -177,7 +177,7 @@ final class HostilePlanScene {
         try removePlan(uid)
         let folder = node.scratch("states/states")
         for name in Files.list(folder) where name.contains(uid) { try Files.remove("\(folder)/\(name)") }
-        // A device that is remembered as not restored would be tried for ever.
+        // A device that is recorded as not restored would be retried forever.
         if !isTaken, try ask("release \(uid)\n") != "ok" {
             try restart()
             for name in Files.list(folder) where name.contains(uid) { try Files.remove("\(folder)/\(name)") }
@@ -193,7 +193,7 @@ final class HostilePlanScene {
         } catch { return error.code == .newer }
     }
 
-    /// nearside-nri has a plan that it cannot read, and asks the enemy whose it is.
+    /// nearside-nri has an unreadable plan, and queries the attacker for its claims.
     private func runAnswer(_ uid: String, _ number: Int, _ random: inout SplitMix) throws -> String {
         var mutator = LineMutator(random)
         var bytes = mutator.mutate(["ok", "error no such pod", "ok a,b"][number / 8 % 3])
@@ -207,7 +207,7 @@ final class HostilePlanScene {
         var mutator = LineMutator(random)
         let lines = ["status", "publish uid-none", "release uid-none", "admit uid-none", "admit uid-good"]
         let bytes = mutator.mutate(lines[number / 8 % lines.count])
-        // No network namespace: a plan's pod cannot be put into any of these.
+        // Not a network namespace, so that no pod can be attached to it.
         let descriptor: Descriptor? =
             switch number / 8 % 4 {
             case 0: try Descriptor.open("/dev/null", flags: O_RDONLY)
@@ -216,7 +216,7 @@ final class HostilePlanScene {
             default: nil
             }
         let socket = try UnixSocket.connect(node.scratch("states/nri.sock"), timeout: .seconds(10))
-        // It may have been answered, and closed, before all is sent.
+        // The daemon may reply and close before everything is sent.
         do { try UnixSocket.send(bytes, descriptor: descriptor, to: socket) } catch { return "line cut" }
         let end = bytes.firstIndex(of: 0x0a)
         guard end != nil || bytes.count > ControlRequest.lineLimit else { return "line without end" }
@@ -245,7 +245,7 @@ final class HostilePlanScene {
         if number % 64 == 63 { try checkAll() }
     }
 
-    /// All that `ip` and the files tell; between cases that are looked at closely.
+    /// The complete output of `ip` and the files; compared between selected cases.
     func checkAll() throws {
         if isGoodAttached { try toggleGood() }
         let changes = try node.changes(since: hostText)
@@ -271,7 +271,7 @@ final class HostilePlanScene {
         }
     }
 
-    /// An event whose refusal is an answer; anything else is the end of the connection.
+    /// Delivers an event whose refusal is an answer; any other error is the end of the connection.
     private func answered(_ event: () throws -> Void) throws {
         do { try event() } catch let failure as RPCFailure { throw HostileCases.Broken("an event was refused: \(failure.message)") }
     }
@@ -300,11 +300,11 @@ final class HostilePlanScene {
         node.kill(injector: restarts % 2 == 0 ? SIGKILL : SIGTERM)
         node.dropRuntime()
         try node.startInjector()
-        // The runtime reports all pods, and nearside-nri has given the honest one its interface by then.
+        // The runtime reports all pods, and nearside-nri has attached the honest pod's interface by then.
         isGoodAttached = true
     }
 
-    /// Whatever the enemy's plans left in the pod goes with it.
+    /// Leftovers of the attacker's plans in the pod end with the pod.
     private func renewPod() throws {
         node.removePod(hostile)
         hostile = try node.makePod("b", uid: "pod-b")

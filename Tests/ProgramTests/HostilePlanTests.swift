@@ -17,7 +17,7 @@ struct HostilePlanTests {
     }
 
     @Test
-    func `a plan that is larger than it may be holds containers back that may use it`() throws {
+    func `a plan beyond the size limit holds back containers that may use it`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         node.kill(node: SIGTERM)
@@ -32,7 +32,7 @@ struct HostilePlanTests {
     }
 
     @Test
-    func `a plan with an MTU of -1 or a sysctl that climbs changes nothing, and nearside-nri goes on`() throws {
+    func `a plan with an MTU of -1 or a sysctl path that climbs changes nothing, and nearside-nri survives`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -41,7 +41,7 @@ struct HostilePlanTests {
         let file = node.scratch("journal/plans/uid-a.json")
         let honest = try Files.readText(file)
         node.kill(node: SIGTERM)
-        // Without what it remembers: a plan that was once read is known on.
+        // With an empty cache, because a plan that was read once stays cached.
         node.kill(injector: SIGTERM)
         node.dropRuntime()
         let target = node.scratch("gate")
@@ -56,7 +56,7 @@ struct HostilePlanTests {
             #expect(honest.contains(text), "\(honest)")
             var forged = honest.replacing(text, with: replacement)
             if replacement.contains("sysctls") {
-                // With the feature that the plan then uses, in its place.
+                // With the feature that the plan then uses, in sorted order.
                 forged = forged.replacing("],\"version\"", with: ",\"sysctls\"],\"version\"")
             }
             try Files.write(file, forged)
@@ -73,7 +73,7 @@ struct HostilePlanTests {
     }
 
     @Test
-    func `a plan that takes the host's loopback changes nothing`() throws {
+    func `a plan for the host's loopback changes nothing`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -93,7 +93,7 @@ struct HostilePlanTests {
     }
 
     @Test
-    func `a hundred hostile plans leave nearside-nri alive and the host unchanged`() throws {
+    func `a hundred hostile plans leave nearside-nri running and the host unchanged`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -136,6 +136,6 @@ struct HostilePlanTests {
             ], in: node.host)
         #expect(other.status != 0)
         #expect(
-            other.output.contains("is the journal of the driver dra.nearside; give other.example.com one of its own"), "\(other.output)")
+            other.output.contains("the journal belongs to driver dra.nearside; set another --journal"), "\(other.output)")
     }
 }

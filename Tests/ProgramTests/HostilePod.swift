@@ -6,7 +6,7 @@ import Netlink
 import NetworkModel
 import Testbed
 
-/// The processes of a hostile tenant's pod, and what they have hidden.
+/// The processes of a hostile tenant's pod, and hidden objects.
 final class HostilePod {
     private let scratch: ScratchFolder
     private var tools: [ChildProcess] = []
@@ -16,7 +16,7 @@ final class HostilePod {
     private let given: [Int32: String]
     private var files = 0
 
-    /// Built by hack/test; nil where it is not, or the kernel is older than 6.6.
+    /// Built by hack/test; nil if it is missing, or the kernel is older than 6.6.
     private static let programs: String? = {
         let path = "\(Place.project)/.build/programs"
         return (try? ChildProcess.run(path, ["count", "lo"]))?.status == 0 ? path : nil
@@ -43,7 +43,7 @@ final class HostilePod {
         return ["-force", "-batch", file]
     }
 
-    /// Does the steps. A step that the kernel refuses is skipped.
+    /// Performs the steps. Steps that the kernel refuses are skipped.
     func act(_ steps: [HostileTenant.Step], in pod: NetworkNamespace) throws {
         for step in steps {
             switch step {
@@ -69,21 +69,21 @@ final class HostilePod {
         }
     }
 
-    /// Goes on until the pod leaves.
+    /// Repeats actions until the pod ends.
     func keepDoing(_ lines: [String], in pod: NetworkNamespace) throws {
         let arguments = try batch(lines).joined(separator: " ")
         loop = try ChildProcess("/bin/sh", ["-c", "while :; do /sbin/ip \(arguments); done"], in: pod)
     }
 
-    /// Its processes end, and with them the namespaces that they alone had. An interface that was given to the pod is put back first: the
-    /// kernel would delete one that is virtual, as every one of this test is.
+    /// Ends the processes, and with them their own namespaces. The pod's original interfaces are moved back first, because the kernel
+    /// would delete virtual ones, as all interfaces of this test are.
     func leave(_ pod: NetworkNamespace) throws {
         loop?.stop(SIGKILL)
         loop = nil
         let place = try ChildProcess("/bin/sleep", ["1000"], in: pod)
         for namespace in hidden {
             for link in try Self.links(namespace) where given[link.index] != nil && !link.isLoopback {
-                // Only under its number is it found, and the pod may have given that to another.
+                // The interface is found only by its number, which the pod may have given to another one.
                 for other in try Self.links(pod) where other.index == link.index {
                     _ = try ChildProcess.run("/sbin/ip", ["link", "delete", other.name], in: pod)
                 }

@@ -3,18 +3,18 @@
 import Glibc
 import Inspection
 
-/// A pod with every capability over its network namespace, which does as it likes with the interfaces it was given, but for destroying
-/// them: what the kernel deletes no program brings back.
+/// A pod with all capabilities over its network namespace, which changes its interfaces in any way except deleting them: no program can
+/// restore a deleted interface.
 struct HostileTenant {
     private var random: SplitMix
-    /// The names that the tenant believes its two interfaces to have.
+    /// The expected names of the tenant's two interfaces.
     private var names = ["net0", "net1"]
     private var made = 0
     /// The names of its interfaces on the host.
     private let hostNames: [String]
     private(set) var count = 0
 
-    /// Actions done in one go, with the program that does them.
+    /// Actions that are performed together, with the program that performs them.
     enum Step {
         case ip([String])
         case tc([String])
@@ -22,7 +22,7 @@ struct HostileTenant {
         case ethtool([String])
         /// Attaches programs that stay while the tool runs (hack/testbed/programs.c).
         case programs(String, String)
-        /// Puts an interface into a namespace that no other process knows.
+        /// Moves an interface into a namespace that no other process knows.
         case hide(String)
     }
 

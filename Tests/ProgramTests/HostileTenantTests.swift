@@ -10,7 +10,7 @@ import SliceModel
 import Testbed
 import Testing
 
-/// Attacks of tenants with NET_ADMIN that keep `nearside-nri` from its work, through the real daemons.
+/// Attempts of tenants with NET_ADMIN to delay `nearside-nri`, with the real daemons.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct HostileTenantTests {
     private func ip(_ line: String, _ namespace: NetworkNamespace) throws {
@@ -18,7 +18,7 @@ struct HostileTenantTests {
         try #require(ended.status == 0, "\(line): \(ended.output)")
     }
 
-    /// A node whose NIC is the end of a cable, with a pod that has it as net1.
+    /// A node whose NIC is the end of a veth, with a pod that has it as net1.
     private func start() throws -> (node: TestNode, pod: NRIPodSandbox) {
         let node = try TestNode.hgxA100()
         let name = try #require(node.options.machine.functions.first { $0.sliceName == TestNode.nic }?.netdevs.first?.name)
@@ -36,7 +36,7 @@ struct HostileTenantTests {
     }
 
     @Test
-    func `a thousand interfaces that a pod stacked on its NIC do not keep the runtime waiting beyond its time-out`() throws {
+    func `a thousand upper interfaces on a pod's NIC do not delay the runtime beyond its time-out`() throws {
         let (node, pod) = try start()
         defer { node.removeAllPods() }
         try node.namespace(of: pod).run { () throws(NetlinkError) in
@@ -50,7 +50,7 @@ struct HostileTenantTests {
         }
         let start = ContinuousClock.now
         try node.runtime?.stop(pod)
-        // NRI's request time-out. One by one they take the kernel 17 seconds.
+        // NRI's request time-out. Deleted one by one, the interfaces take the kernel 17 seconds.
         #expect(ContinuousClock.now - start < .seconds(2))
         #expect(try !node.interfaces(pod).contains("m999"))
         #expect(try !node.hasInterface("net1", in: pod))
@@ -58,7 +58,7 @@ struct HostileTenantTests {
     }
 
     @Test
-    func `names of a pod's interfaces take no memory of nearside-nri`() throws {
+    func `names of a pod's interfaces use no memory of nearside-nri`() throws {
         let (node, pod) = try start()
         defer { node.removeAllPods() }
         let process = try #require(node.injectorDaemon?.identifier)
@@ -77,7 +77,7 @@ struct HostileTenantTests {
         } entering: {
             NetlinkError("enter the namespace", $0)
         }
-        // Each looks at the pod's interfaces.
+        // Each attempt reads the pod's interfaces.
         try node.runtime?.create(NRIContainer(), in: pod)
         try node.runtime?.stop(pod)
         #expect(try !node.hasInterface("net1", in: pod))

@@ -8,7 +8,7 @@ import Linux
 import Testbed
 import Testing
 
-/// The real nearside-node and the real gate with an enemy for a nearside-nri.
+/// The real nearside-node and the real gate with a malicious nearside-nri.
 final class HostileWordsScene {
     let node: TestNode
     private let enemy: FalseDaemon
@@ -52,7 +52,7 @@ final class HostileWordsScene {
         enemy.set { [features] line in Array((line == "status" ? features + "\n" : "ok\n").utf8) }
     }
 
-    /// One hostile answer to a request of this kind, and honest ones to all others.
+    /// One hostile answer to a request of this kind, and honest answers to all others.
     private func say(_ bytes: [UInt8], to request: String) {
         enemy.set { [features] line in
             line.hasPrefix(request) ? bytes : Array((line == "status" ? features + "\n" : "ok\n").utf8)
@@ -90,7 +90,7 @@ final class HostileWordsScene {
         return result
     }
 
-    /// With an honest nearside-nri everything goes on: nothing of what the enemy said is kept.
+    /// With an honest nearside-nri everything works again: no hostile answer is kept.
     private func recover() throws {
         beHonest()
         try node.unprepare("w")
@@ -105,7 +105,7 @@ final class HostileWordsScene {
         try HostileCases.check(failure.details, call)
     }
 
-    /// A hostile nearside-nri asks.
+    /// A hostile nearside-nri sends a query.
     private func runQuestion(_ number: Int, _ random: inout SplitMix) throws -> String {
         let lines = ["alive", "ready", "pod default none uid-none", "pod kube-system a.b.c 0f1e2d3c-aaaa-bbbb-cccc-0123456789ab"]
         var mutator = LineMutator(random)
@@ -126,7 +126,7 @@ final class HostileWordsScene {
         return "question refused"
     }
 
-    /// The gate asks again when it cannot make sense of an answer: the second one is plain.
+    /// The gate asks again after an invalid answer; the second answer is valid.
     private func runGate(_ random: inout SplitMix) throws -> String {
         let bytes = hostile(["ok", "error not yet"], &random)
         let count = Counter()

@@ -4,13 +4,12 @@ import ControlProtocol
 import Linux
 import Synchronization
 
-/// A `nearside-nri` of another release, as far as `nearside-node` can tell: it answers `status` with the features that it is given, and
-/// everything else with `ok`.
+/// A substitute for a `nearside-nri` of another release: it answers `status` with given features, and every other request with `ok`.
 final class InjectorStandIn: Sendable {
     private let stop: Descriptor
     private let received = Mutex<[ControlRequest]>([])
 
-    /// - Parameter features: nil for a release that names none.
+    /// - Parameter features: nil for a release that lists none.
     init(socket: String, features: [String]?) throws {
         let (stop, stopped) = try UnixSocket.pair()
         let listener = try UnixSocket.listen(socket)
@@ -31,7 +30,7 @@ final class InjectorStandIn: Sendable {
 
     deinit { end() }
 
-    /// Leaves the socket, as a daemon that ends.
+    /// Closes the socket, like a daemon that ends.
     func end() { try? UnixSocket.send([0], to: stop) }
 
     var requests: [ControlRequest] { received.withLock { $0 } }

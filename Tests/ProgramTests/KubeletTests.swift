@@ -45,7 +45,7 @@ struct KubeletTests {
     }
 
     @Test
-    func `a claim that was replaced by another of the same name is refused`() throws {
+    func `a claim that was replaced by another one with the same name is refused`() throws {
         let node = try node()
         try node.startNode()
         try node.api.add("resourceclaims/default", ResourceClaim(metadata: Metadata(name: "a", namespace: "default", uid: "new")))
@@ -93,11 +93,11 @@ struct KubeletTests {
     }
 
     @Test
-    func `a deadline that passes and a kubelet that vanishes leave the service whole`() throws {
+    func `an expired deadline and a vanished kubelet leave the service intact`() throws {
         let node = try node()
         try node.startNode()
         try node.api.add("resourceclaims/default", ResourceClaim(metadata: Metadata(name: "a", namespace: "default", uid: "a")))
-        // The API server answers with errors for longer than this kubelet waits.
+        // The API server answers with errors for longer than this kubelet's time-out.
         node.api.inject(.init("GET", "/apis/resource.k8s.io/v1/namespaces", code: 503, times: 3))
         var claim = DRAV1Claim()
         (claim.namespace, claim.name, claim.uid) = ("default", "a", "a")
@@ -110,7 +110,7 @@ struct KubeletTests {
         #expect(error?.status == 4, "DEADLINE_EXCEEDED")
         for _ in 0..<5 {
             let socket = try UnixSocket.connect(node.scratch("plugins/dra.nearside/dra.sock"))
-            // The beginning of an HTTP/2 connection, and gone.
+            // The beginning of an HTTP/2 connection, followed by its end.
             try UnixSocket.send([UInt8]("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4], to: socket)
         }
         let response: DRAV1NodePrepareResourcesResponse = try service(node).call(
@@ -119,7 +119,7 @@ struct KubeletTests {
     }
 
     @Test
-    func `deleted slices are written again, and then it is quiet`() throws {
+    func `deleted slices are written again, and then there are no further writes`() throws {
         let node = try node()
         try node.startNode()
         #expect(try eventually { try node.api.hasWholePool() })
@@ -152,7 +152,7 @@ struct KubeletTests {
     }
 
     @Test
-    func `over TLS the server is checked, and the token is read anew`() throws {
+    func `over TLS the server is verified, and the token is read for each request`() throws {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("aws-p4d")).machine)
         options.isSecure = true
@@ -165,7 +165,7 @@ struct KubeletTests {
         #expect(try eventually { try node.api.hasWholePool() }, "\(node.log("node.log"))")
         #expect(!node.log("node.log").contains("secret-of-the-testbed"), "a token is never printed")
         node.kill(node: SIGTERM)
-        // Another authority: no request gets through.
+        // With another certificate authority no request succeeds.
         let requests = node.api.requests.count
         _ = try ChildProcess.run(
             "/usr/bin/openssl",
@@ -179,14 +179,14 @@ struct KubeletTests {
     }
 
     @Test
-    func `a new interface is published, and one that goes is not`() throws {
+    func `a new interface is published, and a deleted one is withdrawn`() throws {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("aws-p4d")).machine)
         options.virtualNICs = "vnic"
         let node = try TestNode(options)
         try node.startNode()
         func isPublished() throws -> Bool { try node.api.slices().flatMap { $0.spec.devices ?? [] }.contains { $0.name == "vnic0" } }
-        // Counters come in a slice of their own, before the devices.
+        // Counters are in a separate slice, before the devices.
         #expect(try eventually { try node.api.hasWholePool() && node.api.slices().count == 2 }, "\(node.log("node.log"))")
         #expect(try !isPublished())
         _ = try ChildProcess.run("/sbin/ip", ["link", "add", "vnic0", "type", "veth", "peer", "name", "other0"], in: node.host)

@@ -11,7 +11,7 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Interfaces with far more of everything than one datagram holds, in real namespaces.
+/// Interfaces with more objects than one datagram holds, in real namespaces.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LargeTableTests {
     /// Runs netlink calls on a thread in a namespace.
@@ -35,7 +35,7 @@ struct LargeTableTests {
         }
     }
 
-    /// 496 names of 124 bytes: as many as the kernel takes, and one message of 66 KB.
+    /// The kernel's maximum of 496 names of 124 bytes, one message of 66 KB.
     static func longNames(_ mark: String) -> [String] {
         (0..<496).map { number in
             let start = "\(mark)-\(number)-"
@@ -107,7 +107,7 @@ struct LargeTableTests {
     private static func plan(_ index: Int = 0) -> InterfacePlan { InterfacePlan(hostName: "nic\(index)", name: "net\(index)") }
 
     @Test
-    func `an interface with 500 addresses is set up`() throws {
+    func `an interface with 500 addresses is attached`() throws {
         let scene = try Scene()
         var plan = Self.plan()
         plan.addresses = try (0..<500).map { try #require(IPPrefix(parsing: "10.20.\($0 / 250).\($0 % 250 + 1)/16")) }
@@ -137,7 +137,7 @@ struct LargeTableTests {
     }
 
     @Test
-    func `300 equal rules of two interfaces are one rule, and no error`() throws {
+    func `300 equal rules of two interfaces count as one rule without an error`() throws {
         let scene = try Scene(links: 2)
         var plans = [Self.plan(0), Self.plan(1)]
         for index in plans.indices {
@@ -150,7 +150,7 @@ struct LargeTableTests {
     }
 
     @Test
-    func `of hundreds of routes that are all refused the first is named, with the kernel's reason`() throws {
+    func `the first of hundreds of refused routes is reported with the kernel's reason`() throws {
         let scene = try Scene()
         var plan = Self.plan()
         plan.routes = try (0..<300).map {
@@ -165,7 +165,7 @@ struct LargeTableTests {
     }
 
     @Test
-    func `64 KiB of names, of the host or of a pod, keep no interface from being attached and restored`() throws {
+    func `64 KiB of names, of the host or of a pod, do not prevent an attach or restore`() throws {
         let scene = try Scene(links: 2)
         let first = try scene.index()
         try Self.run(in: scene.host) { (socket) throws(NetlinkError) in
@@ -186,7 +186,7 @@ struct LargeTableTests {
 
     // MARK: Through the daemons
 
-    /// Most memory that a process ever had, in KiB (proc_pid_status(5)).
+    /// The peak memory of a process in KiB (proc_pid_status(5)).
     private static func peak(of process: pid_t?) throws -> Int {
         let status = try Files.readText("/proc/\(try #require(process))/status")
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
@@ -201,7 +201,7 @@ struct LargeTableTests {
     }
 
     @Test
-    func `a claim of an interface with 500 addresses and 600 routes goes the whole way`() throws {
+    func `a claim of an interface with 500 addresses and 600 routes is prepared, attached and released`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let link = try Self.interface(node)
@@ -228,7 +228,7 @@ struct LargeTableTests {
     }
 
     @Test
-    func `100000 routes of other interfaces cost an attach no memory`() throws {
+    func `100000 routes of other interfaces use no memory during an attach`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try Self.run(in: node.host) { (socket) throws(NetlinkError) in
@@ -248,7 +248,7 @@ struct LargeTableTests {
     }
 
     @Test
-    func `a pod that gives its interface 64 KiB of names gives it back, and nearside-node starts with such on the host`() throws {
+    func `an interface to which a pod gave 64 KiB of names is restored, and nearside-node starts with such names on the host`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let wire = try #require(try Self.run(in: node.host) { (socket) throws(NetlinkError) in try socket.link(named: "wire0") })

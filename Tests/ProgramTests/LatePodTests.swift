@@ -8,7 +8,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Pods whose containers no gate held back, and that the runtime started while no plugin was there.
+/// Pods without a gate that the runtime started while no plugin was connected.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LatePodTests {
     private func start(_ policy: String) throws -> TestNode {
@@ -21,7 +21,7 @@ struct LatePodTests {
         return node
     }
 
-    /// The plugin is dead, and a pod with a prepared claim has started.
+    /// The plugin was killed, and a pod with a prepared claim has started.
     private func slip(_ node: TestNode) throws -> NRIPodSandbox {
         try node.addClaim("slipped")
         try node.prepare("slipped")
@@ -42,7 +42,7 @@ struct LatePodTests {
     private func isEvicted(_ node: TestNode) -> Bool { node.api.requests.contains("POST /api/v1/namespaces/default/pods/one/eviction") }
 
     @Test
-    func `a pod that slipped through gets its devices when the plugin is back, and that is reported`() throws {
+    func `a pod that started without its devices gets them when the plugin reconnects, and is reported`() throws {
         let node = try start("failed")
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -51,7 +51,7 @@ struct LatePodTests {
         #expect(try node.isAttached("net1", in: pod))
         #expect(try eventually { try events(node) == ["DevicesLate one"] })
         #expect(!isEvicted(node), "it has its devices")
-        // Neither a restart of the plugin nor one of the other daemon makes it news again.
+        // Restarts of both daemons do not repeat the report.
         node.kill(injector: SIGTERM)
         node.dropRuntime()
         try node.startInjector()
@@ -63,12 +63,12 @@ struct LatePodTests {
     }
 
     @Test
-    func `a pod whose devices are gone is reported, evicted if the policy says so, and gets them if they return`() throws {
+    func `a pod whose devices are missing is reported, evicted if the policy requires it, and gets them if they return`() throws {
         for policy in ["never", "failed"] {
             let node = try start(policy)
             defer { node.removeAllPods() }
             let pod = try slip(node)
-            // The interface is not where the plan says.
+            // The interface of the plan is missing.
             _ = try ChildProcess.run("/sbin/ip", ["link", "set", "ib0", "name", "away"], in: node.host)
             try node.startInjector()
             #expect(try eventually { try events(node) == ["DevicesMissing one"] })
@@ -77,14 +77,14 @@ struct LatePodTests {
             _ = try ChildProcess.run("/sbin/ip", ["link", "set", "away", "name", "ib0"], in: node.host)
             #expect(try eventually { try node.isAttached("net1", in: pod) }, "\(node.log("nri.log"))")
             #expect(try eventually { try events(node).sorted() == ["DevicesLate one", "DevicesMissing one"] })
-            // Both reports of the pod have been dealt with by now.
+            // Both reports of the pod have been handled by now.
             #expect(isEvicted(node) == (policy == "failed"))
             try node.runtime?.stop(pod)
         }
     }
 
     @Test
-    func `where programs look for their devices once, all that slipped through go, when their budget lets them`() throws {
+    func `the policy late evicts all pods that started without devices, within their disruption budgets`() throws {
         let node = try start("late")
         defer { node.removeAllPods() }
         let pod = try slip(node)
@@ -96,7 +96,7 @@ struct LatePodTests {
     }
 
     @Test
-    func `a pod whose claims are unknown is asked about until they are known`() throws {
+    func `the claims of a pod are queried until they are known`() throws {
         let node = try start("never")
         defer { node.removeAllPods() }
         try node.addClaim("slipped", pod: "pod-0")

@@ -10,7 +10,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Limits on DHCP clients and on servers' answers.
+/// Limits for DHCP clients and for servers' answers.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LeaseConfinementTests {
     private func start(
@@ -51,7 +51,7 @@ struct LeaseConfinementTests {
         try node.prepare("first")
     }
 
-    /// The processes that nearside-nri has started.
+    /// The child processes of nearside-nri.
     private func clients(_ node: TestNode) -> [Int32] {
         let process = node.injectorDaemon?.identifier ?? 0
         return Files.list("/proc/\(process)/task").flatMap { thread in
@@ -60,7 +60,7 @@ struct LeaseConfinementTests {
     }
 
     @Test
-    func `a client runs in the pod's namespace as a user of its own, with no capability and no way to get one`() throws {
+    func `a DHCP client runs in the pod's namespace as a separate user, without capabilities or a way to get them`() throws {
         let node = try start()
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20", v6: "2001:db8:5::20,2001:db8:5::20")
@@ -86,7 +86,7 @@ struct LeaseConfinementTests {
             #expect(field("Groups").isEmpty)
             for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] { #expect(field(set) == ["0000000000000000"], "\(set)") }
             #expect(field("NoNewPrivs") == ["1"] && field("Threads") == ["1"])
-            // That of nearside-nri, and one of its own.
+            // nearside-nri's filter and the client's own.
             #expect(field("Seccomp") == ["2"] && field("Seccomp_filters").first.flatMap { Int($0) } == filters + 1)
             #expect(try NetworkNamespace(path: "/proc/\(process)/ns/net").identity == node.namespace(of: pod).identity)
             let limits = try Files.readText("/proc/\(process)/limits")
@@ -97,7 +97,7 @@ struct LeaseConfinementTests {
             // /dev/null twice, the pipe and the socket.
             #expect(Files.list("/proc/\(process)/fd").count <= 5)
         }
-        // They end with the daemon.
+        // The clients end with the daemon.
         node.kill(injector: SIGKILL)
         #expect(eventually { processes.allSatisfy { !Files.exists("/proc/\($0)/exe") || Files.linkTarget("/proc/\($0)/exe") == nil } })
         try node.startInjector()
@@ -106,7 +106,7 @@ struct LeaseConfinementTests {
     }
 
     @Test
-    func `a server cannot take the pod's traffic by routes, and what is left out is logged`() throws {
+    func `a server's routes cannot redirect the pod's traffic, and refused parts are logged`() throws {
         let node = try start(["--cluster-network", "10.96.0.0/12"])
         defer { node.removeAllPods() }
         let routes = ["0.0.0.0/1", "128.0.0.0/1", "0.0.0.0/0", "10.96.0.0/12", "10.244.0.0/16", "10.1.0.0/16", "203.0.113.0/24"]
@@ -156,8 +156,8 @@ struct LeaseConfinementTests {
     }
 
     @Test
-    func `an address on the network of the cluster's DNS is not set, without the network having been named`() throws {
-        // kube-dns has an address in the same 256 as the API server's.
+    func `an address in the network of the cluster's DNS is not set, without a configured network`() throws {
+        // kube-dns has an address in the same 256 addresses as the API server.
         let node = try start(environment: ["KUBERNETES_SERVICE_HOST=192.0.2.129"])
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20", options: ["1,255.255.255.240"])
@@ -173,14 +173,14 @@ struct LeaseConfinementTests {
     }
 
     @Test
-    func `a pod's own address is in no network that a server gives, and its routes take no memory of nearside-nri`() throws {
+    func `a lease that overlaps the pod's own address is refused, and the pod's routes use no memory of nearside-nri`() throws {
         let node = try start()
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
         try prepare(node, ["name": .string("net1"), "dhcp": .bool(true)])
         let pod = try node.makePod("one", uid: "pod-1")
         let inside = try node.namespace(of: pod)
-        // The pod's own network as Calico makes it.
+        // The pod's own network as Calico configures it.
         for command in [
             "link add eth0 type veth peer name peer0", "link set eth0 up", "link set peer0 up", "address add 192.0.2.77/32 dev eth0",
             "route add 169.254.1.1 dev eth0", "route add default via 169.254.1.1",
@@ -217,7 +217,7 @@ struct LeaseConfinementTests {
     }
 
     @Test
-    func `a pod of sixteen clients that do not end is stopped within the runtime's time-out`() throws {
+    func `a pod with sixteen hanging DHCP clients is stopped within the runtime's time-out`() throws {
         let node = try start()
         defer { node.removeAllPods() }
         let devices = node.options.machine.functions.filter { $0.netdevs.contains { $0.name.hasPrefix("ib") } }.prefix(8).map {
@@ -229,7 +229,7 @@ struct LeaseConfinementTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         #expect(eventually { clients(node).count == 16 }, "\(clients(node)) \(node.log("nri.log"))")
-        // A stopped process does nothing when it is asked to end.
+        // A stopped process ignores the request to end.
         for process in clients(node) { kill(process, SIGSTOP) }
         let start = ContinuousClock.now
         try node.runtime?.stop(pod)

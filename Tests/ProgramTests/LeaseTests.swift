@@ -10,7 +10,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Interfaces that have their address from a DHCP server: a real one, and nearside-nri's client.
+/// Interfaces with addresses from real DHCP servers, over nearside-nri's clients.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LeaseTests {
     private func start(_ capabilities: [String] = TestNode.leaseCapabilities, gate: Bool = true) throws -> TestNode {
@@ -24,7 +24,7 @@ struct LeaseTests {
         return node
     }
 
-    /// A claim of one NIC that asks for an address, prepared for a pod; or one that several share, who each get a child of the NIC.
+    /// A claim of one NIC with DHCP, prepared for a pod; or a shared claim, for which each pod gets a child of the NIC.
     private func prepare(
         _ node: TestNode, _ name: String, pod: String, device: String = TestNode.nic, shared others: [String] = [],
         asking: [String] = ["dhcp"]
@@ -69,7 +69,7 @@ struct LeaseTests {
         try ChildProcess.run("/sbin/ip", ["-4", "address", "show", "dev", "net1"], in: try node.namespace(of: pod)).output
     }
 
-    /// Seconds for which the address of the pod's interface is good.
+    /// The remaining lifetime of the address of the pod's interface in seconds.
     private func validity(_ node: TestNode, _ pod: NRIPodSandbox) throws -> Int {
         let words = try address(node, pod).split(whereSeparator: { $0 == " " || $0 == "\n" })
         guard let index = words.firstIndex(of: "valid_lft"), index + 1 < words.count else { return -1 }
@@ -81,10 +81,10 @@ struct LeaseTests {
     }
 
     @Test
-    func `an interface gets its address from a server, keeps it by renewing it, and gives it back`() throws {
+    func `an interface gets its address from a server, renews it, and releases it`() throws {
         let node = try start()
         defer { node.removeAllPods() }
-        // One address: who gets it after us, gets it because we gave it back.
+        // The server has a single address: another client can get it only after its release.
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
         let before = try node.hostText()
         try server.start()
@@ -103,11 +103,11 @@ struct LeaseTests {
                     == ["192.0.2.20/24"]
             })
 
-        // Half of the time is over, and it is good for the whole of it again.
+        // Half of the time has passed, and the renewal restores the whole lifetime.
         #expect(eventually { ((try? validity(node, pod)) ?? 0) < LeaseServer.seconds - 3 })
         #expect(eventually { ((try? validity(node, pod)) ?? 0) > LeaseServer.seconds - 3 }, "\(node.log("nri.log"))")
 
-        // A client that is killed with its parent requests the same address again.
+        // A client that was killed with its parent requests the same address again.
         let lease = node.scratch("states/leases/\(try #require(Files.list(node.scratch("states/leases")).first))")
         let last = try Files.readText(lease)
         node.kill(injector: SIGKILL)
@@ -120,7 +120,7 @@ struct LeaseTests {
         try node.unprepare("first")
         let other = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(other)
-        // Half of the time after which the server would give it to another one anyway.
+        // Half of the time after which the server would give the address to another client anyway.
         let isGivenBack = eventually(seconds: 8) { (try? address(node, other).contains("192.0.2.20/24")) == true }
         #expect(isGivenBack, "\(node.log("nri.log"))")
         try node.runtime?.stop(other)
@@ -130,10 +130,10 @@ struct LeaseTests {
     }
 
     @Test
-    func `an interface gets addresses from servers of DHCP and of DHCPv6, waits for both, keeps them and gives them back`() throws {
+    func `an interface gets addresses over DHCP and DHCPv6, waits for both, renews and releases them`() throws {
         let node = try start()
         defer { node.removeAllPods() }
-        // One address of IPv6: who gets it after us, gets it because we gave it back.
+        // A single IPv6 address: another client can get it only after its release.
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.30", v6: "2001:db8:5::20,2001:db8:5::20")
         let before = try node.hostText()
         try prepare(node, "first", pod: "pod-1", asking: ["dhcp", "dhcp6"])
@@ -182,7 +182,7 @@ struct LeaseTests {
     }
 
     @Test
-    func `pods that share a claim each ask for an address of their own, and give it back when they go`() throws {
+    func `pods that share a claim each get their own address, and release it at their end`() throws {
         let node = try start()
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.21")
@@ -213,7 +213,7 @@ struct LeaseTests {
     }
 
     @Test
-    func `a lease that runs out is no address any more, whether the daemon is there or not, and the next one is`() throws {
+    func `an expired lease is removed with and without the daemon, and the next lease is applied`() throws {
         let node = try start()
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20")
@@ -246,7 +246,7 @@ struct LeaseTests {
     }
 
     @Test
-    func `without an answer a container is created and does not start, others do, and it goes on when there is one`() throws {
+    func `without a lease a container is created but not started, other pods start, and it starts with the lease`() throws {
         let node = try start()
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.30", last: "192.0.2.40")
@@ -262,7 +262,7 @@ struct LeaseTests {
         let arguments = hook.args.dropFirst().joined(separator: " ")
         let gate = try ChildProcess(
             "/bin/sh", ["-c", "echo '{\"pid\": \(inside.identifier)}' | \(hook.path) \(arguments)"], output: node.scratch("gate.log"))
-        // Meanwhile others are served.
+        // Other pods are served in the meantime.
         try node.addClaim("second", devices: ["pci-0000-12-00-0"], pod: "pod-2", interface: "net2")
         try node.prepare("second")
         let other = try node.makePod("two", uid: "pod-2")
@@ -283,7 +283,7 @@ struct LeaseTests {
     }
 
     @Test
-    func `without a gate, or without the capabilities, the container is refused, and says why`() throws {
+    func `without a gate, or without the capabilities, the container is refused with the reason`() throws {
         let node = try start(gate: false)
         defer { node.removeAllPods() }
         try prepare(node, "first", pod: "pod-1")
@@ -313,7 +313,7 @@ struct LeaseTests {
     }
 
     @Test
-    func `an answer that cannot be written down is asked for again, long before the lease's time`() throws {
+    func `a lease that cannot be saved is requested again, long before it expires`() throws {
         let node = try start()
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20", seconds: 3600)
@@ -323,7 +323,7 @@ struct LeaseTests {
         let key = LeaseKey(
             claim: "uid-first", device: TestNode.nic, namespace: try node.namespace(of: pod).identity, family: .v4)
         let file = try JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .injector).leaseFile(key)
-        // No file takes the place of a folder.
+        // A file cannot replace a folder.
         try Files.makeFolder(file)
         try node.runtime?.run(pod)
         #expect(eventually { node.log("nri.log").contains("Is a directory") }, "\(node.log("nri.log")) \(server.log)")
@@ -335,7 +335,7 @@ struct LeaseTests {
     }
 
     @Test
-    func `a client of DHCPv6 needs no raw packets`() throws {
+    func `a DHCPv6 client needs no raw socket`() throws {
         let node = try start(TestNode.leaseCapabilities.filter { $0 != "net_raw" })
         defer { node.removeAllPods() }
         let server = try LeaseServer(on: node, first: "192.0.2.20", last: "192.0.2.20", v6: "2001:db8:5::20,2001:db8:5::20")

@@ -15,7 +15,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct LostInterfaceTests {
     @Test
-    func `a device whose interface was taken away is not allocated until it is back`() throws {
+    func `a device without its interface is not allocated until the interface is restored`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let name = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic }?.attributes?["ifName"] }
@@ -37,7 +37,7 @@ struct LostInterfaceTests {
     }
 
     @Test
-    func `a pod whose namespace goes without a word still gives everything back`() throws {
+    func `a pod whose namespace ends without a report has all its devices restored`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -47,14 +47,14 @@ struct LostInterfaceTests {
         _ = try node.prepare("a")
         let pod = try node.makePod("p", uid: "pod-1")
         try node.runtime?.run(pod)
-        // As CRI-O does it, and any runtime that is restarted meanwhile. The kernel would delete these interfaces.
+        // Like CRI-O, and any runtime that is restarted in the meantime. The kernel would delete these interfaces.
         node.removePod(pod)
         try node.unprepare("a")
         try node.expectUnchanged(since: before)
     }
 
     @Test
-    func `a device whose interface is away is refused also by the next nearside-node, until the operator says that it is gone`() throws {
+    func `a device without its interface is refused also by the next nearside-node, until the operator removes the record`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let device = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic } }
@@ -84,7 +84,8 @@ struct LostInterfaceTests {
     }
 
     @Test(arguments: ["", "{", "[]", "half"])
-    func `without the memory of interfaces a NIC that has none is refused, until the operator removes the damaged file`(text: String) throws
+    func `without the record of interfaces a NIC without an interface is refused, until the operator removes the damaged file`(text: String)
+        throws
     {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
@@ -109,7 +110,7 @@ struct LostInterfaceTests {
             try node.startNode()
             #expect(try node.expectRefusal("a", .invalid).contains(memory))
             #expect(try eventually { try device()?.taints?.contains { $0.key == "dra.nearside/no-interface" } == true })
-            // A device that has its interface is prepared as before.
+            // A device with its interface is prepared as before.
             #expect(try node.prepare("b").count == 1)
             try node.unprepare("b")
             node.kill(node: SIGKILL)
@@ -123,7 +124,7 @@ struct LostInterfaceTests {
     }
 
     @Test
-    func `hardware that is not on its bus any more releases the claim, and hardware that is there is waited for`() throws {
+    func `hardware that left its bus releases the claim, and present hardware is waited for`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -133,7 +134,7 @@ struct LostInterfaceTests {
         #expect(try node.isAttached("net1", in: pod))
         node.kill(injector: SIGKILL)
         node.dropRuntime()
-        // The stand-in is taken for the interface of a PCI function, which the kernel does not show where its pod's network was.
+        // The substitute counts as the interface of a PCI function, which the kernel does not show in the pod's namespace.
         let journal = JournalFolder(node.scratch("journal"), states: node.scratch("states"), for: .injector)
         var state = try #require(try journal.state("uid-a"))
         state.attachments[0].host?.parentDevice = "0000:0c:00.0"
@@ -146,7 +147,7 @@ struct LostInterfaceTests {
         #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
         #expect(Files.list(node.scratch("states/states")).contains("uid-a.json"))
         #expect(!node.log("nri.log").contains("interface lost"))
-        // It is pulled out.
+        // The device is removed from its bus.
         ScratchFolder.removeTree(function)
         let isReleased = eventually { (try? node.unprepare("a")) != nil }
         #expect(isReleased, "\(node.log("nri.log"))")
@@ -155,7 +156,7 @@ struct LostInterfaceTests {
     }
 
     @Test(arguments: [false, true])
-    func `a virtual interface that was destroyed with its pod releases the claim, and one made anew is published`(isEarly: Bool) throws {
+    func `a virtual interface that was destroyed with its pod releases the claim, and a recreated one is published`(isEarly: Bool) throws {
         var options = TestNode.Options(
             programs: Place.programs, machine: try #require(try MachineDescription.embedded("hgx-a100")).machine)
         options.virtualNICs = "vnic"
@@ -177,7 +178,7 @@ struct LostInterfaceTests {
         node.removePod(pod)
         func exists() throws -> Bool { try ChildProcess.run("/sbin/ip", ["link", "show", "vnic0"], in: node.host).status == 0 }
         #expect(try !exists())
-        // The administrator makes it anew before the daemons are back, or while they are at work and the claim is still held.
+        // The administrator recreates it before the daemons start, or while they run and a claim still has it.
         if isEarly { try node.addInterfaces(1) }
         try node.startNode()
         try node.startInjector()

@@ -5,7 +5,7 @@ import Linux
 import Testbed
 import Testing
 
-/// Clients of the metrics that do their worst, as any pod in the host's network can.
+/// Malicious clients of the metrics, as any pod in the host's network can be.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct MetricsLimitTests {
     private static let port = 9189
@@ -27,7 +27,7 @@ struct MetricsLimitTests {
     }
 
     @Test
-    func `a thousand idle clients get a bounded number of connections, the kubelet is served, and they are ended after a while`() throws {
+    func `a thousand idle clients get a bounded number of connections, are closed after a while, and the kubelet is served`() throws {
         let node = try node()
         let daemon = try #require(node.nodeDaemon)
         func descriptors() -> Int { Files.list("/proc/\(daemon.identifier)/fd").count }
@@ -45,7 +45,7 @@ struct MetricsLimitTests {
             try node.kubelet?.prepare(namespace: "default", name: "none", uid: "none")
         }
         #expect(error?.details.contains("404 NotFound") == true)
-        // All of them are still there and say nothing.
+        // All clients are still connected, and send nothing.
         #expect(try eventually { try page(node).contains("nearside_slices_current 1") })
         #expect(clients.isRunning)
         #expect(eventually { descriptors() <= before + 4 }, "\(before) \(descriptors())")
@@ -53,10 +53,10 @@ struct MetricsLimitTests {
     }
 
     @Test
-    func `a client that sends byte by byte is ended, whether the bytes are a request or not`() throws {
+    func `a client that sends byte by byte is closed, with a valid request and without`() throws {
         let node = try node()
         for head in ["", "GET /metrics HTTP/1.1\\r\\nX: "] {
-            // Forty seconds of it, were it not ended; the time-out is for the whole connection.
+            // Without a limit this would take forty seconds; the time-out is for the whole connection.
             let slow = try client("trap '' PIPE; printf '\(head)' >&3; for i in {1..80}; do printf x >&3 || exit 3; sleep 0.5; done", node)
             #expect(slow.status == 3, "\(slow.output)")
         }

@@ -9,12 +9,12 @@ import Synchronization
 import Testbed
 import Testing
 
-/// How long a tenant's claim waits for claims of another tenant, whatever is in them: less than 100 ms.
+/// The delay of a tenant's claim by claims of another tenant with any content: less than 100 ms.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct PreparationDelayTests {
     private static let bound = Duration.milliseconds(100)
 
-    /// A claim that is as large as the API takes one.
+    /// A claim of the API's maximum size.
     private struct HostileClaim {
         var name: String
         var devices: [String]
@@ -39,7 +39,7 @@ struct PreparationDelayTests {
 
     private static func list(_ count: Int, _ element: (Int) -> String) -> String { (0..<count).map(element).joined(separator: ",") }
 
-    /// The worst claims at the limits of the API (resource/v1: 32 configurations of 10 KiB) and of configurations.
+    /// The most expensive claims at the limits of the API (resource/v1: 32 configurations of 10 KiB) and of configurations.
     private static func hostileClaims(_ driver: String, nics: [String], gpus: [String]) -> [HostileClaim] {
         let other = "other.example.com"
         let nested =
@@ -101,14 +101,14 @@ struct PreparationDelayTests {
     }
 
     @Test
-    func `the worst claims of a tenant, prepared side by side without end, delay no claim of another tenant by 100 ms`() throws {
+    func `the most expensive claims of a tenant, prepared in parallel, delay no claim of another tenant by 100 ms`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let (nics, gpus) = try devices(node)
         try #require(nics.count == 8 && gpus.count == 8)
         let hostile = Self.hostileClaims(node.options.driver, nics: nics, gpus: gpus)
         for claim in hostile { node.api.answer("resourceclaims/default", claim.name, with: Array(claim.text(node).utf8)) }
-        // Each is what it is meant to be: at its limit, and not beyond it.
+        // Each claim is at its limit, and not beyond.
         let answers = try Self.call(channel(node), "NodePrepareResources", hostile.map(\.name))
         for name in ["nested", "escapes", "full", "annotated"] { #expect(answers["uid-\(name)"]?.error == "") }
         for (name, error) in [("unknown", "is not a known field"), ("wrong", "after its prefix length"), ("deep", "is not a known field")] {
@@ -135,18 +135,18 @@ struct PreparationDelayTests {
             }
         }
         defer { isOver.store(true, ordering: .relaxed) }
-        // Other programs of the machine may take it away for a while: one round of five keeps to the bound.
+        // Other programs of the machine may use the processor for a while: one round of five has to meet the limit.
         var rounds: [(median: Duration, longest: Duration)] = []
         repeat { rounds.append(try measure()) } while rounds.count < 5 && rounds[rounds.count - 1].longest - idle.longest >= Self.bound
         let best = try #require(rounds.min { $0.longest < $1.longest })
         #expect(best.median - idle.median < Self.bound && best.longest - idle.longest < Self.bound, "idle \(idle), rounds \(rounds)")
-        if getenv("NEARSIDE_FIGURES") != nil { print("➜ idle \(idle), beside the worst claims \(rounds)") }
+        if getenv("NEARSIDE_FIGURES") != nil { print("➜ idle \(idle), during the worst claims \(rounds)") }
         isOver.store(true, ordering: .relaxed)
         for tenant in tenants { try tenant.finish() }
     }
 
     @Test
-    func `claims that wait for a nearside-nri that hangs do not delay one that needs nothing of it`() throws {
+    func `claims that wait for a hanging nearside-nri do not delay a claim that does not need it`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let (nics, gpus) = try devices(node)
@@ -154,7 +154,7 @@ struct PreparationDelayTests {
         let waiting = nics.map { "waits-\($0)" } + gpus.dropLast(2).map { "waits-\($0)" }
         for (name, device) in zip(waiting, nics + gpus.dropLast(2)) { try node.addClaim(name, devices: [device], interface: nil) }
         try node.addClaim("planned", devices: [gpus[6]], interface: nil)
-        // An interface's configuration for a device without one: it is refused by nearside-node alone.
+        // An interface's configuration for a device without an interface, which nearside-node refuses by itself.
         try node.addClaim("refused", devices: [gpus[7]])
         func refuse() throws {
             let error = #expect(throws: KubeletPeer.Failure.self) { try node.prepare("refused") }
@@ -166,7 +166,7 @@ struct PreparationDelayTests {
         let channel = try channel(node)
         let calls = try waiting.map { name in try Background { _ = try Self.call(channel, "NodePrepareResources", [name]) } }
         let plans = node.scratch("journal/plans")
-        // Those without interfaces have got as far as their CDI specifications.
+        // Claims without interfaces have reached their CDI specifications.
         #expect(eventually { Files.list(plans).filter { $0.hasSuffix(".json") }.count == gpus.count - 2 })
         var rounds: [(median: Duration, longest: Duration)] = []
         repeat {

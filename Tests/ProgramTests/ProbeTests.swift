@@ -7,7 +7,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Answers to probes, and publication before the kubelet knows the driver.
+/// Answers to probes, and publication before the registration with the kubelet.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct ProbeTests {
     private func node(_ arguments: [String] = []) throws -> TestNode {
@@ -24,7 +24,7 @@ struct ProbeTests {
             environment + ["\(Place.programs)/nearside-node", "--check", level, "--journal", node.scratch("journal")], in: node.host)
     }
 
-    /// An instance of a pod, without a kubelet that knows it.
+    /// An instance in a pod, without a kubelet that has registered it.
     private func instance(_ node: TestNode, pod: String, _ arguments: [String] = []) throws -> ChildProcess {
         try ChildProcess(
             "\(Place.programs)/nearside-node",
@@ -36,7 +36,7 @@ struct ProbeTests {
     }
 
     @Test
-    func `an instance is alive when it answers, and ready when it is registered, has nearside-nri, and its slices are accepted`() throws {
+    func `an instance is alive when it answers, and ready with its registration, nearside-nri and accepted slices`() throws {
         let node = try node()
         #expect(try check("alive", node).status == 1, "no instance runs")
         node.api.inject(.init("POST", "/apis/resource.k8s.io/v1/resourceslices", code: 403, times: 1000))
@@ -56,7 +56,7 @@ struct ProbeTests {
         #expect(eventually { (try? KubeletPeer(registrationSocket: socket)) != nil }, "\(node.log("pod-b.log"))")
         #expect(try eventually { try check("ready", node, pod: "pod-b").status == 0 }, "\(node.log("pod-b.log"))")
         #expect(try check("ready", node, pod: "pod-b").output == "ready\n")
-        // The kubelet refuses it later: as after a change of versions.
+        // The kubelet refuses the driver later, as after a change of versions.
         _ = try KubeletPeer(registrationSocket: socket, refusal: "no such version")
         #expect(
             try eventually {
@@ -73,7 +73,7 @@ struct ProbeTests {
     }
 
     @Test
-    func `of two instances each has its own answer, and the one that does not write the slices is ready too`() throws {
+    func `each of two instances answers probes, and an instance that does not write slices is ready too`() throws {
         let node = try node(["--pod-uid", "pod-a"])
         try node.startInjector()
         try node.startNode(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-a-reg.sock"))
@@ -85,7 +85,7 @@ struct ProbeTests {
         let kubelet = try KubeletPeer(registrationSocket: node.scratch("plugins_registry/dra.nearside-pod-b-reg.sock"))
         #expect(try eventually { try check("ready", node, pod: "pod-b").status == 0 })
         #expect(node.log("pod-b.log").contains("another instance publishes the devices of this node"))
-        // A pod that is killed leaves its socket, and the next one removes it.
+        // A killed pod leaves its socket behind, and the next one removes it.
         next.stop(SIGKILL)
         #expect(Files.exists(node.scratch("journal/node-pod-b.sock")))
         let third = try instance(node, pod: "pod-c")
@@ -95,7 +95,7 @@ struct ProbeTests {
     }
 
     @Test
-    func `a node without slices gets none before the kubelet has registered the driver, and one that has some at once`() throws {
+    func `a node without slices gets them after the registration with the kubelet, and a node with slices at once`() throws {
         let node = try node()
         let daemon = try instance(node, pod: "pod-a")
         #expect(eventually { node.log("pod-a.log").contains("they are written after the registration with the kubelet") })
@@ -114,7 +114,7 @@ struct ProbeTests {
     }
 
     @Test
-    func `a port for metrics that the instance before has is told in words, and served when it is free`() throws {
+    func `a metrics port in use by the previous instance is reported, and served when it is free`() throws {
         let node = try node()
         let first = try instance(node, pod: "pod-a", ["--metrics", "127.0.0.1:9188"])
         func health() throws -> String {
@@ -128,7 +128,7 @@ struct ProbeTests {
         let second = try instance(node, pod: "pod-b", ["--metrics", "127.0.0.1:9188"])
         #expect(eventually { node.log("pod-b.log").contains("the port for metrics is in use") })
         for word in ["errno", "bind("] { #expect(!node.log("pod-b.log").contains(word)) }
-        // The socket that nearside-nri asks at is the first one's, too.
+        // The socket that nearside-nri queries also belongs to the first instance.
         #expect(try check("alive", node).status == 0 && check("alive", node, pod: "pod-b").status == 0)
         first.stop()
         #expect(eventually { node.log("pod-b.log").contains("serving metrics") })

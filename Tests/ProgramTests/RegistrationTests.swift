@@ -23,7 +23,7 @@ struct RegistrationTests {
     private func registry(_ node: TestNode) -> [String] { Files.list(node.scratch("plugins_registry")).filter { $0.hasSuffix(".sock") } }
 
     @Test
-    func `a kubelet that refuses us is asked again with a new socket`() throws {
+    func `after a refusal of the kubelet the driver registers again with a new socket`() throws {
         let node = try node()
         try node.startNode()
         let socket = node.scratch("plugins_registry/dra.nearside-reg.sock")
@@ -36,11 +36,11 @@ struct RegistrationTests {
     }
 
     @Test
-    func `a socket that is removed or replaced is made again`() throws {
+    func `a removed or replaced socket is created again`() throws {
         let node = try node()
         try node.startNode()
         let socket = node.scratch("plugins_registry/dra.nearside-reg.sock")
-        // Its thread has to watch before there is something to see.
+        // The watch has to start before the change.
         usleep(300_000)
         try Files.remove(socket)
         #expect(eventually { (try? KubeletPeer(registrationSocket: socket)) != nil }, "\(node.log("node.log"))")
@@ -53,7 +53,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `a socket for claims that cannot be made ends the daemon, with the reason`() throws {
+    func `a socket for claims that cannot be created ends the daemon with the reason`() throws {
         let node = try node()
         try Files.makeFolder(node.scratch("plugins/dra.nearside"))
         try Files.makeFolder(node.scratch("plugins/dra.nearside/dra.sock"))
@@ -63,7 +63,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `an instance that waits for another one ends on SIGTERM too`() throws {
+    func `an instance that waits for another one ends on SIGTERM`() throws {
         let node = try node()
         try node.startNode()
         let second = try ChildProcess(
@@ -79,7 +79,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `another program under our name is left alone until it ends`() throws {
+    func `another program with the same driver name is left alone until it ends`() throws {
         let node = try node()
         let socket = node.scratch("plugins_registry/dra.nearside-reg.sock")
         var other: Descriptor? = try UnixSocket.listen(socket)
@@ -100,7 +100,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `two pods of a rolling update serve side by side, one of them publishes, and a killed one leaves nothing behind`() throws {
+    func `two pods of a rolling update serve in parallel, one publishes, and a killed one leaves no files`() throws {
         let node = try node(["--pod-uid", "11111111-aaaa"], machine: "hgx-a100")
         try node.startInjector()
         let first = node.scratch("plugins_registry/dra.nearside-11111111-aaaa-reg.sock")
@@ -120,7 +120,7 @@ struct RegistrationTests {
         #expect(kubelet.info.endpoint.hasSuffix("/dra-22222222-bbbb.sock"))
         #expect(registry(node).count == 2)
         #expect(eventually { node.log("second.log").contains("another instance publishes the devices of this node") })
-        // Either prepares, and either gives up what the other prepared.
+        // Each instance prepares, and each unprepares claims of the other.
         try node.api.add(
             "resourceclaims/default",
             ResourceClaim(
@@ -135,10 +135,10 @@ struct RegistrationTests {
         try kubelet.unprepare(namespace: "default", name: "a", uid: "uid-a")
         try node.kubelet?.unprepare(namespace: "default", name: "a", uid: "uid-a")
         #expect(Files.list(node.scratch("journal/plans")).isEmpty)
-        // The old one is killed: its socket stays behind until the next one comes.
+        // The old instance is killed: its socket remains until the next one starts.
         node.kill(node: SIGKILL)
         #expect(registry(node).count == 2)
-        // The second one publishes now: it writes anew what goes.
+        // The second instance publishes now, and restores deleted slices.
         try node.api.deleteAllSlices()
         #expect(try eventually { try node.api.hasWholePool() }, "\(node.log("second.log"))")
         let rewritten = try node.api.slices().flatMap { $0.spec.devices ?? [] }.map(\.name).sorted()
@@ -156,7 +156,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `names of sockets fit, whatever the names of the driver and the pod`() throws {
+    func `names of sockets fit for any names of the driver and the pod`() throws {
         let uid = "0d2c2a4e-5f0b-4a57-9d6b-3f1f5a2d7c11"
         let plain = try SocketNames(driver: "dra.nearside", registry: "/var/lib/kubelet/plugins_registry", data: "/d", podUID: uid)
         #expect(
@@ -179,7 +179,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `the health of all devices is streamed in both versions, and a lost driver is told`() throws {
+    func `the health of all devices is streamed in both versions, and a lost driver is reported`() throws {
         let node = try node(machine: "hgx-a100")
         try node.startNode()
         let kubelet = try #require(node.kubelet)
@@ -191,7 +191,7 @@ struct RegistrationTests {
         #expect(
             first.devices.allSatisfy { $0.health == .healthy && $0.device.poolName == "testnode" && $0.healthCheckTimeoutSeconds == 60 })
         #expect(try old.next()?.devices.count == first.devices.count)
-        // The GPU's driver lets go of it.
+        // The GPU is unbound from its driver.
         let folder = "host/sys/bus/pci/devices/0000:07:00.0"
         let resolved = try #require(Files.resolve(node.scratch(folder)))
         let uevent = try Files.readText("\(resolved)/uevent")
@@ -216,7 +216,7 @@ struct RegistrationTests {
                     $0.reason == "DriverMissing" && $0.involvedObject.name == "testnode" && $0.type == .warning
                 }
             })
-        // The metrics say so too.
+        // The metrics show it too.
         let page = try get("/metrics", port: 9178, node)
         #expect(page.contains("nearside_device_troubles{trouble=\"no-driver\"} 1\n") && page.contains("nearside_pairs 8\n"), "\(page)")
         #expect(page.contains("nearside_cluster_feature_missing{feature=\"taints\",gate=\"DRADeviceTaints\"} 0\n"))
@@ -228,7 +228,7 @@ struct RegistrationTests {
     }
 
     @Test
-    func `an interface that loses its carrier is tainted, and is free again when it has been steady`() throws {
+    func `an interface without carrier is tainted until its link is stable again`() throws {
         let node = try node()
         try node.startNode()
         #expect(try eventually { try node.api.hasWholePool() })
@@ -236,7 +236,7 @@ struct RegistrationTests {
             try node.api.slices().flatMap { $0.spec.devices ?? [] }.filter { $0.taints?.first?.key == "dra.nearside/link-down" }.map(\.name)
         }
         #expect(try tainted().isEmpty)
-        // All stand-ins hang on one wire.
+        // All interfaces are stacked on one wire.
         _ = try ChildProcess.run("/sbin/ip", ["link", "set", "wire0", "down"], in: node.host)
         #expect(try eventually { try !tainted().isEmpty }, "\(node.log("node.log"))")
         _ = try ChildProcess.run("/sbin/ip", ["link", "set", "wire0", "up"], in: node.host)
@@ -247,9 +247,9 @@ struct RegistrationTests {
     }
 
     @Test
-    func `a port for metrics that is taken is no reason not to serve`() throws {
+    func `a metrics port in use does not prevent serving the kubelet`() throws {
         let node = try node()
-        // The API server's.
+        // The API server's port.
         node.options.nodeArguments = ["--metrics", String(node.api.url.dropFirst("http://".count))]
         try node.startNode()
         #expect(try eventually { try node.api.hasWholePool() })
@@ -258,20 +258,20 @@ struct RegistrationTests {
     }
 
     @Test
-    func `what is served beside metrics is health, and the rest is told what there is`() throws {
+    func `the metrics port also serves health, and other paths get the list of paths`() throws {
         let node = try node(["--metrics", "127.0.0.1:9299"])
         try node.startNode()
         #expect(eventually { (try? get("/healthz", port: 9299, node))?.hasSuffix("\r\n\r\nok\n") == true })
         #expect(try get("/other", port: 9299, node).hasPrefix("HTTP/1.1 404"))
         #expect(try get("/metrics", port: 9299, node, method: "DELETE").hasPrefix("HTTP/1.1 405"))
-        // Neither noise nor a client that says nothing hurts.
+        // Neither noise nor a silent client has an effect.
         _ = try ChildProcess.run("/bin/bash", ["-c", "head -c 100000 /dev/urandom > /dev/tcp/127.0.0.1/9299"], in: node.host)
         #expect(try get("/healthz", port: 9299, node).hasPrefix("HTTP/1.1 200"))
         #expect(node.nodeDaemon?.isRunning == true)
     }
 
     @Test
-    func `the metrics tell how long the kubelet waited for claims, and for those that were refused`() throws {
+    func `the metrics include the durations of the kubelet's calls, also of refused ones`() throws {
         let node = try node(machine: "hgx-a100")
         try node.startInjector()
         try node.startNode()

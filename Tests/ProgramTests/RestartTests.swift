@@ -15,7 +15,7 @@ struct RestartTests {
     private func plans(_ node: TestNode) -> [String] { Files.list(node.scratch("journal/plans")) }
     private func specs(_ node: TestNode) -> [String] { Files.list(node.scratch("cdi")) }
 
-    /// A new /run: both daemons are ended, and all that is on it is gone.
+    /// A new /run: both daemons have ended, and all their files are gone.
     private func restart(_ node: TestNode) throws {
         node.kill(node: SIGKILL)
         node.kill(injector: SIGKILL)
@@ -27,7 +27,7 @@ struct RestartTests {
     }
 
     @Test
-    func `after a restart of the machine plans and specifications are there before the kubelet knows the driver`() throws {
+    func `after a restart of the machine plans and specifications are restored before the registration with the kubelet`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -39,11 +39,11 @@ struct RestartTests {
         let plan = try Files.readText(node.scratch("journal/plans/uid-a.json"))
         try restart(node)
         try node.startInjector()
-        // Returns as soon as the kubelet could find the registration socket.
+        // Returns as soon as the kubelet can find the registration socket.
         try node.startNode()
         #expect(plans(node) == before && specs(node) == files)
         #expect(try Files.readText(node.scratch("journal/plans/uid-a.json")) == plan)
-        // The kubelet asks for nothing more: the pod starts.
+        // The kubelet does not prepare again: the pod starts.
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)
@@ -56,7 +56,7 @@ struct RestartTests {
     }
 
     @Test
-    func `a claim that is gone, is another's, or is not reserved is not prepared after a restart of the machine`() throws {
+    func `a deleted, replaced or unreserved claim is not restored after a restart of the machine`() throws {
         let node = try TestNode.serving()
         for (name, device) in [("gone", Self.gpu), ("other", "pci-0000-0f-00-0"), ("idle", "pci-0000-47-00-0")] {
             try node.addClaim(name, devices: [device], interface: nil)
@@ -81,7 +81,7 @@ struct RestartTests {
     }
 
     @Test
-    func `with the API server away after a restart of the machine no pod slips by, and plans come when it is back`() throws {
+    func `without the API server after a restart of the machine no pod starts without its devices, and plans are restored later`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -110,7 +110,7 @@ struct RestartTests {
     }
 
     @Test
-    func `a claim that does not exist any more is released when the kubelet never does it, and not from a pod that runs`() throws {
+    func `a deleted claim is released if the kubelet does not unprepare it, but not while its pod runs`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         node.options.nodeArguments = ["--release-orphans-after", "1"]
@@ -131,7 +131,7 @@ struct RestartTests {
         }
         #expect(isLogged)
         #expect(try node.isAttached("net2", in: pod))
-        // The device is free for the next one.
+        // The device is free for the next claim.
         try node.addClaim("next", pod: "pod-4")
         try node.prepare("next")
         try node.runtime?.stop(pod)
@@ -142,7 +142,7 @@ struct RestartTests {
             in: node.host
         ).output
         #expect(page.contains("\nnearside_orphaned_claims_released_total 2\n"))
-        // The kubelet, if it asks after all, hears that all is well.
+        // A later call of the kubelet succeeds.
         try node.unprepare("orphan")
     }
 }

@@ -7,10 +7,10 @@ import SwiftProtobuf
 import Testbed
 import Testing
 
-/// Input of a runtime to nearside-nri, at its largest and at its strangest.
+/// The largest and the strangest input of a runtime to nearside-nri.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct RuntimeInputTests {
-    /// Most memory that a process ever had, in KiB (proc_pid_status(5)).
+    /// The peak memory of a process in KiB (proc_pid_status(5)).
     private static func peak(of process: pid_t) throws -> Int {
         let status = try Files.readText("/proc/\(process)/status")
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
@@ -21,13 +21,13 @@ struct RuntimeInputTests {
     private static func container(_ name: String, in pod: NRIPodSandbox) throws -> NRIContainer {
         var container = NRIContainer()
         (container.id, container.podSandboxID, container.name, container.state) = (name, pod.id, name, .containerRunning)
-        // Field 8 is the environment, which our definition does not have: 1024 variables of 128 bytes, each with its tag and length.
+        // Field 8 is the environment, which the definition lacks: 1024 variables of 128 bytes, each with its tag and length.
         let variable = [UInt8](String(repeating: "x", count: 126).utf8)
         try container.merge(serializedBytes: (0..<1024).flatMap { _ in [0x42, 126] + variable })
         return container
     }
 
-    /// The pods and their containers in parts that ttrpc takes, as runtimes send them.
+    /// The pods and their containers in parts within ttrpc's limit, as runtimes send them.
     private static func parts(_ pods: [NRIPodSandbox]) throws -> [NRISynchronizeRequest] {
         var parts = [NRISynchronizeRequest()]
         var size = 0
@@ -35,7 +35,7 @@ struct RuntimeInputTests {
             let container = try container("c-\(pod.id)", in: pod)
             let messages: ([UInt8], [UInt8]) = (try pod.serializedBytes(), try container.serializedBytes())
             let bytes = messages.0.count + messages.1.count + 16
-            // The call around it has some bytes of its own.
+            // The surrounding call adds some bytes.
             if size + bytes > 4 << 20 - 256 {
                 parts[parts.count - 1].more = true
                 parts.append(NRISynchronizeRequest())
@@ -69,14 +69,14 @@ struct RuntimeInputTests {
         pods.insert(pod, at: 125)
         let parts = try Self.parts(pods)
         #expect(parts.count > 10)
-        // It is told again whenever the runtime starts.
+        // Reported again whenever the runtime starts.
         for _ in 0..<3 {
             for part in parts {
                 let answer: NRISynchronizeResponse = try runtime.call("Synchronize", part)
                 #expect(answer.more == part.more)
             }
         }
-        #expect(try node.isAttached("net1", in: pod), "the pod amid the others was heard of: \(node.log("nri.log"))")
+        #expect(try node.isAttached("net1", in: pod), "the valid pod among the others was processed: \(node.log("nri.log"))")
         let peak = try Self.peak(of: daemon.identifier)
         #expect(peak < 24 << 10, "\(peak) KiB")
         try runtime.stop(pod)
@@ -84,7 +84,7 @@ struct RuntimeInputTests {
     }
 
     @Test(arguments: [(0, "2.0"), (-1, "2.0"), (Int.max, "60.0"), (Int.min, "2.0"), (1, "0.1"), (2500, "2.5")])
-    func `a time-out of the runtime is taken within bounds, and pods get their devices`(told: Int, taken: String) throws {
+    func `the runtime's time-out is clamped, and pods get their devices`(told: Int, taken: String) throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         node.options.requestTimeout = told

@@ -9,8 +9,8 @@ import SliceModel
 import Testbed
 import Testing
 
-/// The profiles of manifests/seccomp are enough for the daemons, and no more. Where hack/testbed/seccomp.c is built, all other test nodes
-/// start their daemons under them too.
+/// The profiles of manifests/seccomp permit exactly what the daemons need. If hack/testbed/seccomp.c is built, all other test nodes start
+/// their daemons with the profiles too.
 @Suite(
     .serialized,
     .enabled(if: Place.canUseNamespaces && Place.confiner != nil, "needs root, and hack/testbed/seccomp.c built as .build/seccomp"))
@@ -21,7 +21,7 @@ struct SeccompTests {
     }
 
     @Test
-    func `under their profiles the daemons take a claim the whole way, and the host is as before`() throws {
+    func `a claim is prepared, attached and released under the seccomp profiles, and the host is restored`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -40,7 +40,7 @@ struct SeccompTests {
     }
 
     @Test
-    func `under its profile nearside-nri finds what a pod stacked on a NIC and hid, and keeps the NIC from the next pod`() throws {
+    func `under its profile nearside-nri finds a hidden upper interface, and keeps the NIC from the next pod`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         let function = try #require(node.options.machine.functions.first { $0.sliceName == TestNode.nic })
@@ -49,7 +49,7 @@ struct SeccompTests {
             let ended = try ChildProcess.run("/sbin/ip", line.split(separator: " ").map(String.init), in: namespace)
             try #require(ended.status == 0, "\(line): \(ended.output)")
         }
-        // The end of a cable: an interface on which others are stacked as on hardware.
+        // The end of a veth, on which interfaces are stacked as on hardware.
         try ip("link del \(name)", in: node.host)
         try ip("link add \(name) type veth peer name w-\(name)", in: node.host)
         try node.startInjector()
@@ -71,7 +71,8 @@ struct SeccompTests {
     }
 
     @Test
-    func `nearside-nri gives up mounts, other namespaces and BPF programs by itself, and its clients all but their sockets`() throws {
+    func `nearside-nri denies itself mounts, other namespaces and BPF programs, and its DHCP clients everything but their sockets`() throws
+    {
         func refusals(_ filter: SystemCallFilter) throws -> [String: Int32] {
             try KernelThread.run { () -> Result<[String: Int32], SystemError> in
                 do throws(SystemError) { try filter.install() } catch { return .failure(error) }
@@ -79,7 +80,7 @@ struct SeccompTests {
                 func attempt(_ name: String, _ call: () -> Int) { codes[name] = call() == -1 ? errno : 0 }
                 attempt("mount a file system") { Int(CLinux_mount_sysfs()) }
                 attempt("mount in the old way") { Int(mount("none", "/no folder", "tmpfs", 0, nil)) }
-                // There may be none.
+                // The list may be empty.
                 attempt("list BPF links") { CLinux_next_link(0) >= 0 || errno == ENOENT ? 0 : -1 }
                 attempt("open a socket") { Int(socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)) }
                 attempt("open a file") { Int(open("/dev/null", O_RDONLY)) }
@@ -99,12 +100,12 @@ struct SeccompTests {
         let node = try TestNode.hgxA100()
         try node.startInjector()
         let status = try Files.readText("/proc/\(try #require(node.injectorDaemon).identifier)/status").split(separator: "\n")
-        // The container's, and its own.
+        // The container's filter, and the daemon's own.
         #expect(status.first { $0.hasPrefix("Seccomp_filters:") } == "Seccomp_filters:\t2")
     }
 
     @Test
-    func `the gate is installed and tried under its profile`() throws {
+    func `the gate is installed and tested under its profile`() throws {
         let scratch = try ScratchFolder()
         let confiner = try #require(Place.confiner)
         let arguments = [
@@ -119,7 +120,7 @@ struct SeccompTests {
         ("nearside-nri", ["/usr/bin/nsenter", "-u/proc/self/ns/uts", "true"]), ("nearside-node", ["/usr/bin/unshare", "-Ur", "true"]),
         ("nearside-node", ["/usr/bin/nsenter", "-n/proc/self/ns/net", "true"]), ("nearside-gate", ["/sbin/ip", "link"]),
     ])
-    func `what no daemon needs is refused to root too`(profile: String, command: [String]) throws {
+    func `calls that no daemon needs are denied to root too`(profile: String, command: [String]) throws {
         let confiner = try #require(Place.confiner)
         #expect(try ChildProcess.run(command[0], Array(command.dropFirst())).status == 0 || command[0] == "/bin/mount")
         #expect(try ChildProcess.run(confiner, ["\(Place.project)/manifests/seccomp/\(profile).json"] + command).status != 0)

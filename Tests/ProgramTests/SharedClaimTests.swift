@@ -6,10 +6,10 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Claims that pods use of which nothing was said when they were prepared: several pods with one claim, and groups of pods.
+/// Claims of pods that were unknown at the preparation: several pods with one claim, and groups of pods.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SharedClaimTests {
-    /// A claim, prepared.
+    /// Adds and prepares a claim.
     private func prepare(
         _ node: TestNode, child: Bool = false,
         reserved: [ConsumerReference] = [ConsumerReference(resource: "pods", name: "one", uid: "pod-1")],
@@ -50,13 +50,13 @@ struct SharedClaimTests {
         try node.isAttached("net1", in: pod, address: nil)
     }
 
-    /// How often the claim was read, but for the times that the kubelet had it prepared.
+    /// The number of reads of the claim, without those for the kubelet's calls.
     private func questions(_ node: TestNode, prepared: Int = 1) -> Int {
         node.api.requests.count { $0.hasPrefix("GET") && $0.hasSuffix("/resourceclaims/shared") } - prepared
     }
 
     @Test
-    func `a second pod of a prepared claim gets its own interface, though the kubelet prepares nothing for it`() throws {
+    func `a second pod of a prepared claim gets its own interface, without a call of the kubelet`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -83,7 +83,7 @@ struct SharedClaimTests {
     }
 
     @Test
-    func `a second pod cannot have an interface that the first one has, and does not start without it`() throws {
+    func `a second pod cannot get an interface of the first one, and does not start without it`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node)
@@ -94,14 +94,14 @@ struct SharedClaimTests {
         try node.runtime?.run(two)
         #expect(throws: (any Error).self) { try create(node, two) }
         #expect(node.log("nri.log").contains("code=deviceInUse"), "\(node.log("nri.log"))")
-        // The first one goes, and the runtime asks again.
+        // The first pod ends, and the runtime asks again.
         try node.runtime?.stop(one)
         try create(node, two)
         #expect(try isAttached(node, two))
     }
 
     @Test
-    func `a claim of a group of pods reaches each of its pods`() throws {
+    func `a claim of a group of pods reaches all of its pods`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         var group = ConsumerReference(resource: "podgroups", name: "group", uid: "group-1")
@@ -118,7 +118,7 @@ struct SharedClaimTests {
                     spec: PodSpec(resourceClaims: [PodResourceClaim(name: "nic", resourceClaimName: "shared")])))
             let pod = try node.makePod(name, uid: name)
             try node.runtime?.run(pod)
-            // Only the pod tells that it is of the group, and reading pods is a right that has to be given.
+            // Only the pod's specification shows its group, and reading pods needs an additional right.
             node.api.restrict(to: AdmissionRules(driver: node.options.driver, node: node.options.node))
             #expect { try create(node, pod) } throws: { "\($0)".contains("grant the right with manifests/optional/pod-groups.yaml") }
             node.api.restrict(to: AdmissionRules(driver: node.options.driver, node: node.options.node, readsPods: true))
@@ -128,7 +128,7 @@ struct SharedClaimTests {
     }
 
     @Test
-    func `a pod without claims beside them starts, and claims of one pod cause no request`() throws {
+    func `a pod without claims starts, and claims of one pod cause no request`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node)
@@ -147,7 +147,7 @@ struct SharedClaimTests {
     }
 
     @Test
-    func `while it is unknown whether a pod uses a claim, its container waits, and then starts at once`() throws {
+    func `the container waits while the pod's use of a claim is unknown, and then starts at once`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try prepare(node, child: true)
@@ -161,7 +161,7 @@ struct SharedClaimTests {
         node.api.inject(.init("GET", path, code: 0, times: 1))
         #expect(throws: (any Error).self) { try create(node, two) }
         node.api.recover()
-        // A pod of that name that the claim is not reserved for does not use it: the kubelet would not start it otherwise.
+        // A pod of this name for which the claim is not reserved does not use it: the kubelet would not start it otherwise.
         let replaced = try node.makePod("two", uid: "pod-3")
         try create(node, replaced)
         #expect(try !isAttached(node, replaced))

@@ -8,13 +8,13 @@ import Testing
 
 /// The programs of another release.
 enum OtherRelease {
-    /// The folder of the programs; nil when `NEARSIDE_OTHER_RELEASE` names none.
+    /// The folder of the programs; nil without `NEARSIDE_OTHER_RELEASE`.
     static let programs = getenv("NEARSIDE_OTHER_RELEASE").map { String(cString: $0) }
 }
 
-/// The daemons of two releases beside each other, as in a rolling update and in its reversal. Stand-ins of older daemons are in
-/// ``FeatureRefusalTests`` and ``UpgradeTests``; these tests take the programs of the other release from the folder that
-/// `NEARSIDE_OTHER_RELEASE` names.
+/// The daemons of two releases together, as in a rolling update and its reversal. Substitutes for older daemons are in
+/// ``FeatureRefusalTests`` and ``UpgradeTests``; these tests use the programs of the other release in the folder
+/// `NEARSIDE_OTHER_RELEASE`.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces && OtherRelease.programs != nil, "needs root and NEARSIDE_OTHER_RELEASE"))
 struct SideBySideTests {
     enum Daemon: String, Sendable, CaseIterable { case node, injector }
@@ -29,9 +29,9 @@ struct SideBySideTests {
         #expect(try node.isAttached("net1", in: pod))
     }
 
-    /// - Parameter daemon: the one that is of the other release at first.
+    /// - Parameter daemon: the daemon that begins with the other release.
     @Test(arguments: Daemon.allCases)
-    func `a pod that starts with one daemon of another release keeps its interface when that is replaced, and back`(daemon: Daemon) throws {
+    func `a pod keeps its interface when a daemon of another release is replaced, in both directions`(daemon: Daemon) throws {
         let other = try #require(OtherRelease.programs)
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
@@ -43,7 +43,7 @@ struct SideBySideTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         try expectInterface(node, pod)
-        // To this release, and back again.
+        // To this release and back.
         for programs in [Place.programs, other] {
             if daemon == .node {
                 node.kill(node: SIGTERM)

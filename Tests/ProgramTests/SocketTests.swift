@@ -7,14 +7,14 @@ import NRIMessages
 import Testbed
 import Testing
 
-/// Access to the daemons' sockets, and the harm that a client can do over them.
+/// Access to the daemons' sockets, and possible damage by clients.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SocketTests {
-    /// A daemon that can open no descriptor any more.
+    /// A daemon that cannot open further descriptors.
     private struct Exhausted {
         let process: pid_t
         let log: String
-        /// The message that is counted.
+        /// The counted message.
         let message: String
         private let before: Int
 
@@ -22,7 +22,7 @@ struct SocketTests {
             self.process = try #require(process).identifier
             self.log = log
             self.message = message
-            // A limit beneath a number in use is for those that are opened later (getrlimit(2)).
+            // A limit below a number in use applies only to descriptors that are opened later (getrlimit(2)).
             let used = Set(Files.list("/proc/\(self.process)/fd").compactMap { Int($0) })
             before = try Self.refusals(log, message)
             try Self.limit(self.process, to: try #require((0...).first { !used.contains($0) }))
@@ -40,7 +40,7 @@ struct SocketTests {
 
         func refusals() throws -> Int { try Self.refusals(log, message) - before }
 
-        /// Hundredths of a second of the processor, of all its threads.
+        /// Processor time of all threads in hundredths of a second.
         func ticks() throws -> Int {
             let fields = try Files.readText("/proc/\(process)/stat").split(separator: ")").last?.split(separator: " ") ?? []
             return fields.count > 12 ? (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0) : 0
@@ -50,7 +50,7 @@ struct SocketTests {
     }
 
     @Test
-    func `nearside-nri without a free descriptor serves the runtime, waits between its tries, and answers all when it has some`() throws {
+    func `nearside-nri without a free descriptor serves the runtime, delays its attempts, and answers all clients later`() throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
         try node.startInjector()
@@ -67,7 +67,7 @@ struct SocketTests {
         usleep(3_000_000)
         let pod = NRIPodSandbox.testbed(id: "s", uid: "pod-9", name: "p", networkNamespace: nil)
         try node.runtime?.run(pod)
-        // A try each second: neither a line nor a turn of the loop for each moment.
+        // One attempt each second: neither a line in the log nor a turn of the loop for each moment.
         #expect((1...10).contains(try daemon.refusals() - refusals))
         #expect(try daemon.ticks() - ticks < 100)
         try daemon.recover()
@@ -79,7 +79,7 @@ struct SocketTests {
     }
 
     @Test
-    func `nearside-node without a free descriptor waits between its tries on its own socket, and goes on when it has some`() throws {
+    func `nearside-node without a free descriptor delays its attempts on its own socket, and recovers`() throws {
         let node = try TestNode.hgxA100()
         try node.startInjector()
         try node.startNode()
@@ -103,7 +103,7 @@ struct SocketTests {
     }
 
     @Test(arguments: ["plugins/dra.nearside/dra.sock", "plugins_registry/dra.nearside-reg.sock", "metrics"])
-    func `nearside-node without a free descriptor waits between its tries on the kubelet's sockets and that of metrics`(
+    func `nearside-node without a free descriptor delays its attempts on the sockets for the kubelet and metrics`(
         socket: String
     ) throws {
         let node = try TestNode.hgxA100()
@@ -125,7 +125,7 @@ struct SocketTests {
         usleep(500_000)
         let (ticks, refusals) = (try daemon.ticks(), try daemon.refusals())
         usleep(3_000_000)
-        // A loop that spins takes a whole processor, or 30 ticks a second where it shares one with seven others.
+        // A spinning loop uses a whole processor, or 30 ticks a second if it shares one with seven others.
         #expect(try daemon.ticks() - ticks < 40)
         #expect((1...10).contains(try daemon.refusals() - refusals))
         try daemon.recover()
@@ -137,14 +137,14 @@ struct SocketTests {
     }
 
     @Test
-    func `one that asks nearside-node byte by byte keeps no probe waiting`() throws {
+    func `a client that sends a request byte by byte does not delay probes`() throws {
         let node = try TestNode.hgxA100()
         try node.startNode()
         let socket = node.scratch("journal/node.sock")
         let slow = try UnixSocket.connect(socket)
         let (stop, stopped) = try UnixSocket.pair()
         try KernelThread.start {
-            // Until it is closed on, or the test has ended.
+            // Until the connection is closed, or the test has ended.
             while (try? Poller.readable([stopped], until: .after(.milliseconds(50)))) == [],
                 (try? UnixSocket.send([UInt8(ascii: "a")], to: slow)) != nil
             {}
@@ -167,18 +167,18 @@ struct SocketTests {
     }
 
     @Test
-    func `only root is answered: another user cannot connect, and one to whom no file's mode applies is turned away`() throws {
+    func `only root is served: other users cannot connect, and a process that passes file permissions is refused`() throws {
         let node = try TestNode.hgxA100()
         try node.startInjector()
         try node.startNode()
         for (daemon, socket, log) in [("nearside-nri", "states/nri.sock", "nri.log"), ("nearside-node", "journal/node.sock", "node.log")] {
             var status = stat()
             #expect(stat(node.scratch(socket), &status) == 0 && status.st_mode & 0o777 == 0o600)
-            // It sees all folders, and may not write: as connecting to a socket is.
+            // The probe sees all folders, and may not write, like connecting to a socket requires.
             #expect(try probe(node, daemon, "dac_read_search").contains("Permission denied"))
             #expect(!node.log(log).contains("not root"))
             let refusal = try probe(node, daemon, "dac_override")
-            // Closed before it asked, or before it was answered.
+            // Closed before the request, or before the reply.
             #expect(refusal.hasPrefix("not alive: \(daemon) "), "\(refusal)")
             #expect(node.log(log).contains("not root"))
         }
@@ -190,12 +190,12 @@ struct SocketTests {
     }
 
     @Test(arguments: [false, true])
-    func `the gate is installed where it can be executed, and a folder that is mounted noexec is told with the way out`(
+    func `the gate is installed where files can be executed, and a noexec mount is reported with a remedy`(
         isNoExec: Bool
     ) throws {
         let scratch = try ScratchFolder()
         try Files.makeFolder(scratch("mount"))
-        // A mount namespace of its own: the mount goes with the process.
+        // A separate mount namespace, which ends with the process.
         let result = try ChildProcess.run(
             "/usr/bin/unshare",
             [

@@ -8,7 +8,7 @@ import Linux
 import Testbed
 import Testing
 
-/// `nearside-nri` alone writes CDI specifications, and not for a forged plan.
+/// Only `nearside-nri` writes CDI specifications, and never from a forged plan.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct SpecificationTests {
     private func publish(_ node: TestNode, _ uid: String) throws -> ControlReply {
@@ -18,7 +18,7 @@ struct SpecificationTests {
     private static let file = "cdi/dra.nearside-uid-a.json"
 
     @Test
-    func `a forged plan gives containers no device node of another device, no variable and no file`() throws {
+    func `a forged plan gives containers no foreign device node, no variable and no file`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")
@@ -57,7 +57,7 @@ struct SpecificationTests {
     }
 
     @Test
-    func `probes of nearside-nri tell a dead one, a frozen one, one without its runtime, and one that is ready`() throws {
+    func `probes of nearside-nri distinguish a dead, a frozen, an unconnected and a ready instance`() throws {
         let node = try TestNode.hgxA100()
         func check(_ level: String) throws -> (status: Int32, output: String) {
             try ChildProcess.run(
@@ -79,7 +79,7 @@ struct SpecificationTests {
     }
 
     @Test(arguments: [SIGKILL, SIGTERM])
-    func `after a folder of specifications was emptied the next nearside-nri has it as before`(signal: Int32) throws {
+    func `the next nearside-nri restores an emptied folder of specifications`(signal: Int32) throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("a")

@@ -6,11 +6,11 @@ import NRIMessages
 import Testbed
 import Testing
 
-/// State that outlives connections, daemons and claims.
+/// State that survives connections, daemons and claims.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct TakeoverTests {
     @Test
-    func `in a rolling update the next nearside-nri waits, takes over when the one before ends, and pods keep their devices`() throws {
+    func `in a rolling update the next nearside-nri waits for the end of the old one, and pods keep their devices`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -19,7 +19,7 @@ struct TakeoverTests {
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         let old = try #require(node.injectorDaemon)
-        // The surge: both are there.
+        // The surge of a rolling update: both instances run.
         try node.startInjector(nriSocket: node.scratch("nri.sock"))
         let next = try #require(node.injectorDaemon)
         #expect(eventually { node.log("nri.log").contains("another nearside-nri serves this journal") })
@@ -31,7 +31,7 @@ struct TakeoverTests {
         node.dropRuntime()
         try node.connectRuntime()
         #expect(try node.isAttached("net1", in: pod))
-        // Only the cluster knows whether it uses the first pod's claim, which is open.
+        // Only the cluster knows whether the pod uses the first pod's claim, which is open.
         let other = try node.makePod("two", uid: "pod-2")
         try node.runtime?.run(other)
         try node.runtime?.create(NRIContainer(), in: other)
@@ -44,7 +44,7 @@ struct TakeoverTests {
     }
 
     @Test
-    func `a runtime that goes away again and again is found again each time`() throws {
+    func `nearside-nri reconnects to a runtime after each restart`() throws {
         let node = try TestNode.serving()
         for _ in 0..<12 {
             node.dropRuntime()
@@ -56,7 +56,7 @@ struct TakeoverTests {
     }
 
     @Test(arguments: [["first", "second"], ["second", "first"]])
-    func `of two claims of a pod each is released by itself`(order: [String]) throws {
+    func `two claims of a pod are released independently`(order: [String]) throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         let before = try node.hostText()
@@ -79,7 +79,7 @@ struct TakeoverTests {
     }
 
     @Test
-    func `a sandbox whose namespace is not there leaves the interface unchanged`() throws {
+    func `a sandbox with a missing namespace leaves the interface unchanged`() throws {
         let node = try TestNode.serving()
         defer { node.removeAllPods() }
         try node.addClaim("first")
@@ -89,7 +89,7 @@ struct TakeoverTests {
         try node.runtime?.run(gone)
         #expect(throws: (any Error).self) { try node.runtime?.create(NRIContainer(), in: gone) }
         try node.expectUnchanged(since: before)
-        // The runtime makes another sandbox for the pod.
+        // The runtime creates another sandbox for the pod.
         let pod = try node.makePod("one", uid: "pod-1")
         try node.runtime?.run(pod)
         try node.runtime?.create(NRIContainer(), in: pod)

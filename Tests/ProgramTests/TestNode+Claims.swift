@@ -18,7 +18,7 @@ extension TestNode {
         return try TestNode(options)
     }
 
-    /// The same, with both daemons at work.
+    /// The same node with both daemons running.
     static func serving() throws -> TestNode {
         let node = try hgxA100()
         try node.startInjector()
@@ -29,7 +29,7 @@ extension TestNode {
     /// One of its NICs.
     static let nic = "pci-0000-0c-00-0"
 
-    /// A claim that is allocated, reserved for a pod, and calls its interface something.
+    /// A claim that is allocated, reserved for a pod, and sets the name of an interface.
     func addClaim(_ name: String, devices: [String] = [nic], pod: String = "pod-1", interface: String? = "net1") throws {
         let config = interface.map {
             AllocationConfig(
@@ -74,9 +74,9 @@ extension TestNode {
         try ChildProcess.run("/sbin/ip", ["-brief", "address"], in: try namespace(of: pod)).output
     }
 
-    /// True for an interface of exactly this name that is up in the pod and has its address, as `ip` shows them.
+    /// True for an interface of exactly this name that is up in the pod and has its address in the output of `ip`.
     ///
-    /// - Parameter address: the beginning of its IPv4 address, those of stand-ins unless told otherwise; nil for none.
+    /// - Parameter address: the prefix of its IPv4 address, by default that of stand-ins; nil for no address.
     func isAttached(_ name: String, in pod: NRIPodSandbox, address: String? = "10.7") throws -> Bool {
         let text = try ChildProcess.run("/sbin/ip", ["address", "show", "dev", name], in: try namespace(of: pod)).output
         // The beginning is `2: net1@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500`.
@@ -85,7 +85,7 @@ extension TestNode {
         return words[2].split { "<,>".contains($0) }.contains("UP") && (address.map { text.contains("inet \($0)") } ?? true)
     }
 
-    /// True for an interface of exactly this name in the pod, whatever its state.
+    /// True for an interface of exactly this name in the pod, in any state.
     func hasInterface(_ name: String, in pod: NRIPodSandbox) throws -> Bool {
         try ChildProcess.run("/sbin/ip", ["link", "show", "dev", name], in: try namespace(of: pod)).status == 0
     }
@@ -96,7 +96,7 @@ extension TestNode {
         #expect(changes.isEmpty, "\(occasion) \(changes)", sourceLocation: place)
     }
 
-    /// Bytes of memory that a process has used at its worst.
+    /// The peak memory of a process in bytes.
     func peak(of process: Int32) throws -> Int {
         let line = try Files.readText("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
         return try #require(line.flatMap { Int($0.filter(\.isNumber)) }) << 10

@@ -10,7 +10,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Files that another release left while a pod runs, read by both daemons of this one.
+/// Files of another release from a running pod, read by both daemons of this release.
 @Suite(.serialized, .enabled(if: Place.canUseNamespaces, "\(Place.rootReason)"))
 struct UpgradeTests {
     /// The JSON object of a file.
@@ -18,7 +18,7 @@ struct UpgradeTests {
         try #require(try JSONSerialization.jsonObject(with: Data(Files.read(path))) as? [String: Any])
     }
 
-    /// The parts of a value that a value of the older format has.
+    /// The parts of a value that the older format also has.
     private func known(_ value: Any, _ older: Any) -> Any {
         switch (value, older) {
         case (let value as [String: Any], let older as [String: Any]):
@@ -26,24 +26,24 @@ struct UpgradeTests {
                 if let part = older[entry.key] { result[entry.key] = known(entry.value, part) }
             }
         case (let value as [Any], let older as [Any]):
-            // The first of a list has all there is.
+            // The first element of a list has all fields.
             return value.map { item in older.first.map { known(item, $0) } ?? item }
         default: return value
         }
     }
 
-    /// Rewrites a file as release 1 wrote it; its golden file has every field that it knew.
+    /// Rewrites a file in the form of release 1, whose golden file has every field of that release.
     private func downgrade(_ path: String, to target: String, like golden: String) throws {
         let older = try object("\(Place.project)/Tests/JournalTests/Golden/\(golden)-1.json")
         var text = try #require(known(try object(path), older) as? [String: Any])
         text["version"] = 1
-        // Every release wrote its keys in the order of their bytes, which is not JSONSerialization's.
+        // All releases write keys in byte order, unlike JSONSerialization.
         try Files.write(target, JSONValue(parsing: try JSONSerialization.data(withJSONObject: text)).text)
     }
 
     private func version(_ path: String) throws -> Int? { try object(path)["version"] as? Int }
 
-    /// A node with a pod that has an interface and a running container; both daemons are dead.
+    /// A node with a pod that has an interface and a running container; both daemons were killed.
     private func crashed(_ body: (TestNode, NRIPodSandbox) throws -> Void) throws {
         let node = try TestNode.hgxA100()
         defer { node.removeAllPods() }
@@ -59,7 +59,7 @@ struct UpgradeTests {
         node.kill(node: SIGKILL)
         node.dropRuntime()
         try body(node, pod)
-        // The end is the same as without an upgrade.
+        // The result equals that without an upgrade.
         try node.runtime?.stop(pod)
         try node.unprepare("a")
         try node.expectUnchanged(since: before)
@@ -71,10 +71,10 @@ struct UpgradeTests {
         #expect(try node.isAttached("net1", in: pod))
         try node.runtime?.create(NRIContainer(), in: pod)
         #expect(try node.isAttached("net1", in: pod))
-        // The kubelet asks again after its own restart, and tries again while the states are being taken over.
+        // The kubelet prepares again after its own restart, and retries while the states are being converted.
         let isPrepared = eventually { (try? node.prepare("a").count) == 1 }
         #expect(isPrepared, "\(node.log("node.log"))")
-        // Its device is taken.
+        // The device is in use.
         try node.addClaim("b", pod: "pod-2", interface: "net2")
         #expect(try node.expectRefusal("b", .conflict).contains("default/a"))
         let device = { try node.api.slices().flatMap { $0.spec.devices ?? [] }.first { $0.name == TestNode.nic } }
@@ -82,26 +82,26 @@ struct UpgradeTests {
     }
 
     @Test
-    func `with files of version 1, in one folder for both daemons, a pod keeps its interface, and gives it back at its end`() throws {
+    func `with files of version 1 in one folder a pod keeps its interface, which is restored at its end`() throws {
         try crashed { node, pod in
             let (plan, state) = (node.scratch("journal/plans/uid-a.json"), node.scratch("states/states/uid-a.json"))
             try Files.makeFolder(node.scratch("journal/states"))
             try downgrade(state, to: node.scratch("journal/states/uid-a.json"), like: "state")
             try downgrade(plan, to: plan, like: "plan")
             #expect(try object(plan)["requires"] == nil && version(plan) == 1)
-            // That release held its lock there, and had neither an owner's name nor a memory of prepared claims.
+            // That release had its lock there, and had neither an owner's name nor a record of prepared claims.
             try Files.write(node.scratch("journal/nri.lock"), "")
             for path in ["journal/driver"] { try Files.remove(node.scratch(path)) }
             for folder in ["states", "plugins/dra.nearside/prepared"] { ScratchFolder.removeTree(node.scratch(folder)) }
             try Files.makeFolder(node.scratch("states"))
-            // nearside-node comes first: what nearside-nri has not taken over yet is not given to anybody.
+            // nearside-node starts first: it allocates no device whose state nearside-nri has not converted yet.
             try node.startNode()
             #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
             try node.startInjector()
             #expect(node.log("nri.log").contains("files of an older release converted"))
             try expectPodGoesOn(node, pod)
             #expect(try version(plan) == 2)
-            // Gates of containers that were prepared by that release ask at the old socket.
+            // Gates of containers that this release prepared connect to the old socket.
             let old = node.scratch("journal/nri.sock")
             let isServed = eventually {
                 (try? ControlClient.ask(.status, socket: old, timeout: .seconds(1))).map { $0.refusal == nil } == true
@@ -111,7 +111,7 @@ struct UpgradeTests {
     }
 
     @Test
-    func `with files of version 1 in the folders of now a pod keeps its interface, and the state is written anew at its end`() throws {
+    func `with files of version 1 in two folders a pod keeps its interface, and the state is rewritten at its end`() throws {
         try crashed { node, pod in
             let (plan, state) = (node.scratch("journal/plans/uid-a.json"), node.scratch("states/states/uid-a.json"))
             for path in [state, state + ".copy"] { try downgrade(state, to: path, like: "state") }
@@ -123,7 +123,7 @@ struct UpgradeTests {
     }
 
     @Test
-    func `with files of version 2, as this release wrote them, a pod keeps its interface`() throws {
+    func `with files of version 2 of this release a pod keeps its interface`() throws {
         try crashed { node, pod in
             #expect(try version(node.scratch("journal/plans/uid-a.json")) == 2)
             #expect(try version(node.scratch("states/states/uid-a.json")) == 2)
@@ -133,7 +133,7 @@ struct UpgradeTests {
         }
     }
 
-    /// The text of a file as a newer release writes it.
+    /// The text of a file as written by a newer release.
     private func newer(_ path: String) throws -> String {
         let text = try Files.readText(path)
         let isEmpty = text.contains("\"requires\":[]")
@@ -141,7 +141,7 @@ struct UpgradeTests {
     }
 
     @Test
-    func `a plan that a newer release wrote is made anew from its claim, and no container passes by it before`() throws {
+    func `a plan of a newer release is computed again from its claim, and containers wait for it`() throws {
         try crashed { node, pod in
             let plan = node.scratch("journal/plans/uid-a.json")
             try Files.write(plan, try newer(plan))
@@ -154,7 +154,7 @@ struct UpgradeTests {
     }
 
     @Test
-    func `a state that a newer release wrote is left unchanged, and no device in it is allocated`() throws {
+    func `a state of a newer release stays unchanged, and none of its devices is allocated`() throws {
         try crashed { node, pod in
             let state = node.scratch("states/states/uid-a.json")
             let (text, newer) = (try Files.readText(state), try newer(state))
@@ -167,7 +167,7 @@ struct UpgradeTests {
             #expect(throws: KubeletPeer.Failure.self) { try node.unprepare("a") }
             #expect(try node.isAttached("net1", in: pod))
             for path in [state, state + ".copy"] { #expect(try Files.readText(path) == newer) }
-            // The newer release is back, and brings the interface back.
+            // The newer release starts again, and restores the interface.
             node.kill(injector: SIGTERM)
             node.dropRuntime()
             for path in [state, state + ".copy"] { try Files.write(path, text) }

@@ -4,7 +4,7 @@ import FoundationEssentials
 import ResourceAPI
 import Testing
 
-/// A value with all that the journal's types have.
+/// A value with all kinds of fields of the journal's types.
 private struct Sample: Codable, Hashable {
     enum Kind: String, Codable { case one, other }
     enum Choice: Codable, Hashable { case none, some(Int) }
@@ -25,7 +25,7 @@ private struct Sample: Codable, Hashable {
     var set: Set<String> = ["only"]
 }
 
-/// A value whose members are in two containers, one within the other.
+/// A value whose members are in two nested containers.
 private struct Nested: Codable, Hashable {
     enum Outer: String, CodingKey { case basic, list, first }
     enum Inner: String, CodingKey { case second }
@@ -77,7 +77,7 @@ struct JSONCodingTests {
     }
 
     @Test
-    func `encoded text is byte for byte that of Foundation, and is decoded as the same value`() throws {
+    func `encoded text equals Foundation's byte for byte, and is decoded as the same value`() throws {
         try check(Sample())
         try check(Nested())
         try check([Sample?.none, Sample()])
@@ -91,7 +91,7 @@ struct JSONCodingTests {
         (#"{"name":"a","size":1.5}"#, "dataCorrupted", "size"), (#"{"name":"a","size":true}"#, "typeMismatch", "size"),
         ("[]", "typeMismatch", ""), ("null", "valueNotFound", ""),
     ])
-    func `a value of another kind is refused with its path`(text: String, code: String, path: String) throws {
+    func `a value of another type is refused with its path`(text: String, code: String, path: String) throws {
         let value = try JSONValue(parsing: text.utf8)
         let error = try #require(throws: DecodingError.self) { try value.decoded(as: Sample.Part.self) }
         let context: DecodingError.Context
@@ -121,7 +121,7 @@ struct JSONCodingTests {
     }
 
     @Test
-    func `the last of two members of one name counts only where that is allowed`() throws {
+    func `the last of two members with the same name counts only if duplicates are allowed`() throws {
         let text = #"{"a":1,"a":2}"#.utf8
         #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
         let limits = JSONLimits(bytes: 100, depth: 2, values: 9, allowsDuplicates: true)

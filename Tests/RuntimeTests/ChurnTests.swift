@@ -9,14 +9,14 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// Many pods that come and go in containerd, which is restarted meanwhile.
+/// Many pods that start and stop in containerd, which is restarted in the meantime.
 @Suite(.serialized, .enabled(if: Place.canRunContainers, "\(Place.containersReason)"))
 struct ChurnTests {
     /// NEARSIDE_CHURN=200 for a long run.
     private static let pods = getenv("NEARSIDE_CHURN").flatMap { Int(String(cString: $0)) } ?? 16
 
     @Test(arguments: ContainerdPeer.Version.allCases)
-    func `pods in churn have all their interfaces, over two restarts of containerd, and the host is as before`(
+    func `pods in churn have all their interfaces over two restarts of containerd, and the host is restored`(
         version: ContainerdPeer.Version
     ) throws {
         let scene = try Scene(version)
@@ -27,7 +27,7 @@ struct ChurnTests {
             if number == Self.pods / 3 { try scene.restart(SIGTERM) }
             if number == 2 * Self.pods / 3 { try scene.restart(SIGKILL) }
             let count = Int.random(in: 2...8, using: &generator)
-            // Three or so at a time.
+            // About three at a time.
             while scene.free.count < count { try scene.finish() }
             try scene.run("pod-\(number)", interfaces: count)
         }
@@ -82,7 +82,7 @@ struct ChurnTests {
             let config = AllocationConfig(
                 source: .fromClaim,
                 opaque: OpaqueConfig(driver: driver, parameters: .object(["interface": .object(["name": .string("net")])])))
-            // Of every three claims one was made from a template for its pod; the others may be anybody's.
+            // One of three claims was created from a template for its pod; any pod may use the others.
             let owner = OwnerReference(apiVersion: "v1", kind: "Pod", name: name, uid: name)
             try node.api.add(
                 "pods/default",
@@ -101,7 +101,7 @@ struct ChurnTests {
                                     AllocatedDevice(request: "nic", driver: driver, pool: node.options.node, device: $0)
                                 }, config: [config])),
                         reservedFor: [ConsumerReference(resource: "pods", name: name, uid: name)])))
-            // While the runtime is being found again, Prepare says so, and the kubelet asks again.
+            // While the runtime reconnects, Prepare fails with this reason, and the kubelet retries.
             var ids: [String] = []
             var last: (any Error)?
             let isPrepared = eventually {
@@ -112,7 +112,7 @@ struct ChurnTests {
             }
             guard isPrepared else { throw Broken(description: "Prepare of \(name): \(last.map { "\($0)" } ?? "")") }
             let sandbox = try containerd.runSandbox(name: name, uid: name)
-            // Of every two pods one has a container that references the claim.
+            // One of two pods has a container that references the claim.
             let container = try containerd.startContainer("main", in: sandbox, cdiDevices: started % 2 == 0 ? ids : [])
             running.append(Pod(name: name, number: started, sandbox: sandbox, devices: devices))
             started += 1
@@ -123,7 +123,7 @@ struct ChurnTests {
             }
         }
 
-        /// The oldest goes.
+        /// The oldest pod ends.
         func finish() throws {
             let pod = running.removeFirst()
             let unprepare = { try self.node.kubelet?.unprepare(namespace: "default", name: pod.name, uid: "claim-\(pod.name)") }

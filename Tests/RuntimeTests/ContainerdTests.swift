@@ -10,7 +10,7 @@ import Testing
 
 private let programs = Place.programs
 
-/// The whole path with a real container runtime.
+/// A claim and its pod with a real container runtime.
 @Suite(.serialized, .enabled(if: Place.canRunContainers, "\(Place.containersReason)"))
 struct ContainerdTests {
     /// One NIC with an interface and an RDMA device whose node has the numbers of /dev/null.
@@ -63,7 +63,7 @@ struct ContainerdTests {
         options.nodeArguments = ["--device-metadata"]
         let node = try TestNode(options)
         let containerd = try ContainerdPeer(version, of: node)
-        // The runtime's own traffic makes no part of the comparison.
+        // The runtime's own traffic is excluded from the comparison.
         let before = try link("nic0", node)
         try node.startInjector(nriSocket: containerd.nriSocket)
         try node.startNode()
@@ -95,7 +95,7 @@ struct ContainerdTests {
         #expect(
             told.contains(#""attributes":{"#) && told.contains(#""resource.kubernetes.io/pciBusID":{"string":"0000:10:00.0"}"#), "\(told)")
 
-        // The node is in exactly the container that referenced the claim, and can be used there.
+        // Only the container that references the claim has the node, and can use it.
         #expect(
             try containerd.execute(["stat", "-c", "%F %t:%T", "/dev/infiniband/uverbs0"], in: with).output == "character special file 1:3\n"
         )
@@ -111,7 +111,7 @@ struct ContainerdTests {
     }
 
     @Test(arguments: ContainerdPeer.Version.allCases)
-    func `with nearside-nri killed before the sandbox the gate holds the container back, and lets it start once it is there again`(
+    func `without nearside-nri the gate holds a container back, and lets it start after the restart`(
         version: ContainerdPeer.Version
     ) throws {
         let node = try TestNode(.init(programs: programs, machine: Self.machine))
@@ -124,8 +124,8 @@ struct ContainerdTests {
 
         node.kill(injector: SIGKILL)
         let sandbox = try containerd.runSandbox(name: "worker", uid: "pod-2")
-        // The runtime has gone on without the plugin. The container waits for the gate, and the gate for
-        // nearside-nri, which restarts meanwhile.
+        // The runtime continued without the plugin. The container waits for the gate, and the gate for nearside-nri, which
+        // restarts in the meantime.
         let restart = try Restart(node, nriSocket: containerd.nriSocket)
         try restart.begin(afterMilliseconds: 1500)
         let container = try containerd.startContainer("with", in: sandbox, cdiDevices: ids)
@@ -145,7 +145,7 @@ struct ContainerdTests {
         try node.api.add("resourceclaims/default", Self.claim(node, pod: "pod-3"))
         #expect(eventually { node.log("nri.log").contains("synchronised") })
         let ids = try #require(try node.kubelet?.prepare(namespace: "default", name: "nic", uid: "claim-pod-3")).flatMap(\.cdiDeviceIds)
-        // As after a reboot that emptied the journal but not a CDI folder elsewhere.
+        // As after a reboot that emptied the journal, but not a CDI folder elsewhere.
         try Files.remove(node.scratch("journal/plans/claim-pod-3.json"))
         let sandbox = try containerd.runSandbox(name: "worker", uid: "pod-3")
         #expect(throws: ContainerdPeer.Failure.self) {
@@ -156,7 +156,7 @@ struct ContainerdTests {
     }
 
     @Test(arguments: ContainerdPeer.Version.allCases)
-    func `a container that names no claim waits for the pod's address too, by the hook that the plugin adds`(
+    func `a container that names no claim also waits for the pod's address, through the plugin's hook`(
         version: ContainerdPeer.Version
     ) throws {
         var options = TestNode.Options(programs: programs, machine: Self.machine)
@@ -178,7 +178,7 @@ struct ContainerdTests {
         #expect(eventually { node.log("nri.log").contains("synchronised") })
         _ = try #require(node.kubelet).prepare(namespace: "default", name: "nic", uid: "claim-pod-4")
         let sandbox = try containerd.runSandbox(name: "worker", uid: "pod-4")
-        // It answers when the container has long been created.
+        // The server answers long after the container was created.
         try server.start(afterSeconds: 2)
         let container = try containerd.startContainer("main", in: sandbox, cdiDevices: [])
         #expect(try containerd.execute(["ip", "address", "show", "net1"], in: container).output.contains("192.0.2.20/24"))
@@ -193,7 +193,7 @@ struct ContainerdTests {
     }
 }
 
-/// Starts `nearside-nri` anew after a while, on a thread of its own.
+/// Restarts `nearside-nri` after a delay, on another thread.
 private final class Restart: @unchecked Sendable {
     private let node: TestNode
     private let socket: String

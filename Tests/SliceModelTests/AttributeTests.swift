@@ -19,7 +19,7 @@ struct AttributeTests {
     private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
 
     @Test
-    func `the names of DRANET are there with their meanings`() throws {
+    func `attributes of DRANET have their names and meanings`() throws {
         var machine = try embedded("hgx-a100")
         let index = try #require(machine.functions.firstIndex { !$0.netdevs.isEmpty && !$0.rdmaDevices.isEmpty })
         let function = machine.functions[index]
@@ -46,20 +46,20 @@ struct AttributeTests {
             "ipv4": .string("10.0.0.1/24,10.0.1.1/24"), "ipv6": .string("2001:db8::1/64"),
         ]
         for (name, value) in expected { #expect(values[name] == value, "\(name)") }
-        // Another one of the same kind, that has less of its own.
+        // Another device of the same kind with fewer attributes.
         let other = try #require(
             all.whole.devices.first {
                 $0.name != function.sliceName && $0.attributes?["ifName"] != nil && $0.attributes?["rdma"] == .bool(true)
             })
         #expect(other.attributes?["type"] == .string("device"))
-        // More than 32 there are no places for: what matters least is left out, and told.
+        // Only 32 attributes fit: the least important ones are omitted with a warning.
         #expect(values.count == 32)
         #expect(values["alias"] == nil && values["pciSubsystem"] == nil)
         #expect(all.warnings.contains { $0.contains(function.sliceName) && $0.contains("omitted are") && $0.contains("alias") })
     }
 
     @Test
-    func `a device with every value at its longest and oddest is valid, and so are the others`() throws {
+    func `a device with the longest and strangest values is valid, and so are the others`() throws {
         var machine = try embedded("hgx-a100")
         let long = String(repeating: "ä\"\u{0}\n", count: 100)
         for index in machine.functions.indices {
@@ -88,7 +88,7 @@ struct AttributeTests {
     @Test(arguments: [
         ("p5", "aws-p5", 71), ("trn2", "aws-trn2", 47), ("empty", "", 0), ("many", "", 256),
     ])
-    func `a whole host is published and valid`(name: String, description: String, count: Int) throws {
+    func `a whole host is published, and all its attributes are valid`(name: String, description: String, count: Int) throws {
         var machine = Machine()
         if !description.isEmpty { machine = try embedded(description) }
         if name == "many" {
@@ -127,7 +127,7 @@ struct AttributeTests {
 
     // MARK: Groups of Neuron devices
 
-    /// Ids as AWS's driver makes them, by coreutils.
+    /// Ids as AWS's driver computes them, by coreutils.
     private func digest(_ addresses: [String]) throws -> String {
         let text = Set(addresses.map { "0000:\($0).0" }).sorted().joined(separator: ",")
         let output = try ChildProcess.run("/bin/sh", ["-c", "printf %s '\(text)' | sha256sum"]).output
@@ -135,13 +135,13 @@ struct AttributeTests {
     }
 
     @Test
-    func `EFAs of Trainium instances carry the ids of AWS's device groups`() throws {
+    func `EFAs of Trainium instances have the ids of AWS's device groups`() throws {
         let trn1 = slices(try embedded("aws-trn1"), own: []).devices
         func group(_ name: String, _ size: Int) -> DeviceAttribute? {
             trn1.first { $0.name == name }?.attributes?["resource.aws.com/devicegroup\(size)_id"]
         }
         #expect(group("pci-0000-10-1a-0", 1) == .string("0000:10:1a.0"))
-        // Devices 0 to 3 of a trn1 talk over EFAs of both sockets.
+        // Devices 0 to 3 of a trn1 use EFAs of both sockets.
         #expect(group("pci-0000-10-1a-0", 4) == .string(try digest(["10:1a", "a0:1a"])))
         #expect(group("pci-0000-a0-1a-0", 4) == group("pci-0000-10-1a-0", 4))
         #expect(group("pci-0000-10-1a-0", 8) == .string(try digest(["10:1a", "a0:1a", "20:19", "90:19"])))
@@ -149,7 +149,7 @@ struct AttributeTests {
         #expect(group("pci-0000-10-1a-0", 16) == .string(try digest(all)))
         let trn2 = slices(try embedded("aws-trn2"), own: []).devices.first { $0.name == "pci-0000-56-00-0" }
         #expect(trn2?.attributes?["resource.aws.com/devicegroup4_id"] == .string(try digest(["6c:00", "57:00", "56:00", "6d:00"])))
-        // A Neuron device has them where its index is known; another instance has none.
+        // A Neuron device has ids if its index is known; other instance types have none.
         var machine = try embedded("aws-trn2")
         let index = try #require(machine.functions.firstIndex { $0.device == "7364" })
         machine.functions[index].accelerator = AcceleratorFacts(index: 4)
@@ -164,7 +164,7 @@ struct AttributeTests {
     // MARK: Sharing
 
     @Test
-    func `NICs without an interface can be shared, have one capacity, and are in no pair device`() throws {
+    func `NICs without an interface can be shared, have one capacity, and belong to no pair device`() throws {
         let machine = try embedded("aws-p5")
         let policy = PublishingPolicy(driver: "dra.nearside", owned: ["gpus"], shares: 4)
         let all = SliceDevices(MachineTopology(machine), policy)
@@ -181,13 +181,13 @@ struct QuantityTests {
     @Test(arguments: [
         ("1", "1000m"), ("1Ki", "1024"), ("1.5Gi", "1536Mi"), ("2e3", "2k"), ("0.1", "100m"), ("-1", "-1000m"), ("+5", "5"), (".5", "500m"),
     ])
-    func `the same amount in other words is the same`(left: String, right: String) {
+    func `different texts of one amount are equal`(left: String, right: String) {
         #expect(Quantity(left) == Quantity(right))
         #expect(Set([Quantity(left), Quantity(right)]).count == 1)
     }
 
     @Test(arguments: ["", "x", "1Zi", "1..2", "--1", "1e99", "99999999999999999999", "1 Gi", "0x10", "１"])
-    func `what is no amount is refused`(text: String) {
+    func `a malformed amount is refused`(text: String) {
         #expect(!Quantity(text).isValid)
         #expect(Quantity(text) == Quantity(text) && Quantity(text) != Quantity("1"))
     }
@@ -196,7 +196,7 @@ struct QuantityTests {
         ("1.2.3", true), ("0.0.0", true), ("1.2", false), ("01.2.3", false), ("1.2.3-rc.1+b", true), ("1.2.3-01", false), ("v1.2.3", false),
         ("1.2.3-", false),
     ])
-    func `a version is a semantic one`(text: String, isValid: Bool) {
+    func `semantic versions are recognised`(text: String, isValid: Bool) {
         #expect((Limits.problem("x", .version(text)) == nil) == isValid)
     }
 
@@ -204,7 +204,7 @@ struct QuantityTests {
         ("a", true), ("a/b", true), ("dra.nearside/pair", true), ("1a", false), ("a-b", false), ("A b/c", false),
         (String(repeating: "a", count: 33), false),
     ])
-    func `a name is an identifier, with a domain or without`(name: String, isValid: Bool) {
+    func `attribute names are identifiers, with and without a domain`(name: String, isValid: Bool) {
         #expect((Limits.problem(name, .bool(true)) == nil) == isValid)
     }
 }

@@ -24,7 +24,7 @@ struct HealthTests {
     // MARK: Damping
 
     @Test
-    func `a link that is lost is believed at once, and one that is back after ten steady seconds`() throws {
+    func `the loss of a link takes effect at once, and its return after ten stable seconds`() throws {
         var seen = try machine()
         let index = try nic(seen)
         setPort(&seen, index, "ACTIVE")
@@ -37,7 +37,7 @@ struct HealthTests {
         #expect(damper.damped(up, at: start).next == nil)
         let down = damper.damped(lost, at: start + .seconds(1)).machine.functions[index].rdmaDevices[0].ports[0]
         #expect(down.state == "DOWN")
-        #expect(down.rate == up.functions[index].rdmaDevices[0].ports[0].rate, "a port without a link tells no rate of its own")
+        #expect(down.rate == up.functions[index].rdmaDevices[0].ports[0].rate, "a port without a link has no measured rate")
         let back = damper.damped(up, at: start + .seconds(2))
         #expect(back.machine.functions[index].rdmaDevices[0].ports[0].state == "DOWN")
         #expect(back.next == start + .seconds(12))
@@ -47,7 +47,7 @@ struct HealthTests {
     }
 
     @Test
-    func `a link that flaps all day is news a few times an hour, and once it is steady it is up`() throws {
+    func `a link that flaps all day causes few changes, and is up once it is stable`() throws {
         var up = try machine()
         let index = try nic(up)
         setPort(&up, index, "ACTIVE")
@@ -66,7 +66,7 @@ struct HealthTests {
                 last.toggle()
             }
         }
-        // At least down and up once.
+        // At least one loss and one return.
         #expect((2..<20).contains(changes), "\(changes) of 720")
         let next = damper.damped(up, at: start + .seconds(21_600)).next
         #expect(next.map { $0 <= start + .seconds(21_600 + 300) } ?? true)
@@ -74,7 +74,7 @@ struct HealthTests {
     }
 
     @Test
-    func `an interface that returns from a pod has half a minute to find its link`() throws {
+    func `an interface of an ended pod has 30 seconds to re-establish its link`() throws {
         var up = try machine("aws-p4d")
         let index = try #require(up.functions.firstIndex { !$0.netdevs.isEmpty && $0.rdmaDevices.isEmpty })
         up.functions[index].netdevs[0].isEnabled = true
@@ -98,7 +98,7 @@ struct HealthTests {
     // MARK: Findings and taints
 
     @Test
-    func `a condition taints the device, its pair and every set with it, and nothing else`() throws {
+    func `a condition taints the device, its pair and each set with that pair, and no other device`() throws {
         var machine = try machine()
         let index = try nic(machine)
         machine.functions[index].driver = nil
@@ -116,7 +116,7 @@ struct HealthTests {
         let marks = SliceDevices(MachineTopology(machine), Self.policy, health: held)
         #expect(marks.whole.devices.filter { $0.taints != nil }.map(\.name) == [name], "it has left its pair")
         #expect(marks.contents(lacking: [.taints]).devices.count == marks.whole.devices.count - 1)
-        // An accelerator without a driver stays what its NICs are near to.
+        // The accelerator without a driver keeps its pair.
         machine = try self.machine()
         let gpu = try #require(machine.functions.firstIndex { $0.vendor == "10de" && $0.classCode.hasPrefix("0302") })
         machine.functions[gpu].driver = nil
@@ -132,7 +132,7 @@ struct HealthTests {
     }
 
     @Test
-    func `a device that is gone is published, tainted, for as long as a claim has it`() throws {
+    func `a lost device is published with a taint while a claim has it`() throws {
         let whole = try machine()
         var broken = whole
         let index = try nic(whole)
@@ -148,7 +148,7 @@ struct HealthTests {
     }
 
     @Test
-    func `a narrow link is a finding, and taints nothing unless the policy says so`() throws {
+    func `a narrow link is a finding, and taints the device only if the policy requires it`() throws {
         var machine = try machine()
         let index = try nic(machine)
         machine.functions[index].link = PCILink(gigatransfers: 16, lanes: 8)
@@ -162,7 +162,7 @@ struct HealthTests {
     }
 
     @Test
-    func `an idle GPU is no finding of a slice and no mark of a picture, and one piece of advice`() throws {
+    func `the slow link of an idle GPU is neither a finding of a slice nor a mark, but one piece of advice`() throws {
         var machine = try machine()
         let index = try #require(machine.functions.firstIndex { $0.vendor == "10de" && $0.classCode.hasPrefix("0302") })
         let (idle, full) = (PCILink(gigatransfers: 2.5, lanes: 16), PCILink(gigatransfers: 32, lanes: 16))
@@ -179,7 +179,7 @@ struct HealthTests {
         #expect(HealthReport(topology, Self.policy).findings.isEmpty)
         #expect(!TopologyText(topology, terminal: Terminal()).text.contains("PCIe only"))
         #expect(!TopologyPicture(topology).text().contains("PCIe only"))
-        // The port above the GPU has the same link, and is no finding beside it.
+        // The port above the GPU has the same link, and is not a separate finding.
         let found = Doctor(topology, host: nil).findings.filter { $0.finding.contains("PCIe link runs at") }
         #expect(found.map(\.severity) == [.advice])
         #expect(found.first?.advice.contains("idle GPU") == true)
@@ -196,7 +196,7 @@ struct HealthTests {
         #expect(
             Doctor(topology, host: nil).findings.contains { $0.object == "\(machine.functions[index].address)" && $0.severity == .problem })
         #expect(TopologyText(topology, terminal: Terminal()).text.contains("PCIe only 16 GT/s x8"))
-        // The link of Amazon's virtual functions is not real in any of the three places.
+        // The link of Amazon's virtual functions is simulated, and shown in none of the three places.
         machine.functions[index].vendor = "1d0f"
         let virtual = MachineTopology(machine)
         #expect(HealthReport(virtual, Self.policy).findings.isEmpty)
@@ -219,7 +219,7 @@ struct HealthTests {
         ("link-down", InputError.Code.malformed, "\"link-down\""), ("fire=NoExecute", .unknown, "\"fire=NoExecute\""),
         ("lost=Evict", .unknown, "\"Evict\""),
     ])
-    func `a text that is no policy is refused with the valid values`(text: String, code: InputError.Code, object: String) {
+    func `a malformed policy is refused with the valid values`(text: String, code: InputError.Code, object: String) {
         let error = #expect(throws: InputError.self) { try TaintPolicy(parsing: text) }
         #expect(error?.code == code && error?.object == object)
         #expect(error?.advice?.contains(text.hasPrefix("lost") ? "NoSchedule" : "functions-in-use") == true)

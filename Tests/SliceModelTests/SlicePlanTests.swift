@@ -4,7 +4,7 @@ import ResourceAPI
 import SliceModel
 import Testing
 
-/// The writes of a slice plan, against slices written by hand.
+/// The writes of a slice plan, against manually written slices.
 struct SlicePlanTests {
     private static let owner = SliceOwner(driver: "dra.nearside", node: "node-1", nodeUID: "n1")
     private static let references = [OwnerReference(apiVersion: "v1", kind: "Node", name: "node-1", uid: "n1")]
@@ -13,7 +13,7 @@ struct SlicePlanTests {
         range.map { SliceDevice(name: "dev-\($0)", attributes: ["x": .int(0)]) }
     }
 
-    /// A slice as the API server has it.
+    /// A slice in the API server.
     private static func slice(
         _ name: String, _ range: Range<Int>, of count: Int64, generation: Int64 = 1, owners: [OwnerReference]? = references
     ) -> ResourceSlice {
@@ -48,18 +48,18 @@ struct SlicePlanTests {
     }
 
     @Test
-    func `a slice without an owner and a changed one are two changes, which need a new generation`() {
+    func `a missing owner and a changed slice are two changes, which need a new generation`() {
         let stored = [Self.slice("00000-a", 0..<128, of: 2, owners: nil), Self.slice("00001-b", 128..<200, of: 2)]
         #expect(
             Self.plan(199, stored).updates == [
                 Self.slice("00000-a", 0..<128, of: 2, generation: 2), Self.slice("00001-b", 128..<199, of: 2, generation: 2),
             ])
-        // One alone does not.
+        // A single change needs no new generation.
         #expect(Self.plan(200, stored).updates == [Self.slice("00000-a", 0..<128, of: 2)])
     }
 
     @Test
-    func `a count of slices that is wrong in all of them is corrected in a new generation`() {
+    func `a count of slices that is wrong in all slices is corrected in a new generation`() {
         let stored = [Self.slice("00000-a", 0..<128, of: 3), Self.slice("00001-b", 128..<200, of: 3)]
         #expect(
             Self.plan(200, stored).updates == [
@@ -68,7 +68,7 @@ struct SlicePlanTests {
     }
 
     @Test
-    func `an index has at least five digits, and of two slices with one index the first by name stays`() {
+    func `an index has at least five digits, and the first by name of two slices with the same index stays`() {
         let plan = Self.plan(
             5, [Self.slice("0000-a", 0..<5, of: 1), Self.slice("00000-b", 0..<5, of: 1), Self.slice("00000-a", 0..<5, of: 1)])
         #expect(Set(plan.deletions.compactMap(\.metadata.name)) == ["0000-a", "00000-b"])
@@ -86,14 +86,14 @@ struct SlicePlanTests {
     }
 
     @Test
-    func `a slice of an index that is not needed goes, and the others have the new count`() {
+    func `a slice with a superfluous index is deleted, and the others have the new count`() {
         let stored = [Self.slice("00000-a", 0..<128, of: 2), Self.slice("00001-b", 128..<200, of: 2)]
         let plan = Self.plan(128, stored)
         #expect(plan.deletions == [stored[1]] && plan.updates == [Self.slice("00000-a", 0..<128, of: 1)])
     }
 
     @Test
-    func `a taint that stays keeps the time of the server, and a new one has none`() {
+    func `an unchanged taint keeps the server's time, and a new taint has no time`() {
         let (old, new) = (DeviceTaint(key: "a/down", effect: .noSchedule), DeviceTaint(key: "a/lost", effect: .noSchedule))
         var stored = Self.slice("00000-a", 0..<2, of: 1)
         var seen = old

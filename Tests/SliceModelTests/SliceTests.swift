@@ -27,10 +27,10 @@ struct SliceTests {
     }
 
     @Test
-    func `p5 is published whole, with its pairing`() throws {
+    func `p5 is published completely, with its pairing`() throws {
         let machine = try #require(try MachineDescription.embedded("aws-p5")).machine
         let all = SliceDevices(MachineTopology(machine), PublishingPolicy(driver: "dra.nearside", owned: ["gpus"])).devices
-        // 8 GPUs, 32 EFA, and 32 ENA less the uplink.
+        // 8 GPUs, 32 EFA, and 32 ENA without the uplink.
         #expect(all.count == 71)
         let gpu = try #require(all.first { $0.name == "pci-0000-53-00-0" }?.attributes)
         #expect(gpu["kind"] == .string("accelerator"))
@@ -46,7 +46,7 @@ struct SliceTests {
     }
 
     @Test(arguments: MachineDescription.embeddedNames)
-    func `every machine keeps to the limits of the API`(name: String) throws {
+    func `slices of every machine are within the limits of the API`(name: String) throws {
         let machine = try #require(try MachineDescription.embedded(name)).machine
         for device in SliceDevices(MachineTopology(machine), PublishingPolicy(driver: "dra.nearside", owned: ["gpus", "neurons"])).devices {
             #expect(device.name.wholeMatch(of: /[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/) != nil, "\(device.name)")
@@ -59,7 +59,7 @@ struct SliceTests {
     }
 
     @Test
-    func `accelerators of others and uplinks are not published, and the NICs keep their pairing`() throws {
+    func `foreign accelerators and uplinks are not published, and the NICs keep their pairing`() throws {
         let machine = try #require(try MachineDescription.embedded("aws-p4d")).machine
         let all = SliceDevices(MachineTopology(machine), PublishingPolicy(driver: "dra.nearside")).devices
         #expect(!all.contains { $0.attributes?["kind"] == .string("accelerator") })
@@ -68,7 +68,7 @@ struct SliceTests {
     }
 
     @Test
-    func `a long or odd string is cut at a character and cannot spoil the slice`() {
+    func `a long or strange text is truncated at a character, and the slice stays valid`() {
         #expect(Limits.attribute(String(repeating: "ä", count: 40)).utf8.count == 64)
         #expect(Limits.attribute(String(repeating: "x", count: 64)).utf8.count == 64)
         #expect(Limits.attribute("a" + String(repeating: "ä", count: 40)).utf8.count == 63)
@@ -78,7 +78,7 @@ struct SliceTests {
     }
 
     @Test
-    func `slices are cut at 128 devices, and an empty pool is one empty slice`() {
+    func `slices have at most 128 devices, and an empty pool is one empty slice`() {
         for (count, slices) in [(0, 1), (1, 1), (128, 1), (129, 2), (300, 3)] {
             let plan = SlicePlan(desired: Self.devices(count), stored: [], owner: Self.owner)
             #expect(plan.creations.count == slices)
@@ -94,7 +94,7 @@ struct SliceTests {
     }
 
     @Test
-    func `a taint makes slices of 64, and its going makes them whole again`() {
+    func `a taint splits slices into 64 devices, and its end joins them again`() {
         var tainted = Self.devices(130)
         tainted.devices[100].taints = [DeviceTaint(key: "dra.nearside/link-down", effect: .noSchedule)]
         let stored = Self.applied(SlicePlan(desired: tainted, stored: [], owner: Self.owner), to: [])
@@ -107,7 +107,7 @@ struct SliceTests {
     }
 
     @Test
-    func `the desired state is not written again`() {
+    func `the desired state causes no writes`() {
         for count in [0, 5, 200] {
             let stored = Self.applied(SlicePlan(desired: Self.devices(count), stored: [], owner: Self.owner), to: [])
             #expect(SlicePlan(desired: Self.devices(count), stored: stored, owner: Self.owner).isEmpty)
@@ -115,7 +115,7 @@ struct SliceTests {
     }
 
     @Test
-    func `one changed slice keeps the generation, several or a new one raise it everywhere`() {
+    func `one changed slice keeps the generation; several changed slices or a new one increase it`() {
         let stored = Self.applied(SlicePlan(desired: Self.devices(200), stored: [], owner: Self.owner), to: [])
         var one = Self.devices(200)
         one.devices[150].attributes?["x"] = .int(9)
@@ -130,7 +130,7 @@ struct SliceTests {
     }
 
     @Test
-    func `every way from one number of devices to another ends in the desired state`() {
+    func `every change of the number of devices ends in the desired state`() {
         for first in [0, 100, 129, 300] {
             for second in [0, 100, 129, 300] {
                 let stored = Self.applied(SlicePlan(desired: Self.devices(first), stored: [], owner: Self.owner), to: [])
@@ -138,7 +138,7 @@ struct SliceTests {
                 let desired = Self.devices(second, value: 1)
                 let after = Self.applied(SlicePlan(desired: desired, stored: stored, owner: Self.owner), to: stored)
                 #expect(StoredPool(after).difference(from: desired.devices) == nil, "\(first) to \(second)")
-                // Two slices cannot change together within a generation, and none can be added; one that is left alone keeps it.
+                // Within a generation at most one slice may change, and none may be added; an unchanged slice keeps its generation.
                 let isFirst = second <= 128 || stored.isEmpty
                 #expect(after.allSatisfy { $0.spec.pool.generation == (isFirst ? 1 : 2) }, "\(first) to \(second)")
                 #expect(SlicePlan(desired: desired, stored: after, owner: Self.owner).isEmpty)
@@ -147,7 +147,7 @@ struct SliceTests {
     }
 
     @Test
-    func `a member is drawn on by its own device, its pair and the sets with that pair, and by nothing else`() throws {
+    func `only a member's own device, its pair and the sets with that pair consume its counter`() throws {
         for (name, own) in [("aws-p5", "gpus"), ("aws-p4d", "gpus"), ("aws-trn2", "neurons"), ("aws-p6e-gb200", "gpus")] {
             let topology = MachineTopology(try #require(try MachineDescription.embedded(name)).machine)
             let slices = SliceDevices(topology, PublishingPolicy(driver: "dra.nearside", owned: [own]))
@@ -169,13 +169,13 @@ struct SliceTests {
                 for member in pair.members { #expect(users[member.sliceName] == [member.sliceName, pair.name] + sets, "\(name)") }
             }
             #expect(users.count == topology.pairing.pairs.flatMap(\.members).count)
-            // Counters first and in a slice of their own; at most 64 devices beside them.
+            // Counters come first in a separate slice; at most 64 devices are in each slice.
             let plan = SlicePlan(desired: contents, stored: [], owner: Self.owner)
             #expect(plan.creations[0].spec.devices == nil && plan.creations[0].spec.sharedCounters?.count == 2)
             #expect(plan.creations.dropFirst().allSatisfy { $0.spec.sharedCounters == nil && ($0.spec.devices?.count ?? 0) <= 64 })
             let stored = Self.applied(plan, to: [])
             #expect(SlicePlan(desired: contents, stored: stored, owner: Self.owner).isEmpty)
-            // And back, for a cluster that turns out not to know counters.
+            // And without counters, for a cluster that turns out not to support them.
             let after = Self.applied(
                 SlicePlan(desired: slices.contents(lacking: [.counters]), stored: stored, owner: Self.owner), to: stored)
             #expect(after.allSatisfy { $0.spec.sharedCounters == nil })
@@ -186,7 +186,7 @@ struct SliceTests {
     }
 
     @Test
-    func `without owning the accelerators there are no pair devices, nor for more members than a set has counters`() throws {
+    func `foreign accelerators get no pair devices, nor do more members than a counter set may have`() throws {
         let topology = MachineTopology(try #require(try MachineDescription.embedded("aws-p5")).machine)
         let slices = SliceDevices(topology, PublishingPolicy(driver: "dra.nearside"))
         #expect(slices.pairs == nil && slices.whole == slices.contents(lacking: [.counters]))
@@ -203,7 +203,7 @@ struct SliceTests {
     }
 
     @Test
-    func `an interface that is called as a pair would be keeps its name, and stays one device`() throws {
+    func `an interface with the name of a pair device keeps its name, and is one device`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         machine.virtualNetdevs = [Netdev(name: "pair-0")]
         let policy = PublishingPolicy(driver: "dra.nearside", owned: ["gpus"], virtualNICs: ["pair"])
@@ -214,7 +214,7 @@ struct SliceTests {
     }
 
     @Test
-    func `slices of an older generation, of another form or of another pool go`() {
+    func `slices of an older generation, another form or another pool are deleted`() {
         let stored = Self.applied(SlicePlan(desired: Self.devices(5), stored: [], owner: Self.owner), to: [])
         var old = stored[0]
         old.metadata.name = "00000-old"

@@ -12,7 +12,7 @@ import Testbed
 import Testing
 import Topology
 
-/// A publisher at work against a real HTTP server with the rules of the API server.
+/// A running publisher with a real HTTP server that applies the rules of the API server.
 struct Publication {
     static let owner = SliceOwner(driver: "dra.nearside", node: "node-1", nodeUID: "node-uid-node-1")
 
@@ -21,7 +21,7 @@ struct Publication {
     let publisher: SlicePublisher
     let lines: LogLines
 
-    /// Runs `body` beside the publisher.
+    /// Runs `body` in parallel with the publisher.
     static func run(
         lacking: Set<ClusterFeature> = [], keep: @escaping @Sendable (Set<ClusterFeature>) -> Void = { _ in },
         prepare: (APIServer) throws -> Void = { _ in }, _ body: (Publication) async throws -> Void
@@ -57,10 +57,10 @@ struct Publication {
         }
     }
 
-    /// Requests that change something.
+    /// Requests that write.
     var writes: Int { api.requests.count { !$0.hasPrefix("GET") } }
 
-    /// Returns true once a second and a half pass without a request: a watch that was cut is begun again after a delay.
+    /// Returns true after a second and a half without a request, because a cut watch is restarted after a delay.
     func isSilent() async throws -> Bool {
         for _ in 0..<8 {
             let before = api.requests.count
@@ -70,7 +70,7 @@ struct Publication {
         return false
     }
 
-    /// An HGX A100 with all its pairs; `mtu` makes it another one.
+    /// An HGX A100 with all its pairs; another `mtu` changes it.
     static func devices(mtu: Int = 1500, down: Bool = false, shares: Int? = nil) throws -> SliceDevices {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         for index in machine.functions.indices where !machine.functions[index].netdevs.isEmpty {

@@ -8,8 +8,8 @@ import Synchronization
 import Testbed
 import Testing
 
-/// The writer of slices against everything an API server, a kubelet and a network can do to it. After each: exactly the
-/// desired slices, and then silence.
+/// The writer of slices with every failure of an API server, a kubelet and a network. After each: exactly the
+/// desired slices, and no further requests.
 struct PublisherTests {
     private static let slices = "/apis/resource.k8s.io/v1/resourceslices"
 
@@ -20,7 +20,9 @@ struct PublisherTests {
     }
 
     @Test(arguments: DeviceCondition.allCases)
-    func `whatever happens, the desired slices are written, and then it is silent`(disturbance: DeviceCondition) async throws {
+    func `after any failure the desired slices are written, and then there are no further requests`(disturbance: DeviceCondition)
+        async throws
+    {
         let first = try Publication.devices()
         let second = try Publication.devices(mtu: 9000)
         try await Publication.run(prepare: { api in
@@ -80,12 +82,12 @@ struct PublisherTests {
     }
 
     @Test
-    func `a hundred snapshots without a change are no request, and a change of one device is one`() async throws {
+    func `a hundred snapshots without a change cause no request, and a change of one device causes one`() async throws {
         let devices = try Publication.devices()
         try await Publication.run { publication in
             await publication.publisher.publish(devices)
             #expect(try await publication.settles(devices))
-            // At the start: the node, the list, the watch, and a write for each of the slices.
+            // At the start: the node, the list, the watch, and a write for each slice.
             #expect(try await eventuallyTrue { publication.api.requests.contains { $0.hasSuffix("?watch") } })
             let count = try publication.api.slices().count
             #expect(publication.api.requests.count == 3 + count, "\(publication.api.requests) \(publication.lines.all)")
@@ -135,12 +137,12 @@ struct PublisherTests {
     }
 
     @Test
-    func `one device that the server refuses does not keep the others away, and is tried again when it has changed`() async throws {
+    func `a refused device does not prevent publishing the others, and is written again after it has changed`() async throws {
         let good = try Publication.devices()
         try await Publication.run { publication in
             publication.api.inject(.init("POST", Self.slices, code: 422, times: 1))
             await publication.publisher.publish(good)
-            // It was the slice with the counters, which an old server may refuse in its own words.
+            // The slice with the counters, which an old server may refuse with its own message.
             let isSettled = try await publication.settles(good, lacking: [.counters])
             #expect(isSettled, "\(publication.lines.all)")
         }
@@ -160,7 +162,7 @@ struct PublisherTests {
     }
 
     @Test
-    func `taints keep the time at which the server saw them first`() async throws {
+    func `taints keep the time at which the server first saw them`() async throws {
         let down = try Publication.devices(down: true)
         try await Publication.run { publication in
             await publication.publisher.publish(down)
@@ -178,7 +180,7 @@ struct PublisherTests {
     }
 
     @Test(arguments: [ResourceAPIVersion.v1beta2, .v1beta1])
-    func `an older cluster is written to in its own version, and an upgrade is followed`(version: ResourceAPIVersion) async throws {
+    func `an older cluster is written to in its own API version, and an upgrade is detected`(version: ResourceAPIVersion) async throws {
         let devices = try Publication.devices()
         try await Publication.run(prepare: { $0.serve(only: [version]) }) { publication in
             await publication.publisher.publish(devices)
@@ -195,7 +197,7 @@ struct PublisherTests {
     }
 
     @Test
-    func `one who changes the slices again and again is answered later and later`() {
+    func `repeated changes by another writer are reverted with increasing delays`() {
         var pace = RepairDelay()
         let start = ContinuousClock.now
         var now = start
@@ -212,7 +214,7 @@ struct PublisherTests {
 }
 
 extension SliceDevices {
-    /// With an attribute that no server takes: what must never leave this process, and here does.
+    /// With an attribute that no server accepts, which normally never leaves the process.
     static func damaged(_ devices: SliceDevices, device index: Int) -> SliceDevices {
         var contents = devices.whole
         contents.devices[index].attributes?["no identifier"] = .bool(true)

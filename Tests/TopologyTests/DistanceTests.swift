@@ -5,7 +5,7 @@ import Inspection
 import Testing
 import Topology
 
-/// The parts of a distance besides the class of a path (``PathTests``).
+/// The parts of a distance besides the path class (``PathTests``).
 struct DistanceTests {
     /// A switch with three ports, a device behind each: 10 and 20 are GPUs, 30 a NIC.
     private func board(_ change: (inout [PCIFunction]) -> Void = { _ in }) -> Distances {
@@ -29,7 +29,7 @@ struct DistanceTests {
     private func address(_ text: String) throws -> PCIAddress { try #require(PCIAddress(parsing: text)) }
 
     @Test
-    func `the narrowest link on the way counts, also that of a switch's port`() throws {
+    func `the narrowest link of the path counts, including the links of switch ports`() throws {
         let (gpu, nic) = (try address("0000:10:00.0"), try address("0000:30:00.0"))
         #expect(board().path(gpu, nic).pcieGbps.map { Int($0) } == 504)
         let narrow = board { functions in functions[4].link = PCILink(gigatransfers: 8, lanes: 4) }
@@ -49,13 +49,13 @@ struct DistanceTests {
     }
 
     @Test
-    func `without redirection bits access control changes nothing`() throws {
+    func `access control without redirection has no effect`() throws {
         let distances = board { functions in functions[2].acs = [.sourceValidation, .upstreamForwarding] }
         #expect(distances.path(try address("0000:10:00.0"), try address("0000:30:00.0")).pathClass == .pix)
     }
 
     @Test
-    func `distances are the same in both directions`() {
+    func `distances are symmetric`() {
         var random = SplitMix(seed: 5)
         for _ in 0..<50 {
             let machine = RandomMachine.tree(&random)
@@ -67,7 +67,7 @@ struct DistanceTests {
     }
 
     @Test
-    func `class counts before NUMA distance, and that before the link`() {
+    func `the path class precedes the NUMA distance, which precedes the link`() {
         let near = Distance(pathClass: .pix, numa: 32, narrowness: 4000)
         let middle = Distance(pathClass: .phb, numa: 10, narrowness: 4000)
         let far = Distance(pathClass: .phb, numa: 21, narrowness: 0)
@@ -75,14 +75,14 @@ struct DistanceTests {
     }
 
     @Test
-    func `a slow NIC of the fabric's kind is the last to be chosen`() throws {
+    func `a slow NIC of the fabric's kind is chosen last`() throws {
         var machine = RandomMachine.flat(accelerators: 1, nics: 2)
         for (index, rate) in [(1, 100.0), (2, 400.0)] {
             machine.functions[index].rdmaDevices = [
                 RDMADevice(name: "mlx5_\(index)", ports: [RDMAPort(number: 1, state: "ACTIVE", linkLayer: "InfiniBand", rate: rate)])
             ]
         }
-        // A third one, so that the share is one.
+        // A third NIC, so that each share is one.
         machine.functions.append(RandomMachine.gpu(200, ["pci0000:00"], nil))
         machine.functions.remove(at: 3)
         let pair = try #require(MachineTopology(machine).pairing.pairs.first)

@@ -2,14 +2,14 @@
 
 import Topology
 
-/// Tries every assignment of up to 8 x 8: no method, only the objective.
+/// Tries every assignment of up to 8 x 8, with only the objective and no algorithm.
 struct ExhaustiveSearch {
     /// Sums, part by part, in the order of importance.
     struct Value: Hashable, Comparable {
         var placed = 0
         var parts = [0, 0, 0, 0, 0]
 
-        /// More NICs placed are better; then less of each part.
+        /// More placed NICs are better; then smaller sums, part by part.
         static func < (left: Self, right: Self) -> Bool {
             left.placed != right.placed ? left.placed > right.placed : left.parts.lexicographicallyPrecedes(right.parts)
         }
@@ -17,7 +17,7 @@ struct ExhaustiveSearch {
 
     let distances: [[Distance]]
     let isKept: (Int, Int) -> Bool
-    /// Returns true if a group of one of the fewer and several of the others is on several NUMA nodes.
+    /// Returns true if a group of one member of the smaller side and several of the other spans NUMA nodes.
     let isMixed: (Int, [Int]) -> Bool
     private var accelerators: Int { distances.count }
     private var nics: Int { distances.first?.count ?? 0 }
@@ -31,7 +31,7 @@ struct ExhaustiveSearch {
         self.isMixed = isMixed
     }
 
-    /// The worst distance that has to be, and the best sums with it.
+    /// The smallest possible worst distance, and the best sums with it.
     func best() -> (worst: Distance, value: Value)? {
         if accelerators > nics {
             let share = nics == 0 ? 0 : accelerators / nics
@@ -86,8 +86,8 @@ struct ExhaustiveSearch {
     }
 }
 
-/// The least sum of as many edges as fit, by cheapest augmenting paths (Bellman and Ford): another method than the
-/// one under test.
+/// The smallest sum of the largest number of edges, by cheapest augmenting paths (Bellman and Ford): independent of the
+/// tested method.
 struct CheapestFlow {
     private struct Edge {
         var from: Int
@@ -150,8 +150,8 @@ struct CheapestFlow {
         }
     }
 
-    /// The least worst distance and the least sums with it, when every accelerator gets `share` NICs; with more
-    /// accelerators than NICs (an even multiple), when every NIC gets `share` accelerators.
+    /// The smallest worst distance and the smallest sums with it, if each accelerator gets `share` NICs; with more
+    /// accelerators than NICs (an even multiple), if each NIC gets `share` accelerators.
     static func best(_ distances: [[Distance]], share: Int) -> (worst: Distance, sum: [Int])? {
         let isTurned = distances.count > distances[0].count
         for bound in Set(distances.joined()).sorted() {

@@ -8,9 +8,9 @@ import Testbed
 import Testing
 import Topology
 
-/// The result for every machine there is, as text, and as good as another method finds.
+/// The result for every machine as text, compared with an independent method.
 struct GoldenTests {
-    /// Embedded machines, and those that are described beside the tests of discovery.
+    /// Embedded machines, and machines from the folder of the discovery tests.
     static let machines: [String] =
         MachineDescription.embeddedNames
         + Files.list("\(Place.project)/Tests/Machines").map { String($0.dropLast(5)) }.sorted()
@@ -22,15 +22,15 @@ struct GoldenTests {
     }
 
     @Test
-    func `there are at least twenty embedded machines, and every name is one`() throws {
+    func `there are at least twenty embedded machines, with unique names`() throws {
         #expect(MachineDescription.embeddedNames.count >= 20)
         #expect(Set(MachineDescription.embeddedNames).count == MachineDescription.embeddedNames.count)
         for name in MachineDescription.embeddedNames { #expect(try MachineDescription.embedded(name) != nil) }
     }
 
-    /// To write the file anew after a change that is meant: NEARSIDE_GOLDEN=write.
+    /// NEARSIDE_GOLDEN=write rewrites the file after an intended change.
     @Test
-    func `every machine has the pairs, roles and sets that were looked at`() throws {
+    func `every machine has the reviewed pairs, roles and sets`() throws {
         var text = ""
         for name in Self.machines {
             let topology = try Self.topology(name)
@@ -52,14 +52,14 @@ struct GoldenTests {
         let path = "\(Place.project)/Tests/TopologyTests/Golden/machines.txt"
         if getenv("NEARSIDE_GOLDEN").map({ String(cString: $0) }) == "write" { try Files.write(path, text) }
         let wanted = try Files.readText(path)
-        // Line by line: a whole text would be printed whole.
+        // Line by line, because a failed comparison prints the whole text.
         let (found, golden) = (text.split(separator: "\n"), wanted.split(separator: "\n"))
         #expect(found.count == golden.count)
         for (line, other) in zip(found, golden) where line != other { Issue.record("found \(line), wanted \(other)") }
     }
 
     @Test(arguments: ["aws-p5", "aws-p6e-gb200"])
-    func `the pictures in the documentation are what the program draws`(name: String) throws {
+    func `the pictures in the documentation equal the program's output`(name: String) throws {
         let path = "\(Place.project)/docs/pictures/\(name).svg"
         let picture = TopologyPicture(try Self.topology(name)).text()
         if getenv("NEARSIDE_GOLDEN").map({ String(cString: $0) }) == "write" { try Files.write(path, picture) }
@@ -68,7 +68,7 @@ struct GoldenTests {
     }
 
     @Test(arguments: machines)
-    func `another method finds no better worst distance and no better sum`(name: String) throws {
+    func `an independent method finds no better worst distance and no better sum`(name: String) throws {
         let topology = try Self.topology(name)
         let accelerators = topology.pairing.pairs.flatMap(\.accelerators)
         let nics = topology.fabric.nics
@@ -85,7 +85,7 @@ struct GoldenTests {
     }
 
     @Test(arguments: machines)
-    func `after any one device is lost, only its own pair changes, and rails stay`(name: String) throws {
+    func `the loss of any device changes only its own pair, and no rails`(name: String) throws {
         let whole = try Self.topology(name)
         guard !whole.pairing.pairs.isEmpty else { return }
         for pair in whole.pairing.pairs {

@@ -11,7 +11,7 @@ import Testbed
 import Testing
 import Topology
 
-/// A hierarchy that the hypervisor hides, from a vendor's file or a table.
+/// A hidden hierarchy, from a vendor's file or a table.
 struct HintTests {
     private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
 
@@ -36,7 +36,7 @@ struct HintTests {
     private func policy(_ hint: Hint) -> TopologyPolicy { TopologyPolicy(hints: [.init(machine: "*", hint: hint)]) }
 
     @Test
-    func `a topology file pairs what the hypervisor shows alike, and says that it did`() throws {
+    func `a topology file pairs devices of a hidden hierarchy, and is reported as the basis`() throws {
         let hint = try Hint(nccl: Self.file.utf8, source: "ndv4.xml")
         let topology = MachineTopology(try embedded("azure-nd-a100-v4"), policy: policy(hint))
         #expect(topology.warnings == [])
@@ -45,12 +45,12 @@ struct HintTests {
         let pair = try #require(topology.pairing.pairs.first)
         #expect(pair.basis == .hint)
         #expect(pair.links[0].path.pathClass == .pix)
-        // Of the others the file says nothing; they stay with what the kernel tells.
+        // The file does not list the others; the kernel's information applies to them.
         #expect(topology.pairing.pairs.last?.basis == .numa)
     }
 
     @Test
-    func `a table of groups does the same, for the machines it is for`() throws {
+    func `a table of groups has the same effect, for the machines that it matches`() throws {
         let groups = try [["0003:00:00.0", "0104:00:00.0"], ["0004:00:00.0", "0103:00:00.0"]].map {
             try $0.map { try #require(PCIAddress(parsing: $0)) }
         }
@@ -63,7 +63,7 @@ struct HintTests {
     }
 
     @Test
-    func `a hint that contradicts what the kernel shows is refused with a reason`() throws {
+    func `a hint that contradicts the kernel is refused with a reason`() throws {
         func warning(_ machine: String, _ text: String) throws -> String {
             let topology = MachineTopology(try embedded(machine), policy: policy(try Hint(nccl: text.utf8, source: "f.xml")))
             #expect(topology.hint == nil)
@@ -91,14 +91,14 @@ struct HintTests {
         ("<system a=1/>", 1), ("<system a=\"1/>", 1), ("<system a=\"1\"\na=\"2\"/>", 2), ("\n<!DOCTYPE x><system/>", 2),
         ("<!--\n <system/>", 2), ("<system", 1), (String(repeating: "<system>", count: 100), 1),
     ])
-    func `a damaged file is refused with its line`(text: String, line: Int) {
+    func `a malformed file is refused with its line`(text: String, line: Int) {
         let error = #expect(throws: InputError.self) { try Hint(nccl: text.utf8, source: "f.xml") }
         #expect(error?.code == .malformed && error?.object == "f.xml" && error?.step == "line \(line)", "\(error?.description ?? "")")
         #expect(error?.cause.isEmpty == false)
     }
 
     @Test
-    func `a file with random damage is a hint about no more devices than it names, or is refused with its line`() {
+    func `a randomly damaged file gives a hint about its own devices, or is refused with its line`() {
         var random = SplitMix(seed: 11)
         let bytes = Array(Self.file.utf8)
         var (accepted, refused) = (0, 0)
@@ -129,7 +129,7 @@ struct HintTests {
     }
 
     @Test
-    func `what is written for NCCL reads back as a hint that agrees with the machine and gives the same pairs`() throws {
+    func `a file written for NCCL is read as a hint that agrees with the machine and gives the same pairs`() throws {
         for name in MachineDescription.embeddedNames {
             let topology = MachineTopology(try embedded(name))
             guard !topology.pairing.pairs.isEmpty else { continue }
@@ -140,7 +140,7 @@ struct HintTests {
     }
 
     @Test
-    func `a switch that is made up is told to be as fast as what is behind it, and a NIC's link as its port`() throws {
+    func `an invented switch is as fast as the devices behind it, and a NIC's link as fast as its port`() throws {
         var machine = try embedded("azure-nd-a100-v4")
         func lines(_ part: String) -> [Substring] {
             NCCLTopology(MachineTopology(machine)).text.split(separator: "\n").filter { $0.contains(part) }
@@ -156,7 +156,7 @@ struct HintTests {
     }
 
     @Test
-    func `NCCL, which ends a job that meets a link or a processor of which nothing is said, finds something said of each`() throws {
+    func `each element of a file for NCCL has a link and a processor`() throws {
         for name in MachineDescription.embeddedNames {
             var machine = try embedded(name)
             for isBare in [false, true] {
@@ -183,7 +183,7 @@ struct HintTests {
     }
 
     @Test
-    func `a policy file names roles and hints, and bad ones say what would be right`() throws {
+    func `a policy file sets roles and hints, and an invalid one is refused with the valid form`() throws {
         let folder = try ScratchFolder()
         try Files.write(folder("topo.xml"), Self.file)
         try Files.write(
@@ -216,7 +216,7 @@ struct HintTests {
     }
 }
 
-/// `api/topology-policy.schema.json` against what is read.
+/// `api/topology-policy.schema.json` compared with accepted files.
 struct PolicySchemaTests {
     private func members(_ value: JSONValue?) -> [String] {
         guard case .object(let members)? = value else { return [] }
@@ -224,7 +224,7 @@ struct PolicySchemaTests {
     }
 
     @Test
-    func `the schema of policies has what is read, and nothing else`() throws {
+    func `the schema of policies has exactly the accepted keys`() throws {
         let schema = try JSONValue(parsing: try Files.read("\(Place.project)/api/topology-policy.schema.json"))
         #expect(members(schema["properties"]) == ["apiVersion", "hints", "kind", "roles"])
         #expect(members(schema["properties"]?["hints"]?["items"]?["properties"]) == ["groups", "machine", "ncclTopology"])

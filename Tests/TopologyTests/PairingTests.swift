@@ -12,7 +12,7 @@ struct PairingTests {
         ("aws-trn2", 16, 1, 1, "PIX", .pci), ("hgx-a100", 8, 1, 1, "PIX", .pci),
         ("azure-nd-a100-v4", 8, 1, 1, "NODE", .numa),
     ])
-    func `every known machine is paired as its makers intend`(
+    func `every known machine is paired as its vendor intends`(
         name: String, pairs: Int, accelerators: Int, nics: Int, path: String, basis: Basis
     ) throws {
         let machine = try #require(try MachineDescription.embedded(name)).machine
@@ -39,7 +39,7 @@ struct PairingTests {
     }
 
     @Test
-    func `an uplink takes no part`() throws {
+    func `an uplink takes no part in the pairing`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
         let index = try #require(machine.functions.firstIndex { !$0.netdevs.isEmpty })
         machine.functions[index].netdevs[0].hostUse = HostUse(.defaultRoute)
@@ -49,9 +49,9 @@ struct PairingTests {
     }
 
     @Test
-    func `a NIC of another kind takes no other NIC's place`() throws {
+    func `a NIC of another kind does not take another NIC's place`() throws {
         var machine = try #require(try MachineDescription.embedded("hgx-a100")).machine
-        // A faster one beside the first GPU.
+        // A faster NIC next to the first GPU.
         var other = try #require(machine.functions.first { $0.vendor == "15b3" })
         other.address.bus = 0x08
         other.device = "1021"
@@ -60,7 +60,7 @@ struct PairingTests {
     }
 
     @Test
-    func `without any hierarchy the i-th accelerator has the i-th NIC, and says so`() {
+    func `without a hierarchy devices are paired by their order, and the basis shows it`() {
         let machine = RandomMachine.flat(accelerators: 4, nics: 4)
         let pairing = MachineTopology(machine).pairing
         #expect(pairing.pairs.map(\.basis) == [.ordinal, .ordinal, .ordinal, .ordinal])
@@ -75,7 +75,7 @@ struct PairingTests {
     }
 
     @Test
-    func `shares are equal, and as many accelerators as NICs allow share`() {
+    func `shares are equal, and as many accelerators share as the number of NICs requires`() {
         for accelerators in 1...9 {
             for nics in 1...9 {
                 let pairing = MachineTopology(RandomMachine.flat(accelerators: accelerators, nics: nics)).pairing
@@ -93,7 +93,7 @@ struct PairingTests {
     }
 
     @Test
-    func `the pairing does not depend on the order in which devices are listed`() {
+    func `the pairing does not depend on the order of the input`() {
         var random = SplitMix(seed: 7)
         for _ in 0..<50 {
             let machine = RandomMachine.tree(&random)

@@ -4,7 +4,7 @@ import Hardware
 import Testing
 import Topology
 
-/// Predicted bandwidth against what others measured and published.
+/// Predicted bandwidth compared with published measurements.
 struct PredictionTests {
     struct Published: Sendable, CustomTestStringConvertible {
         var testDescription: String
@@ -12,9 +12,9 @@ struct PredictionTests {
         /// Addresses of accelerators and NICs.
         var aligned: [String]
         var unaligned: [[String]]
-        /// Unaligned to aligned, as measured.
+        /// The measured ratio of unaligned to aligned.
         var ratio: Double
-        /// Unaligned to aligned, worked out by hand from the class of each path: PIX 1, PHB 0.9, NODE 0.55, SYS 0.53.
+        /// The ratio of unaligned to aligned, computed from the class of each path: PIX 1, PHB 0.9, NODE 0.55, SYS 0.53.
         var predicted: Double
 
         init(_ name: String, _ machine: String, aligned: [String], unaligned: [[String]], ratio: Double, predicted: Double) {
@@ -27,9 +27,9 @@ struct PredictionTests {
         }
     }
 
-    /// The figures of ``Bandwidth``'s table, on the machines they were measured on, or one that is alike.
+    /// The figures of ``Bandwidth``'s table, on the measured machines, or similar ones.
     static let published = [
-        // One of eight GPUs by chance: the NIC is that of the first.
+        // One of eight GPUs at random: the NIC of the first GPU.
         Published(
             "A4: own NIC, any NIC (arXiv 2506.23628)", "aws-p6-b200", aligned: ["0000:51:00.0", "0000:4f:00.0"],
             unaligned: ["51", "52", "62", "63", "75", "76", "86", "87"].map { ["0000:\($0):00.0", "0000:4f:00.0"] }, ratio: 0.63,
@@ -57,20 +57,20 @@ struct PredictionTests {
     }
 
     @Test(arguments: published)
-    func `aligned is predicted to be faster where it was measured to be, by the factor of the paths`(_ published: Published) throws {
+    func `aligned placements are predicted to be faster like in measurements, by the factor of the paths`(_ published: Published) throws {
         let topology = MachineTopology(try #require(try MachineDescription.embedded(published.machine)).machine)
         let aligned = try worth(published.aligned, topology)
         let unaligned = try published.unaligned.map { try worth($0, topology) }.reduce(0, +) / Double(published.unaligned.count)
         #expect(unaligned < aligned)
         #expect(abs(unaligned / aligned - published.predicted) < 0.001, "predicted \(unaligned / aligned)")
-        // Where switches are visible the measurement is near. Below a hypervisor that hides them the aligned one is not known to be as near
-        // as it is, so the prediction errs on the side of a smaller difference.
+        // Where switches are visible the measurement is near. Below a hypervisor that hides switches the aligned path is not known to be near,
+        // so that the predicted difference is too small.
         let isHidden = topology.pairing.pairs.contains { $0.basis == .numa && $0.gbps != nil }
         #expect(isHidden ? published.predicted > published.ratio : abs(published.predicted - published.ratio) < 0.07)
     }
 
     @Test
-    func `nearer is never predicted to be slower`() throws {
+    func `a nearer NIC is never predicted to be slower`() throws {
         let accelerator = try #require(RandomMachine.flat(accelerators: 1, nics: 0).devices.first)
         let shares = PathClass.allCases.map { Bandwidth.share(Path(pathClass: $0, basis: .pci), of: accelerator) }
         #expect(shares == shares.sorted(by: >))
@@ -81,13 +81,13 @@ struct PredictionTests {
         ("aws-p5", 400.0), ("aws-p5en", 360), ("aws-p4d", 90), ("aws-p6-b200", 400), ("aws-trn2", 200), ("hgx-a100", 200),
         ("oci-bm-gpu-h100", 360),
     ])
-    func `a pair is as fast as its ports, its links and its path allow`(machine: String, gbps: Double) throws {
+    func `the rate of a pair is bounded by its ports, its links and its path`(machine: String, gbps: Double) throws {
         let topology = MachineTopology(try #require(try MachineDescription.embedded(machine)).machine)
         for pair in topology.pairing.pairs { #expect(pair.gbps == gbps) }
     }
 
     @Test
-    func `an accelerator's own link bounds what all its NICs bring`() throws {
+    func `an accelerator's link bounds the rate of all its NICs`() throws {
         var machine = try #require(try MachineDescription.embedded("aws-p5")).machine
         let index = try #require(machine.functions.firstIndex { $0.address.description == "0000:53:00.0" })
         machine.functions[index].link = PCILink(gigatransfers: 16, lanes: 16)
@@ -96,7 +96,7 @@ struct PredictionTests {
     }
 
     @Test
-    func `what no rate is known of is not predicted, and still compared`() throws {
+    func `unknown rates give no prediction, but placements are still compared`() throws {
         let topology = MachineTopology(try #require(try MachineDescription.embedded("azure-nd-gb300")).machine)
         #expect(topology.pairing.pairs.allSatisfy { $0.gbps == nil })
         #expect(Allocation.best(accelerators: 2, nics: 2, of: topology).worth > 0)

@@ -4,7 +4,7 @@ import Hardware
 import Inspection
 import Topology
 
-/// Machines made up for a test.
+/// Synthetic machines for tests.
 enum RandomMachine {
     static func gpu(_ bus: UInt8, _ path: [String], _ node: Int?) -> PCIFunction {
         PCIFunction(
@@ -26,7 +26,7 @@ enum RandomMachine {
 
     static let sockets = [NUMANode(id: 0, distances: [10, 21]), NUMANode(id: 1, distances: [21, 10])]
 
-    /// Two NUMA nodes and nothing else to go by, as below a hypervisor.
+    /// Two NUMA nodes and no further hierarchy, as below a hypervisor.
     static func nodes(accelerators: [Int], nics: [Int]) -> Machine {
         func path(_ bus: Int) -> [String] { ["VMBUS:00", "guid-\(bus)", "pci00\(bus):00"] }
         return Machine(
@@ -78,6 +78,6 @@ extension MachineTopology {
         return partners
     }
 
-    /// The distances that its pairs have.
+    /// The distances of its pairs.
     var distancesOfPairs: [Distance] { pairing.pairs.flatMap(\.links).map(\.path.distance) }
 }

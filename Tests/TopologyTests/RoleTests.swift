@@ -5,7 +5,7 @@ import Primitives
 import Testing
 import Topology
 
-/// Which NICs count, and why the others do not.
+/// NICs of the fabric, and the reasons for the other roles.
 struct RoleTests {
     private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
 
@@ -16,15 +16,15 @@ struct RoleTests {
     }
 
     @Test
-    func `the two ConnectX of a p6-b200 manage its NVLink switches and stay out`() throws {
+    func `the two ConnectX of a p6-b200 manage its NVLink switches and are not paired`() throws {
         let roles = roles(MachineTopology(try embedded("aws-p6-b200")))
         #expect(roles[.management] == ["0000:73:00.0", "0000:74:00.0"])
         #expect(roles[.fabric]?.count == 8)
         #expect(roles[.uplink]?.count == 1)
     }
 
-    /// A DGX H100 as far as this matters: eight pairs below switches, and two dual-port NICs of the same kind
-    /// on roots of their own.
+    /// The relevant part of a DGX H100: eight pairs below switches, and two dual-port NICs of the same kind on
+    /// separate roots.
     private func dgx() throws -> Machine {
         var machine = try embedded("oci-bm-gpu-h100")
         for (bus, node) in [(UInt8(0x18), 0), (0x9a, 1)] {
@@ -44,7 +44,7 @@ struct RoleTests {
     }
 
     @Test
-    func `storage NICs of the fabric's own kind stay out, since they are near no accelerator`() throws {
+    func `storage NICs of the fabric's kind are not paired, because they are near no accelerator`() throws {
         let topology = MachineTopology(try dgx())
         let roles = roles(topology)
         #expect(roles[.storage] == ["0000:18:00.0", "0000:18:00.1", "0000:9a:00.0", "0000:9a:00.1"])
@@ -55,7 +55,7 @@ struct RoleTests {
     }
 
     @Test
-    func `slower ones of the same kind are another network when there are many, and the same when they are few`() throws {
+    func `slower NICs of the same kind are a separate network if they are many, and fabric if they are few`() throws {
         func machine(slow: Int) -> Machine {
             var machine = RandomMachine.flat(accelerators: 4, nics: 8)
             for (index, position) in machine.functions.indices.filter({ machine.functions[$0].vendor == "15b3" }).enumerated() {
@@ -72,7 +72,7 @@ struct RoleTests {
     }
 
     @Test
-    func `a physical function whose virtual functions are there gives way to them`() {
+    func `the virtual functions of a physical function are published instead of it`() {
         var machine = RandomMachine.flat(accelerators: 2, nics: 2)
         let parents = machine.functions.filter { $0.vendor == "15b3" }.map(\.address)
         for parent in parents {
@@ -91,7 +91,7 @@ struct RoleTests {
     }
 
     @Test(arguments: [false, true])
-    func `a physical function is the host's when the host uses one of its virtual functions, whatever a policy says`(isNamed: Bool) throws {
+    func `a physical function is in use by the host if one of its virtual functions is, even if a policy selects it`(isNamed: Bool) throws {
         var machine = RandomMachine.flat(accelerators: 2, nics: 2)
         let parents = machine.functions.filter { $0.vendor == "15b3" }.map(\.address)
         var part = RandomMachine.nic(parents[0].bus, ["pci0000:00"], nil)
@@ -128,7 +128,7 @@ struct RoleTests {
     }
 
     @Test
-    func `a port without a link takes no part, and the others keep theirs`() throws {
+    func `a port without a link takes no part, and other ports keep their pairs`() throws {
         var machine = try embedded("azure-nd-a100-v4")
         let whole = MachineTopology(machine)
         let index = try #require(machine.functions.firstIndex { $0.address.description == "0101:00:00.0" })
@@ -142,7 +142,7 @@ struct RoleTests {
     }
 
     @Test
-    func `half of the fabric without a link is still the fabric`() throws {
+    func `the fabric is recognised with half of its links down`() throws {
         var machine = try embedded("hgx-a100")
         for (count, index) in machine.functions.indices.filter({ machine.functions[$0].vendor == "15b3" }).enumerated() where count % 2 == 0
         {
@@ -154,7 +154,7 @@ struct RoleTests {
     }
 
     @Test
-    func `without any RDMA, Google's NICs are the fabric, and plain Ethernet is not`() throws {
+    func `without any RDMA, Google's NICs are the fabric, and other Ethernet NICs are not`() throws {
         #expect(MachineTopology(try embedded("gcp-a3-highgpu-8g")).pairing.pairs.map(\.nics.count) == [1, 1, 1, 1])
         var machine = RandomMachine.flat(accelerators: 2, nics: 2)
         for index in machine.functions.indices where machine.functions[index].vendor == "15b3" {
@@ -164,7 +164,7 @@ struct RoleTests {
     }
 
     @Test
-    func `an operator's selector is the last word`() throws {
+    func `an operator's selector has precedence`() throws {
         let machine = try embedded("aws-p6-b200")
         let policy = TopologyPolicy(roles: [.fabric: [try Selector("id=15b3:1021"), try Selector("address=0000:4?:00.0,rdma=rdmap7*")]])
         let topology = MachineTopology(machine, policy: policy)
@@ -178,7 +178,7 @@ struct RoleTests {
     @Test(arguments: [
         ("", InputError.Code.malformed), ("id", .malformed), ("id=", .malformed), ("id=1,", .malformed), ("colour=red", .unknown),
     ])
-    func `a text that is no selector is refused`(text: String, code: InputError.Code) {
+    func `a malformed selector is refused`(text: String, code: InputError.Code) {
         let error = #expect(throws: InputError.self) { try Selector(text) }
         #expect(error?.code == code && error?.object == "selector \"\(text)\"")
     }

@@ -5,14 +5,14 @@ import Inspection
 import Testing
 import Topology
 
-/// Pairs put together, and their rails.
+/// Sets of pairs, and their rails.
 struct SetTests {
     private func embedded(_ name: String) throws -> Machine { try #require(try MachineDescription.embedded(name)).machine }
 
     private func sets(_ machine: Machine) -> [[Int]] { MachineTopology(machine).sets.sets.map(\.rails) }
 
     @Test
-    func `sets keep switches and NUMA nodes together`() throws {
+    func `sets do not split switches and NUMA nodes`() throws {
         #expect(
             try sets(embedded("aws-p6-b200")) == [
                 [0, 1], [2, 3], [4, 5], [6, 7], [0, 1, 2, 3], [4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7],
@@ -24,7 +24,7 @@ struct SetTests {
     }
 
     @Test
-    func `accelerators with links of their own stay together, also across NUMA nodes`() throws {
+    func `directly linked accelerators stay together, also across NUMA nodes`() throws {
         // As on Trainium, where neighbours in the ring are not on one root.
         var machine = try embedded("azure-nd-mi300x")
         func link(_ left: String, _ right: String) throws {
@@ -42,7 +42,7 @@ struct SetTests {
     }
 
     @Test
-    func `of an odd number of pairs one stays over`() {
+    func `one pair of an odd number has no set`() {
         let machine = RandomMachine.nodes(accelerators: [0, 0, 0, 1, 1], nics: [0, 0, 0, 1, 1])
         let sets = sets(machine)
         #expect(sets.count == 3)
@@ -52,7 +52,7 @@ struct SetTests {
     }
 
     @Test
-    func `no sets of two are nearer together`() {
+    func `no other sets of two are nearer`() {
         var random = SplitMix(seed: 21)
         for _ in 0..<40 {
             let machine = RandomMachine.tree(&random, accelerators: 4...6, nics: 6...8)
@@ -78,7 +78,7 @@ struct SetTests {
         }
     }
 
-    /// The same machine with other numbers for its buses: each root's are moved, so that their order changes across NUMA nodes.
+    /// The same machine with other bus numbers: those of each root are moved, so that their order changes across NUMA nodes.
     private func renumbered(_ machine: Machine, by change: (UInt8) -> UInt8) -> Machine {
         func moved(_ address: PCIAddress) -> PCIAddress {
             var address = address
@@ -99,7 +99,7 @@ struct SetTests {
     }
 
     @Test(arguments: ["aws-p5", "aws-p6-b200", "aws-trn2", "aws-p4d"])
-    func `rails are the same when buses have other numbers`(name: String) throws {
+    func `rails do not depend on bus numbers`(name: String) throws {
         let machine = try embedded(name)
         // The buses of the second NUMA node before those of the first.
         let second = machine.functions.filter { $0.numaNode == 1 }.compactMap(\.hostBridge).compactMap { UInt8($0.suffix(2), radix: 16) }
@@ -120,7 +120,7 @@ struct SetTests {
     }
 
     @Test
-    func `renaming devices does not change how good the pairing is`() {
+    func `the quality of the pairing does not depend on device names`() {
         var random = SplitMix(seed: 13)
         for _ in 0..<60 {
             let machine = RandomMachine.tree(&random)
@@ -133,7 +133,7 @@ struct SetTests {
     }
 
     @Test
-    func `a worse NIC more never makes it worse`() {
+    func `an additional worse NIC never makes the pairing worse`() {
         var random = SplitMix(seed: 17)
         for _ in 0..<80 {
             let machine = RandomMachine.tree(&random)
@@ -143,7 +143,7 @@ struct SetTests {
             more.functions.append(RandomMachine.nic(250, [], nil))
             let after = MachineTopology(more)
             guard let worst = before.distancesOfPairs.max() else { continue }
-            // Unless there are fewer NICs than accelerators: then it takes some of them, by an equal share.
+            // If there are fewer NICs than accelerators, the NIC takes an equal share of them.
             guard before.fabric.nics.count >= before.partners.count else { continue }
             let grows = (before.fabric.nics.count + 1) / before.partners.count > before.fabric.nics.count / before.partners.count
             if !grows { #expect(after.distancesOfPairs.max() == worst) }
@@ -156,7 +156,7 @@ struct SetTests {
     }
 
     @Test
-    func `the same machine gives the same in every run and in every order`() {
+    func `a machine gives the same result in every run and every order`() {
         var random = SplitMix(seed: 23)
         for _ in 0..<40 {
             let machine = RandomMachine.tree(&random)

@@ -5,7 +5,7 @@ import Inspection
 import Testing
 import Topology
 
-/// The assignment against exhaustive search, on tables and on trees.
+/// The assignment compared with exhaustive search, on tables and on trees.
 struct SolverTests {
     private func table(_ rows: Int, _ columns: Int, _ random: inout SplitMix) -> [[Distance]] {
         (0..<rows).map { _ in
@@ -76,7 +76,7 @@ struct SolverTests {
     }
 
     @Test
-    func `whatever is lost, as few as possible of the others move, and all return with it`() throws {
+    func `after any loss as few other devices as possible move, and all return after its end`() throws {
         var random = SplitMix(seed: 99)
         var compared = 0
         for round in 0..<80 {
@@ -105,8 +105,8 @@ struct SolverTests {
                     others.contains { isTurned ? left[$0] != right[one] : right[$0] != left[one] }
                 }
                 let best = try #require(ExhaustiveSearch(table, isKept: isKept, isMixed: isMixed).best())
-                // A machine that lost a NIC may give fewer to one than to others, which exhaustive search does not
-                // know; where it gives as many, it moves no more.
+                // A machine that lost a NIC may give fewer to one accelerator than to others, which exhaustive search does not
+                // support; with equal numbers, it moves no more.
                 if edges.count == best.value.placed, repaired.distancesOfPairs.max() == best.worst {
                     #expect(moved <= best.value.parts[4])
                     compared += 1
@@ -115,12 +115,12 @@ struct SolverTests {
                 #expect(MachineTopology(machine, known: rest).partners == whole.partners)
             }
         }
-        // The comparison of moves is the point: most losses have it.
+        // The comparison of moves matters: most losses have it.
         #expect(compared > 100, "\(compared) losses compared")
     }
 
     @Test
-    func `pairs are as whole as NUMA nodes allow`() throws {
+    func `pairs span as few NUMA nodes as possible`() throws {
         var random = SplitMix(seed: 31)
         for _ in 0..<150 {
             let accelerators = (0..<Int.random(in: 1...7, using: &random)).map { _ in Int.random(in: 0...2, using: &random) }
@@ -144,7 +144,7 @@ struct SolverTests {
     }
 
     @Test
-    func `a whole NUMA node stays together where nothing else decides`() {
+    func `a NUMA node stays together if no other criterion decides`() {
         // Eight accelerators on two nodes and two NICs on one of them: each NIC gets the accelerators of one node.
         let machine = RandomMachine.nodes(accelerators: [0, 1, 0, 1, 0, 1, 0, 1], nics: [0, 0])
         for pair in MachineTopology(machine).pairing.pairs {
@@ -153,7 +153,7 @@ struct SolverTests {
     }
 
     @Test
-    func `a NIC whose link went down before it was lost keeps its place`() throws {
+    func `a NIC whose link went down before its loss keeps its place`() throws {
         var machine = try #require(try MachineDescription.embedded("azure-nd-a100-v4")).machine
         let whole = MachineTopology(machine)
         let index = try #require(machine.functions.firstIndex { $0.address.description == "0101:00:00.0" })
@@ -164,8 +164,8 @@ struct SolverTests {
     }
 
     @Test
-    func `a table of 256 by 256 is paired one to one within half a minute`() {
-        // hack/bench measures the bars themselves.
+    func `a table of 256 by 256 is solved within half a minute`() {
+        // hack/bench measures the limits themselves.
         let start = ContinuousClock.now
         var random = SplitMix(seed: 3)
         let table = table(256, 256, &random)

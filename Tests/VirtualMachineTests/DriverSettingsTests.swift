@@ -13,10 +13,10 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Settings that only a driver keeps, through `nearside-nri` and a NIC whose driver has all of them (hack/testbed/modules/shape_nic.c).
+/// Settings that only a driver keeps, with `nearside-nri` and a NIC whose driver has all of them (hack/testbed/modules/shape_nic.c).
 extension LiveKernelTests {
     @Test
-    func `what a pod told a driver is as before when the NIC is back`() throws {
+    func `driver settings that a pod changed are restored`() throws {
         let scene = try DriverScene()
         defer { scene.end() }
         try scene.withPod { pod, namespace in
@@ -41,7 +41,7 @@ extension LiveKernelTests {
         ("refuse", "8", "hardware timestamping: cannot"), ("refuse", "16", "forward error correction"), ("refuse", "32", "Wake-on-LAN"),
         ("rules", "20000", "list 20000 n-tuple rules"),
     ])
-    func `a NIC whose driver refuses its recorded settings is kept, and the error names them`(
+    func `a NIC whose driver refuses its recorded settings is withheld, and the error names them`(
         parameter: String, value: String, text: String
     )
         throws
@@ -59,13 +59,13 @@ extension LiveKernelTests {
             let reply = try scene.release()
             #expect("\(reply)".contains(text), "\(reply)")
         }
-        // The driver has come round.
+        // The driver accepts settings again.
         let difference = HostText.difference(scene.before, try scene.text())
         #expect(difference.isEmpty, "\(difference)")
     }
 
     @Test
-    func `what a real driver tells is recorded, and what it does not have is not there`() throws {
+    func `settings of a real driver are recorded, and unsupported ones are absent`() throws {
         let name = try #require(try Room.snapshot().functions.first { $0.driver == "e1000e" }?.netdevs.first?.name)
         let record = try PodNetwork().records([name])
         let settings = try #require(record.first?.driverSettings)
@@ -96,7 +96,7 @@ private final class DriverScene {
 
     init() throws {
         let module = "\(Place.project)/.build-tools/vm/modules/shape_nic.ko"
-        // A NIC as the host has it. Each test has one of its own.
+        // A NIC of the host; each test has its own.
         try Room.run("insmod \(module)")
         for line in [
             "-N shape0 flow-type tcp4 dst-port 80 action 2 loc 5", "-X shape0 equal 2 context new", "-X shape0 equal 3 context new",
@@ -135,7 +135,7 @@ private final class DriverScene {
         return try lines.map { try run($0, in: namespace).output }.joined()
     }
 
-    /// Everything, by a pod that has CAP_NET_ADMIN over its namespace.
+    /// Changes everything, as a pod with CAP_NET_ADMIN over its namespace can.
     static func spoil(_ namespace: NetworkNamespace) throws {
         let key = (1...40).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
         for line in [

@@ -8,12 +8,12 @@ import Netlink
 import Testbed
 import Testing
 
-/// The virtual machine of `hack/testbed/vm`, dressed as a GPU server: on each of four switches a ConnectX-7 with
-/// its RDMA device, and an accelerator; on three of them an EFA; and a ConnectX-6 that can have virtual functions.
+/// The virtual machine of `hack/testbed/vm` in the form of a GPU server: on each of four switches a ConnectX-7 with
+/// its RDMA device, and an accelerator; on three of them an EFA; and a ConnectX-6 that supports virtual functions.
 enum Room {
-    /// These tests load modules and pull devices: they run nowhere else.
+    /// These tests load modules and remove devices, so that they run only in the virtual machine.
     static let isHere = kernel == "bookworm"
-    /// The one with a newer kernel, which our modules are not built for.
+    /// The machine with a newer kernel, for which the modules are not built.
     static let isNewer = kernel == "trixie-backports"
     private static let kernel = getenv("NEARSIDE_VIRTUAL_MACHINE").map { String(cString: $0) }
     static let reason = "needs the virtual machine: hack/test --vm"
@@ -22,7 +22,7 @@ enum Room {
         var nics: [PCIAddress]
         var accelerators: [PCIAddress]
         var efas: [PCIAddress]
-        /// The one with virtual functions.
+        /// The NIC with virtual functions.
         var physical: PCIAddress
     }
 
@@ -47,7 +47,7 @@ enum Room {
     struct Failed: Error, CustomStringConvertible { var description: String }
 
     static func write(_ text: String, to path: String) throws {
-        // Files of the kernel are written in one go.
+        // Files of the kernel are written with one call.
         try Descriptor.open(path, flags: O_WRONLY).write(all: [UInt8](text.utf8))
     }
 

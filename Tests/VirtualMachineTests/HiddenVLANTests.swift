@@ -7,7 +7,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// VLANs that a pod stacked on its NIC in a namespace that no other process knows.
+/// VLANs that a pod stacked on its NIC and hid in another namespace.
 extension LiveKernelTests {
     /// Puts a VLAN on an interface of the pod into another namespace.
     private func hide(_ words: [String], on name: String, in pod: NetworkNamespace, _ hidden: NetworkNamespace) throws {
@@ -27,11 +27,12 @@ extension LiveKernelTests {
     @Test(arguments: [
         (["id", "9"], "VLAN 9 of"), (["proto", "802.1ad", "id", "4094"], "VLAN 4094 (802.1ad) of"), (["id", "0"], "VLAN 0 of"),
     ])
-    func `a VLAN that a pod hid on a NIC keeps the NIC from the next claim, and is told by its number`(words: [String], part: String) throws
+    func `a VLAN that a pod hid on a NIC keeps the NIC from the next claim, and is reported by its number`(words: [String], part: String)
+        throws
     {
         let layout = try Room.layout.get()
         try Room.run("modprobe 8021q")
-        // Without it there is no search.
+        // Without the module there is no search.
         defer { _ = try? Room.run("modprobe -r 8021q") }
         let parameters: JSONValue = .object(["interface": .object(["name": .string("net0")])])
         let scene = try InjectorScene()
@@ -49,7 +50,7 @@ extension LiveKernelTests {
         hidden = nil
         #expect(try eventually { try scene.journal.state("claim-5") == nil }, "\(scene.log)")
         #expect(try scene.release("claim-5") == nil)
-        // Where nothing is hidden, the release waits for the search.
+        // Without hidden VLANs, the release waits for the search.
         try scene.prepare("claim-6", layout.nics[2], parameters: parameters)
         let next = try scene.start("claim-6")
         try scene.stop(next.pod)

@@ -13,7 +13,7 @@ import SliceModel
 import Testbed
 import Testing
 
-/// `nearside-nri` with the Testbed's runtime, on the machine's own network; what `nearside-node` does is done with its parts.
+/// `nearside-nri` with the Testbed's runtime, on the machine's own network; parts of `nearside-node` replace the daemon.
 final class InjectorScene {
     let journal: JournalFolder
     private let scratch: ScratchFolder
@@ -90,7 +90,7 @@ final class InjectorScene {
 
     /// Releases the claim.
     ///
-    /// - Returns: why that is not possible; nil when it is.
+    /// - Returns: the reason of a failure; nil for success.
     func release(_ uid: String) throws -> String? {
         switch try ask(.release(claim: uid)) {
         case .ok, .supports: break
@@ -100,6 +100,6 @@ final class InjectorScene {
         return nil
     }
 
-    /// Why devices are tainted, by the state of a claim.
+    /// The reasons for tainted devices in the state of a claim.
     func problems(_ uid: String) throws -> [String] { (try journal.state(uid)?.attachments ?? []).compactMap(\.problem) }
 }

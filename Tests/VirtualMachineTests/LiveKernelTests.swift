@@ -9,8 +9,8 @@ import Testbed
 import Testing
 import Topology
 
-/// Discovery against a kernel with hardware: run by `hack/test --vm`.
-// vm/run ends the machine long before, unless faults are asked for.
+/// Discovery on a kernel with hardware, run by `hack/test --vm`.
+/// vm/run ends the machine long before, unless faults are requested.
 @Suite(.enabled(if: Room.isHere, "\(Room.reason)"), .serialized, .timeLimit(.minutes(30)))
 struct LiveKernelTests {
     @Test
@@ -30,7 +30,7 @@ struct LiveKernelTests {
         #expect(kinds.count { $0 == "10de:2330 030200 10de:16c1" } == 3)
         #expect(kinds.count { $0 == "1d0f:7364 088000 1d0f:7364" } == 1)
         #expect(kinds.count { $0 == "1d0f:efa2 020000 1d0f:efa2" } == 3)
-        // The kernel and lspci see the same.
+        // The kernel and lspci agree.
         let listed = try Room.run("lspci -Dn").split(separator: "\n").map { $0.prefix { $0 != " " } }
         #expect(machine.functions.map(\.address.description) == listed.map(String.init))
     }
@@ -47,7 +47,7 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `interfaces have what their drivers tell`() throws {
+    func `interfaces have the facts of their drivers`() throws {
         let machine = try Room.snapshot()
         for address in try Room.layout.get().nics {
             let netdev = try #require(machine[address]?.netdevs.first)
@@ -100,10 +100,10 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `access control is what lspci shows, and unknown to those who may not read it`() throws {
+    func `access control equals the output of lspci, and is unknown without the capability`() throws {
         let layout = try Room.layout.get()
         let port = try #require(try Room.snapshot()[layout.nics[0]]?.bridges.first)
-        // Request redirection on, by the capability's own register: of QEMU's bridges root ports have it.
+        // Request redirection is enabled through the capability's register; of QEMU's bridges only root ports have it.
         try Room.run("setpci -s \(port) ECAP_ACS+6.w=0004")
         let machine = try Room.snapshot()
         var redirecting = 0
@@ -122,7 +122,7 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `virtual functions are seen to come, and know their physical one`() async throws {
+    func `new virtual functions are announced, and linked to their physical function`() async throws {
         let layout = try Room.layout.get()
         let folder = "/sys/bus/pci/devices/\(layout.physical)"
         #expect(try Room.snapshot()[layout.physical]?.sriov == SRIOV(total: 2, enabled: 0))
@@ -138,7 +138,7 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `a device that is pulled and put back is seen to go and to come`() async throws {
+    func `removal and return of a device are announced`() async throws {
         let address = try Room.layout.get().accelerators[0]
         let before = try #require(try Room.snapshot()[address])
         try await expectChange { try Room.write("1", to: "/sys/bus/pci/devices/\(address)/remove") }
@@ -148,7 +148,7 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `a port that goes down and up is told by libibverbs, and is in the next snapshot`() async throws {
+    func `link changes of a port are announced by libibverbs, and are in the next snapshot`() async throws {
         let layout = try Room.layout.get()
         let verbs = try Verbs()
         let opened = verbs.open()
@@ -168,8 +168,7 @@ struct LiveKernelTests {
 
     private static let port = "/sys/module/shape_rdma/parameters/port"
 
-    /// The first event of a kind, while something is done again and again: the watcher may not have opened the
-    /// device yet.
+    /// The first event of a kind, while an action is repeated: the watcher may not have opened the device yet.
     private func event(
         of kind: VerbsEvent.Kind, from watcher: HostWatcher, while work: @escaping @Sendable () throws -> Void
     ) async -> VerbsEvent? {
@@ -186,7 +185,7 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `identifiers that change and devices that fail are told by libibverbs`() async throws {
+    func `changed identifiers and failed devices are announced by libibverbs`() async throws {
         let address = try Room.layout.get().nics[3]
         let name = try #require(try Room.snapshot()[address]?.netdevs.first?.name)
         let watcher = try HostWatcher(log: Logger(label: "test"))
@@ -208,7 +207,7 @@ struct LiveKernelTests {
     }
 
     @Test
-    func `software RDMA is where its interface is, and no process waits for its release`() async throws {
+    func `software RDMA belongs to its interface's device, and its removal waits for no process`() async throws {
         let address = try Room.layout.get().nics[1]
         let name = try #require(try Room.snapshot()[address]?.netdevs.first?.name)
         func port() throws -> RDMAPort? {
@@ -224,7 +223,7 @@ struct LiveKernelTests {
         #expect(try Room.snapshot()[address]?.rdmaDevices.map(\.name) == ["mlx5_1"])
     }
 
-    /// The driver of a NIC takes its time to find a signal.
+    /// The driver of a NIC needs time to detect a carrier.
     private func settles(_ condition: () throws -> Bool) async throws -> Bool {
         for _ in 0..<100 {
             if try condition() { return true }
@@ -240,7 +239,7 @@ struct LiveKernelTests {
         ("ipvlan", ["modprobe ipvlan", "link add link {} name top type ipvlan", "link set {} up", "link set top up"]),
         ("vrf", ["modprobe vrf", "link add top type vrf table 10", "link set {} master top", "link set {} up", "link set top up"]),
     ])
-    func `a NIC below the default route is an uplink, whatever lies between`(kind: String, steps: [String]) throws {
+    func `a NIC below the default route is an uplink through any stack`(kind: String, steps: [String]) throws {
         let name = try #require(try Room.snapshot()[try Room.layout.get().nics[2]]?.netdevs.first?.name)
         for step in steps {
             let line = step.replacing("{}", with: name)
@@ -269,7 +268,7 @@ struct LiveKernelTests {
     private func expectChange(_ work: () throws -> Void) async throws {
         let watcher = try HostWatcher(log: Logger(label: "test"))
         var changes = watcher.changes.makeAsyncIterator()
-        // Opening devices for their events makes none; but what came before is over by now.
+        // Opening devices for their events causes no event, and earlier events have passed by now.
         try await Task.sleep(for: .milliseconds(300))
         try work()
         #expect(await changes.next() != nil)

@@ -9,7 +9,7 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Moves into pods and back with what only a kernel with hardware has. Part of the other suite: one machine, one test at a time.
+/// Moves into pods and back with devices that only a kernel with hardware has. Part of the other suite: one machine, one test at a time.
 extension LiveKernelTests {
     private func netdevs() throws -> [String] {
         let machine = try Room.snapshot()
@@ -20,7 +20,7 @@ extension LiveKernelTests {
         try ChildProcess.run("/usr/bin/env", words, in: pod).output
     }
 
-    /// Two NICs with their RDMA devices, as they are to go into a pod.
+    /// Two NICs with their RDMA devices, to be moved into a pod.
     private func orders(_ network: PodNetwork) throws -> [PodNetwork.AttachRequest] {
         let machine = try Room.snapshot()
         let isMoved = try network.movesRDMA()
@@ -45,7 +45,7 @@ extension LiveKernelTests {
     }
 
     @Test(arguments: [true, false])
-    func `where namespaces do not share them, RDMA devices move with their interfaces and are restored with them`(dies: Bool) throws {
+    func `in the exclusive mode RDMA devices move with their interfaces and are restored with them`(dies: Bool) throws {
         let names = try netdevs()
         try Room.setSharing("exclusive")
         defer { try? Room.setSharing("shared") }
@@ -69,14 +69,14 @@ extension LiveKernelTests {
             #expect(try run(["ip", "-brief", "link"], in: pod).contains("net1"))
             if !dies { #expect(network.restore(entries, from: pod).isEmpty) }
         }
-        // The last that held the namespace has let go: what is still in it the kernel returns in its own time.
+        // The last reference to the namespace has ended: the kernel returns its devices asynchronously.
         let entries = orders.map { entry($0, nil) }
         #expect(eventually { network.restore(entries, from: nil).isEmpty })
         try Room.expectUnchanged(before)
     }
 
     @Test
-    func `where namespaces share them, the interface alone goes`() throws {
+    func `in the shared mode only the interface moves`() throws {
         let names = try netdevs()
         try Room.setSharing("shared")
         try Room.bringUp(names)
@@ -93,7 +93,7 @@ extension LiveKernelTests {
     }
 
     @Test
-    func `VLANs, ipvlans and routing domains are made in the pod, and the host's interface stays unchanged`() throws {
+    func `VLANs, ipvlans and VRFs are created in the pod, and the host's interface stays unchanged`() throws {
         let layout = try Room.layout.get()
         try Room.run("modprobe -a 8021q ipvlan vrf dummy")
         defer { _ = try? Room.run("modprobe -r 8021q") }
@@ -135,7 +135,7 @@ extension LiveKernelTests {
     }
 
     @Test
-    func `on a kernel whose software RDMA cannot follow into a namespace, the interface stays, and so does it`() throws {
+    func `if software RDMA cannot follow into a namespace, both it and the interface stay on the host`() throws {
         _ = try Room.layout.get()
         try Room.run("modprobe dummy")
         try Room.run("ip link add nsdummy type dummy")

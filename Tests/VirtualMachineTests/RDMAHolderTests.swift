@@ -6,7 +6,7 @@ import ResourceAPI
 import Testbed
 import Testing
 
-/// RDMA devices that a process still has open when their claim ends, where all namespaces see them.
+/// RDMA devices that a process has open at the end of their claim, in the shared mode.
 extension LiveKernelTests {
     /// A process that opens an RDMA device and keeps it.
     private func open(_ device: String) throws -> ChildProcess {
@@ -20,13 +20,13 @@ extension LiveKernelTests {
     private static let devices = ["nic", "subInterface", "efa"]
 
     @Test(arguments: devices)
-    func `an RDMA device that a process has open is kept from the next claim until the process ends, which is named`(kind: String) throws {
+    func `an RDMA device that a process has open is withheld from the next claim until the named process ends`(kind: String) throws {
         let layout = try Room.layout.get()
         try Room.setSharing("shared")
         let (address, device) = kind == "efa" ? (layout.efas[0], "efa_0") : (layout.nics[0], "mlx5_0")
         let scene = try InjectorScene()
         defer { scene.end() }
-        // Of the host, and open before.
+        // A process of the host that opened the device before.
         let monitor = try open(device)
         defer { monitor.stop(SIGKILL) }
         let child: JSONValue = .object([
@@ -45,7 +45,7 @@ extension LiveKernelTests {
         #expect(try scene.problems("claim-1").count == 1)
         #expect(try scene.release("claim-1") == refusal)
         holder.stop(SIGKILL)
-        // No request follows.
+        // No further request is needed.
         #expect(try eventually { try scene.journal.state("claim-1") == nil }, "\(scene.log)")
         #expect(try scene.release("claim-1") == nil)
 
@@ -57,7 +57,7 @@ extension LiveKernelTests {
     }
 
     @Test
-    func `of an RDMA device that two claims have, the last one that ends is asked about what either has left`() throws {
+    func `the last of two claims with one RDMA device waits for the open contexts of both`() throws {
         let layout = try Room.layout.get()
         try Room.setSharing("shared")
         let scene = try InjectorScene()

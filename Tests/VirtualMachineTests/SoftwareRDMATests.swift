@@ -13,7 +13,7 @@ import Testbed
 import Testing
 import Topology
 
-/// RoCE in software, which has a data path: between two pods, over the wire between two NICs of the machine.
+/// Software RoCE, which has a data path: between two pods, over the wire between two NICs of the machine.
 @Suite(.enabled(if: Room.isNewer, "\(Room.reason)"), .serialized, .timeLimit(.minutes(3)))
 struct SoftwareRDMATests {
     /// Runs the closure with two interfaces that are up, with an RDMA device on each.
@@ -48,14 +48,14 @@ struct SoftwareRDMATests {
         return PodNetwork.RestoreRequest(attachment)
     }
 
-    /// A program in a pod, which has a view of sysfs of its own as containers have.
+    /// A program in a pod, with its own view of sysfs as in containers.
     private func start(_ line: String, in pod: NetworkNamespace, output: String) throws -> ChildProcess {
         try ChildProcess(
             "/usr/bin/unshare", ["--mount", "sh", "-c", "mount -t sysfs sysfs /sys && exec \(line)"], in: pod, output: output)
     }
 
     @Test(arguments: ["shared", "exclusive"])
-    func `one pod has two of them, whose interfaces go in any order, and each has the node that containers were promised`(
+    func `two software RDMA devices of one pod get their former nodes in any order of moves`(
         sharing: String
     ) throws {
         try withDevices(sharing) { names in
@@ -68,7 +68,7 @@ struct SoftwareRDMATests {
             let (before, nodesBefore) = (try Room.hostText(), try nodes())
             let network = try PodNetwork()
             let isMoved = try network.movesRDMA()
-            // The last of them first.
+            // The last one first.
             let orders = try names.enumerated().reversed().map { number, name in
                 try order(network, name, rdma: isMoved ? "rxe\(number)" : nil, "10.9.0.\(number + 1)/24", name: "net\(number)")
             }
@@ -82,7 +82,7 @@ struct SoftwareRDMATests {
     }
 
     @Test(arguments: ["shared", "exclusive"], [false, true])
-    func `two pods talk by RDMA over their own devices, and the host has both as before`(sharing: String, dies: Bool) throws {
+    func `two pods communicate over their own RDMA devices, and both are restored on the host`(sharing: String, dies: Bool) throws {
         try withDevices(sharing) { names in
             let before = try Room.hostText()
             #expect(before.contains("link rxe0/1 state ACTIVE physical_state LINK_UP netdev \(names[0])"), "\(before)")
@@ -119,7 +119,7 @@ struct SoftwareRDMATests {
     }
 
     @Test
-    func `UCX with the names of a claim's devices uses those and no others`() throws {
+    func `UCX with the variables of a claim uses only the claim's devices`() throws {
         try withDevices("shared") { _ in
             let machine = try Room.snapshot()
             let device = try #require(machine.devices.first { $0.rdmaDevices.first?.name == "rxe1" })

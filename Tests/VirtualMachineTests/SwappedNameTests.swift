@@ -9,10 +9,10 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Names that a pod gives to NICs, under which the kernel returns them when the pod's namespace ends.
+/// Names that a pod gives to NICs, and that the kernel keeps when the pod's namespace ends.
 extension LiveKernelTests {
     @Test
-    func `two NICs that a pod gave each other's names are restored under their own, in whichever order they are restored`() throws {
+    func `two NICs whose names a pod swapped are restored under their own names, in any order`() throws {
         let machine = try Room.snapshot()
         let names = try Room.layout.get().nics.suffix(2).compactMap { machine[$0]?.netdevs.first?.name }
         try #require(names.count == 2)

@@ -12,11 +12,11 @@ import NetworkModel
 import Testbed
 import Testing
 
-/// `nearside-nri` ended or refused at steps of giving a virtual function to a pod and taking it back: no container without it, and both
-/// functions as before.
+/// `nearside-nri` ended or refused at steps of attaching and detaching a virtual function: no container runs without it, and both
+/// functions are restored.
 extension LiveKernelTests {
     @Test(.enabled(if: FaultSwitch.library != nil, "needs hack/testbed/faults.c, which hack/test builds"))
-    func `whatever happens at any step, a virtual function is in its pod or restored`() throws {
+    func `after a fault at any step a virtual function is in its pod or restored`() throws {
         let scene = try FunctionScene()
         defer { scene.end() }
         var cases: [FunctionScene.Case] = []
@@ -32,7 +32,7 @@ extension LiveKernelTests {
                 }
             }
         }
-        // Others every day; so many, or for as many seconds as are asked for.
+        // A different sample each day; the number or the duration can be set.
         cases.shuffle()
         let asked = getenv("NEARSIDE_FAULTS").flatMap { Int(String(cString: $0)) }
         let deadline = Deadline.after(.seconds(asked ?? 0))
@@ -98,7 +98,7 @@ private final class FunctionScene {
         try start()
     }
 
-    /// This driver takes for its permanent address the one it was last given, until it starts again.
+    /// This driver reports the last assigned address as permanent, until its restart.
     private static func text() throws -> String { try Room.hostText().replacing(" permaddr 02:00:00:00:00:11", with: "") }
 
     func end() {
@@ -134,7 +134,7 @@ private final class FunctionScene {
         }
     }
 
-    /// - Returns: how many steps the phase took.
+    /// - Returns: the number of steps in the phase.
     func run(_ entry: Case) throws -> Int {
         number += 1
         let uid = "claim-\(number)"

@@ -11,10 +11,10 @@ import PodNetwork
 import Testbed
 import Testing
 
-/// Virtual functions of a real driver (igb): made, configured, attached, and restored.
+/// Virtual functions of a real driver (igb): created, configured, attached, and restored.
 extension LiveKernelTests {
     @Test
-    func `virtual functions are made by an operator's rule, follow their configuration into a pod, and are as before after it`() throws {
+    func `virtual functions are created by a rule, configured for a pod, and restored after it`() throws {
         try Room.run("modprobe -a igb igbvf")
         let physical = try #require(PhysicalFunction.all(sysfs: "/sys").first { $0.total == 7 }, "the machine has an igb")
         let name = try #require(Files.list("/sys/bus/pci/devices/\(physical.address)/net").first)
@@ -28,7 +28,7 @@ extension LiveKernelTests {
         let function = try #require(try virtual().first { $0.virtualFunctionIndex == 0 })
         let interface = try #require(function.netdevs.first?.name)
 
-        // It has started anew with them, and without a link it takes no rate.
+        // The driver has restarted with them, and accepts no rate without a link.
         #expect(try eventually { try Room.run("cat /sys/class/net/\(name)/speed").hasPrefix("1000") })
         let network = try PodNetwork()
         let before = try Room.run("ip link show \(name)")
@@ -51,7 +51,7 @@ extension LiveKernelTests {
         let seen = try ChildProcess.run("/usr/bin/env", ["ip", "link", "show", "net0"], in: pod).output
         #expect(seen.contains("02:00:00:00:00:11"), "\(seen)")
 
-        // As long as a claim has one, their number stays.
+        // While a claim has a virtual function, their number does not change.
         let held = "pci-" + String(function.address.description.map { $0 == ":" || $0 == "." ? "-" : $0 })
         let other = FunctionKeeper([try FunctionRule(parsing: "\(name)=0")], sysfs: "/sys", log: Logger(label: "test"))
         other.update(inUse: [held], isChange: true)
@@ -63,7 +63,7 @@ extension LiveKernelTests {
             podName: "net0", host: order.record)
         attachment.virtualFunction = record
         attachment.hardwareAddress = plan.settings.hardwareAddress
-        // This driver tells the physical function of the address that its virtual one took.
+        // This driver reports the address of a virtual function to the physical function.
         #expect(network.restore([PodNetwork.RestoreRequest(attachment)], from: pod).isEmpty)
         let after = try Room.run("ip link show \(name)")
         #expect(after == before, "before: \(before) after: \(after)")
@@ -75,7 +75,7 @@ extension LiveKernelTests {
     }
 
     @Test
-    func `what a pod tells its physical function of virtual ones is taken back with it`() throws {
+    func `changes of virtual functions by a pod with the physical function are restored`() throws {
         try Room.run("modprobe -a igb igbvf")
         let physical = try #require(PhysicalFunction.all(sysfs: "/sys").first { $0.total == 7 }, "the machine has an igb")
         let name = try #require(Files.list("/sys/bus/pci/devices/\(physical.address)/net").first)

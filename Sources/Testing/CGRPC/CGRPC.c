@@ -16,7 +16,7 @@ void *CGRPC_open(const char *target, const char *authority) {
     grpc_arg settings[] = {
         {.type = GRPC_ARG_STRING, .key = GRPC_ARG_DEFAULT_AUTHORITY, .value.string = (char *)authority},
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, .value.integer = -1},
-        // Each channel gets a connection of its own, as a restarted kubelet would.
+        // Each channel has its own connection, like a restarted kubelet.
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, .value.integer = 1},
     };
     grpc_channel_args args = {.num_args = sizeof settings / sizeof settings[0], .args = settings};

@@ -3,7 +3,7 @@
 import Linux
 import Synchronization
 
-/// Work of a test on a thread of its own, such as a call that is to wait while something else is done.
+/// Work of a test on another thread, such as a call that waits in the meantime.
 package final class Background: Sendable {
     private let outcome = Mutex<Result<Void, any Error>?>(nil)
 
@@ -16,7 +16,7 @@ package final class Background: Sendable {
 
     package var isDone: Bool { outcome.withLock { $0 != nil } }
 
-    /// Waits for the end, and throws what the work threw, or that it has not ended in time.
+    /// Waits for the end, and throws the error of the work, or a time-out.
     package func finish(seconds: Double = Waiting.bound) throws {
         struct Unfinished: Error {}
         guard eventually(seconds: seconds, { isDone }) else { throw Unfinished() }

@@ -3,13 +3,13 @@
 package import Glibc
 package import Linux
 
-/// A program we started: what it prints is kept, and it is ended with this object.
+/// A child process whose output is kept, and which ends with this object.
 package final class ChildProcess: @unchecked Sendable {
     package let identifier: pid_t
     private let output: Descriptor
     private var status: Int32?
 
-    /// Starts a program; with a namespace, inside that.
+    /// Starts a program, optionally inside a namespace.
     package init(
         _ path: String, _ arguments: [String], in namespace: NetworkNamespace? = nil, output file: String? = nil
     ) throws(SystemError) {
@@ -21,7 +21,7 @@ package final class ChildProcess: @unchecked Sendable {
             defer { posix_spawn_file_actions_destroy(&actions) }
             posix_spawn_file_actions_adddup2(&actions, output.raw, 1)
             posix_spawn_file_actions_adddup2(&actions, output.raw, 2)
-            // A test runner blocks signals in its threads; a daemon needs them.
+            // Test runners block signals in their threads; a daemon needs them.
             var attributes = posix_spawnattr_t()
             posix_spawnattr_init(&attributes)
             defer { posix_spawnattr_destroy(&attributes) }
@@ -52,7 +52,7 @@ package final class ChildProcess: @unchecked Sendable {
 
     package func signal(_ number: Int32) { if isRunning { kill(identifier, number) } }
 
-    /// Sends the signal and waits for the end. The exit status, or 128 and the signal that ended it.
+    /// Sends the signal, waits for the end, and returns the exit status, or 128 plus the number of the signal.
     @discardableResult
     package func stop(_ number: Int32 = SIGTERM) -> Int32 {
         signal(number)
@@ -70,7 +70,7 @@ package final class ChildProcess: @unchecked Sendable {
         return value & 0x7f == 0 ? (value >> 8) & 0xff : 128 + (value & 0x7f)
     }
 
-    /// Runs a program to its end; what it printed.
+    /// Runs a program to its end, and returns its output.
     package static func run(
         _ path: String, _ arguments: [String], in namespace: NetworkNamespace? = nil
     ) throws(SystemError) -> (status: Int32, output: String) {

@@ -5,21 +5,21 @@ import Glibc
 import Linux
 import SwiftProtobuf
 
-/// A real containerd of its own, driven through CRI as a kubelet drives it.
+/// A separate real containerd, driven over CRI like by a kubelet.
 ///
-/// Its files, sockets and namespaces lie in one folder, and it lives in one network namespace; the
-/// system's own containerd, if there is one, is not touched.
+/// Its files, sockets and namespaces are in one folder, and it runs in one network namespace; the system's own
+/// containerd is not affected.
 package final class ContainerdPeer {
     package struct Failure: Error, CustomStringConvertible {
         package var description: String
     }
 
-    /// They differ in NRI (0.6 and 0.8: which events and fields there are), in CRI and in their configuration.
+    /// The versions differ in NRI (0.6 and 0.8: different events and fields), in CRI and in their configuration.
     package enum Version: String, CaseIterable, Sendable, CustomStringConvertible {
         case one = "1.7"
         case two = "2"
 
-        /// Where it is unpacked.
+        /// The folder with the unpacked version.
         package var tools: String { "\(Place.tools)/containerd-\(rawValue)" }
         package var description: String { "containerd \(rawValue)" }
     }
@@ -27,7 +27,7 @@ package final class ContainerdPeer {
     private let folder: String
     private let tools: String
     private let namespace: NetworkNamespace
-    /// Kept to the end: its folder has the socket by which the pods of a failed test are taken away.
+    /// Kept to the end, because its folder has the socket with which pods of a failed test are removed.
     private let node: TestNode
     private var daemon: ChildProcess
     private let channel: KubeletPeer.Channel
@@ -39,7 +39,7 @@ package final class ContainerdPeer {
 
     package var nriSocket: String { "\(folder)/nri.sock" }
 
-    /// The runtime of a node: it lives in the node's network, and reads the node's CDI specifications.
+    /// The runtime of a node, which runs in the node's network, and reads the node's CDI specifications.
     package init(_ version: Version, of node: TestNode) throws {
         (folder, tools, namespace) = (node.scratch("containerd"), version.tools, node.host)
         self.node = node
@@ -82,7 +82,7 @@ package final class ContainerdPeer {
         guard isServing else { throw Failure(description: "containerd does not serve CRI:\n\(log)") }
     }
 
-    /// Ends containerd and starts it anew; containers go on.
+    /// Restarts containerd; containers continue.
     package func restart(_ signal: Int32 = SIGTERM) throws {
         daemon.stop(signal)
         daemon = try Self.start(tools: tools, folder: folder, namespace)
@@ -92,18 +92,18 @@ package final class ContainerdPeer {
     deinit {
         for id in sandboxes.keys { try? removeSandbox(id) }
         daemon.stop()
-        // Whatever a failed test left mounted below our folder.
+        // Mounts that a failed test left below the folder.
         let mounts = (try? Files.readText("/proc/self/mountinfo", limit: 64 << 20)) ?? ""
         for line in mounts.split(separator: "\n").reversed() {
             let fields = line.split(separator: " ")
             if fields.count > 4, fields[4].hasPrefix("\(folder)/") { umount2(String(fields[4]), Int32(MNT_DETACH)) }
         }
-        // cgroup v1 has a tree for each controller, v2 one for all.
+        // cgroup v1 has a tree for each controller, v2 one tree.
         let root = "/sys/fs/cgroup"
         for tree in [root] + Files.list(root).map({ "\(root)/\($0)" }) { Self.removeCgroups("\(tree)\(Self.cgroup)") }
     }
 
-    /// A cgroup is removed like an empty folder, though it is full of files.
+    /// A cgroup is removed like an empty folder, although it contains files.
     private static func removeCgroups(_ path: String) {
         for name in Files.list(path) where Files.exists("\(path)/\(name)/cgroup.procs") { removeCgroups("\(path)/\(name)") }
         rmdir(path)
@@ -137,7 +137,7 @@ package final class ContainerdPeer {
         return response.podSandboxID
     }
 
-    /// Creates and starts a container that sleeps; its id.
+    /// Creates and starts a sleeping container, and returns its id.
     package func startContainer(_ name: String, in sandbox: String, cdiDevices: [String]) throws -> String {
         var request = CRICreateContainerRequest()
         request.podSandboxID = sandbox
@@ -158,7 +158,7 @@ package final class ContainerdPeer {
         return created.containerID
     }
 
-    /// Returns the output of a command in the container.
+    /// Runs a command in the container, and returns its output and status.
     package func execute(_ command: [String], in container: String) throws -> (output: String, status: Int32) {
         var request = CRIExecSyncRequest()
         request.containerID = container
@@ -186,7 +186,7 @@ package final class ContainerdPeer {
     }
 
     private static func configuration(_ version: Version, folder: String, cdi: String) -> String {
-        // 1.7 has both of CRI's parts in one plugin.
+        // In 1.7 one plugin has both parts of CRI.
         let plugin = version == .one ? "io.containerd.grpc.v1.cri" : "io.containerd.cri.v1.runtime"
         let programs = "\(version.tools)/usr/lib/cni"
         let images =

@@ -3,8 +3,8 @@
 import FoundationEssentials
 package import Hardware
 
-/// Where two machines differ, a line each, at most ten: a whole machine in the text of a failed expectation
-/// is no help.
+/// The differences of two machines, one line each, at most ten, because a whole machine in the text of a failed
+/// expectation is unreadable.
 package func differences(_ found: Machine, _ wanted: Machine) throws -> [String] {
     func lines(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()

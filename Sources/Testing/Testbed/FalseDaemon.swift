@@ -3,7 +3,7 @@
 import Linux
 import Synchronization
 
-/// Serves a daemon's socket in its place, and answers each line with whatever bytes it is told to.
+/// Serves a daemon's socket, and answers each line with chosen bytes.
 package final class FalseDaemon: Sendable {
     package typealias Answer = @Sendable (String) -> [UInt8]
 
@@ -11,7 +11,7 @@ package final class FalseDaemon: Sendable {
     private let path: String
     private let stop: Descriptor
 
-    /// - Parameter answer: the bytes for a line; without any the connection is closed.
+    /// - Parameter answer: the bytes for a line; nil closes the connection.
     package init(_ path: String, answer: @escaping Answer) throws {
         self.answer = Mutex(answer)
         self.path = path

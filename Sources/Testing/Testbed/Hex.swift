@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes from hexadecimal text; blanks and line ends are passed over, `//` begins a comment.
+/// Bytes from hexadecimal text. Ignores blanks and line ends; `//` begins a comment.
 package func hex(_ text: String) -> [UInt8] {
     let digits = text.split(separator: "\n").map { line in
         line.firstRange(of: "//").map { line[..<$0.lowerBound] } ?? line[...]

@@ -3,9 +3,9 @@
 import Glibc
 package import Linux
 
-/// A host's network in words, for comparison.
+/// A host's network as text, for comparison.
 package enum HostText {
-    /// The output of `ip`, with sorted routes: the kernel lists them in the order of their creation.
+    /// The output of `ip` with sorted routes, because the kernel lists them in order of creation.
     package static func network(_ namespace: NetworkNamespace) throws -> String {
         var text = try ChildProcess.run("/sbin/ip", ["-d", "address", "show"], in: namespace).output
         for arguments in [
@@ -15,11 +15,11 @@ package enum HostText {
             let output = try ChildProcess.run("/sbin/ip", arguments, in: namespace).output
             text += output.split(separator: "\n").sorted().joined(separator: "\n") + "\n"
         }
-        // It reads all of /run/netns, and reports a namespace there that ends meanwhile: that of another test's pod.
+        // ip reads all of /run/netns, and reports namespaces of other tests' pods that end in the meantime.
         return text.replacing("Error: Peer netns reference is invalid.\n", with: "")
     }
 
-    /// Every setting of every interface, their offloads and their queueing disciplines, a line each.
+    /// All settings of all interfaces, their offloads and queueing disciplines, one line each.
     package static func settings(_ namespace: NetworkNamespace) throws -> String {
         var interfaces: Set<String> = []
         var text = try namespace.run { () throws(SystemError) in
@@ -41,15 +41,15 @@ package enum HostText {
         for interface in interfaces.sorted() where Files.exists("/sbin/ethtool") {
             text += try ChildProcess.run("/sbin/ethtool", ["-k", interface], in: namespace).output
         }
-        // Without counts, and in an order of its own: the kernel's is that in which interfaces came.
+        // Without counters, and sorted, because the kernel lists interfaces in order of their creation.
         let queueing = try ChildProcess.run("/sbin/tc", ["-d", "qdisc", "show"], in: namespace).output.split(separator: "\n").map { line in
             line.split(separator: " direct_packets_stat ").first ?? line
         }
         return text + queueing.sorted().joined(separator: "\n") + "\n"
     }
 
-    /// A text that two looks in a row find, and in which no link waits for the kernel: what follows from a carrier comes later than the
-    /// carrier (linkwatch, up to a second).
+    /// A text that is stable for two reads, and in which no link waits for the kernel: effects of a carrier follow later (linkwatch, up
+    /// to a second).
     package static func atRest(within seconds: Double = 5, _ text: () throws -> String) rethrows -> String {
         var last = try text()
         _ = try eventually(seconds: seconds) {
@@ -65,7 +65,7 @@ package enum HostText {
         line.contains(" tentative") || line.contains("LOWER_UP") && (line.contains(" state DOWN") || line.contains(" state LOWERLAYERDOWN"))
     }
 
-    /// Returns the differences, or an empty text as soon as there are none. The kernel applies some effects of a change later.
+    /// Returns the differences, or an empty text as soon as there are none, because the kernel applies some effects of a change later.
     package static func changes(
         since before: String, within seconds: Double = Waiting.bound, _ text: () throws -> String
     ) rethrows -> String {
@@ -77,7 +77,7 @@ package enum HostText {
         return isBack ? "" : difference(before, after)
     }
 
-    /// Lines that only one of two texts has, marked with the side; empty when they are alike.
+    /// Lines that only one of two texts has, marked with the side; empty if the texts are equal.
     package static func difference(_ before: String, _ after: String) -> String {
         if before == after { return "" }
         let (old, new) = (before.split(separator: "\n"), after.split(separator: "\n"))

@@ -6,12 +6,12 @@ package import Linux
 import Netlink
 import NetworkModel
 
-/// Which cases of a hostile form are done. A case is made of its number alone, so it can be seen again.
+/// Selects the cases of a hostile form. The number of a case determines its content, so that it can be reproduced.
 package enum HostileCases {
-    /// NEARSIDE_FUZZ=100000: so many of each form.
+    /// NEARSIDE_FUZZ=100000: the number of cases for each form.
     package static let asked = getenv("NEARSIDE_FUZZ").flatMap { Int(String(cString: $0)) }
 
-    /// NEARSIDE_FAULTS_CASE=1700 or 1700-1763: these alone.
+    /// NEARSIDE_FAULTS_CASE=1700 or 1700-1763: only these cases.
     package static let wanted: ClosedRange<Int>? = {
         let numbers = getenv("NEARSIDE_FAULTS_CASE").map { String(cString: $0).split(separator: "-").compactMap { Int($0) } } ?? []
         guard let first = numbers.first, let last = numbers.last, first <= last else { return nil }
@@ -33,7 +33,7 @@ package enum HostileCases {
         package init(_ description: String) { self.description = description }
     }
 
-    /// Bytes of a reason: as much as errors may have.
+    /// The limit of a reason in bytes, as for errors.
     package static let reasonLimit = 2048
 
     package static func check(_ reason: String, _ who: String) throws {
@@ -41,7 +41,7 @@ package enum HostileCases {
         if reason.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) { throw Broken("\(who) gives a reason with control characters") }
     }
 
-    /// Links, addresses, routes and rules of a namespace, in one look that starts no program.
+    /// Links, addresses, routes and rules of a namespace, read without starting a program.
     package static func text(_ namespace: NetworkNamespace) throws -> String {
         try namespace.run { () throws(NetlinkError) in
             let socket = try NetlinkSocket()
@@ -57,7 +57,7 @@ package enum HostileCases {
         }
     }
 
-    /// Every file below a folder, with the attributes that change with every write.
+    /// Every file below a folder, with the attributes that each write changes.
     package static func files(_ folder: String) -> String {
         var lines: [String] = []
         for name in Files.list(folder).sorted() {
@@ -70,6 +70,6 @@ package enum HostileCases {
         return lines.joined(separator: "\n")
     }
 
-    /// A log that a day and a night write would fill the disk.
+    /// Truncates a log that would fill the disk after hours.
     package static func shorten(_ log: String) { truncate(log, 0) }
 }

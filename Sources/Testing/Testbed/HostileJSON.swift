@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Texts of 10 KiB that are costly, or impossible, to turn into values.
+/// Texts of 10 KiB that are expensive, or impossible, to decode.
 package enum HostileJSON {
-    /// As deep as Foundation reads, and all the rest leaves: 22 s of work for a decoder that guesses what each leaf is.
+    /// The maximum depth of Foundation, and as many leaves as possible: a decoder that guesses the type of each leaf takes 22 s.
     package static let leavesAtTheBottom =
         String(repeating: #"{"a":"#, count: 500) + "[" + String(repeating: "1,", count: 3350) + "1]" + String(repeating: "}", count: 500)
     package static let lists = String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)

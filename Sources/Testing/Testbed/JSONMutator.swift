@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Makes hostile texts of a valid JSON text: its values are dropped, doubled, exchanged, replaced and nested.
+/// Mutates a valid JSON text: drops, duplicates, exchanges, replaces and nests its values.
 package struct JSONMutator {
     private var state: UInt64
     private let replacements: [String]
 
     /// - Parameters:
-    ///   - seed: the same seed makes the same texts.
-    ///   - values: JSON values that mean something to the reader, beside those that are hostile to any.
+    ///   - seed: an equal seed gives equal texts.
+    ///   - values: JSON values with a meaning for the reader, in addition to generally hostile values.
     package init(seed: UInt64, values: [String] = []) {
         state = seed | 1
         replacements = Self.hostile + values
@@ -44,7 +44,7 @@ package struct JSONMutator {
             let depth = [5, 15, 40, 3000][next(below: 4)]
             tokens.replaceSubrange(span, with: [String(repeating: "[", count: depth) + String(repeating: "]", count: depth)])
         case 2 where hasKey:
-            // With its key and a comma, if one is there.
+            // Together with the key and a comma, if there is one.
             let end = span.upperBound < tokens.count && tokens[span.upperBound] == "," ? span.upperBound + 1 : span.upperBound
             tokens.removeSubrange((span.lowerBound - 2)..<end)
         case 3 where hasKey:
@@ -55,13 +55,13 @@ package struct JSONMutator {
             let other = values[next(below: values.count)]
             tokens.replaceSubrange(span, with: Array(tokens[other]))
         case 7 where tokens[span.lowerBound] == "[" && span.count > 2:
-            // The list with its entries many times.
+            // Repeats the entries of the list.
             let entries = Array(tokens[span].dropFirst().dropLast())
             let many = (0..<[2, 40, 300][next(below: 3)]).flatMap { $0 == 0 ? entries : [","] + entries }
             tokens.replaceSubrange(span, with: ["["] + many + ["]"])
         default: tokens.replaceSubrange(span, with: [replacements[next(below: replacements.count)]])
         }
-        // No text grows without end.
+        // Bounds the size of the text.
         if tokens.count > 100_000 { tokens.removeLast(tokens.count - 100_000) }
     }
 
@@ -94,7 +94,7 @@ package struct JSONMutator {
         return current.isEmpty ? tokens : tokens + [current]
     }
 
-    /// Where the values are, with all that is in them.
+    /// The ranges of all values.
     private static func values(_ tokens: [String]) -> [Range<Int>] {
         var spans: [Range<Int>] = []
         var open: [Int] = []

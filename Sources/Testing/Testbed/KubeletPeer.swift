@@ -5,12 +5,12 @@ import FoundationEssentials
 package import KubeletAPI
 package import SwiftProtobuf
 
-/// The kubelet's side: finds the registration socket, registers, prepares and gives up.
+/// The kubelet's side: finds the registration socket, registers, prepares and unprepares.
 ///
-/// It speaks through libgrpc, with the authorities that a kubelet sends: the escaped path of the
-/// registration socket, and `localhost` for the other.
+/// It uses libgrpc, with the authorities that a kubelet sends: the escaped path of the registration socket, and
+/// `localhost` for the other socket.
 package final class KubeletPeer: @unchecked Sendable {
-    /// A call that did not go well.
+    /// A failed call.
     package struct Failure: Error, CustomStringConvertible {
         package var status: Int32
         package var details: String
@@ -47,7 +47,7 @@ package final class KubeletPeer: @unchecked Sendable {
         }
     }
 
-    /// A stream of messages from the other side.
+    /// A stream of messages from the peer.
     package final class Stream<Answer: Message>: @unchecked Sendable {
         private let stream: UnsafeMutableRawPointer
         private let channel: Channel
@@ -59,7 +59,7 @@ package final class KubeletPeer: @unchecked Sendable {
 
         deinit { CGRPC_end(stream) }
 
-        /// Nil when none comes in time.
+        /// Returns nil after the time-out.
         package func next(milliseconds: Int64 = 10_000) throws -> Answer? {
             var reply = CGRPC_next(stream, milliseconds)
             defer { CGRPC_free(&reply) }
@@ -74,8 +74,8 @@ package final class KubeletPeer: @unchecked Sendable {
     private let service: Channel
 
     /// - Parameters:
-    ///   - refusal: why it is not taken, if it is not.
-    ///   - timeout: how long it waits for the answer to a call, in milliseconds.
+    ///   - refusal: the reason to refuse the registration; nil to accept it.
+    ///   - timeout: the time-out of a call in milliseconds.
     package init(registrationSocket: String, refusal: String? = nil, timeout: Int = 45_000) throws {
         self.timeout = Int64(timeout)
         let authority = registrationSocket.utf8.map { byte in
@@ -107,7 +107,7 @@ package final class KubeletPeer: @unchecked Sendable {
 
     private static let prefix = "/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/"
 
-    /// Devices of the claim; throws what the entry says when it failed.
+    /// Prepares a claim, and returns its devices; throws the error of the claim's entry.
     package func prepare(namespace: String, name: String, uid: String) throws -> [DRAV1Device] {
         var claim = DRAV1Claim()
         (claim.namespace, claim.name, claim.uid) = (namespace, name, uid)
@@ -120,7 +120,7 @@ package final class KubeletPeer: @unchecked Sendable {
         return entry.devices
     }
 
-    /// A call without claims: what gRPC alone costs.
+    /// A call without claims, which measures the cost of gRPC.
     package func prepareNothing() throws {
         let _: DRAV1NodePrepareResourcesResponse = try service.call(
             Self.prefix + "NodePrepareResources", DRAV1NodePrepareResourcesRequest(), milliseconds: timeout)

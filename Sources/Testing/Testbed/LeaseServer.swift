@@ -5,8 +5,8 @@ import Linux
 import Netlink
 import NetworkModel
 
-/// A DHCP server (udhcpd of busybox), and one of DHCPv6 (dnsmasq), at the other end of a node's wire, in a namespace of its own. The wire
-/// is gone with it.
+/// A DHCP server (udhcpd of busybox) and a DHCPv6 server (dnsmasq) in a separate namespace at the other end of a node's wire. The wire
+/// ends with it.
 package final class LeaseServer {
     private let network: NetworkNamespace
     private let scratch: ScratchFolder
@@ -16,14 +16,15 @@ package final class LeaseServer {
 
     private static let name = "server0"
 
-    /// The time its leases have; udhcpd gives none that is shorter.
+    /// The duration of leases in seconds, udhcpd's minimum.
     package static let seconds = 16
 
     /// - Parameters:
-    ///   - first, last: the addresses it gives out, in 192.0.2.0/24.
-    ///   - seconds: the time of its leases.
-    ///   - v6: the first and the last that a server of DHCPv6 gives out, in 2001:db8:5::/64, with a comma; nil for no such server.
-    ///   - options: options of DHCP as dnsmasq has them (`121,10.0.0.0/8,192.0.2.1`), which then serves in place of udhcpd, for two minutes.
+    ///   - first, last: the range of addresses in 192.0.2.0/24.
+    ///   - seconds: the duration of leases.
+    ///   - v6: the first and last address of the DHCPv6 server in 2001:db8:5::/64, separated by a comma; nil for no DHCPv6 server.
+    ///   - options: DHCP options in dnsmasq's form (`121,10.0.0.0/8,192.0.2.1`); then dnsmasq serves instead of udhcpd, with leases of
+    ///     two minutes.
     package init(
         on node: TestNode, first: String, last: String, seconds: Int = LeaseServer.seconds, v6: String? = nil, options: [String]? = nil
     ) throws {
@@ -62,7 +63,7 @@ package final class LeaseServer {
         guard hasV6 else { return }
         var ranges = v6.map { ["dhcp-range=\($0),64,120"] } ?? []
         if let options { ranges += ["dhcp-range=\(first),\(last),255.255.255.0,120"] + options.map { "dhcp-option-force=\($0)" } }
-        // Two minutes are the shortest time that dnsmasq gives.
+        // Two minutes are dnsmasq's minimum.
         try Files.write(
             scratch("conf6"),
             """
@@ -78,13 +79,13 @@ package final class LeaseServer {
             """)
     }
 
-    /// From then on it answers.
+    /// Starts answering.
     package func start(afterSeconds delay: Int = 0) throws {
         if hasUdhcpd { try run("/bin/busybox udhcpd -f -a 0 \(scratch("conf"))", delay, "log") }
         if hasV6 { try startV6() }
     }
 
-    /// The server of DHCPv6 alone.
+    /// Starts only the DHCPv6 server.
     package func startV6() throws {
         try run("/usr/sbin/dnsmasq --keep-in-foreground --log-facility=- --conf-file=\(scratch("conf6"))", 0, "log6")
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Makes hostile lines of valid ones, as the two daemons and the gate send them to each other: words are dropped, doubled, exchanged,
-/// stretched and replaced, lines are cut and put together, and single bytes are changed.
+/// Mutates valid lines of the protocol between the daemons and the gate: drops, duplicates, exchanges, stretches and replaces words, cuts
+/// and joins lines, and changes single bytes.
 package struct LineMutator<Random: RandomNumberGenerator> {
     package var random: Random
 
@@ -20,7 +20,7 @@ package struct LineMutator<Random: RandomNumberGenerator> {
 
     private mutating func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &random) }
 
-    /// The bytes of a line that has one to three changes, mostly with its end.
+    /// Mutates a line one to three times, and usually appends its end.
     ///
     /// - Parameter line: a valid line, without its end.
     package mutating func mutate(_ line: String) -> [UInt8] {

@@ -3,7 +3,7 @@
 import Glibc
 package import Linux
 
-/// Gives a namespace a name in the file system, as `ip netns` and container runtimes do.
+/// Mounts a namespace at a path, like `ip netns` and container runtimes.
 package func bind(_ namespace: NetworkNamespace, to path: String) throws(SystemError) {
     try Files.write(path, "")
     try checked("mount a namespace", path) {

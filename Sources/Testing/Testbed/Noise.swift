@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A generator whose numbers are the same in every run: a failure can be seen again.
+/// A random number generator with equal numbers in all runs, so that failures can be reproduced.
 package struct Noise: RandomNumberGenerator {
     private var state: UInt64
 
@@ -13,7 +13,7 @@ package struct Noise: RandomNumberGenerator {
         return state
     }
 
-    /// The bytes with some of them changed, and perhaps cut.
+    /// Changes some of the bytes, and possibly truncates them.
     package mutating func spoil(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         for _ in 0..<Int.random(in: 1...6, using: &self) {

@@ -3,7 +3,7 @@
 import Glibc
 import Linux
 
-/// Where tests find what they run, and what this machine allows.
+/// Paths of programs for tests, and features of this machine.
 package enum Place {
     /// The folder of the project: the nearest one above this file that has a manifest.
     package static let project: String = {
@@ -14,7 +14,7 @@ package enum Place {
         return String(folder)
     }()
 
-    /// The built programs; `NEARSIDE_PROGRAMS` says otherwise.
+    /// The built programs; overridden by `NEARSIDE_PROGRAMS`.
     package static let programs = variable("NEARSIDE_PROGRAMS") ?? "\(project)/.build/release"
 
     /// Each containerd with its CNI plugins, unpacked by `hack/test`.
@@ -22,14 +22,14 @@ package enum Place {
 
     package static let scripts = "\(project)/hack/testbed"
 
-    /// hack/testbed/seccomp.c as a program, where it is built.
+    /// The program of hack/testbed/seccomp.c, if it is built.
     package static let confiner: String? =
         variable("NEARSIDE_CONFINER") ?? (Files.exists("\(project)/.build/seccomp") ? "\(project)/.build/seccomp" : nil)
 
     package static let isRoot = geteuid() == 0
     package static let rootReason = "needs root to make network namespaces"
 
-    /// Namespaces can be made, and the interfaces that stand in for hardware.
+    /// True if namespaces and interfaces for tests can be created.
     package static let canUseNamespaces: Bool = isRoot && (try? NetworkNamespace.make()) != nil
 
     package static let canRunContainers =

@@ -5,19 +5,19 @@ import NRI
 package import NRIMessages
 package import SwiftProtobuf
 
-/// The container runtime's side of NRI: takes a plugin in and calls it.
+/// The container runtime's side of NRI: accepts a plugin, and calls it.
 ///
-/// It blocks: one call at a time, as a runtime holds its lock while plugins run.
+/// Blocks: one call at a time, because a runtime holds a lock while plugins run.
 package final class RuntimePeer {
     package struct Failure: Error, CustomStringConvertible {
         package var description: String
     }
 
-    /// How pod events are sent.
+    /// The form of pod events.
     package enum Dialect: Sendable {
         /// As StateChange: NRI up to 0.11.
         case stateChange
-        /// As calls of their own: NRI 0.12.
+        /// Separate calls: NRI 0.12.
         case calls
     }
 
@@ -26,17 +26,17 @@ package final class RuntimePeer {
     private var mux = MuxDecoder()
     private var plugin = Connection()
     private var runtime = Connection()
-    /// Our name for the plugin, after it has registered.
+    /// The plugin's name after its registration.
     package private(set) var pluginName = ""
     package private(set) var subscribedEvents: Int32 = 0
 
     private static let service = "nri.pkg.api.v1alpha1.Plugin"
 
-    /// Waits for a plugin, configures and synchronises it.
+    /// Waits for a plugin, then configures and synchronises it.
     ///
     /// - Parameters:
-    ///   - requestTimeout: the time-out that the plugin is given, in milliseconds.
-    ///   - timeout: how long this side waits for a response, in milliseconds.
+    ///   - requestTimeout: the time-out sent to the plugin, in milliseconds.
+    ///   - timeout: this side's time-out for a response.
     ///   - plugin: the process of the plugin, whose end also ends the wait.
     ///   - log: the log of that process.
     package init(
@@ -50,7 +50,7 @@ package final class RuntimePeer {
         }
         socket = try UnixSocket.accept(listener)
         self.dialect = dialect
-        // A real one waits for as long as it says, and then goes on without the plugin.
+        // A real runtime waits for its time-out, and then continues without the plugin.
         try UnixSocket.setTimeout(socket, timeout)
         try awaitRegistration()
         var configure = NRIConfigureRequest()
@@ -131,7 +131,7 @@ package final class RuntimePeer {
 }
 
 extension NRIPodSandbox {
-    /// A pod's sandbox as a runtime describes it.
+    /// A pod's sandbox as a runtime reports it.
     package static func testbed(
         id: String, uid: String, name: String, namespace: String = "default", networkNamespace: String?
     ) -> NRIPodSandbox {

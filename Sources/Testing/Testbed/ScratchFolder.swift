@@ -3,7 +3,7 @@
 import Glibc
 package import Linux
 
-/// A folder of its own, short enough for the paths of sockets, gone with this object.
+/// A new folder with a short path, for sockets. It is removed with this object.
 package final class ScratchFolder: Sendable {
     package let path: String
 

@@ -9,20 +9,20 @@ import NetworkModel
 package import ResourceAPI
 
 /// A node made of namespaces: the two real daemons, an API server, a kubelet and a runtime, and a
-/// machine whose NICs are stood in for by macvlan interfaces.
+/// machine whose NICs are macvlan interfaces.
 ///
 /// The host's own network stays untouched: the node has its own network namespace, which the daemons take for the host's.
 package final class TestNode {
     package struct Options {
-        /// Where the programs lie.
+        /// The folder with the programs.
         package var programs: String
         package var machine: Machine
         package var driver = "dra.nearside"
         package var node = "testnode"
         package var own = "gpus"
-        /// True if the API server is reached over TLS, with a token.
+        /// True to serve the API over TLS, with a token.
         package var isSecure = false
-        /// Where its files lie. On a node the journal is on a tmpfs.
+        /// The folder for the node's files. On a real node the journal is on a tmpfs.
         package var folder = "/tmp"
         /// Prefixes of virtual interfaces that are published.
         package var virtualNICs = ""
@@ -34,17 +34,17 @@ package final class TestNode {
         /// Further arguments of nearside-nri, and capabilities that it gets beyond those it always needs.
         package var injectorArguments: [String] = []
         package var injectorCapabilities: [String] = []
-        /// Variables that nearside-nri has in its environment besides: `NAME=VALUE`.
+        /// Additional environment variables of nearside-nri: `NAME=VALUE`.
         package var injectorEnvironment: [String] = []
-        /// The program of hack/testbed/seccomp.c, which starts the daemons under the profiles of manifests/seccomp; nil to start them without.
+        /// The program of hack/testbed/seccomp.c, which starts the daemons under the profiles of manifests/seccomp; nil for no profiles.
         package var confiner = Place.confiner
         /// True if the daemons can be made to fail at a chosen step.
         package var hasFaults = false
-        /// How long the runtime waits for a plugin's answer.
+        /// The runtime's own time-out for a plugin's answer.
         package var runtimeTimeout = Duration.seconds(60)
-        /// The runtime's time-out for a plugin's answer, in milliseconds.
+        /// The time-out that the runtime sends to the plugin, in milliseconds.
         package var requestTimeout = 2000
-        /// How long the kubelet waits for the answer to a call, in milliseconds.
+        /// The kubelet's time-out for a call, in milliseconds.
         package var kubeletTimeout = 45_000
         /// A topology policy for nearside-node, as JSON.
         package var topologyPolicy: String?
@@ -55,12 +55,12 @@ package final class TestNode {
         }
     }
 
-    /// Capabilities that nearside-nri needs in addition for claims that ask for DHCP.
+    /// Additional capabilities of nearside-nri for claims with DHCP.
     package static let leaseCapabilities = ["net_raw", "net_bind_service", "setuid", "setgid", "setpcap", "kill"]
 
     package var options: Options
     package let scratch: ScratchFolder
-    /// The network namespace that stands in for the host's.
+    /// The network namespace that represents the host's.
     package let host: NetworkNamespace
     package let api: APIServer
     package private(set) var kubelet: KubeletPeer?
@@ -68,13 +68,13 @@ package final class TestNode {
     package private(set) var nodeDaemon: ChildProcess?
     package private(set) var injectorDaemon: ChildProcess?
     private let runtimeListener: Descriptor
-    /// Where the namespace of each pod is bound, by the pod's UID.
+    /// Paths of the pods' namespaces, by the pod's UID.
     private var pods: [String: String] = [:]
     private var synchronized: [NRIPodSandbox] = []
-    /// Containers that the runtime has started while no plugin was there.
+    /// Containers that the runtime started without a plugin.
     package var containers: [NRIContainer] = []
 
-    /// Lays the machine out and gives its NICs interfaces. Needs root.
+    /// Lays out the machine, and creates interfaces for its NICs. Needs root.
     package init(_ options: Options) throws {
         self.options = options
         scratch = try ScratchFolder("near", in: options.folder)
@@ -92,7 +92,7 @@ package final class TestNode {
         }
         let listen = scratch("nri.sock")
         runtimeListener = try UnixSocket.listen(listen)
-        // The API server listens in the same namespace: its port conflicts with no other.
+        // The API server listens in the node's namespace, so that its port cannot conflict.
         let identity = options.isSecure ? try Self.makeIdentity(in: scratch.path) : nil
         api = try Self.start(identity, in: host)
         try api.add("nodes", NodeObject.named(options.node))
@@ -113,7 +113,7 @@ package final class TestNode {
         return try result.get()
     }
 
-    /// A certificate for loopback that is its own authority, made for this node.
+    /// A self-signed certificate for loopback.
     private static func makeIdentity(in folder: String) throws -> APIServer.Identity {
         let made = try ChildProcess.run(
             "/usr/bin/openssl",
@@ -127,7 +127,7 @@ package final class TestNode {
         return .init(certificateFile: "\(folder)/ca.crt", keyFile: "\(folder)/key.pem", token: "secret-of-the-testbed")
     }
 
-    /// A macvlan for each interface of the machine, with an address, all on one veth.
+    /// Creates a macvlan with an address for each interface of the machine, all on one veth.
     private static func standIn(for machine: Machine) throws(NetlinkError) {
         let socket = try NetlinkSocket()
         if let loopback = try socket.link(named: "lo") {
@@ -151,7 +151,7 @@ package final class TestNode {
         }
     }
 
-    /// More interfaces, each with an address: `vnic0` and so on, which are published when ``Options/virtualNICs`` says so.
+    /// Adds interfaces with addresses: `vnic0` and so on, which are published if ``Options/virtualNICs`` matches.
     package func addInterfaces(_ count: Int) throws {
         try host.run { () throws(NetlinkError) in
             let socket = try NetlinkSocket()
@@ -177,7 +177,7 @@ package final class TestNode {
         try connectRuntime()
     }
 
-    /// Starts `nearside-nri` alone.
+    /// Starts only `nearside-nri`.
     package func startInjector(nriSocket: String = "", withoutRuntime: Bool = false) throws {
         injectorDaemon = try startDaemon(
             "nearside-nri", capabilities: ["net_admin", "sys_admin"] + options.injectorCapabilities,
@@ -191,7 +191,7 @@ package final class TestNode {
             log: "nri.log")
     }
 
-    /// As the manifests have it: root, with these capabilities and no others.
+    /// Starts a daemon as the manifests do: as root with exactly these capabilities.
     private func startDaemon(
         _ name: String, capabilities: [String], _ arguments: [String], log: String
     ) throws(SystemError) -> ChildProcess {
@@ -210,13 +210,13 @@ package final class TestNode {
             in: host, output: scratch(log))
     }
 
-    /// Where a daemon under test is told at which step to fail.
+    /// The fault switch of a daemon under test.
     package func faults(_ daemon: String) throws(SystemError) -> FaultSwitch { try FaultSwitch(file: scratch("\(daemon).faults")) }
 
-    /// The runtime goes on without the plugin.
+    /// Disconnects the runtime from the plugin.
     package func dropRuntime() { runtime = nil }
 
-    /// Waits for the plugin to come to the Testbed's runtime, and tells it of all pods.
+    /// Waits for the plugin's connection to the Testbed's runtime, and reports all pods to it.
     package func connectRuntime() throws {
         runtime = try RuntimePeer(
             listener: runtimeListener, dialect: options.dialect, pods: synchronized, containers: containers,
@@ -224,9 +224,9 @@ package final class TestNode {
             log: { [weak self] in self?.log("nri.log") ?? "" })
     }
 
-    /// Starts `nearside-node` and waits until it serves its registration socket, or has ended.
+    /// Starts `nearside-node`, and waits until it serves its registration socket or ends.
     ///
-    /// - Parameter registrationSocket: the path of the socket; nil for the usual one.
+    /// - Parameter registrationSocket: the path of the socket; nil for the default.
     package func startNode(registrationSocket: String? = nil) throws {
         nodeDaemon = try startDaemon(
             "nearside-node", capabilities: [],
@@ -246,7 +246,7 @@ package final class TestNode {
         kubelet = try KubeletPeer(registrationSocket: socket, timeout: options.kubeletTimeout)
     }
 
-    /// The last of what a daemon printed.
+    /// The end of a daemon's output.
     package func log(_ name: String) -> String {
         String(((try? Files.readText(scratch(name), limit: 64 << 20)) ?? "").suffix(4000))
     }
@@ -256,11 +256,11 @@ package final class TestNode {
 
     // MARK: Pods
 
-    /// Makes a namespace for a pod, and returns the sandbox that the runtime would report.
+    /// Creates a namespace for a pod, and returns the sandbox that the runtime would report.
     package func makePod(_ name: String, uid: String) throws -> NRIPodSandbox {
         let folder = "/run/netns"
         try Files.makeFolder(folder)
-        // Tests run side by side, and pods of several have one name.
+        // Tests run in parallel, and their pods can have equal names.
         let path = "\(folder)/\(scratch.path.split(separator: "/").last ?? "near")-\(uid)"
         let namespace = try NetworkNamespace.make()
         try bind(namespace, to: path)
@@ -274,7 +274,7 @@ package final class TestNode {
         try NetworkNamespace(path: pod.networkNamespace ?? "")
     }
 
-    /// Takes the namespace away, as the runtime does after the pod.
+    /// Removes the namespace, like the runtime after the pod.
     package func removePod(_ pod: NRIPodSandbox) {
         guard let path = pods.removeValue(forKey: pod.uid) else { return }
         synchronized.removeAll { $0.id == pod.id }
@@ -289,7 +289,7 @@ package final class TestNode {
 
     // MARK: State as text
 
-    /// The network of the host in words, for comparison, once the kernel is done with what follows from changes of links.
+    /// The host's network as text, after the kernel has applied the effects of link changes.
     package func hostText() throws -> String { try HostText.atRest { try HostText.network(host) } }
 
     /// Returns the differences of the host's network; empty if there are none within the time that the kernel takes.
@@ -299,7 +299,7 @@ package final class TestNode {
 }
 
 extension NodeObject {
-    /// A node that has the networks of its pods already, unless told otherwise.
+    /// A Node with pod networks by default.
     package static func named(_ name: String, podCIDRs: [String]? = ["10.244.0.0/24"]) -> NodeObject {
         NodeObject(metadata: Metadata(name: name, uid: "node-uid-\(name)"), spec: .init(podCIDRs: podCIDRs))
     }

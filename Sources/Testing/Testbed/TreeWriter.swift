@@ -3,7 +3,7 @@
 package import Hardware
 package import Linux
 
-/// Puts a laid-out machine on disk.
+/// Writes a laid-out machine to the disk.
 package enum TreeWriter {
     package static func write(_ machine: Machine, to root: String) throws(SystemError) {
         for entry in SysfsLayout(machine).entries {

@@ -2,16 +2,16 @@
 
 import Glibc
 
-/// Bounds of waits. Only a failure reaches them, so they are generous: a busy machine takes several seconds to start a process.
+/// Limits of waits. They are generous, because only failures reach them, and a busy machine takes seconds to start a process.
 package enum Waiting {
-    /// The bound of a wait for something that must appear, in seconds.
+    /// The limit of a wait for an expected condition, in seconds.
     package static let bound = 60.0
 }
 
-/// Repeats a condition until it holds.
+/// Repeats a condition until it is true.
 ///
-/// - Parameter seconds: the bound of the wait. A shorter one than ``Waiting/bound`` is for a wait that may end without the condition.
-/// - Returns: false when the bound was reached.
+/// - Parameter seconds: the limit of the wait. A limit below ``Waiting/bound`` is for waits that may end without the condition.
+/// - Returns: false if the limit was reached.
 package func eventually(seconds: Double = Waiting.bound, _ condition: () throws -> Bool) rethrows -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while true {

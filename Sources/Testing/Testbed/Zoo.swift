@@ -3,7 +3,7 @@
 package import Hardware
 import NetworkModel
 
-/// A machine with every shape of device that hosts are known to have.
+/// A machine with every known kind of device.
 package enum Zoo {
     package static func address(_ text: String) throws -> PCIAddress {
         struct NoAddress: Error { var text: String }
@@ -50,7 +50,7 @@ package enum Zoo {
         sub.rdmaDevices = [roce("mlx5_4", netdev: "ens1f0s88", uverbs: 4)]
         physical.subFunctions = [sub]
 
-        // Virtual functions: 1 with its driver, 0 given to a virtual machine.
+        // Virtual functions: 1 with its driver, 0 passed through to a virtual machine.
         var given = try nic("0000:21:00.2", "101e", driver: "vfio-pci")
         given.physicalFunction = physical.address
         given.virtualFunctionIndex = 0
@@ -140,7 +140,7 @@ package enum Zoo {
         let neurons = try ["0000:29:00.0", "0000:2a:00.0"].enumerated().map { number, place in
             var function = PCIFunction(
                 address: try address(place), vendor: "1d0f", device: "7364", classCode: "088000", path: ["pci0000:20"], driver: "neuron")
-            // Indices do not follow the bus.
+            // Indices do not follow bus order.
             function.accelerator = AcceleratorFacts(
                 product: "Trainium2", index: 1 - number, neighbours: [try address(number == 0 ? "0000:2a:00.0" : "0000:29:00.0")])
             function.charDevices = [CharDevice(path: "/dev/neuron\(1 - number)", major: 239, minor: UInt32(1 - number))]

@@ -9,13 +9,13 @@ import NetworkModel
 import ResourceAPI
 import Testbed
 
-/// The cost of a claim from Prepare to Unprepare, over the daemons' own sockets, in turns with a program that does nothing but
-/// the same moves.
+/// Measures a claim from Prepare to Unprepare over the daemons' own sockets, alternating with a program that performs only the same
+/// moves.
 enum ClaimBench {
     static func measure(_ rounds: Int, _ table: inout Table) throws {
         guard let machine = try MachineDescription.embedded("hgx-a100")?.machine else { return }
         var options = TestNode.Options(programs: Place.programs, machine: machine)
-        // The journal and the CDI folder of a node lie below /run, which is a tmpfs.
+        // On a real node, the journal and the CDI folder are in /run, which is a tmpfs.
         if Files.exists("/dev/shm") { options.folder = "/dev/shm" }
         options.virtualNICs = "vnic"
         let node = try TestNode(options)
@@ -58,7 +58,7 @@ enum ClaimBench {
             let uid = "claim-\(nics.count)-\(round)"
             try addClaim(uid, nics, node)
             let pod = try node.makePod(uid, uid: uid)
-            // The last round is for counting system calls, which makes everything slow.
+            // The last round counts system calls, which slows everything down.
             if round == rounds {
                 let flushes = try Strace.count(node.nodeDaemon, only: "fsync,fdatasync") {
                     _ = try node.kubelet?.prepare(namespace: "default", name: uid, uid: uid)
@@ -77,12 +77,12 @@ enum ClaimBench {
             try time("detach") { try node.runtime?.stop(pod) }
             try time("unprepare") { try node.kubelet?.unprepare(namespace: "default", name: uid, uid: uid) }
             node.removePod(pod)
-            // The kernel takes a namespace down in its own time, and moves wait for it.
+            // The kernel removes a namespace asynchronously, and moves wait for it.
             usleep(300_000)
             let other = try NetworkNamespace.make()
             try time("bare attach") { try bare.attach(to: other) }
             try time("bare detach") { try bare.detach(from: other) }
-            // nearside-node has no report of these moves: it has to observe that all are back.
+            // nearside-node is not notified of these moves; it has to observe the return of all interfaces.
             usleep(1_000_000)
             _ = try eventually { try interfaces(node).count == 32 }
         }
@@ -122,7 +122,7 @@ enum ClaimBench {
     }
 }
 
-/// Moves interfaces with an address between namespaces, and does nothing else: the least that any driver does.
+/// Moves interfaces with an address between namespaces: the minimum work of any driver.
 private struct BareMover {
     private let host: NetworkNamespace
     private let socket: NetlinkSocket
@@ -186,11 +186,11 @@ private struct BareMover {
     }
 }
 
-/// Counts the system calls of a process that runs; nil where there is no strace.
+/// Counts the system calls of a running process; nil without strace.
 private enum Strace {
     struct Calls {
         var all = 0
-        /// System calls of the moves: without the runtime's message and its answer, the journal, the log, and waiting.
+        /// System calls of the moves, without the runtime's message and its answer, the journal, the log, and waits.
         var moves = 0
     }
 
@@ -222,13 +222,13 @@ private enum Strace {
     private static func count(_ text: String) -> Calls {
         var calls = Calls()
         for line in text.split(separator: "\n") {
-            // A call that another thread's came into has a second line; the last ones are what was waited in at the end.
+            // A call that another thread's call interrupted has a second line; the last calls are pending waits.
             guard !line.contains(" resumed>"), !line.contains("+++"), !line.contains("--- "), !line.contains("<detached") else { continue }
             calls.all += 1
             let call = line.drop { $0 != " " }.drop { $0 == " " }
             let isOfJournal = call.contains("/journal/") || call.contains("/states/") || call.contains("localtime")
             if isOfJournal || others.contains(where: call.hasPrefix) {
-                // Its file is closed again.
+                // The file is closed again.
                 if call.hasPrefix("openat("), !call.contains("= -1") { calls.moves -= 1 }
                 continue
             }

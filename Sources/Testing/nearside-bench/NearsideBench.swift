@@ -6,7 +6,7 @@ import Linux
 import ResourceAPI
 import Testbed
 
-/// Figures of the real daemons, in one run: `hack/bench`.
+/// Benchmarks of the real daemons in one run, for `hack/bench`.
 @main
 struct NearsideBench {
     static func main() async {
@@ -60,7 +60,7 @@ struct NearsideBench {
     private static func node(machine name: String = "hgx-a100") throws -> TestNode {
         guard let machine = try MachineDescription.embedded(name)?.machine else { exit(1) }
         var options = TestNode.Options(programs: Place.programs, machine: machine)
-        // The journal and the CDI folder of a node lie below /run, which is a tmpfs.
+        // On a real node, the journal and the CDI folder are in /run, which is a tmpfs.
         if Files.exists("/dev/shm") { options.folder = "/dev/shm" }
         return try TestNode(options)
     }
@@ -101,7 +101,7 @@ struct NearsideBench {
         }
     }
 
-    /// From the change of an interface to the changed slice at the API server.
+    /// Measures from the change of an interface to the changed slice at the API server.
     private static func measureChanges(_ rounds: Int, _ table: inout Table) throws {
         let node = try node()
         try node.startInjector()

@@ -6,8 +6,8 @@ import Linux
 import ResourceAPI
 import Testbed
 
-/// Times of NodePrepareResources for a claim of one interface, call after call: of these programs and, in turns with them, of those in
-/// the folder that `NEARSIDE_OTHERS` names.
+/// Measures NodePrepareResources for a claim of one interface, alternating between these programs and those in the folder of
+/// `NEARSIDE_OTHERS`.
 enum PrepareBench {
     static func measure(_ rounds: Int, _ table: inout Table) throws {
         var nodes: [(name: String, node: TestNode, device: String)] = []
@@ -43,7 +43,7 @@ enum PrepareBench {
     private static func start(_ programs: String) throws -> (TestNode, String)? {
         guard let machine = try MachineDescription.embedded("hgx-a100")?.machine else { return nil }
         var options = TestNode.Options(programs: programs, machine: machine)
-        // The journal and the CDI folder of a node lie below /run, which is a tmpfs.
+        // On a real node, the journal and the CDI folder are in /run, which is a tmpfs.
         if Files.exists("/dev/shm") { options.folder = "/dev/shm" }
         options.virtualNICs = "vnic"
         let node = try TestNode(options)

@@ -11,7 +11,7 @@ import SlicePublisher
 import Testbed
 import Topology
 
-/// Slices: building and comparing them, and a thousand drivers against one API server.
+/// Measures building and comparing slices, and a thousand drivers with one API server.
 enum PublishingBench {
     private static let policy = PublishingPolicy(driver: "dra.nearside", owned: ["gpus"])
 
@@ -22,7 +22,7 @@ enum PublishingBench {
 
     // MARK: Slices
 
-    /// So many accelerators and as many NICs, each pair below a root of its own.
+    /// A machine with pairs of one accelerator and one NIC, each below its own root.
     private static func machine(_ pairs: Int, mtu: Int = 1500) -> Machine {
         var machine = Machine(name: "bench")
         for index in 0..<pairs {
@@ -93,7 +93,7 @@ enum PublishingBench {
             let start = Stopwatch.now()
             try await body()
             let time = Stopwatch.now() - start
-            // Watches are still starting, and report earlier writes.
+            // Watches may still be starting, and report earlier writes.
             try await Task.sleep(for: .seconds(1))
             table.add("\(count) drivers, \(name): time until all is published", [time], "ms")
             table.add("  requests of a node", [Double(api.requests.count - requests) / Double(count)], "")

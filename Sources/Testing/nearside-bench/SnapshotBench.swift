@@ -8,7 +8,7 @@ import Linux
 import Netlink
 import Testbed
 
-/// The cost of one full snapshot: time, and with `hack/bench`'s counter allocations.
+/// Measures one full snapshot: time, and allocations with `hack/bench`'s counter.
 enum SnapshotBench {
     static func measure(_ rounds: Int, _ table: inout Table) throws {
         try measure("this host", Discovery(root: .live()), rounds, &table)
@@ -33,13 +33,13 @@ enum SnapshotBench {
     }
 
     private static func measure(_ name: String, _ machine: Machine, _ rounds: Int, _ table: inout Table) throws {
-        // sysfs is in memory too.
+        // The tree is in memory, like sysfs.
         let folder = try ScratchFolder("tree", in: Files.exists("/dev/shm") ? "/dev/shm" : "/tmp")
         try TreeWriter.write(machine, to: folder.path)
         try measure(name, Discovery(root: .captured(at: folder.path)), rounds, &table)
     }
 
-    /// As on a live host: the kernel's interfaces by netlink, macvlans that stand in for hardware, and all else
+    /// Measures a simulated live host: macvlans in the kernel over netlink, and everything else
     /// from a tree.
     private static func measureHost(_ name: String, _ machine: Machine, _ rounds: Int, _ table: inout Table) throws {
         let folder = try ScratchFolder("tree", in: Files.exists("/dev/shm") ? "/dev/shm" : "/tmp")
@@ -93,7 +93,7 @@ enum SnapshotBench {
         return host
     }
 
-    /// One physical function with as many virtual ones, each with an interface, and an RDMA device if wanted.
+    /// A physical function with virtual functions, each with an interface and optionally an RDMA device.
     private static func virtualFunctions(_ count: Int, withRDMA: Bool) -> Machine {
         var physical = PCIFunction(
             address: PCIAddress(domain: 0, bus: 1, device: 0, function: 0), vendor: "15b3", device: "1021", classCode: "020000",
@@ -127,7 +127,7 @@ enum SnapshotBench {
     }
 }
 
-/// The counter that `hack/bench` preloads; nil without it.
+/// The counter that `hack/bench` preloads; nil if it is not loaded.
 enum AllocationCounter {
     static let count: (@convention(c) () -> UInt64)? = {
         guard let symbol = dlsym(nil, "nearside_allocations") else { return nil }

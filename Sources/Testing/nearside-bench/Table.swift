@@ -2,7 +2,7 @@
 
 import Glibc
 
-/// Median, least and most of each row.
+/// Median, minimum and maximum of each row.
 struct Table {
     private(set) var text = pad("", 54) + pad("median", 12) + pad("min", 12) + pad("max", 12) + "\n"
 

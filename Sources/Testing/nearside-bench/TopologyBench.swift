@@ -5,7 +5,7 @@ import Inspection
 import Primitives
 import Topology
 
-/// The scorer: known machines, and tables and machines larger than any that is sold.
+/// Measures the pairing: known machines, and tables and machines larger than any on the market.
 enum TopologyBench {
     static func measure(_ rounds: Int, _ table: inout Table) throws {
         for name in ["hgx-a100", "aws-p5", "aws-trn2"] {
@@ -13,7 +13,7 @@ enum TopologyBench {
             table.add("topology of \(name)", times(rounds) { _ = MachineTopology(machine) }, "ms")
             table.add("sets of \(name)", times(rounds) { _ = MachineTopology(machine).sets }, "ms")
         }
-        // Random distances are the hardest: nothing is alike.
+        // Random distances are the worst case, because none are equal.
         var medians: [(size: Int, time: Double)] = []
         for (rows, columns) in [(8, 32), (64, 64), (128, 128), (256, 256), (512, 512)] {
             var random = SplitMix(seed: 1)
@@ -29,7 +29,7 @@ enum TopologyBench {
             table.add("assignment of \(rows) x \(columns), random distances", measured, "ms")
             if rows == columns { medians.append((rows, measured.sorted()[measured.count / 2])) }
         }
-        // Where NUMA nodes are all there is, and they do not come out even.
+        // Cases in which only NUMA nodes are known, with unequal sizes.
         for (rows, columns) in [(8, 12), (8, 64), (64, 64)] {
             var random = SplitMix(seed: 2)
             let left = (0..<rows).map { _ in Int.random(in: 0...3, using: &random) }

@@ -14,7 +14,7 @@ import Topology
 struct NearsideDemo: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nearside-demo",
-        abstract: "Demonstrates the whole path, from the devices of a p5 to a pod with its NICs and back.")
+        abstract: "Demonstrates the driver, from the devices of a p5 to a pod with its NICs.")
 
     @Flag(help: "Show the logs of the daemons.")
     var verbose = false
@@ -25,7 +25,7 @@ struct NearsideDemo: ParsableCommand {
         step("The machine: a p5.48xlarge with 8 GPUs and 32 EFA NICs (its description; the links are macvlan)")
         show(PairsDocument(MachineTopology(machine)).text)
         guard geteuid() == 0 else {
-            note("The rest needs root: it makes network namespaces. Run it again as root to see the pod.")
+            note("The following steps create network namespaces: run the program as root to see them.")
             return
         }
         guard let own = Files.resolve("/proc/self/exe"), let slash = own.lastIndex(of: "/") else { return }
@@ -112,7 +112,7 @@ struct NearsideDemo: ParsableCommand {
         return claim
     }
 
-    /// Returns a p5 whose EFA NICs have interfaces, so that the demonstration can move them; real ones have none.
+    /// Adds interfaces to the EFA NICs of a p5, so that the demonstration can move them; real EFA NICs have none.
     private static func withStandIns(_ machine: Machine) -> Machine {
         var machine = machine
         for index in machine.functions.indices {

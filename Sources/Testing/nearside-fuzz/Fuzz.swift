@@ -2,10 +2,10 @@
 
 import Glibc
 
-/// A parser of outside input, as a function that may do anything with the bytes but trap, hang or grow.
+/// A parser of outside input as a function that must not trap, hang or grow without bound.
 struct Surface: Sendable {
     var name: String
-    /// Bytes; longer inputs are not tried.
+    /// The limit of inputs in bytes.
     var limit: Int
     var parse: @Sendable ([UInt8]) -> Void
 
@@ -22,8 +22,8 @@ private func runDriver(
 /// The surface under test; `main` sets it before the first input.
 nonisolated(unsafe) private var surface = Surface.claim
 
-/// `NEARSIDE_FUZZ=SURFACE nearside-fuzz [libFuzzer's arguments and corpus folders]`, as `hack/fuzz` starts it. The surface is a variable,
-/// since libFuzzer starts itself again with its own arguments.
+/// `NEARSIDE_FUZZ=SURFACE nearside-fuzz [libFuzzer's arguments and corpus folders]`, started by `hack/fuzz`. The surface is a variable,
+/// because libFuzzer restarts itself with its own arguments.
 @main
 enum Fuzz {
     static func main() {

@@ -12,7 +12,7 @@ import ResourceAPI
 import Topology
 
 extension Surface {
-    /// A datagram of rtnetlink: every decoder sees every message, whatever type the message says it has.
+    /// A datagram of rtnetlink: every decoder reads every message, including messages of other types.
     static let netlink = Surface(name: "netlink", limit: 1 << 13) { bytes in
         for message in Message.list(bytes[...]) ?? [] {
             _ = Link(message)
@@ -38,7 +38,7 @@ extension Surface {
         }
     }
 
-    /// A claim as the API server sends it, and parameters as a user writes them.
+    /// A claim from the API server, and a user's parameters.
     static let claim = Surface(name: "claim", limit: 1 << 13) { bytes in
         if let claim = try? ResourceClaim(json: bytes) {
             for config in claim.status?.allocation?.devices.config ?? [] {
@@ -61,7 +61,8 @@ extension Surface {
         }
     }
 
-    /// A file of the journal, read as a plan by `nearside-nri` and as a state by `nearside-node`. What is accepted is written and read again.
+    /// A file of the journal, read as a plan by `nearside-nri` and as a state by `nearside-node`. Accepted values are written and read
+    /// again.
     static let journal = Surface(name: "journal", limit: 1 << 13) { bytes in
         let folder = "/dev/shm/nearside-fuzz-\(getpid())"
         let uid = "0f1e2d3c-aaaa-bbbb-cccc-0123456789ab"

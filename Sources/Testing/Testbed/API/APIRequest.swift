@@ -4,7 +4,7 @@ import FoundationEssentials
 import NIOHTTP1
 import ResourceAPI
 
-/// A request to the Testbed's API server, taken apart.
+/// A decoded request to the Testbed's API server.
 struct APIRequest {
     var path: String
     var query: [String: String] = [:]
@@ -14,9 +14,9 @@ struct APIRequest {
     /// Field selector, by path.
     var fields: [String: String] = [:]
     var object: JSONValue
-    /// Of resource.k8s.io, in the path.
+    /// The version of resource.k8s.io in the path.
     var version: ResourceAPIVersion?
-    /// `status` behind the object's name.
+    /// `status` after the object's name.
     var subresource: String?
 
     var isWatch: Bool { query["watch"] == "true" }

@@ -4,12 +4,12 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// Lets handlers find the server, which is complete only after they were set up.
+/// Passes the server to handlers, because the server is complete only after their set-up.
 final class Router: Sendable {
     let server = Mutex<APIServer?>(nil)
 }
 
-/// Collects a request and hands it on.
+/// Collects a request, and passes it on.
 final class RequestHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart

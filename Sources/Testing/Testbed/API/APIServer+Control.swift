@@ -4,14 +4,14 @@ import FoundationEssentials
 package import ResourceAPI
 import Synchronization
 
-/// Objects and behaviour that a test chooses, and what the server was asked.
+/// Controls for tests: objects, behaviour, and recorded requests.
 extension APIServer {
     package func add(_ collection: String, _ object: some Encodable) throws {
         let value = try JSONValue(parsing: try JSONEncoder().encode(object))
         _ = try apply { (store) throws(ObjectStore.Refusal) in try store.create(collection, value) }
     }
 
-    /// Deletes an object as a user does.
+    /// Deletes an object like a user.
     package func remove(_ collection: String, _ name: String) throws {
         try apply { (store) throws(ObjectStore.Refusal) in try store.delete(collection, name, nil) }
     }
@@ -26,7 +26,7 @@ extension APIServer {
         return try JSONDecoder().decode([ResourceSlice].self, from: data)
     }
 
-    /// Deletes all slices, as the kubelet does with a node's when it starts.
+    /// Deletes all slices, like a kubelet at its start.
     package func deleteAllSlices() throws {
         for slice in try slices() {
             try apply { (store) throws(ObjectStore.Refusal) in
@@ -38,7 +38,7 @@ extension APIServer {
     /// Method and path of all requests so far.
     package var requests: [String] { state.withLock { $0.requests } }
 
-    /// True when all slices of the newest generation are there; a scheduler looks at none before.
+    /// True if all slices of the newest generation exist; a scheduler uses them only then.
     package func hasWholePool() throws -> Bool {
         let slices = try slices()
         let generation = slices.map(\.spec.pool.generation).max()
@@ -47,23 +47,22 @@ extension APIServer {
             && newest.count == slices.count
     }
 
-    /// Bytes of all requests and answers so far, watches included, without headers.
+    /// Bytes of all requests and answers so far, including watches, without headers.
     package var bytes: Int { state.withLock { $0.bytes } }
 
-    /// From now on as a server with just these feature gates off.
+    /// Disables exactly these feature gates.
     package func switchOff(_ gates: Set<FeatureGate>) { state.withLock { $0.store.gatesOff = gates } }
 
-    /// From now on with these versions of resource.k8s.io alone.
+    /// Serves only these versions of resource.k8s.io.
     package func serve(only versions: Set<ResourceAPIVersion>) { state.withLock { $0.served = versions } }
 
-    /// From now on no driver may write the status of a claim's devices (granular authorization, Kubernetes 1.36).
+    /// Denies drivers the status of a claim's devices (granular authorization, Kubernetes 1.36).
     package func denyStatus() { state.withLock { $0.deniesStatus = true } }
 
-    /// From now on as a cluster with manifests/node-restriction.yaml, for the token of one node. What tests change by themselves is others'
-    /// doing, and goes on unjudged.
+    /// Applies manifests/node-restriction.yaml for the token of one node. Changes by tests are not judged.
     package func restrict(to rules: AdmissionRules) { state.withLock { $0.admission = rules } }
 
-    /// Forgets the past: a watch has to begin at what is now.
+    /// Drops old changes, so that a watch has to begin at the present version.
     package func compact() { state.withLock { $0.store.compact() } }
 
     package func events() throws -> [Event] {
@@ -76,7 +75,7 @@ extension APIServer {
         return try ResourceClaim(json: value.text)
     }
 
-    /// Reserves an allocated claim for a pod, as the scheduler does.
+    /// Reserves an allocated claim for a pod, like the scheduler.
     package func reserve(_ name: String, for pod: ConsumerReference) throws {
         var claim = try claim(name)
         let reserved = claim.status?.reservedFor ?? []
@@ -90,7 +89,7 @@ extension APIServer {
         return try JSONDecoder().decode(Pod.self, from: JSONEncoder().encode(value))
     }
 
-    /// Replaces a slice, as another writer would.
+    /// Replaces a slice, like another writer.
     package func replace(_ slice: ResourceSlice) throws {
         let value = try JSONValue(parsing: JSONEncoder().encode(slice))
         try apply { (store) throws(ObjectStore.Refusal) in try store.replace("resourceslices", slice.metadata.name ?? "", value) }
@@ -98,6 +97,6 @@ extension APIServer {
 
     package func inject(_ fault: Fault) { state.withLock { $0.faults.append(fault) } }
 
-    /// From now on as it should be.
+    /// Ends all faults.
     package func recover() { state.withLock { $0.faults = [] } }
 }

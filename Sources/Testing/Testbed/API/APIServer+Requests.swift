@@ -6,7 +6,7 @@ import NIOHTTP1
 import ResourceAPI
 import Synchronization
 
-/// Requests over HTTP and their answers.
+/// Handles requests over HTTP.
 extension APIServer {
     func handle(_ head: HTTPRequestHead, _ body: [UInt8], _ channel: any Channel) {
         let request = APIRequest(head, body)
@@ -53,7 +53,7 @@ extension APIServer {
         } catch { refuse(error, channel) }
     }
 
-    /// The versions that are served (meta/v1 APIGroup).
+    /// The served versions (meta/v1 APIGroup).
     private var apiGroup: JSONValue {
         let served = state.withLock { $0.served }
         let versions = ResourceAPIVersion.allCases.filter(served.contains).map { version in

@@ -15,7 +15,7 @@ extension APIServer {
         var channel: any Channel
     }
 
-    /// Tells all who watch how far they are.
+    /// Sends a bookmark to all watches.
     package func sendBookmarks() {
         let (watchers, version) = state.withLock { (Array($0.watchers.values), $0.store.version) }
         for watcher in watchers {
@@ -24,7 +24,7 @@ extension APIServer {
         }
     }
 
-    /// Ends all watches, as a load balancer does.
+    /// Ends all watches, like a load balancer.
     package func cutWatches() {
         for watcher in state.withLock({ Array($0.watchers.values) }) { watcher.channel.close(promise: nil) }
     }
@@ -44,7 +44,7 @@ extension APIServer {
         state.withLock { $0.bytes += count }
     }
 
-    /// Sends an event; how many bytes it has.
+    /// Sends an event, and returns its size in bytes.
     static func write(_ type: String, _ object: JSONValue, to watcher: Watcher) -> Int {
         let event = JSONValue.object(["type": .string(type), "object": SliceShape.shown(object, in: watcher.version)])
         guard let data = try? JSONEncoder().encode(event) else { return 0 }
@@ -65,7 +65,7 @@ extension APIServer {
             version: .http1_1, status: .ok, headers: ["Content-Type": "application/json", "Transfer-Encoding": "chunked"])
         channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
         if state.withLock({ from < $0.store.oldest }) {
-            // As the real one: the request is well, and the first event is the error.
+            // Like the real server: the status is OK, and the first event is the error.
             send(
                 "ERROR",
                 .object(["kind": .string("Status"), "code": .integer(410), "reason": .string("Expired"), "message": .string("too old")]),

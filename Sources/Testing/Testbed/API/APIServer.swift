@@ -8,7 +8,7 @@ import NIOSSL
 import ResourceAPI
 import Synchronization
 
-/// An API server on loopback: the resources a driver uses, over real HTTP, with real watches.
+/// An API server on loopback: the resources of a driver over real HTTP, with real watches.
 package final class APIServer: Sendable {
     struct State {
         var store = ObjectStore()
@@ -18,20 +18,20 @@ package final class APIServer: Sendable {
         var faults: [Fault] = []
         var served = Set(ResourceAPIVersion.allCases)
         var deniesStatus = false
-        /// Of those who come over HTTP.
+        /// The admission rules for clients over HTTP.
         var admission: AdmissionRules?
-        /// Answers that are given byte by byte, by the path of the object.
+        /// Verbatim answers, by the path of the object.
         var texts: [String: [UInt8]] = [:]
     }
 
-    /// An answer that is given in place of the right one.
+    /// An injected answer.
     package struct Fault: Hashable, Sendable {
         package var method: String
         package var pathPrefix: String
-        /// The status to answer with; 0 for no answer at all, -1 for a connection that is cut.
+        /// The status of the answer; 0 for no answer, -1 for a cut connection.
         package var code: Int
         package var times: Int
-        /// Seconds that the answer asks for.
+        /// The requested delay in seconds.
         package var retryAfter: Int?
 
         package init(_ method: String, _ pathPrefix: String, code: Int, times: Int = 1, retryAfter: Int? = nil) {
@@ -51,11 +51,11 @@ package final class APIServer: Sendable {
     /// `http://127.0.0.1:PORT`
     package let url: String
 
-    /// With what a server shows who it is, and what it asks of clients.
+    /// The server's certificate, and the token that it requires.
     package struct Identity: Sendable {
         package var certificateFile: String
         package var keyFile: String
-        /// The bearer token without which every request is refused.
+        /// The required bearer token.
         package var token: String
 
         package init(certificateFile: String, keyFile: String, token: String) {
@@ -67,7 +67,7 @@ package final class APIServer: Sendable {
 
     let token: String?
 
-    /// Listens in the network namespace of the calling thread; with an identity, over TLS.
+    /// Listens in the calling thread's network namespace; with an identity over TLS.
     package init(identity: Identity? = nil) throws {
         token = identity?.token
         let tls = try identity.map { identity in
@@ -93,14 +93,14 @@ package final class APIServer: Sendable {
         router.server.withLock { $0 = self }
     }
 
-    /// Has to be called: until then the handlers keep the server.
+    /// Must be called, because the handlers keep the server alive until then.
     package func shutDown() {
         router.server.withLock { $0 = nil }
         try? channel.close().wait()
         try? group.syncShutdownGracefully()
     }
 
-    /// Changes the store and tells those who watch.
+    /// Changes the store, and notifies watches.
     @discardableResult
     func apply<Value: Sendable>(
         judged: Bool = false, _ body: (inout ObjectStore) throws(ObjectStore.Refusal) -> Value

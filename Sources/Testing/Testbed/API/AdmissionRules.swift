@@ -2,12 +2,12 @@
 
 import ResourceAPI
 
-/// The rules of manifests/node-restriction.yaml, and of the role, for one node's token, in code of their own. Pure.
+/// The rules of manifests/node-restriction.yaml and of the role for one node's token, implemented independently. Pure.
 package struct AdmissionRules: Hashable, Sendable {
-    /// The one driver, and the node of the token that every request is made with.
+    /// The driver, and the node of the token.
     var driver: String
     var node: String
-    /// True when the role of manifests/optional/pod-groups.yaml is there too.
+    /// True if the role of manifests/optional/pod-groups.yaml exists.
     var readsPods: Bool
 
     package init(driver: String, node: String, readsPods: Bool = false) {
@@ -24,7 +24,7 @@ package struct AdmissionRules: Hashable, Sendable {
         guard (spec?["pool"]?["name"]).text == node else { throw Self.denied("nearside writes only the pool of its own node") }
     }
 
-    /// Judges a claim whose status was written.
+    /// Judges a written claim status.
     func judge(claim old: JSONValue, becomes new: JSONValue) throws(ObjectStore.Refusal) {
         for field in ["allocation", "reservedFor"] where old["status"]?[field] != new["status"]?[field] {
             throw Self.denied("nearside does not change the \(field) of claims")

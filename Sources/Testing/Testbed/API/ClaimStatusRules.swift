@@ -2,14 +2,14 @@
 
 import ResourceAPI
 
-/// Server-side apply of what drivers say of the devices of a claim (KEP-4817), with the real server's rules. Pure.
+/// Server-side apply of device status by drivers (KEP-4817), with the real server's rules. Pure.
 enum ClaimStatusRules {
     /// The key of an entry.
     private static func key(_ entry: JSONValue) -> [String] { ["driver", "pool", "device", "shareID"].map { entry[$0].text } }
 
-    /// The claim with the patch's entries in place of those that the manager had.
+    /// The claim with the manager's entries replaced by those of the patch.
     ///
-    /// - Parameter owned: the keys of the manager's entries, which are changed along with them.
+    /// - Parameter owned: the keys of the manager's entries, which are updated.
     static func applied(
         _ patch: JSONValue, to claim: JSONValue, owned: inout Set<[String]>
     ) throws(ObjectStore.Refusal) -> JSONValue {

@@ -2,7 +2,7 @@
 
 import ResourceAPI
 
-/// Features that a cluster can have switched off: its server then drops their fields from what is written.
+/// Features that a cluster can have disabled: the server then drops their fields from writes.
 package enum FeatureGate: String, Hashable, Sendable, CaseIterable {
     case partitionableDevices, deviceTaints, consumableCapacity
 
@@ -32,9 +32,9 @@ package enum FeatureGate: String, Hashable, Sendable, CaseIterable {
     }
 }
 
-/// The shapes of a slice in different versions of the API: all but v1beta1's are one.
+/// The form of a slice in different versions of the API: all except v1beta1 are equal.
 enum SliceShape {
-    /// From the version it was sent in to that in which it is stored, v1.
+    /// Converts from the version of a request to the stored version, v1.
     static func stored(_ object: JSONValue, from version: ResourceAPIVersion) -> JSONValue {
         guard version == .v1beta1 else { return object }
         return changingDevices(of: object) { fields in
@@ -44,7 +44,7 @@ enum SliceShape {
         }
     }
 
-    /// And back.
+    /// Converts from the stored version.
     static func shown(_ object: JSONValue, in version: ResourceAPIVersion) -> JSONValue {
         guard case .object(var members) = object, members["spec"]?["pool"] != nil else { return object }
         members["apiVersion"] = .string(version.groupVersion)

@@ -2,14 +2,14 @@
 
 package import ResourceAPI
 
-/// The objects of the Testbed's API server, with the rules of the real one that a driver can run into. Pure.
+/// The objects of the Testbed's API server, with the rules of the real server that affect a driver. Pure.
 package struct ObjectStore: Sendable {
-    /// An answer that is not the object: status code and reason as the real server gives them.
+    /// An error answer with status code and reason of the real server.
     package struct Refusal: Error, Hashable, Sendable {
         package var code: Int
         package var reason: String
         package var message: String
-        /// The object that was looked for.
+        /// The requested object.
         package var object: String?
         package var causes: [JSONValue] = []
 
@@ -20,7 +20,7 @@ package struct ObjectStore: Sendable {
             self.object = object
         }
 
-        /// 422 with what is wrong, field by field.
+        /// 422 with the problems, field by field.
         init(invalid kind: String, _ causes: [(field: String, reason: String, message: String)]) {
             self.init(
                 code: 422, reason: "Invalid",
@@ -41,22 +41,22 @@ package struct ObjectStore: Sendable {
     }
 
     private var objects: [String: [String: JSONValue]] = [:]
-    /// All changes since the start: watches begin anywhere in them.
+    /// All changes since the start; a watch can begin at any of them.
     package private(set) var changes: [Change] = []
     package private(set) var version = 1
     private var nextUID = 1
 
     package var gatesOff: Set<FeatureGate> = []
-    /// The objects that the token may write; nil for everything.
+    /// The objects that the token may write; nil for all objects.
     package var admission: AdmissionRules?
-    /// Watches cannot begin before this version.
+    /// The first version at which a watch can begin.
     package private(set) var oldest = 0
-    /// Keys of the entries of each claim's status that each manager has applied.
+    /// Keys of the entries of each claim's status, by the manager that applied them.
     private var applied: [String: Set<[String]>] = [:]
 
     package init() {}
 
-    /// Forgets all changes: watches have to begin anew.
+    /// Drops all changes, so that watches have to begin again.
     package mutating func compact() {
         oldest = version
         changes = []
@@ -78,10 +78,10 @@ package struct ObjectStore: Sendable {
         try admit(collection, object)
         try validate(collection, object)
         guard case .object(var members) = object, case .object(var metadata) = members["metadata"] ?? .object([:]) else {
-            throw Refusal(code: 400, reason: "BadRequest", message: "the body is no object")
+            throw Refusal(code: 400, reason: "BadRequest", message: "the body is not an object")
         }
         if metadata["name"] == nil, case .string(let prefix) = metadata["generateName"] {
-            // The server cuts the base at 58 bytes and adds five characters.
+            // The server truncates the base to 58 bytes and appends five characters.
             metadata["name"] = .string(String(prefix.prefix(58)) + "x" + String(10000 + nextUID).suffix(4))
         }
         guard case .string(let name) = metadata["name"] else {
@@ -104,13 +104,13 @@ package struct ObjectStore: Sendable {
         for object in [known, object] { try admit(collection, object) }
         try validate(collection, object, replacing: known)
         guard case .object(let members) = object else {
-            throw Refusal(code: 400, reason: "BadRequest", message: "the body is no object")
+            throw Refusal(code: 400, reason: "BadRequest", message: "the body is not an object")
         }
         let wanted = object["metadata"]?["resourceVersion"]
         if let wanted, wanted != known["metadata"]?["resourceVersion"] {
             throw Refusal(code: 409, reason: "Conflict", message: "the object has been modified")
         }
-        // An unchanged object is not written, and gets no new version.
+        // An unchanged object is not written, and keeps its version.
         if known["spec"] == object["spec"], known["metadata"]?["ownerReferences"] == object["metadata"]?["ownerReferences"] { return known }
         return store(collection, name, members, "MODIFIED")
     }
@@ -144,7 +144,7 @@ package struct ObjectStore: Sendable {
         return .object(members)
     }
 
-    /// Taints get the time at which they are seen first.
+    /// Sets the time of new taints.
     private func timed(_ object: JSONValue) -> JSONValue {
         guard case .object(var members) = object, case .object(var spec) = members["spec"], case .array(let devices) = spec["devices"]
         else {

@@ -2,8 +2,8 @@
 
 import ResourceAPI
 
-/// The rules for which the real API server refuses a ResourceSlice as a whole (pkg/apis/resource/validation of Kubernetes
-/// 1.36), in literals of its own. Pure: one problem for each field.
+/// The rules by which the real API server refuses a whole ResourceSlice (pkg/apis/resource/validation of Kubernetes 1.36), with
+/// independent literals. Pure: one problem for each field.
 struct SliceRules {
     /// The field and the message of each problem, as in the causes of a Status.
     private(set) var problems: [(field: String, message: String)] = []

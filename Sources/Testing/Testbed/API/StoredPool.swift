@@ -3,7 +3,7 @@
 package import ResourceAPI
 
 /// The slices of a pool as a scheduler reads them: complete, of one generation, and within the limits of a slice (Kubernetes 1.36:
-/// 128 devices, 64 where one has taints or draws on counters; 8 sets of counters).
+/// 128 devices, 64 if one has taints or consumes counters; 8 counter sets).
 package struct StoredPool {
     package var slices: [ResourceSlice]
 
@@ -12,7 +12,7 @@ package struct StoredPool {
     package var devices: [SliceDevice] { slices.flatMap { $0.spec.devices ?? [] } }
     package var counterSets: [CounterSet] { slices.flatMap { $0.spec.sharedCounters ?? [] } }
 
-    /// The first reason why the pool is not exactly these devices and sets of counters; nil when it is.
+    /// The first difference of the pool from these devices and counter sets; nil if there is none.
     package func difference(from expected: [SliceDevice], counterSets sets: [CounterSet] = []) -> String? {
         let generations = Set(slices.map(\.spec.pool.generation))
         if generations.count != 1 { return "\(slices.count) slices have the generations \(generations.sorted())" }

@@ -3,7 +3,7 @@
 import Hardware
 
 extension SysfsLayout {
-    /// Files of accelerator drivers in the folder of a function, and of NVIDIA's below `/proc`.
+    /// Files of accelerator drivers in the folder of a function, and of NVIDIA's driver in `/proc`.
     mutating func layOutAccelerator(_ function: PCIFunction, in folder: String) {
         for node in function.charDevices {
             let numbers = "\(node.major):\(node.minor)"
@@ -44,7 +44,7 @@ extension SysfsLayout {
     mutating func layOutAcceleratorLinks(of machine: Machine) {
         let amd = machine.functions.filter { Catalog.acceleratorFamily($0) == .amd && $0.accelerator?.hive != nil }
         for (number, function) in amd.enumerated() {
-            // Node 0 stands for the processors.
+            // Node 0 represents the processors.
             let folder = "sys/class/kfd/kfd/topology/nodes/\(number + 1)"
             let address = function.address
             let location = UInt32(address.bus) << 8 | UInt32(address.device) << 3 | UInt32(address.function)
@@ -69,7 +69,7 @@ extension SysfsLayout {
         }
     }
 
-    /// Nodes of the host: by the numbers of their drivers, or as a class of their own.
+    /// Nodes of the host, identified by their drivers' numbers or by a class.
     mutating func layOutSharedNodes(of machine: Machine) {
         var drivers: [String] = []
         for node in machine.sharedCharDevices {

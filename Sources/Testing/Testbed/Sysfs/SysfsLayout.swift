@@ -2,19 +2,19 @@
 
 package import Hardware
 
-/// A machine laid out as the files a kernel would show: `/sys`, and what we read of `/proc`.
+/// The files that a kernel would show for a machine: `/sys`, and the required part of `/proc`.
 ///
-/// Discovery of such a tree gives the machine again, but for what no file holds: addresses of interfaces,
-/// their permanent hardware address, the bounds of their MTU, their other names and their firmware.
+/// Discovery of such a tree gives the same machine, without facts that no file has: addresses of interfaces, their
+/// permanent hardware addresses, bounds of the MTU, alternative names and firmware.
 package struct SysfsLayout: Sendable {
     package enum Entry: Hashable, Sendable {
         case directory(String)
         case file(String, [UInt8])
-        /// A symbolic link: its own path, and what it holds.
+        /// A symbolic link: its path and its target.
         case link(String, String)
     }
 
-    /// In an order in which they can be made: a folder before what is in it. Paths are relative.
+    /// Entries in order of creation: a folder precedes its content. Paths are relative.
     package private(set) var entries: [Entry] = []
 
     package init(_ machine: Machine) {
@@ -48,7 +48,7 @@ package struct SysfsLayout: Sendable {
     }
 
     private static func folder(of function: PCIFunction) -> String {
-        // Captures that keep no hierarchy hold the functions themselves on the bus.
+        // Captures without a hierarchy have the functions directly on the bus.
         function.path.isEmpty
             ? "sys/bus/pci/devices/\(function.address)"
             : "sys/devices/\(function.path.joined(separator: "/"))/\(function.address)"
@@ -62,13 +62,13 @@ package struct SysfsLayout: Sendable {
         if let number { file(path, String(number)) }
     }
 
-    /// A link between two places of the tree, relative as sysfs writes them.
+    /// A link between two paths of the tree, relative as in sysfs.
     mutating func link(_ path: String, to target: String) {
         let up = path.split(separator: "/").count - 1
         entries.append(.link(path, String(repeating: "../", count: up) + target))
     }
 
-    /// A link that is written as it stands.
+    /// A link with a verbatim target.
     mutating func link(_ path: String, relative target: String) { entries.append(.link(path, target)) }
 
     private mutating func layOut(
@@ -126,10 +126,10 @@ package struct SysfsLayout: Sendable {
         file("\(folder)/\(name)_link_width", String(link.lanes))
     }
 
-    /// The `uevent` file, as the PCI core writes it.
+    /// The `uevent` file in the format of the PCI core.
     private static func event(_ function: PCIFunction) -> String {
         var lines = function.driver.map { ["DRIVER=\($0)"] } ?? []
-        // The kernel prints the class without leading zeros, but for four digits.
+        // The kernel prints the class without leading zeros, with at least four digits.
         let code = String(UInt32(function.classCode, radix: 16) ?? 0, radix: 16).uppercased()
         lines.append("PCI_CLASS=" + String(repeating: "0", count: max(0, 4 - code.count)) + code)
         lines.append("PCI_ID=\(function.vendor.uppercased()):\(function.device.uppercased())")
@@ -138,8 +138,8 @@ package struct SysfsLayout: Sendable {
         return lines.joined(separator: "\n")
     }
 
-    /// Configuration space of a bridge with a PCI Express capability, and Access Control Services when
-    /// some of it is on (PCI Local Bus 3.0, section 6.1; PCI Express Base 5.0, section 7.7.8).
+    /// Configuration space of a bridge with a PCI Express capability, and Access Control Services if any
+    /// of them is enabled (PCI Local Bus 3.0, section 6.1; PCI Express Base 5.0, section 7.7.8).
     private static func configuration(of function: PCIFunction, _ acs: ACSControl) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 4096)
         func put(_ value: UInt32, at offset: Int, count: Int) {
