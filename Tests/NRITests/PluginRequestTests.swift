@@ -199,21 +199,37 @@ struct PluginRequestTests {
     @Test(
         arguments: [
             // Field 1 of the pod: the bytes that follow are its name, or a text in its place.
-            ("0a 05 12 7f 6e 61 6d", "the message ends within a field"),
-            ("0a 0c 48 ff ff ff ff ff ff ff ff ff ff 01", "an integer has more than 10 bytes"),
-            ("0a 0b 12 ff ff ff ff ff ff ff ff ff 01", "the message ends within a field"),
-            ("0a 02 02 00", "a field has no valid number"),
-            ("0a 02 13 14", "field 2 has the wire type 3"),
-            ("0a 02 16 00", "field 2 has the wire type 6"),
-            ("0a 03 12 01 ff", "a text is not UTF-8"),
+            ("0a 05 12 7f 6e 61 6d", ProtocolError.Code.truncated),
+            ("0a 0c 48 ff ff ff ff ff ff ff ff ff ff 01", .longInteger),
+            ("0a 0b 12 ff ff ff ff ff ff ff ff ff 01", .truncated),
+            ("0a 02 02 00", .invalidNumber),
+            ("0a 02 13 14", .unknownWireType),
+            ("0a 02 16 00", .unknownWireType),
+            ("0a 03 12 01 ff", .notUTF8),
         ])
-    func `a malformed request is refused with its defect`(payload: String, why: String) throws {
+    func `a malformed request is refused with its defect`(payload: String, code: ProtocolError.Code) throws {
+        let error = #expect(throws: ProtocolError.self) { try Self.readTexts(hex(payload)) }
+        #expect(error?.code == code)
         var runtime = Runtime()
-        let heard = try runtime.hear("RunPodSandbox", hex(payload))
-        #expect(heard == .refused(3, "the request of RunPodSandbox is malformed: \(why)"))
+        guard case .refused(3, _) = try runtime.hear("RunPodSandbox", hex(payload)) else {
+            Issue.record("taken")
+            return
+        }
         guard case .pod(1, _) = try runtime.hear("RunPodSandbox", []) else {
             Issue.record("the connection did not go on")
             return
+        }
+    }
+
+    /// Reads the texts of the messages in a message.
+    private static func readTexts(_ message: [UInt8]) throws(ProtocolError) {
+        var outer = ProtobufReader(message[...])
+        while let field = try outer.next() {
+            guard case .bytes(let bytes) = field.value else { continue }
+            var inner = ProtobufReader(bytes)
+            while let field = try inner.next() {
+                if case .bytes(let text) = field.value { _ = try ProtobufReader.text(text) }
+            }
         }
     }
 
@@ -224,9 +240,11 @@ struct PluginRequestTests {
         request.pods = [NRIPodSandbox()]
         request.pods[0].name = String(repeating: "x", count: 4097)
         let long: [UInt8] = try request.serializedBytes()
-        #expect(
-            try runtime.hear("Synchronize", long)
-                == .refused(3, "the request of Synchronize is malformed: a text of 4097 bytes is longer than 4096"))
+        guard case .refused(3, let why) = try runtime.hear("Synchronize", long) else {
+            Issue.record("taken")
+            return
+        }
+        #expect(why.contains("4097"))
         request.pods[0].name = String(repeating: "x", count: 4096)
         request.pods = Array(repeating: request.pods[0], count: 100)
         request.more = true

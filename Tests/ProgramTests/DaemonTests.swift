@@ -7,6 +7,7 @@ import KubeletAPI
 import Linux
 import NRI
 import NRIMessages
+import ResourceAPI
 import Testbed
 import Testing
 
@@ -125,7 +126,11 @@ struct DaemonTests {
         try node.addClaim("a")
         try node.expectRefusal("a", .injectorUnreachable)
         try node.startInjector(nriSocket: node.scratch("missing.sock"))
-        try node.expectRefusal("a", .injectorRefused)
+        let isRefused = try eventually {
+            #expect(throws: KubeletPeer.Failure.self) { try node.prepare("a") }
+            return try node.api.events().contains { $0.reason == ClaimError.Code.injectorRefused.rawValue }
+        }
+        #expect(isRefused)
         #expect(Files.list(node.scratch("journal/plans")).isEmpty)
     }
 
