@@ -51,6 +51,8 @@ actor InventoryService: Service {
     /// Observes the host, and passes on its devices. Calls must not overlap: an older observation must not be published after a newer
     /// one.
     func refresh() async throws {
+        // An observation that began before the Node was read lacks the cluster's networks, even if they are known at its end.
+        let knowsCluster = source.knowsCluster
         let observation = try await source.observe()
         source.note(apiServers: observation.apiServers)
         let devices = inventory.update(observation, at: .now)
@@ -58,7 +60,7 @@ actor InventoryService: Service {
         reporter.report(devices, observation)
         if devices.changesMemory { await inventory.memory.save(log: log) }
         await consumers.preparer.update(PublishedDevices(devices))
-        if source.knowsCluster { await consumers.publisher.publish(devices.slices) }
+        if knowsCluster { await consumers.publisher.publish(devices.slices) }
         consumers.board.post(devices.health.conditions(devices.slices, held: devices.held, pool: consumers.pool))
         statistics.count(devices, observation)
         log.debug("host observed", metadata: ["devices": "\(devices.slices.whole.devices.count)"])
