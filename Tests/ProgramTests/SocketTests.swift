@@ -85,7 +85,7 @@ struct SocketTests {
         try node.startNode()
         try node.addClaim("first")
         #expect(try eventually { try node.api.hasWholePool() })
-        let daemon = try Exhausted(node.nodeDaemon, log: node.scratch("node.log"), message: "request not accepted")
+        let daemon = try Exhausted(node.nodeDaemon, log: node.scratch("node.log"))
         defer { try? daemon.recover() }
         let clients = try (0..<10).map { _ in try UnixSocket.connect(node.scratch("journal/node.sock")) }
         #expect(try eventually { try daemon.refusals() > 0 }, "\(node.log("node.log"))")
