@@ -4,10 +4,9 @@ import Journal
 import JournalModel
 import Linux
 import Logging
-import NetworkModel
 import PodNetwork
 
-/// Routes events of the runtime, and requests of `nearside-node` and of gates, to the parts that handle them.
+/// Routes events of the runtime, and requests of `nearside-node`, to the parts that handle them.
 ///
 /// ## Concurrency model
 /// Used by one thread.
@@ -16,11 +15,10 @@ final class AttachmentService {
     let detacher: Detacher
     let leases: LeaseManager
     let latePods: LatePodManager
-    private let engine: AttachmentEngine
+    let admission: Admission
     private let lookup: ClaimLookup
     private let sandboxes = SandboxTable()
     private let sharedRDMA: SharedRDMADevices
-    private let hostNamespace: FileIdentity
     private let log: Logger
 
     /// - Parameter lookUp: asks `nearside-node` to record in the plans which claims a pod uses (``ClaimLookup``).
@@ -29,17 +27,19 @@ final class AttachmentService {
         lookUp: @escaping (Sandbox) -> String?
     ) {
         self.journal = AttachmentJournal(journal, log: log)
-        hostNamespace = network.hostNamespace
         self.log = log
         let namespaces = NamespaceTable()
         leases = LeaseManager(options, journal: self.journal, network: network, namespaces: namespaces, log: log)
         detacher = Detacher(
             self.journal, network: network, sandboxes: sandboxes, namespaces: namespaces, leases: leases, log: log)
-        engine = AttachmentEngine(
+        let engine = AttachmentEngine(
             self.journal, network: network, sandboxes: sandboxes, namespaces: namespaces, leases: leases,
             detacher: detacher, log: log)
         lookup = ClaimLookup(self.journal, request: lookUp)
         latePods = LatePodManager(self.journal, lookup: lookup, engine: engine, log: log)
+        admission = Admission(
+            journal: self.journal, engine: engine, lookup: lookup, leases: leases, sandboxes: sandboxes,
+            hostNamespace: network.hostNamespace, log: log)
         sharedRDMA = SharedRDMADevices(self.journal, network: network)
     }
 
@@ -51,39 +51,6 @@ final class AttachmentService {
     }
 
     // MARK: Events of the runtime
-
-    /// Attaches the interfaces of a sandbox that starts, until the deadline.
-    ///
-    /// Never throws: an error from this hook would make the runtime discard the sandbox (and some runtimes leak its record). A container
-    /// of a claim that is not attached is refused later, when it is created.
-    func run(_ sandbox: Sandbox, deadline: Deadline) {
-        sandboxes.add(sandbox)
-        for plan in journal.preparedPlans(of: sandbox.podUID) {
-            if deadline.hasPassed {
-                log.warning("claim not attached before the deadline; its containers have to wait", metadata: ["pod": "\(sandbox.pod)"])
-                return
-            }
-            do throws(AttachmentError) { _ = try engine.attach(plan, to: sandbox) } catch {
-                log.error(
-                    "attaching a claim failed", metadata: ["pod": "\(sandbox.pod)", "code": "\(error.code)", "error": "\(error)"])
-            }
-        }
-    }
-
-    /// Attaches all devices that a container needs, before the runtime creates it.
-    ///
-    /// - Returns: attached claims that still wait for a lease: the container may be created, but not started.
-    func admit(_ sandbox: Sandbox) throws(AttachmentError) -> [AwaitedClaim] {
-        sandboxes.add(sandbox)
-        try lookup.identify(sandbox)
-        var awaited: [AwaitedClaim] = []
-        for plan in journal.preparedPlans(of: sandbox.podUID) {
-            _ = try engine.attach(plan, to: sandbox)
-            guard plan.hasInterfaces, let identity = sandbox.namespacePath.flatMap(NamespaceTable.identity) else { continue }
-            if let reason = try leases.awaited(plan.claim, in: identity) { awaited.append(AwaitedClaim(claim: plan.claim, reason: reason)) }
-        }
-        return awaited
-    }
 
     /// Detaches all devices from a sandbox that stops. Never throws, because runtimes ignore the error. The release of the claim waits
     /// for devices that are not restored here.
@@ -126,31 +93,6 @@ final class AttachmentService {
 
     // MARK: Requests
 
-    /// Attaches all devices of a claim, for the gate of one of its containers.
-    ///
-    /// - Parameter namespace: the container's network namespace.
-    /// - Returns: the lease that the container has to wait for; nil if the container may start.
-    func admit(claim uid: String, namespace: NetworkNamespace?) throws(AttachmentError) -> AwaitedClaim? {
-        let plan = try journal.preparedPlan(uid)
-        guard plan.hasInterfaces else { return nil }
-        guard let identity = namespace?.identity else {
-            throw AttachmentError(.noNamespace, "claim \(plan.claim)", "the request has no network namespace of the container")
-        }
-        // A pod in the host's network uses the devices on the host.
-        if hostNamespace == identity {
-            _ = try engine.attach(plan, to: Sandbox(id: "", podUID: "", pod: plan.pods.first ?? "", namespacePath: nil))
-            return nil
-        }
-        guard let sandbox = sandboxes.sandbox(of: plan, in: identity) else {
-            throw AttachmentError(
-                .noNamespace, "claim \(plan.claim)",
-                "no mount of the container's network namespace is visible to nearside-nri, so that it could not restore interfaces from there"
-            )
-        }
-        _ = try engine.attach(plan, to: sandbox)
-        return try leases.awaited(plan.claim, in: identity).map { AwaitedClaim(claim: plan.claim, reason: $0) }
-    }
-
     /// Records the open contexts of a claim's RDMA devices before its containers can open more.
     func prepare(_ plan: ClaimPlan) throws(AttachmentError) { try sharedRDMA.record(plan) }
 
@@ -166,12 +108,4 @@ final class AttachmentService {
     var devicesInUse: Set<String> {
         Set(journal.plans.flatMap(\.devices).map(\.device) + journal.states.flatMap(\.attachments).map(\.device))
     }
-}
-
-/// An attached claim that waits for a DHCP lease.
-struct AwaitedClaim: Hashable, Sendable {
-    var claim: ClaimIdentity
-    var reason: String
-
-    var error: AttachmentError { AttachmentError(.leaseAwaited, "claim \(claim)", reason) }
 }

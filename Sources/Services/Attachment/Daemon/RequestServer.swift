@@ -125,7 +125,7 @@ final class RequestServer: EventSource {
                 throw AttachmentError(.noNamespace, "claim \(claim)", "the passed descriptor is not a network namespace: \(error)")
             }
         }
-        guard let awaited = try service.admit(claim: claim, namespace: namespace) else { return client.answer(.ok) }
+        guard let awaited = try service.admission.admit(claim: claim, namespace: namespace) else { return client.answer(.ok) }
         guard client.wait(.admit(claim: claim), timeout: GateTiming.standard.daemon) else { throw awaited.error }
     }
 }

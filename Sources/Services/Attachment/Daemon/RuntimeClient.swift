@@ -118,11 +118,11 @@ final class RuntimeClient: EventSource {
         case .synchronize(let pods, let running):
             service.synchronize(pods.map(Sandbox.init), running: running, deadline: connection.deadline)
         case .runPodSandbox(let pod):
-            service.run(Sandbox(pod), deadline: connection.deadline)
+            service.admission.run(Sandbox(pod), deadline: connection.deadline)
         case .stopPodSandbox(let pod), .removePodSandbox(let pod):
             service.stop(Sandbox(pod))
         case .createContainer(let pod, let container):
-            do throws(AttachmentError) { return try answer(try service.admit(Sandbox(pod))) } catch {
+            do throws(AttachmentError) { return try answer(try service.admission.admit(Sandbox(pod))) } catch {
                 log.error("container refused", metadata: ["container": "\(container)", "code": "\(error.code)", "error": "\(error)"])
                 return .failure("nearside: \(error)")
             }
