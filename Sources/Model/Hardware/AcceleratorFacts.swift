@@ -13,7 +13,7 @@ package struct AcceleratorFacts: Hashable, Sendable, Codable {
     /// XGMI hive: accelerators of one non-zero hive are connected by XGMI.
     package var hive: String?
     /// Accelerators at the other ends of direct links (XGMI, NeuronLink).
-    package var neighbours: [PCIAddress]
+    @SparseList package var neighbours: [PCIAddress]
 
     package init(
         product: String? = nil, uuid: String? = nil, index: Int? = nil, memory: UInt64? = nil, hive: String? = nil,
@@ -28,28 +28,4 @@ package struct AcceleratorFacts: Hashable, Sendable, Codable {
     }
 
     package var isEmpty: Bool { self == AcceleratorFacts() }
-
-    private enum CodingKeys: String, CodingKey {
-        case product, uuid, index, memory, hive, neighbours
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        product = try values.decodeIfPresent(String.self, forKey: .product)
-        uuid = try values.decodeIfPresent(String.self, forKey: .uuid)
-        index = try values.decodeIfPresent(Int.self, forKey: .index)
-        memory = try values.decodeIfPresent(UInt64.self, forKey: .memory)
-        hive = try values.decodeIfPresent(String.self, forKey: .hive)
-        neighbours = try values.list(.neighbours)
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encodeIfPresent(product, forKey: .product)
-        try values.encodeIfPresent(uuid, forKey: .uuid)
-        try values.encodeIfPresent(index, forKey: .index)
-        try values.encodeIfPresent(memory, forKey: .memory)
-        try values.encodeIfPresent(hive, forKey: .hive)
-        try values.encode(list: neighbours, forKey: .neighbours)
-    }
 }

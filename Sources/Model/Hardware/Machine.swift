@@ -9,15 +9,15 @@ package struct Machine: Hashable, Sendable, Codable {
     /// The processors; nil if the kernel or the description does not name them.
     package var processor: Processor?
     /// NUMA nodes by id.
-    package var numaNodes: [NUMANode]
+    @SparseList package var numaNodes: [NUMANode]
     /// PCI functions in bus order.
     package var functions: [PCIFunction]
     /// Interfaces that belong to no PCI function, by name.
-    package var virtualNetdevs: [Netdev]
+    @SparseList package var virtualNetdevs: [Netdev]
     /// RDMA devices that belong to no PCI function (software RDMA over a virtual interface), by name.
-    package var virtualRDMADevices: [RDMADevice]
+    @SparseList package var virtualRDMADevices: [RDMADevice]
     /// Device nodes that several devices share: `/dev/nvidiactl`, `/dev/infiniband/rdma_cm`, ...
-    package var sharedCharDevices: [CharDevice]
+    @SparseList package var sharedCharDevices: [CharDevice]
 
     package init(
         name: String? = nil, processor: Processor? = nil, numaNodes: [NUMANode] = [], functions: [PCIFunction] = [],
@@ -31,60 +31,17 @@ package struct Machine: Hashable, Sendable, Codable {
         self.virtualRDMADevices = virtualRDMADevices
         self.sharedCharDevices = sharedCharDevices
     }
-
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(
-            name: try values.decodeIfPresent(String.self, forKey: .name),
-            processor: try values.decodeIfPresent(Processor.self, forKey: .processor),
-            numaNodes: try values.list(.numaNodes),
-            functions: try values.decode([PCIFunction].self, forKey: .functions),
-            virtualNetdevs: try values.list(.virtualNetdevs), virtualRDMADevices: try values.list(.virtualRDMADevices),
-            sharedCharDevices: try values.list(.sharedCharDevices))
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encodeIfPresent(name, forKey: .name)
-        try values.encodeIfPresent(processor, forKey: .processor)
-        try values.encode(list: numaNodes, forKey: .numaNodes)
-        try values.encode(functions, forKey: .functions)
-        try values.encode(list: virtualNetdevs, forKey: .virtualNetdevs)
-        try values.encode(list: virtualRDMADevices, forKey: .virtualRDMADevices)
-        try values.encode(list: sharedCharDevices, forKey: .sharedCharDevices)
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case name, processor, numaNodes, functions, virtualNetdevs, virtualRDMADevices, sharedCharDevices
-    }
 }
 
 /// A NUMA node and its distances to all nodes.
 package struct NUMANode: Hashable, Sendable, Codable {
     package var id: Int
     /// Relative distances to the nodes in the order of their ids (ACPI SLIT; 10 is local). Empty if the firmware has no table.
-    package var distances: [Int]
+    @SparseList package var distances: [Int]
 
     package init(id: Int, distances: [Int] = []) {
         self.id = id
         self.distances = distances
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(
-            id: try values.decode(Int.self, forKey: .id),
-            distances: try values.list(.distances))
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(id, forKey: .id)
-        try values.encode(list: distances, forKey: .distances)
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case id, distances
     }
 }
 

@@ -13,7 +13,7 @@ package struct PCIFunction: Hashable, Sendable, Codable {
     package var subsystem: String?
     /// Folders between `/sys/devices` and that of the function, outermost first. `["pci0000:44", "0000:44:00.0"]` is behind one root port;
     /// a function on a hypervisor's bus has other names before the host bridge. Empty if a capture lacks it.
-    package var path: [String]
+    @SparseList package var path: [String]
     /// NUMA node; nil if unknown, which is -1 in sysfs.
     package var numaNode: Int?
     /// The bound kernel driver; nil for none.
@@ -33,11 +33,11 @@ package struct PCIFunction: Hashable, Sendable, Codable {
     /// Index among the virtual functions of the physical function, from 0.
     package var virtualFunctionIndex: Int?
     /// Interfaces of the function itself, and representors of its driver.
-    package var netdevs: [Netdev]
-    package var rdmaDevices: [RDMADevice]
-    package var subFunctions: [SubFunction]
+    @SparseList package var netdevs: [Netdev]
+    @SparseList package var rdmaDevices: [RDMADevice]
+    @SparseList package var subFunctions: [SubFunction]
     /// Device nodes of the function itself, without those of its RDMA devices.
-    package var charDevices: [CharDevice]
+    @SparseList package var charDevices: [CharDevice]
     /// Facts about an accelerator.
     package var accelerator: AcceleratorFacts?
 
@@ -129,29 +129,5 @@ extension PCIFunction {
         subFunctions = try values.list(.subFunctions)
         charDevices = try values.list(.charDevices)
         accelerator = try values.decodeIfPresent(AcceleratorFacts.self, forKey: .accelerator)
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(address, forKey: .address)
-        try values.encode(vendor, forKey: .vendor)
-        try values.encode(device, forKey: .device)
-        try values.encode(classCode, forKey: .classCode)
-        try values.encodeIfPresent(subsystem, forKey: .subsystem)
-        try values.encode(list: path, forKey: .path)
-        try values.encodeIfPresent(numaNode, forKey: .numaNode)
-        try values.encodeIfPresent(driver, forKey: .driver)
-        try values.encodeIfPresent(link, forKey: .link)
-        try values.encodeIfPresent(maximalLink, forKey: .maximalLink)
-        try values.encodeIfPresent(acs, forKey: .acs)
-        try values.encodeIfPresent(iommuGroup, forKey: .iommuGroup)
-        try values.encodeIfPresent(sriov, forKey: .sriov)
-        try values.encodeIfPresent(physicalFunction, forKey: .physicalFunction)
-        try values.encodeIfPresent(virtualFunctionIndex, forKey: .virtualFunctionIndex)
-        try values.encode(list: netdevs, forKey: .netdevs)
-        try values.encode(list: rdmaDevices, forKey: .rdmaDevices)
-        try values.encode(list: subFunctions, forKey: .subFunctions)
-        try values.encode(list: charDevices, forKey: .charDevices)
-        try values.encodeIfPresent(accelerator, forKey: .accelerator)
     }
 }

@@ -11,9 +11,9 @@ package struct RDMADevice: Hashable, Sendable, Codable {
     package var nodeGUID: String?
     /// GUID that is equal for all functions of one adapter.
     package var systemImageGUID: String?
-    package var ports: [RDMAPort]
+    @SparseList package var ports: [RDMAPort]
     /// Device nodes: uverbs, umad and issm. Their numbers change over reboots, so they are found by the device's name.
-    package var charDevices: [CharDevice]
+    @SparseList package var charDevices: [CharDevice]
 
     package init(
         name: String, nodeGUID: String? = nil, ports: [RDMAPort] = [], charDevices: [CharDevice] = []
@@ -26,32 +26,6 @@ package struct RDMADevice: Hashable, Sendable, Codable {
 
     /// Texts of `node_type` by their number (drivers/infiniband/core/sysfs.c).
     package static let nodeTypes = ["?", "CA", "switch", "router", "RNIC", "usNIC", "usNIC UDP", "unspecified"]
-
-    private enum CodingKeys: String, CodingKey {
-        case name, nodeType, firmware, nodeGUID, systemImageGUID, ports, charDevices
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        name = try values.decode(String.self, forKey: .name)
-        nodeType = try values.decodeIfPresent(String.self, forKey: .nodeType)
-        firmware = try values.decodeIfPresent(String.self, forKey: .firmware)
-        nodeGUID = try values.decodeIfPresent(String.self, forKey: .nodeGUID)
-        systemImageGUID = try values.decodeIfPresent(String.self, forKey: .systemImageGUID)
-        ports = try values.list(.ports)
-        charDevices = try values.list(.charDevices)
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(name, forKey: .name)
-        try values.encodeIfPresent(nodeType, forKey: .nodeType)
-        try values.encodeIfPresent(firmware, forKey: .firmware)
-        try values.encodeIfPresent(nodeGUID, forKey: .nodeGUID)
-        try values.encodeIfPresent(systemImageGUID, forKey: .systemImageGUID)
-        try values.encode(list: ports, forKey: .ports)
-        try values.encode(list: charDevices, forKey: .charDevices)
-    }
 }
 
 /// A port of an RDMA device. Ports are numbered from 1.
@@ -73,7 +47,7 @@ package struct RDMAPort: Hashable, Sendable, Codable {
     package var lid: Int?
     /// Name of the interface of the port (RoCE, iWARP).
     package var netdev: String?
-    package var gids: [GID]
+    @SparseList package var gids: [GID]
 
     package init(number: Int, state: String? = nil, linkLayer: String? = nil, rate: Double? = nil) {
         self.number = number
@@ -99,17 +73,6 @@ package struct RDMAPort: Hashable, Sendable, Codable {
         lid = try values.decodeIfPresent(Int.self, forKey: .lid)
         netdev = try values.decodeIfPresent(String.self, forKey: .netdev)
         gids = try values.list(.gids)
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(number, forKey: .number)
-        try values.encodeIfPresent(state, forKey: .state)
-        try values.encodeIfPresent(linkLayer, forKey: .linkLayer)
-        try values.encodeIfPresent(rate, forKey: .rate)
-        try values.encodeIfPresent(lid, forKey: .lid)
-        try values.encodeIfPresent(netdev, forKey: .netdev)
-        try values.encode(list: gids, forKey: .gids)
     }
 }
 
