@@ -115,7 +115,7 @@ struct KubeletTests {
         }
         let response: DRAV1NodePrepareResourcesResponse = try service(node).call(
             "\(Self.prefix).v1.DRAPlugin/NodePrepareResources", request)
-        #expect(response.claims["a"]?.error == "claim default/a: prepare: it is not allocated")
+        #expect(response.claims["a"]?.error == "claim default/a: prepare: the claim is not allocated")
     }
 
     @Test
