@@ -22,6 +22,30 @@ struct CommandTests {
         #expect(help.output.contains("nearside \(command)"))
     }
 
+    /// A daemon without a free descriptor would otherwise withdraw all devices.
+    @Test
+    func `a host that cannot be read for want of descriptors is an error, and not a host with fewer devices`() throws {
+        let folder = try ScratchFolder()
+        try TreeWriter.write(try Zoo.machine(), to: folder.path)
+        func devices(_ limit: Int) throws -> (status: Int32, output: String) {
+            let command = "ulimit -n \(limit); exec '\(Place.programs)/nearside' devices --host-root '\(folder.path)'"
+            return try ChildProcess.run("/bin/bash", ["-c", command])
+        }
+        let all = try devices(64)
+        #expect(all.status == 0 && all.output.contains("mlx5_core"))
+        var failures = 0
+        for limit in 4...12 {
+            let found = try devices(limit)
+            if found.status == 0 {
+                #expect(found.output == all.output, "\(limit)")
+            } else {
+                failures += 1
+                #expect(found.output.contains("Too many open files"), "\(limit): \(found.output)")
+            }
+        }
+        #expect(failures > 0)
+    }
+
     @Test
     func `what cannot be used is one line with what would be right, and its exit status`() throws {
         let folder = try ScratchFolder()

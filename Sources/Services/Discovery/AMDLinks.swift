@@ -20,7 +20,7 @@ struct AMDLinks {
     func complete(_ functions: inout [PCIFunction]) {
         let place = "sys/class/kfd/kfd/topology/nodes"
         var nodes: [Int: Node] = [:]
-        for name in sysfs.root.list(place) {
+        for name in sysfs.list(place) {
             if let number = Int(name) { nodes[number] = node("\(place)/\(name)") }
         }
         for node in nodes.values {
@@ -39,7 +39,7 @@ struct AMDLinks {
             let domain = UInt32(exactly: domain)
         else { return nil }
         var links: [Int] = []
-        for name in sysfs.root.list("\(place)/io_links") {
+        for name in sysfs.list("\(place)/io_links") {
             let link = properties("\(place)/io_links/\(name)/properties")
             if link["type"] == UInt64(Self.xgmi), let to = link["node_to"].flatMap({ Int(exactly: $0) }) { links.append(to) }
         }
@@ -53,7 +53,7 @@ struct AMDLinks {
     /// shorter than a page.
     private func properties(_ path: String) -> [Substring: UInt64] {
         var values: [Substring: UInt64] = [:]
-        for line in sysfs.root.lines(path) {
+        for line in sysfs.lines(path) {
             let fields = line.split(separator: " ")
             if fields.count == 2, let value = UInt64(fields[1]) { values[fields[0]] = value }
         }

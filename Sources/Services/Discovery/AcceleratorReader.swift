@@ -46,7 +46,7 @@ struct AcceleratorReader {
 
     /// The driver's own listing: `Model:`, `GPU UUID:` and `Device Minor:`.
     private func completeNVIDIA(_ function: inout PCIFunction, _ facts: inout AcceleratorFacts) {
-        for line in sysfs.root.lines("proc/driver/nvidia/gpus/\(function.address)/information") {
+        for line in sysfs.lines("proc/driver/nvidia/gpus/\(function.address)/information") {
             let parts = line.split(separator: ":", maxSplits: 1)
             guard parts.count == 2 else { continue }
             let value = parts[1].drop { $0 == " " || $0 == "\t" }
@@ -79,7 +79,7 @@ struct AcceleratorReader {
     private func appendNodes(
         of kind: String, in place: String, at folder: String, to function: inout PCIFunction, where isWanted: (String) -> Bool
     ) {
-        for name in sysfs.root.list("\(place)/\(kind)") where isWanted(name) {
+        for name in sysfs.list("\(place)/\(kind)") where isWanted(name) {
             if let node = sysfs.folder("\(place)/\(kind)/\(name)")?.node("dev", at: "\(folder)/\(name)") {
                 function.charDevices.append(node)
             }

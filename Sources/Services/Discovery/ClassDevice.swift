@@ -58,16 +58,16 @@ extension Sysfs {
     func devices(ofClass name: String, owned: Bool = true) -> [ClassDevice] {
         let place = "sys/class/\(name)"
         if let folder = folder(place) {
-            return root.list(place).map {
+            return list(place).map {
                 ClassDevice(name: $0, folder: "\(place)/\($0)", owner: owned ? owner(of: $0, in: folder) : nil)
             }
         }
         if root.isLive { return [] }
         var devices: [ClassDevice] = []
-        for function in root.list(PCIReader.bus) {
+        for function in list(PCIReader.bus) {
             guard let address = PCIAddress(parsing: function) else { continue }
             let folder = "\(PCIReader.bus)/\(function)/\(name)"
-            devices += root.list(folder).map {
+            devices += list(folder).map {
                 ClassDevice(name: $0, folder: "\(folder)/\($0)", owner: Owner(function: address))
             }
         }

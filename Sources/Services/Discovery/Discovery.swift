@@ -28,7 +28,7 @@ package struct Discovery: Sendable {
 
     /// Takes a snapshot. Blocks.
     ///
-    /// - Throws: an error if the kernel's interfaces cannot be listed.
+    /// - Throws: an error if the kernel's interfaces cannot be listed, or the process has no free descriptor or memory.
     package func snapshot() throws(NetlinkError) -> Snapshot {
         let sysfs = Sysfs(root)
         let netdevs = try NetdevReader(sysfs: sysfs, destinations: destinations).netdevs()
@@ -59,6 +59,8 @@ package struct Discovery: Sendable {
             processor: processor, numaNodes: NUMAReader(sysfs: sysfs).nodes(),
             functions: functions, virtualNetdevs: netdevs[nil] ?? [], virtualRDMADevices: rdmaDevices[nil] ?? [],
             sharedCharDevices: SharedNodes(sysfs: sysfs).nodes(for: functions, hasRDMA: !rdmaDevices.isEmpty))
+        // A host without its devices would have them withdrawn from the cluster.
+        if let shortage = sysfs.shortage { throw NetlinkError("read the host's devices", shortage) }
         return Snapshot(machine: machine, warnings: sysfs.warnings)
     }
 }

@@ -24,7 +24,7 @@ struct NUMAReader {
 
     private func capturedNodes() -> [NUMANode] {
         let place = "sys/devices/system/node"
-        let ids = sysfs.root.list(place).compactMap { $0.hasPrefix("node") ? Int($0.dropFirst(4)) : nil }.sorted()
+        let ids = sysfs.list(place).compactMap { $0.hasPrefix("node") ? Int($0.dropFirst(4)) : nil }.sorted()
         return ids.map { id in
             let row = sysfs.folder("\(place)/node\(id)")?.text("distance")?.split(separator: " ").map { Int($0) } ?? []
             let distances = row.compactMap { $0 }

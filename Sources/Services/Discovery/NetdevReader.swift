@@ -132,7 +132,7 @@ struct NetdevReader {
     /// flags, ..., mask.
     private func capturedUplinks() -> Set<String> {
         var uplinks: Set<String> = []
-        for line in sysfs.root.lines("proc/net/route").dropFirst() {
+        for line in sysfs.lines("proc/net/route").dropFirst() {
             let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
             if fields.count > 7, fields[1] == "00000000", fields[7] == "00000000" { uplinks.insert(String(fields[0])) }
         }

@@ -12,7 +12,7 @@ struct NeuronReader {
 
     func complete(_ functions: inout [PCIFunction]) {
         let place = "sys/class/neuron_device"
-        let names = sysfs.root.list(place).filter { $0.hasPrefix("neuron") && Int($0.dropFirst(6)) != nil }
+        let names = sysfs.list(place).filter { $0.hasPrefix("neuron") && Int($0.dropFirst(6)) != nil }
         let own = functions.indices.filter { Catalog.acceleratorFamily(functions[$0]) == .neuron }
         var functionOfIndex: [Int: Int] = [:]
         for name in names {

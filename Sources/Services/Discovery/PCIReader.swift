@@ -21,7 +21,7 @@ struct PCIReader {
     func functions() -> [PCIFunction] {
         guard let bus = sysfs.folder(Self.bus) else { return [] }
         var functions: [PCIFunction] = []
-        for name in sysfs.root.list(Self.bus) {
+        for name in sysfs.list(Self.bus) {
             guard let address = PCIAddress(parsing: name) else { continue }
             if let function = function(at: address, named: name, bus) { functions.append(function) }
         }

@@ -29,7 +29,7 @@ struct SharedNodes {
     /// `/proc/devices`.
     private func nvidia() -> [CharDevice] {
         var nodes: [CharDevice] = []
-        for line in sysfs.root.lines("proc/devices").prefix(while: { !$0.hasPrefix("Block") }) {
+        for line in sysfs.lines("proc/devices").prefix(while: { !$0.hasPrefix("Block") }) {
             let fields = line.split(separator: " ")
             guard fields.count == 2, let major = UInt32(fields[0]) else { continue }
             switch fields[1] {

@@ -11,6 +11,9 @@ final class Sysfs {
     /// Dropped values with the reason: one line each.
     private(set) var warnings: [String] = []
 
+    /// The first failure for want of descriptors or memory: what was read since is not the whole host.
+    private(set) var shortage: SystemError?
+
     /// A limit, so that a broken host cannot flood the log.
     private static let mostWarnings = 64
 
@@ -25,8 +28,30 @@ final class Sysfs {
 
     /// The folder at a path below the root; nil if it does not exist.
     func folder(_ path: String) -> SysfsFolder? {
-        guard let handle = FolderHandle(root(path)) else { return nil }
-        return SysfsFolder(handle: handle, path: path, sysfs: self)
+        do throws(SystemError) { return SysfsFolder(handle: try FolderHandle(root(path)), path: path, sysfs: self) } catch {
+            note(error)
+            return nil
+        }
+    }
+
+    /// The names in a folder below the root; empty if it cannot be read.
+    func list(_ path: String) -> [String] { value { () throws(SystemError) in try Files.names(in: root(path)) } ?? [] }
+
+    /// The lines of a file below the root; empty if it cannot be read.
+    func lines(_ path: String) -> [Substring] {
+        value { () throws(SystemError) in try Files.readText(root(path)) }?.split(separator: "\n") ?? []
+    }
+
+    private func value<Value>(_ body: () throws(SystemError) -> Value) -> Value? {
+        do throws(SystemError) { return try body() } catch {
+            note(error)
+            return nil
+        }
+    }
+
+    /// Remembers an error that says nothing about the host.
+    fileprivate func note(_ error: SystemError) {
+        if shortage == nil, [EMFILE, ENFILE, ENOMEM].contains(error.code) { shortage = error }
     }
 }
 
@@ -48,7 +73,7 @@ struct SysfsFolder: ~Copyable {
     /// Reads a value with a closure that returns nil for invalid bytes. The bytes are in the reader's only buffer, so the
     /// closure must not read other files.
     func parse<Value>(_ name: String, _ body: (ArraySlice<UInt8>) -> Value?) -> Value? {
-        let count = handle.read(name, into: &sysfs.buffer)
+        let count = read(name)
         guard count >= 0 else {
             // The value is absent, refused by the driver (EINVAL, ENODEV, EOPNOTSUPP), or not permitted: unknown.
             if count == -Int(EIO) { sysfs.warn("\(path)/\(name) cannot be read; the value is skipped") }
@@ -64,12 +89,21 @@ struct SysfsFolder: ~Copyable {
         return value
     }
 
+    /// Reads a file into the reader's buffer.
+    ///
+    /// - Returns: the number of bytes, or the negative errno.
+    private func read(_ name: String) -> Int {
+        let count = handle.read(name, into: &sysfs.buffer)
+        if count < 0 { sysfs.note(SystemError("read", "\(path)/\(name)", code: Int32(-count))) }
+        return count
+    }
+
     /// True if the file or folder exists.
     func exists(_ name: String) -> Bool { handle.exists(name) }
 
     /// The first line as text.
     func text(_ name: String) -> String? {
-        let count = handle.read(name, into: &sysfs.buffer)
+        let count = read(name)
         return count <= 0 ? nil : sysfs.buffer[..<count].trimmed.firstLine
     }
 

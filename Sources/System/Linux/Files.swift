@@ -48,9 +48,12 @@ package enum Files {
         unsafe access(path, F_OK) == 0
     }
 
-    /// Returns the names in a folder, sorted; empty if the folder does not exist.
-    package static func list(_ path: String) -> [String] {
-        guard let folder = unsafe opendir(path) else { return [] }
+    /// Returns the names in a folder, sorted; empty if the folder cannot be read.
+    package static func list(_ path: String) -> [String] { (try? names(in: path)) ?? [] }
+
+    /// Returns the names in a folder, sorted.
+    package static func names(in path: String) throws(SystemError) -> [String] {
+        guard let folder = unsafe opendir(path) else { throw SystemError("open", path, code: errno) }
         defer { unsafe closedir(folder) }
         var names: [String] = []
         while let entry = unsafe readdir(folder) {

@@ -9,10 +9,9 @@ import Glibc
 package struct FolderHandle: ~Copyable {
     private let descriptor: Int32
 
-    /// Opens a folder; nil if it does not exist, or access is denied.
-    package init?(_ path: String) {
-        descriptor = unsafe CLinux_open_folder(path)
-        if descriptor < 0 { return nil }
+    /// Opens a folder.
+    package init(_ path: String) throws(SystemError) {
+        descriptor = try checked("open", path) { unsafe CLinux_open_folder(path) }
     }
 
     deinit { close(descriptor) }
