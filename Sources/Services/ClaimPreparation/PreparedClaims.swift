@@ -4,7 +4,6 @@ import FoundationEssentials
 import Journal
 package import JournalModel
 package import Linux
-import Primitives
 
 /// The record of prepared claims, with a file for each claim, in a folder that survives a restart of the machine.
 ///
@@ -69,9 +68,6 @@ package struct PreparedClaims: Sendable {
 
     /// The file of a claim; nil for a UID that is not a valid file name.
     private func file(_ uid: String) -> String? {
-        let isPlain = uid.utf8.allSatisfy { byte in
-            byte.isASCIIAlphanumeric || byte == 0x2d
-        }
-        return isPlain && (1...128).contains(uid.utf8.count) ? "\(folder)/\(uid).json" : nil
+        JournalNames.isUID(uid) ? "\(folder)/\(uid).json" : nil
     }
 }

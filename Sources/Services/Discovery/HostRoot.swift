@@ -28,15 +28,6 @@ package struct HostRoot: Hashable, Sendable {
     /// The absolute path of a file below the root.
     package func callAsFunction(_ relative: String) -> String { "\(path)/\(relative)" }
 
-    /// The names in a folder; empty if it cannot be read.
-    package func list(_ relative: String) -> [String] { Files.list(self(relative)) }
-
-    /// The lines of a file; empty if it cannot be read.
-    package func lines(_ relative: String) -> [Substring] {
-        guard let text = try? Files.readText(self(relative)) else { return [] }
-        return text.split(separator: "\n")
-    }
-
     /// The first lines of a long file that the kernel generates while it is read.
     package func start(of relative: String) -> String? {
         guard let file = try? Descriptor.open(self(relative), flags: O_RDONLY | O_NONBLOCK), let bytes = try? file.read(atMost: 4096)
